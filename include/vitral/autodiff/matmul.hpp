@@ -1,0 +1,200 @@
+// Matrix products on and off the tape, with bias and activation in the same pass over the result.
+// Master weights of another precision are converted to the activations' type; their gradients arrive in their own.
+#pragma once
+
+#include <vitral/autodiff/operation.hpp>
+#include <vitral/autodiff/reduce.hpp>
+#include <vitral/tensor/matrix.hpp>
+
+namespace vitral::inline VITRAL_ABI {
+
+/// [..., K] x [K, N] -> [..., N]; with Transposed the right operand is [N, K], as Linear keeps its weight.
+template <class X, class W, bool Transposed>
+struct matmul_rule {
+  static_assert(X::rank >= 2 && W::rank == 2,
+                "vitral: matmul: the left operand needs at least two extents, the right one exactly two");
+  static constexpr int inner = Transposed ? 1 : 0;
+  using Match = inner_extents_match<X::static_extent(X::rank - 1), W::static_extent(inner)>;
+  static_assert(sizeof(Match) > 0);
+  using shape = replace_extent<X, X::rank - 1, W::static_extent(1 - inner)>;
+
+  static shape apply(const X& x, const W& w) {
+    Match::check(x[X::rank - 1], w[inner], to_string(x), to_string(w) + (Transposed ? " transposed" : ""));
+    auto extents = x.all();
+    extents[X::rank - 1] = w[1 - inner];
+    return shape(extents);
+  }
+};
+
+namespace op {
+
+/// GELU's backward as a value: the gradient of the result times the slope at the argument.
+struct GeluGradient {
+  template <class T> VITRAL_HD static T value(T g, T a) { return g * math::gelu_grad(a); }
+};
+
+}  // namespace op
+
+namespace detail {
+
+/// All axes but the last one as rows.
+template <class T, class S, class B>
+Matrix<T> rows_of(const Tensor<T, S, B>& x) {
+  const long cols = x.extent(S::rank - 1);
+  return row_major(x.data(), cols ? x.size() / cols : 0, cols);
+}
+template <class T, class S, class B>
+Tensor<T, Shape<dyn, dyn>, B> as_rows(const Tensor<T, S, B>& x) {
+  const int cols = x.extent(S::rank - 1);
+  return {x.buffer(), Shape<dyn, dyn>{cols ? static_cast<int>(x.size() / cols) : 0, cols}};
+}
+
+template <class To, class T, class S, class B>
+auto converted(const Tensor<T, S, B>& x) {
+  if constexpr (std::is_same_v<To, T>)
+    return x;
+  else
+    return eval(cast<To>(x));
+}
+
+/// Column sums of dy, in the bias' own type.
+template <class DY, class Bias>
+void put_bias_gradient(const DY& dy, const Bias& bias) {
+  if constexpr (!std::is_same_v<Bias, None>) {
+    if (!bias.wants_gradient()) return;
+    const auto g = bias.gradient();
+    put(g, reshape_tensor(sum<0>(cast<scalar_of<decltype(g.tensor)>>(as_rows(dy))), g.tensor.shape()));
+  }
+}
+
+/// y = act(x w + bias). T, S, B: scalar type, shape and backend of y; W the shape of w.
+template <class T, class S, class B, class W, bool Transposed, Activation Act>
+struct MatMul {
+  static constexpr bool keeps_inputs = true, keeps_result = Act == Activation::relu;
+
+  Tensor<T, W, B> weight;        // in the compute type
+  Tensor<T, S, B> preactivation; // kept for GELU alone
+
+  template <bool Recorded, class X, class Weight, class Bias>
+  auto forward(std::bool_constant<Recorded>, const X& x, const Weight& w, const Bias& bias) {
+    using Rule = matmul_rule<shape_of<X>, W, Transposed>;
+    auto y = Tensor<T, S, B>::uninitialized(Rule::apply(x.shape(), w.shape()));
+    weight = converted<T>(w);
+    Epilogue<T> epilogue;
+    epilogue.activation = Act;
+    if constexpr (!std::is_same_v<Bias, None>) {
+      static_assert(sizeof(extents_match<S::static_extent(S::rank - 1), shape_of<Bias>::static_extent(0)>) > 0);
+      check(bias.size() == y.extent(S::rank - 1), "linear: a bias of ", bias.size(), " for ", y.extent(S::rank - 1),
+            " outputs");
+      bias_values = converted<compute_t<T>>(bias);
+      epilogue.bias = bias_values.data();
+    }
+    if constexpr (Recorded && Act == Activation::gelu) {
+      preactivation = Tensor<T, S, B>::uninitialized(y.shape());
+      epilogue.pre = preactivation.data();
+    }
+    B::matmul(rows_of(x), right(rows_of(weight)), rows_of(y), false, epilogue);
+    return y;
+  }
+
+  template <class DY, class Y, class X, class Weight, class Bias>
+  void backward(const DY& dy, const Y& y, const X& x, const Weight& w, const Bias& bias) {
+    const auto g = [&] {
+      if constexpr (Act == Activation::gelu)
+        return eval(express<op::GeluGradient>(dy, preactivation));
+      else if constexpr (Act == Activation::relu)
+        return eval(select(y > 0, dy, 0));
+      else
+        return dy;
+    }();
+    if (x.wants_gradient()) {
+      const auto dx = x.gradient();
+      B::matmul(rows_of(g), transposed(right(rows_of(weight))), rows_of(dx.tensor), dx.add);
+    }
+    if (w.wants_gradient()) {
+      const auto dw = w.gradient();
+      if constexpr (Transposed)
+        B::matmul(transposed(rows_of(g)), rows_of(x.value), rows_of(dw.tensor), dw.add);
+      else
+        B::matmul(transposed(rows_of(x.value)), rows_of(g), rows_of(dw.tensor), dw.add);
+    }
+    put_bias_gradient(g, bias);
+  }
+
+ private:
+  static Matrix<T> right(Matrix<T> w) { return Transposed ? vitral::transposed(w) : w; }
+  Tensor<compute_t<T>, Shape<dyn>, B> bias_values;
+};
+
+template <bool Transposed, Activation Act, class X, class W, class Bias>
+auto multiply(const X& x, const W& w, const Bias& bias) {
+  using S = typename matmul_rule<shape_of<X>, shape_of<W>, Transposed>::shape;
+  return apply(MatMul<scalar_of<X>, S, backend_of<X>, shape_of<W>, Transposed, Act>{}, x, w, bias);
+}
+
+}  // namespace detail
+
+/// x [..., K] times w [K, N].
+template <Operand X, Operand W>
+[[nodiscard]] auto matmul(const X& x, const W& w) {
+  return detail::multiply<false, Activation::none>(x, w, None{});
+}
+
+/// act(x w^T + bias) for x [..., K], w [N, K], bias [N] or None: what torch.nn.functional.linear computes, and the activation
+/// in the same pass.
+template <Activation Act = Activation::none, Operand X, Operand W, class Bias = None>
+[[nodiscard]] auto linear(const X& x, const W& w, const Bias& bias = {}) {
+  return detail::multiply<true, Act>(x, w, bias);
+}
+
+namespace detail {
+
+template <class T, class S, class B>
+MatrixBatch<T> batch_of(const Tensor<T, S, B>& x) {
+  const long rows = x.extent(1), cols = x.extent(2);
+  return {row_major(x.data(), rows, cols), x.extent(0), rows * cols};
+}
+template <class T>
+MatrixBatch<T> transposed_batch(const MatrixBatch<T>& b) {
+  return {transposed(b.first), b.count, b.stride};
+}
+
+template <class T, class S, class B>
+struct BatchedMatMul {
+  static constexpr bool keeps_inputs = true, keeps_result = false;
+
+  template <class L, class R>
+  auto forward(auto, const L& a, const R& b) {
+    inner_extents_match<shape_of<L>::static_extent(2), shape_of<R>::static_extent(1)>::check(
+        a.extent(2), b.extent(1), to_string(a.shape()), to_string(b.shape()));
+    extents_match<shape_of<L>::static_extent(0), shape_of<R>::static_extent(0)>::check("batched_matmul: batch", a.extent(0),
+                                                                                       b.extent(0));
+    auto y = Tensor<T, S, B>::uninitialized(S(std::array<int, 3>{a.extent(0), a.extent(1), b.extent(2)}));
+    B::batched_matmul(batch_of(a), batch_of(b), batch_of(y), false);
+    return y;
+  }
+  template <class DY, class Y, class L, class R>
+  void backward(const DY& dy, const Y&, const L& a, const R& b) {
+    if (a.wants_gradient()) {
+      const auto da = a.gradient();
+      B::batched_matmul(batch_of(dy), transposed_batch(batch_of(b.value)), batch_of(da.tensor), da.add);
+    }
+    if (b.wants_gradient()) {
+      const auto db = b.gradient();
+      B::batched_matmul(transposed_batch(batch_of(a.value)), batch_of(dy), batch_of(db.tensor), db.add);
+    }
+  }
+};
+
+}  // namespace detail
+
+/// a [G, M, K] times b [G, K, N], matrix by matrix.
+template <Operand L, Operand R>
+[[nodiscard]] auto batched_matmul(const L& a, const R& b) {
+  static_assert(shape_of<L>::rank == 3 && shape_of<R>::rank == 3, "vitral: batched_matmul: both operands need three extents");
+  using S = Shape<extents_match<shape_of<L>::static_extent(0), shape_of<R>::static_extent(0)>::extent,
+                  shape_of<L>::static_extent(1), shape_of<R>::static_extent(2)>;
+  return apply(detail::BatchedMatMul<scalar_of<L>, S, backend_of<L>>{}, a, b);
+}
+
+}  // namespace vitral::inline VITRAL_ABI

@@ -1,0 +1,143 @@
+// LayerNorm over the last axis and BatchNorm over the rows. Statistics and scales are kept in the compute type.
+#pragma once
+
+#include <vitral/autodiff/softmax.hpp>
+
+namespace vitral::inline VITRAL_ABI {
+
+namespace detail {
+
+/// The elements of an optional scale or bias, or null.
+template <class P, class X>
+const P* elements_or_null(const X& x) {
+  if constexpr (std::is_same_v<X, None>) {
+    return nullptr;
+  } else {
+    static_assert(std::is_same_v<scalar_of<X>, P>, "vitral: a normalisation's scale and bias must have the compute type "
+                                                   "of its input (float for float and bf16, double for double)");
+    return x.data();
+  }
+}
+
+/// Where the gradient of an optional scale or bias goes.
+template <class P>
+struct RawGradient {
+  P* data = nullptr;
+  bool add = false;
+};
+template <class P, class I>
+RawGradient<P> raw_gradient(const I& input) {
+  if constexpr (std::is_same_v<I, None>) {
+    return {};
+  } else {
+    if (!input.wants_gradient()) return {};
+    const auto g = input.gradient();
+    return {g.tensor.data(), g.add};
+  }
+}
+
+template <class X, class Scale>
+void check_width(const char* what, const X& x, const Scale& scale) {
+  if constexpr (!std::is_same_v<Scale, None>)
+    extents_match<shape_of<X>::static_extent(shape_of<X>::rank - 1), shape_of<Scale>::static_extent(0)>::check(
+        what, x.extent(shape_of<X>::rank - 1), scale.extent(0));
+}
+
+template <class P, class B>
+struct LayerNorm {
+  static constexpr bool keeps_inputs = true, keeps_result = false;
+  double eps;
+  Tensor<P, Shape<dyn>, B> mean, rstd;
+
+  template <class X, class Scale, class Bias>
+  auto forward(auto, const X& x, const Scale& scale, const Bias& bias) {
+    check_width("layer_norm", x, scale);
+    check_width("layer_norm", x, bias);
+    auto y = X::uninitialized(x.shape());
+    const auto [rows, cols] = row_extents(x);
+    mean = Tensor<P, Shape<dyn>, B>::uninitialized({static_cast<int>(rows)});
+    rstd = Tensor<P, Shape<dyn>, B>::uninitialized({static_cast<int>(rows)});
+    B::layer_norm_forward(x.data(), elements_or_null<P>(scale), elements_or_null<P>(bias), y.data(), mean.data(), rstd.data(),
+                          rows, cols, eps);
+    return y;
+  }
+  template <class DY, class Y, class X, class Scale, class Bias>
+  void backward(const DY& dy, const Y&, const X& x, const Scale& scale, const Bias& bias) {
+    const auto [rows, cols] = row_extents(dy);
+    const auto dx = raw_gradient<scalar_of<DY>>(x);
+    const auto dscale = raw_gradient<P>(scale);
+    const auto dbias = raw_gradient<P>(bias);
+    const P* scales = nullptr;
+    if constexpr (!std::is_same_v<Scale, None>) scales = scale.value.data();
+    B::layer_norm_backward(x.value.data(), scales, mean.data(), rstd.data(), dy.data(), dx.data, dx.add, dscale.data,
+                           dscale.add, dbias.data, dbias.add, rows, cols);
+  }
+};
+
+/// Training mode: the statistics are the batch's own.
+template <class P, class B>
+struct BatchNorm {
+  static constexpr bool keeps_inputs = true, keeps_result = false;
+  Tensor<P, Shape<dyn>, B> running_mean, running_var;  // empty where nobody keeps them
+  double momentum, eps;
+  Tensor<P, Shape<dyn>, B> mean, rstd;
+
+  template <class X, class Scale, class Bias>
+  auto forward(auto, const X& x, const Scale& scale, const Bias& bias) {
+    check_width("batch_norm", x, scale);
+    check_width("batch_norm", x, bias);
+    auto y = X::uninitialized(x.shape());
+    const auto [rows, cols] = row_extents(x);
+    mean = Tensor<P, Shape<dyn>, B>::uninitialized({static_cast<int>(cols)});
+    rstd = Tensor<P, Shape<dyn>, B>::uninitialized({static_cast<int>(cols)});
+    B::batch_norm_forward(x.data(), elements_or_null<P>(scale), elements_or_null<P>(bias), y.data(), mean.data(), rstd.data(),
+                          running_mean.data(), running_var.data(), momentum, eps, rows, cols);
+    return y;
+  }
+  template <class DY, class Y, class X, class Scale, class Bias>
+  void backward(const DY& dy, const Y&, const X& x, const Scale& scale, const Bias& bias) {
+    const auto [rows, cols] = row_extents(dy);
+    const auto dx = raw_gradient<scalar_of<DY>>(x);
+    const auto dscale = raw_gradient<P>(scale);
+    const auto dbias = raw_gradient<P>(bias);
+    const P* scales = nullptr;
+    if constexpr (!std::is_same_v<Scale, None>) scales = scale.value.data();
+    B::batch_norm_backward(x.value.data(), scales, mean.data(), rstd.data(), dy.data(), dx.data, dx.add, dscale.data,
+                           dscale.add, dbias.data, dbias.add, rows, cols);
+  }
+};
+
+}  // namespace detail
+
+/// (x - mean) / sqrt(var + eps) * scale + bias over the last axis of x [..., D]; scale and bias [D] or None.
+template <Operand X, class Scale = None, class Bias = None>
+[[nodiscard]] auto layer_norm(const X& x, const Scale& scale = {}, const Bias& bias = {}, double eps = 1e-6) {
+  if constexpr (!std::is_same_v<Scale, None>)
+    static_assert(sizeof(extents_match<shape_of<X>::static_extent(shape_of<X>::rank - 1), shape_of<Scale>::static_extent(0)>) > 0);
+  return apply(detail::LayerNorm<compute_t<scalar_of<X>>, backend_of<X>>{eps, {}, {}}, x, scale, bias);
+}
+
+/// BatchNorm of x [N, D] in training mode: normalised by the batch's mean and biased variance. The running statistics [D]
+/// move towards the batch's (the variance unbiased) by `momentum`, as torch.nn.BatchNorm1d does.
+template <Operand X, class Scale, class Bias, class P, class S, class B>
+[[nodiscard]] auto batch_norm_train(const X& x, const Scale& scale, const Bias& bias, const Tensor<P, S, B>& running_mean,
+                                    const Tensor<P, S, B>& running_var, double momentum = 0.1, double eps = 1e-5) {
+  static_assert(shape_of<X>::rank == 2, "vitral: batch_norm: the input needs two extents, [rows, channels]");
+  const Shape<dyn> channels{running_mean.extent(0)};
+  return apply(detail::BatchNorm<P, B>{reshape_tensor(running_mean, channels), reshape_tensor(running_var, channels), momentum,
+                                       eps, {}, {}},
+               x, scale, bias);
+}
+
+/// BatchNorm in evaluation mode: by the running statistics, which is an element-wise expression.
+template <Operand X, class Scale, class Bias, class P, class S, class B>
+[[nodiscard]] auto batch_norm_eval(const X& x, const Scale& scale, const Bias& bias, const Tensor<P, S, B>& running_mean,
+                                   const Tensor<P, S, B>& running_var, double eps = 1e-5) {
+  const auto normalised = (x - running_mean) * rsqrt(running_var + eps);
+  if constexpr (std::is_same_v<Scale, None>)
+    return eval(cast<scalar_of<X>>(normalised));
+  else
+    return eval(cast<scalar_of<X>>(normalised * scale + bias));
+}
+
+}  // namespace vitral::inline VITRAL_ABI

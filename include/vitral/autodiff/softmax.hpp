@@ -1,0 +1,129 @@
+// Row operations over the last axis: softmax, log-softmax, cross entropy, l2 normalisation.
+#pragma once
+
+#include <vitral/autodiff/operation.hpp>
+#include <vitral/autodiff/reduce.hpp>
+
+namespace vitral::inline VITRAL_ABI {
+
+namespace detail {
+
+/// Rows and columns of a tensor seen as rows of its last axis.
+struct RowExtents {
+  long rows, cols;
+};
+template <class X>
+RowExtents row_extents(const X& x) {
+  const auto& shape = x.shape();
+  const long cols = shape[shape.rank - 1];
+  return {cols ? shape.size() / cols : 0, cols};
+}
+/// The shape without its last axis, for a number per row.
+template <class S>
+auto row_shape(const S& shape) {
+  return reduced<S, -1, Axes::drop>::apply(shape);
+}
+template <class S>
+using row_shape_of = typename reduced<S, -1, Axes::drop>::type;
+
+template <bool Log>
+struct Softmax {
+  static constexpr bool keeps_inputs = false, keeps_result = true;
+  template <class X>
+  auto forward(auto, const X& x) {
+    auto y = X::uninitialized(x.shape());
+    const auto [rows, cols] = row_extents(x);
+    if constexpr (Log)
+      backend_of<X>::log_softmax_forward(x.data(), y.data(), rows, cols);
+    else
+      backend_of<X>::softmax_forward(x.data(), y.data(), rows, cols);
+    return y;
+  }
+  template <class DY, class Y, class X>
+  void backward(const DY& dy, const Y& y, const X& x) {
+    if (!x.wants_gradient()) return;
+    const auto g = x.gradient();
+    const auto [rows, cols] = row_extents(dy);
+    if constexpr (Log)
+      backend_of<DY>::log_softmax_backward(y.data(), dy.data(), g.tensor.data(), g.add, rows, cols);
+    else
+      backend_of<DY>::softmax_backward(y.data(), dy.data(), g.tensor.data(), g.add, rows, cols);
+  }
+};
+
+template <class P, class S, class B>
+struct CrossEntropy {
+  static constexpr bool keeps_inputs = true, keeps_result = false;
+  Tensor<int, row_shape_of<S>, B> target;
+  Tensor<P, row_shape_of<S>, B> logsumexp;
+
+  template <class X>
+  auto forward(auto, const X& logits) {
+    check(target.size() == row_extents(logits).rows, "cross_entropy: ", target.size(), " targets for logits of shape ",
+          to_string(logits.shape()));
+    auto losses = Tensor<P, row_shape_of<S>, B>::uninitialized(row_shape(logits.shape()));
+    logsumexp = Tensor<P, row_shape_of<S>, B>::uninitialized(losses.shape());
+    const auto [rows, cols] = row_extents(logits);
+    B::cross_entropy_forward(logits.data(), target.data(), losses.data(), logsumexp.data(), rows, cols);
+    return losses;
+  }
+  template <class DY, class Y, class X>
+  void backward(const DY& dlosses, const Y&, const X& logits) {
+    if (!logits.wants_gradient()) return;
+    const auto g = logits.gradient();
+    const auto [rows, cols] = row_extents(logits.value);
+    B::cross_entropy_backward(logits.value.data(), target.data(), logsumexp.data(), dlosses.data(), g.tensor.data(), g.add,
+                              rows, cols);
+  }
+};
+
+template <class P, class S, class B>
+struct L2Normalize {
+  static constexpr bool keeps_inputs = false, keeps_result = true;
+  double eps;
+  Tensor<P, row_shape_of<S>, B> norm;
+
+  template <class X>
+  auto forward(auto, const X& x) {
+    auto y = X::uninitialized(x.shape());
+    norm = Tensor<P, row_shape_of<S>, B>::uninitialized(row_shape(x.shape()));
+    const auto [rows, cols] = row_extents(x);
+    B::l2_normalize_forward(x.data(), y.data(), norm.data(), rows, cols, eps);
+    return y;
+  }
+  template <class DY, class Y, class X>
+  void backward(const DY& dy, const Y& y, const X& x) {
+    if (!x.wants_gradient()) return;
+    const auto g = x.gradient();
+    const auto [rows, cols] = row_extents(dy);
+    B::l2_normalize_backward(y.data(), norm.data(), dy.data(), g.tensor.data(), g.add, rows, cols, eps);
+  }
+};
+
+}  // namespace detail
+
+/// exp(x) / sum exp(x) over the last axis, and its logarithm.
+template <Operand X>
+[[nodiscard]] auto softmax(const X& x) {
+  return apply(detail::Softmax<false>{}, x);
+}
+template <Operand X>
+[[nodiscard]] auto log_softmax(const X& x) {
+  return apply(detail::Softmax<true>{}, x);
+}
+
+/// -log softmax(logits)[target] for each row of logits [..., classes]; target holds class numbers. Average with `mean`.
+template <Operand X, class S, class B>
+[[nodiscard]] auto cross_entropy(const X& logits, const Tensor<int, S, B>& target) {
+  using L = shape_of<X>;
+  using Rows = detail::row_shape_of<L>;
+  return apply(detail::CrossEntropy<compute_t<scalar_of<X>>, L, B>{target.template realize<Rows>(), {}}, logits);
+}
+
+/// x / max(|x|, eps) for each row of the last axis.
+template <Operand X>
+[[nodiscard]] auto l2_normalize(const X& x, double eps = 1e-12) {
+  return apply(detail::L2Normalize<compute_t<scalar_of<X>>, shape_of<X>, backend_of<X>>{eps, {}}, x);
+}
+
+}  // namespace vitral::inline VITRAL_ABI

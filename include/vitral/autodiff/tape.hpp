@@ -1,0 +1,254 @@
+// Tape: the record of a computation, walked backwards to get gradients. It is explicit (several can live side by side)
+// and type-erased: a node is a function pointer and a payload in an arena.
+#pragma once
+
+#include <vitral/autodiff/parameter.hpp>
+
+#include <memory>
+#include <unordered_map>
+#include <vector>
+
+namespace vitral::inline VITRAL_ABI {
+
+class Tape;
+
+/// Names the gradient of a variable on its tape. Leaves keep theirs over several backward passes.
+struct Slot {
+  enum class Kind : char { none, leaf, inner };
+  Kind kind = Kind::none;
+  int index = 0;
+  explicit operator bool() const { return kind != Kind::none; }
+};
+
+/// A tensor on a tape. One without a slot wants no gradient, yet what is computed from it and a parameter is recorded.
+template <class T, class S, class B = Cpu>
+class Variable {
+ public:
+  using scalar = T;
+  using shape_type = S;
+  using backend = B;
+  static constexpr bool weak = false, recorded = true;
+
+  Variable(Tensor<T, S, B> value, Tape& tape, Slot slot) : value_(std::move(value)), tape_(&tape), slot_(slot) {}
+
+  [[nodiscard]] const Tensor<T, S, B>& value() const { return value_; }
+  [[nodiscard]] const S& shape() const { return value_.shape(); }
+  [[nodiscard]] int extent(int axis) const { return value_.extent(axis); }
+  [[nodiscard]] Tape& tape() const { return *tape_; }
+  [[nodiscard]] Slot slot() const { return slot_; }
+  [[nodiscard]] T item() const { return value_.item(); }
+
+  /// The gradient that backward passes have left for this leaf; zeros where none arrived.
+  [[nodiscard]] Tensor<T, S, B> grad() const;
+
+ private:
+  Tensor<T, S, B> value_;
+  Tape* tape_;
+  Slot slot_;
+};
+
+template <class X>
+inline constexpr bool is_variable = false;
+template <class T, class S, class B>
+inline constexpr bool is_variable<Variable<T, S, B>> = true;
+
+template <int R, class T, class S, class B>
+LeafPlan<T, R> lower(const Variable<T, S, B>& x) {
+  return lower<R>(x.value());
+}
+
+/// Where a node writes the gradient of one of its inputs: it sets the tensor, or adds to it where `add`.
+template <class T, class S, class B>
+struct Gradient {
+  Tensor<T, S, B> tensor;
+  bool add;
+};
+
+/// Records operations on its variables. `backward` frees each node, what it saved and its result's gradient as soon as
+/// they were used; gradients of leaves stay and accumulate until `zero_grad`.
+class Tape {
+ public:
+  Tape() = default;
+  Tape(const Tape&) = delete;
+  Tape& operator=(const Tape&) = delete;
+  ~Tape() { clear(); }
+
+  /// A variable whose gradient is kept: of a tensor (each tensor's memory has one gradient, however often it is watched).
+  template <class T, class S, class B>
+  [[nodiscard]] Variable<T, S, B> watch(const Tensor<T, S, B>& x) {
+    return {x, *this, leaf_slot(x.buffer())};
+  }
+  template <class T, class S, class B>
+  [[nodiscard]] Variable<T, S, B> watch(const Parameter<T, S, B>& x) {
+    return {x.value, *this, slot_of(x)};
+  }
+  /// A variable without a gradient, such as the images that a network is given.
+  template <class T, class S, class B>
+  [[nodiscard]] Variable<T, S, B> constant(const Tensor<T, S, B>& x) {
+    return {x, *this, {}};
+  }
+
+  /// Gradients of all leaves below y, given that of y. Adds to what earlier passes left.
+  template <class T, class S, class B>
+  void backward(const Variable<T, S, B>& y, const Tensor<T, S, B>& upstream) {
+    check(&y.tape() == this, "backward: the variable was recorded on another tape");
+    if (y.slot()) {
+      const auto g = gradient<T, B>(y.slot(), y.shape());
+      check(!g.add, "backward: the variable already has a gradient; pass an operation's result, not a watched tensor");
+      B::copy(upstream.data(), g.tensor.data(), g.tensor.size());
+    }
+    run();
+  }
+  /// The gradient of a loss, which must be one number. An expression is evaluated (and recorded) first.
+  template <Operand Loss>
+  void backward(const Loss& loss) {
+    if constexpr (is_variable<Loss>) {
+      check(loss.value().size() == 1, "backward: the loss has shape ", to_string(loss.shape()),
+            "; reduce it to one number with mean or sum, or give the upstream gradient");
+      auto one = Tensor<scalar_of<Loss>, shape_of<Loss>, backend_of<Loss>>::uninitialized(loss.shape());
+      backend_of<Loss>::fill(one.data(), 1, scalar_of<Loss>(1.0f));
+      backward(loss, one);
+    } else {
+      static_assert(is_recorded<Loss>, "vitral: backward: the loss was computed from no variable of a tape");
+      backward(eval(loss));
+    }
+  }
+
+  /// The gradient of a watched tensor or parameter; zeros where none arrived.
+  template <class T, class S, class B>
+  [[nodiscard]] Tensor<T, S, B> grad(const Tensor<T, S, B>& x) const {
+    const auto found = leaf_of_.find(x.data());
+    if (found == leaf_of_.end() || !leaves_[static_cast<std::size_t>(found->second)].gradient)
+      return Tensor<T, S, B>(x.shape());
+    return {leaves_[static_cast<std::size_t>(found->second)].gradient, x.shape()};
+  }
+  template <class T, class S, class B>
+  [[nodiscard]] Tensor<T, S, B> grad(const Parameter<T, S, B>& x) const {
+    return grad(x.value);
+  }
+  [[nodiscard]] bool has_grad(const void* data) const {
+    const auto found = leaf_of_.find(data);
+    return found != leaf_of_.end() && leaves_[static_cast<std::size_t>(found->second)].gradient;
+  }
+
+  /// Forgets the gradients of the leaves.
+  void zero_grad() {
+    for (Leaf& leaf : leaves_) leaf.gradient = Buffer();
+  }
+  /// Forgets what was recorded and not yet walked, for instance after an exception.
+  void clear() {
+    while (!nodes_.empty()) drop_last();
+    inner_.clear();
+    arena_.rewind();
+  }
+  [[nodiscard]] std::size_t recorded_nodes() const { return nodes_.size(); }
+
+  // ---- for operations -----------------------------------------------------------------------------------------------
+
+  template <class T, class S, class B>
+  [[nodiscard]] Slot slot_of(const Parameter<T, S, B>& x) {
+    return x.trainable ? leaf_slot(x.value.buffer()) : Slot{};
+  }
+
+  /// Adds a node whose payload offers `run(Tape&, Slot)`, and gives the slot of its result.
+  template <class Payload>
+  [[nodiscard]] Slot record(Payload payload) {
+    static_assert(sizeof(Payload) <= Arena::block_size, "vitral: this expression is too large to record; eval a part of it");
+    void* place = arena_.allocate(sizeof(Payload), alignof(Payload));
+    auto* stored = ::new (place) Payload(std::move(payload));
+    nodes_.push_back({[](void* p, Tape& tape, Slot result) { static_cast<Payload*>(p)->run(tape, result); },
+                      [](void* p) { static_cast<Payload*>(p)->~Payload(); }, stored});
+    inner_.emplace_back();
+    return {Slot::Kind::inner, static_cast<int>(nodes_.size()) - 1};
+  }
+
+  template <class T, class B, class S>
+  [[nodiscard]] Gradient<T, S, B> gradient(Slot slot, const S& shape) {
+    Buffer& buffer = at(slot);
+    const bool add = static_cast<bool>(buffer);
+    if (!add) buffer = Buffer::of<B>(static_cast<std::size_t>(shape.size()) * sizeof(T));
+    return {Tensor<T, S, B>(buffer, shape), add};
+  }
+
+ private:
+  struct Node {
+    void (*run)(void*, Tape&, Slot);
+    void (*destroy)(void*);
+    void* payload;
+  };
+
+  /// A watched tensor, which is kept alive so that its address names it, and its gradient.
+  struct Leaf {
+    Buffer value, gradient;
+  };
+
+  /// Bump allocation in blocks that are kept for the next step.
+  class Arena {
+   public:
+    static constexpr std::size_t block_size = 1 << 16;
+
+    void* allocate(std::size_t size, std::size_t align) {
+      std::size_t begin = (used_ + align - 1) / align * align;
+      if (begin + size > block_size) {
+        ++block_;
+        begin = 0;
+      }
+      if (block_ >= blocks_.size()) blocks_.emplace_back(new std::byte[block_size]);
+      used_ = begin + size;
+      return blocks_[block_].get() + begin;
+    }
+    void rewind() { block_ = used_ = 0; }
+
+   private:
+    std::vector<std::unique_ptr<std::byte[]>> blocks_;
+    std::size_t block_ = 0, used_ = 0;
+  };
+
+  Slot leaf_slot(const Buffer& value) {
+    const auto [place, is_new] = leaf_of_.try_emplace(value.data(), static_cast<int>(leaves_.size()));
+    if (is_new) leaves_.push_back({value, {}});
+    return {Slot::Kind::leaf, place->second};
+  }
+  Buffer& at(Slot slot) {
+    const auto index = static_cast<std::size_t>(slot.index);
+    return slot.kind == Slot::Kind::leaf ? leaves_[index].gradient : inner_[index];
+  }
+  void drop_last() {
+    nodes_.back().destroy(nodes_.back().payload);
+    nodes_.pop_back();
+  }
+  void run() {
+    while (!nodes_.empty()) {
+      const Slot result{Slot::Kind::inner, static_cast<int>(nodes_.size()) - 1};
+      if (at(result)) {
+        nodes_.back().run(nodes_.back().payload, *this, result);
+        at(result) = Buffer();
+      }
+      drop_last();
+    }
+    clear();
+  }
+
+  std::vector<Node> nodes_;
+  std::vector<Buffer> inner_;
+  std::vector<Leaf> leaves_;
+  std::unordered_map<const void*, int> leaf_of_;
+  Arena arena_;
+};
+
+template <class T, class S, class B>
+Tensor<T, S, B> Variable<T, S, B>::grad() const {
+  return tape_->grad(value_);
+}
+
+/// The value alone: no gradient flows back. On the tape it stays a variable, so that layers after it are recorded.
+template <class T, class S, class B>
+[[nodiscard]] Variable<T, S, B> detach(const Variable<T, S, B>& x) {
+  return {x.value(), x.tape(), {}};
+}
+template <class T, class S, class B>
+[[nodiscard]] Tensor<T, S, B> detach(const Tensor<T, S, B>& x) {
+  return x;
+}
+
+}  // namespace vitral::inline VITRAL_ABI

@@ -1,0 +1,38 @@
+// Work memory of a kernel: grows as needed, is kept for the next use, and is uninitialised.
+#pragma once
+
+#include <vitral/core/config.hpp>
+
+#include <cstddef>
+#include <memory>
+#include <new>
+
+namespace vitral::inline VITRAL_ABI::cpu {
+
+/// A buffer aligned to cache lines that grows as needed and is kept for the next use.
+class Buffer {
+ public:
+  /// Memory for `count` elements of a trivial type; what it held before is lost when it has to grow.
+  template <class T>
+  T* reserve(long count) {
+    return static_cast<T*>(reserve_bytes(static_cast<std::size_t>(count) * sizeof(T)));
+  }
+
+  void* reserve_bytes(std::size_t bytes) {
+    if (bytes > size_) {
+      data_.reset();
+      data_.reset(static_cast<std::byte*>(::operator new(bytes, std::align_val_t(64))));
+      size_ = bytes;
+    }
+    return data_.get();
+  }
+
+ private:
+  struct Free {
+    void operator()(std::byte* data) const { ::operator delete(data, std::align_val_t(64)); }
+  };
+  std::unique_ptr<std::byte, Free> data_;
+  std::size_t size_ = 0;
+};
+
+}  // namespace vitral::inline VITRAL_ABI::cpu

@@ -1,0 +1,72 @@
+// Cpu: the backend of the host. oneDNN multiplies float and bf16, Eigen double; OpenMP runs everything else.
+#pragma once
+
+#include <vitral/backend/cpu/attention.hpp>
+#include <vitral/backend/cpu/evaluate.hpp>
+#include <vitral/backend/cpu/matmul.hpp>
+#include <vitral/backend/cpu/norm.hpp>
+#include <vitral/backend/cpu/pull_back.hpp>
+#include <vitral/backend/cpu/reduce.hpp>
+#include <vitral/backend/cpu/rows.hpp>
+#include <vitral/backend/cpu/softmax.hpp>
+
+#include <cstdlib>
+#include <cstring>
+#include <new>
+
+namespace vitral::inline VITRAL_ABI {
+
+/// See backend/backend.hpp for what each function has to do.
+struct Cpu {
+  static constexpr bool on_host = true;
+
+  // ---- memory
+  [[nodiscard]] static void* allocate(std::size_t bytes) {
+    void* data = std::aligned_alloc(64, (bytes + 63) / 64 * 64);
+    check(data != nullptr, "out of memory: ", bytes, " bytes were asked for; use a smaller batch or model");
+    return data;
+  }
+  static void deallocate(void* data) { std::free(data); }
+  template <class T>
+  static void fill(T* data, long count, T value) {
+    std::fill_n(data, count, value);
+  }
+  template <class T>
+  static void copy(const T* from, T* to, long count) {
+    if (count > 0) std::memcpy(to, from, static_cast<std::size_t>(count) * sizeof(T));
+  }
+  template <class T>
+  static void copy_from_host(const T* from, T* to, long count) {
+    copy(from, to, count);
+  }
+  template <class T>
+  static void copy_to_host(const T* from, T* to, long count) {
+    copy(from, to, count);
+  }
+
+  // ---- expressions
+  template <int R, class T, class Plan>
+  static void evaluate(const Space<R>& space, T* out, const Plan& plan) {
+    cpu::evaluate(space, cpu::Target<Plan, T>{plan, out});
+  }
+  template <int R, class... T, class... Plan>
+  static void evaluate_together(const Space<R>& space, const Pack<T*...>& out, const Pack<Plan...>& plans) {
+    [&]<int... I>(std::integer_sequence<int, I...>) {
+      cpu::evaluate(space, cpu::Target<Plan, T>{get<I>(plans), get<I>(out)}...);
+    }(std::make_integer_sequence<int, sizeof...(T)>{});
+  }
+  template <int R, class Plan, class T>
+  static void reduce_sum(const Space<R>& space, const Plan& plan, Reduction extents, double scale, T* out) {
+    cpu::reduce_sum(space, plan, extents, scale, out);
+  }
+  template <int R, class Plan, class T>
+  static void reduce_max(const Space<R>& space, const Plan& plan, Reduction extents, T* out, int* places) {
+    cpu::reduce_max(space, plan, extents, out, places);
+  }
+  template <int R, class Plan, class Targets, class T>
+  static void pull_back(const Space<R>& space, const Plan& plan, const Targets& targets, const T* upstream) {
+    cpu::pull_back(space, plan, targets, upstream);
+  }
+};
+
+}  // namespace vitral::inline VITRAL_ABI

@@ -1,0 +1,229 @@
+// Matrix products with bias and activation: float and bf16 by oneDNN, double by Eigen.
+// The output is cut into tiles by its shape alone; a tile is one single-thread product, so results do not
+// depend on the number of threads.
+#pragma once
+
+#include <vitral/backend/cpu/buffer.hpp>
+#include <vitral/backend/cpu/eigen.hpp>
+#include <vitral/backend/cpu/onednn.hpp>
+#include <vitral/backend/cpu/threads.hpp>
+#include <vitral/core/bf16.hpp>
+#include <vitral/core/error.hpp>
+#include <vitral/core/math.hpp>
+#include <vitral/tensor/matrix.hpp>
+
+#include <algorithm>
+#include <concepts>
+#include <type_traits>
+
+namespace vitral::inline VITRAL_ABI::cpu {
+
+/// What happens to each value of C = A B (+ C) before it is stored: pre = C + bias[column], C = activation(pre).
+template <class C>
+struct Epilogue {
+  const compute_t<C>* bias = nullptr;  ///< [columns] or null
+  Activation activation = Activation::none;
+  C* pre = nullptr;  ///< where to keep `pre`, laid out as C; or null
+
+  [[nodiscard]] bool empty() const { return !bias && activation == Activation::none && !pre; }
+};
+
+namespace detail {
+
+/// The types that matmul multiplies: f32, bf16 (stored or accumulated as bf16 or f32) and f64.
+template <class A, class B, class C>
+concept Multipliable = std::same_as<A, B> && (std::same_as<A, C> || (std::same_as<A, bf16> && std::same_as<C, float>)) &&
+                       (std::same_as<A, float> || std::same_as<A, bf16> || std::same_as<A, double>);
+
+template <class T>
+bool is_row_major(Matrix<T> m) {
+  return m.col_stride == 1 && m.row_stride >= m.cols;
+}
+template <class T>
+bool is_col_major(Matrix<T> m) {
+  return m.row_stride == 1 && m.col_stride >= m.rows;
+}
+
+/// A stride that no element is reached by may be anything: make it what the libraries expect.
+template <class T>
+Matrix<T> normalized(Matrix<T> m) {
+  if (m.cols == 1) m.col_stride = m.row_stride == 1 ? std::max(m.rows, 1l) : 1;
+  if (m.rows == 1) m.row_stride = m.col_stride == 1 ? m.cols : 1;
+  return m;
+}
+
+/// One product on this thread; c has dense rows.
+inline void multiply(Matrix<const double> a, Matrix<const double> b, Matrix<double> c, bool accumulate) {
+  serial_product<double>(a, b, c, accumulate);
+}
+
+template <class T, class C>
+  requires(!std::same_as<T, double>)
+void multiply(Matrix<const T> a, Matrix<const T> b, Matrix<C> c, bool accumulate) {
+  onednn::multiply({a.rows, b.cols, a.cols, a.row_stride, a.col_stride, b.row_stride, b.col_stride, c.row_stride,
+                    onednn::DataType<T>::value, onednn::DataType<C>::value, accumulate},
+                   a.data, b.data, c.data);
+}
+
+template <Activation activation, class P>
+P activate(P value) {
+  if constexpr (activation == Activation::relu) return value > P(0) ? value : P(0);
+  if constexpr (activation == Activation::gelu) return math::gelu(value);
+  return value;
+}
+
+/// One row of the epilogue; `sum` is the product's row and may be c itself.
+template <Activation activation, class S, class C>
+void finish_row(const S* sum, C* c, C* pre, const compute_t<C>* bias, bool add_c, long cols) {
+  using P = compute_t<C>;
+  for (long j = 0; j < cols; ++j) {
+    P value = static_cast<P>(sum[j]);
+    if (add_c) value += static_cast<P>(c[j]);
+    if (bias) value += bias[j];
+    if (pre) pre[j] = value;
+    c[j] = activate<activation>(value);
+  }
+}
+
+template <class S, class C>
+void finish(Matrix<S> sum, Matrix<C> c, const Epilogue<C>& epilogue, bool add_c) {
+  for (long i = 0; i < c.rows; ++i) {
+    const S* const from = sum.data + i * sum.row_stride;
+    C* const to = c.data + i * c.row_stride;
+    C* const pre = epilogue.pre ? epilogue.pre + i * c.row_stride : nullptr;
+    switch (epilogue.activation) {
+      case Activation::none: finish_row<Activation::none>(from, to, pre, epilogue.bias, add_c, c.cols); break;
+      case Activation::relu: finish_row<Activation::relu>(from, to, pre, epilogue.bias, add_c, c.cols); break;
+      case Activation::gelu: finish_row<Activation::gelu>(from, to, pre, epilogue.bias, add_c, c.cols); break;
+    }
+  }
+}
+
+/// Product and epilogue of one tile while it is in the cache. A bf16 tile with an epilogue is summed in float.
+template <class T, class C>
+void multiply_tile(Matrix<const T> a, Matrix<const T> b, Matrix<C> c, bool accumulate, const Epilogue<C>& epilogue) {
+  if (epilogue.empty()) {
+    multiply(a, b, c, accumulate);
+  } else if constexpr (std::same_as<C, bf16>) {
+    static thread_local Buffer buffer;
+    const Matrix<float> sum = row_major(buffer.reserve<float>(c.rows * c.cols), c.rows, c.cols);
+    multiply(a, b, sum, false);
+    finish(sum, c, epilogue, accumulate);
+  } else {
+    multiply(a, b, c, accumulate);
+    finish(c, c, epilogue, false);
+  }
+}
+
+struct Tiling {
+  long rows, cols;
+};
+
+/// How an m x n output with inner extent k is cut. Wide tiles of about 128 rows are fastest; where there are few
+/// rows the columns are cut as well. Even counts share out well; a tile is at least some 2 million multiplications.
+inline Tiling tile(long m, long n, long k) {
+  const auto even = [](long count) { return count <= 1 ? 1 : count / 2 * 2; };
+  const auto extent = [](long whole, long parts, long multiple) {
+    return std::min(whole, ((whole + parts - 1) / parts + multiple - 1) / multiple * multiple);
+  };
+  const long most = std::max(1l, m * n / 1024 * k / 2048);
+  const long row_tiles = even(std::clamp(m / (m < 1024 ? 256 : 128), 1l, most));
+  const long wanted = std::min(8 / row_tiles, most / row_tiles);
+  const long possible = std::max(n / 192, n >= 128 ? 2l : 1l);
+  const long col_tiles = std::max(even(std::clamp(wanted, 1l, possible)), (n + 1023) / 1024);
+  return {extent(m, row_tiles, 8), extent(n, col_tiles, 16)};
+}
+
+/// An operand that the libraries can read as it is, or a packed copy of it.
+template <class T>
+class Operand {
+ public:
+  explicit Operand(Matrix<const T> m) : matrix_(normalized(m)) {
+    if (is_row_major(matrix_) || is_col_major(matrix_)) return;
+    const Matrix<T> packed = row_major(buffer_.template reserve<T>(m.rows * m.cols), m.rows, m.cols);
+    parallel_for(m.rows, [&](long i) {
+      for (long j = 0; j < m.cols; ++j) packed(i, j) = m(i, j);
+    });
+    matrix_ = packed;
+  }
+  Matrix<const T> operator*() const { return matrix_; }
+
+ private:
+  Buffer buffer_;
+  Matrix<const T> matrix_;
+};
+
+template <class C>
+void multiply_by_nothing(Matrix<C> c, bool accumulate, const Epilogue<C>& epilogue) {
+  if (!accumulate)
+    for (long i = 0; i < c.rows; ++i)
+      for (long j = 0; j < c.cols; ++j) c(i, j) = compute_t<C>(0);
+  if (!epilogue.empty()) finish(c, c, epilogue, false);
+}
+
+}  // namespace detail
+
+/// For each i: C[i] = A[i] B[i], or C[i] += A[i] B[i], then the epilogue on each (whose `pre` has C's batch stride).
+/// A [m, k] and B [k, n] have any strides (dense rows or columns are fastest); C [m, n] has dense rows, or dense columns
+/// when there is no epilogue. C must not overlap A or B. Throws Error on shapes that do not fit.
+template <class A, class B, class C>
+  requires detail::Multipliable<A, B, C>
+void batched_matmul(MatrixBatch<const A> a, MatrixBatch<const B> b, MatrixBatch<C> c, bool accumulate,
+                    const Epilogue<C>& epilogue = {}) {
+  const long m = c.first.rows, n = c.first.cols, k = a.first.cols;
+  check(a.first.rows == m && b.first.cols == n && b.first.rows == k && a.count == c.count && b.count == c.count,
+        "matmul: cannot multiply ", a.count, " x [", a.first.rows, ", ", a.first.cols, "] by ", b.count, " x [",
+        b.first.rows, ", ", b.first.cols, "] into ", c.count, " x [", m, ", ", n, "]");
+  if (m == 0 || n == 0 || c.count == 0) return;
+  c.first = detail::normalized(c.first);
+  if (!detail::is_row_major(c.first)) {
+    check(detail::is_col_major(c.first) && epilogue.empty(), "matmul: the output's strides (", c.first.row_stride, ", ",
+          c.first.col_stride, ") must be those of dense rows, or of dense columns without an epilogue");
+    return batched_matmul<B, A, C>({transposed(b.first), b.count, b.stride}, {transposed(a.first), a.count, a.stride},
+                                   {transposed(c.first), c.count, c.stride}, accumulate);
+  }
+  if (k == 0) {
+    for (long i = 0; i < c.count; ++i) {
+      Epilogue<C> part = epilogue;
+      if (part.pre) part.pre += i * c.stride;
+      detail::multiply_by_nothing(c[i], accumulate, part);
+    }
+    return;
+  }
+  const auto readable = [](const auto& batch) {
+    return detail::is_row_major(detail::normalized(batch.first)) || detail::is_col_major(detail::normalized(batch.first));
+  };
+  if (!readable(a) || !readable(b)) {
+    for (long i = 0; i < c.count; ++i) {
+      const detail::Operand<A> left(a[i]);
+      const detail::Operand<B> right(b[i]);
+      Epilogue<C> part = epilogue;
+      if (part.pre) part.pre += i * c.stride;
+      batched_matmul<A, B, C>({*left, 1, 0}, {*right, 1, 0}, {c[i], 1, 0}, accumulate, part);
+    }
+    return;
+  }
+  a.first = detail::normalized(a.first);
+  b.first = detail::normalized(b.first);
+  const detail::Tiling tile = detail::tile(m, n, k);
+  const long across = (n + tile.cols - 1) / tile.cols, down = (m + tile.rows - 1) / tile.rows;
+  parallel_for(c.count * across * down, [&](long task) {
+    const long i = task / (across * down), place = task % (across * down);
+    const long row = place / across * tile.rows, col = place % across * tile.cols;
+    const long rows = std::min(tile.rows, m - row), cols = std::min(tile.cols, n - col);
+    Epilogue<C> part = epilogue;
+    if (part.bias) part.bias += col;
+    if (part.pre) part.pre += i * c.stride + row * c.first.row_stride + col;
+    detail::multiply_tile(block(a[i], row, 0, rows, k), block(b[i], 0, col, k, cols), block(c[i], row, col, rows, cols),
+                          accumulate, part);
+  });
+}
+
+/// C = A B, or C += A B when `accumulate`, then the epilogue: batched_matmul with one matrix.
+template <class A, class B, class C>
+  requires detail::Multipliable<A, B, C>
+void matmul(Matrix<const A> a, Matrix<const B> b, Matrix<C> c, bool accumulate, const Epilogue<C>& epilogue = {}) {
+  batched_matmul<A, B, C>({a, 1, 0}, {b, 1, 0}, {c, 1, 0}, accumulate, epilogue);
+}
+
+}  // namespace vitral::inline VITRAL_ABI::cpu

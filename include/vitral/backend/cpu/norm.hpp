@@ -1,0 +1,232 @@
+// LayerNorm over rows (Ba et al., arXiv 1607.06450) and BatchNorm over columns (Ioffe and Szegedy, arXiv 1502.03167),
+// forward and backward, on dense row-major matrices. Values are stored as T, statistics and parameters are compute_t<T>.
+#pragma once
+
+#include <vitral/backend/cpu/buffer.hpp>
+#include <vitral/backend/cpu/threads.hpp>
+#include <vitral/core/bf16.hpp>
+#include <vitral/core/error.hpp>
+
+#include <algorithm>
+#include <cmath>
+
+namespace vitral::inline VITRAL_ABI::cpu {
+
+namespace detail {
+
+/// Rows that one task works on, decided by their number alone.
+inline long rows_per_task(long rows) { return std::max(8l, (rows + 63) / 64); }
+
+/// Runs task(first, last, number) over blocks of rows; returns their number.
+template <class F>
+long for_row_blocks(long rows, F&& task) {
+  const long step = rows_per_task(rows), blocks = (rows + step - 1) / step;
+  parallel_for(blocks, [&](long i) { task(i * step, std::min(rows, (i + 1) * step), i); });
+  return blocks;
+}
+
+/// Runs task(first, last) over blocks of at most 64 columns.
+inline constexpr long column_block = 64;
+template <class F>
+void for_column_blocks(long cols, F&& task) {
+  parallel_for((cols + column_block - 1) / column_block,
+               [&](long i) { task(i * column_block, std::min(cols, (i + 1) * column_block)); });
+}
+
+}  // namespace detail
+
+/// y = (x - mean) rstd gamma + beta for each row, with the biased variance. gamma and beta [cols] may be null (1 and 0);
+/// mean and rstd [rows] receive the statistics unless null. y may be x.
+template <class T>
+void layer_norm_forward(const T* x, const compute_t<T>* gamma, const compute_t<T>* beta, T* y, compute_t<T>* mean,
+                        compute_t<T>* rstd, long rows, long cols, double eps) {
+  using P = compute_t<T>;
+  detail::for_row_blocks(rows, [&](long first, long last, long) {
+    for (long i = first; i < last; ++i) {
+      const T* const from = x + i * cols;
+      T* const to = y + i * cols;
+      P sum = 0, squares = 0;
+#pragma omp simd reduction(+ : sum)
+      for (long j = 0; j < cols; ++j) sum += static_cast<P>(from[j]);
+      const P centre = sum / static_cast<P>(cols);
+#pragma omp simd reduction(+ : squares)
+      for (long j = 0; j < cols; ++j) {
+        const P d = static_cast<P>(from[j]) - centre;
+        squares += d * d;
+      }
+      const P scale = P(1) / std::sqrt(squares / static_cast<P>(cols) + static_cast<P>(eps));
+      if (mean) mean[i] = centre;
+      if (rstd) rstd[i] = scale;
+#pragma omp simd
+      for (long j = 0; j < cols; ++j) {
+        P value = (static_cast<P>(from[j]) - centre) * scale;
+        if (gamma) value *= gamma[j];
+        if (beta) value += beta[j];
+        to[j] = value;
+      }
+    }
+  });
+}
+
+/// Gradients of layer_norm_forward from its input, statistics and dy. dx, dgamma and dbeta may be null;
+/// each is overwritten, or added to where its flag says so. dx may be dy.
+template <class T>
+void layer_norm_backward(const T* x, const compute_t<T>* gamma, const compute_t<T>* mean, const compute_t<T>* rstd,
+                         const T* dy, T* dx, bool add_dx, compute_t<T>* dgamma, bool add_dgamma, compute_t<T>* dbeta,
+                         bool add_dbeta, long rows, long cols) {
+  using P = compute_t<T>;
+  const long step = detail::rows_per_task(rows), parts = (rows + step - 1) / step;
+  static thread_local Buffer buffer;
+  P* const partial = dgamma || dbeta ? buffer.reserve<P>(2 * parts * cols) : nullptr;  // [parts, 2, cols]
+  detail::for_row_blocks(rows, [&](long first, long last, long part) {
+    P* const part_gamma = partial ? partial + 2 * part * cols : nullptr;
+    P* const part_beta = partial ? part_gamma + cols : nullptr;
+    if (partial) std::fill(part_gamma, part_gamma + 2 * cols, P(0));
+    for (long i = first; i < last; ++i) {
+      const T* const from = x + i * cols;
+      const T* const up = dy + i * cols;
+      const P centre = mean[i], scale = rstd[i];
+      if (partial) {
+#pragma omp simd
+        for (long j = 0; j < cols; ++j) {
+          const P g = static_cast<P>(up[j]);
+          part_gamma[j] += g * ((static_cast<P>(from[j]) - centre) * scale);
+          part_beta[j] += g;
+        }
+      }
+      if (!dx) continue;
+      P sum = 0, dot = 0;
+#pragma omp simd reduction(+ : sum, dot)
+      for (long j = 0; j < cols; ++j) {
+        const P g = static_cast<P>(up[j]) * (gamma ? gamma[j] : P(1));
+        sum += g;
+        dot += g * ((static_cast<P>(from[j]) - centre) * scale);
+      }
+      sum /= static_cast<P>(cols);
+      dot /= static_cast<P>(cols);
+      T* const to = dx + i * cols;
+#pragma omp simd
+      for (long j = 0; j < cols; ++j) {
+        const P g = static_cast<P>(up[j]) * (gamma ? gamma[j] : P(1));
+        P value = scale * (g - sum - (static_cast<P>(from[j]) - centre) * scale * dot);
+        if (add_dx) value += static_cast<P>(to[j]);
+        to[j] = value;
+      }
+    }
+  });
+  if (!partial) return;
+  detail::for_column_blocks(cols, [&](long first, long last) {
+    for (long j = first; j < last; ++j) {
+      P gamma_sum = dgamma && add_dgamma ? dgamma[j] : P(0), beta_sum = dbeta && add_dbeta ? dbeta[j] : P(0);
+      for (long part = 0; part < parts; ++part) {
+        gamma_sum += partial[2 * part * cols + j];
+        beta_sum += partial[(2 * part + 1) * cols + j];
+      }
+      if (dgamma) dgamma[j] = gamma_sum;
+      if (dbeta) dbeta[j] = beta_sum;
+    }
+  });
+}
+
+/// Training mode: y = (x - mean) rstd gamma + beta for each column, normalised by the biased variance; the running
+/// statistics (null: not kept) become (1 - momentum) running + momentum batch, with the unbiased variance, as PyTorch's.
+/// gamma and beta are null when not affine; mean and rstd [cols] are for the backward pass. Error when rows < 2.
+template <class T>
+void batch_norm_forward(const T* x, const compute_t<T>* gamma, const compute_t<T>* beta, T* y, compute_t<T>* mean,
+                        compute_t<T>* rstd, compute_t<T>* running_mean, compute_t<T>* running_var, double momentum,
+                        double eps, long rows, long cols) {
+  using P = compute_t<T>;
+  check(rows >= 2, "batch_norm: training needs 2 or more rows to normalise over, not ", rows,
+        "; use a larger batch or evaluation mode");
+  const double count = static_cast<double>(rows);
+  detail::for_column_blocks(cols, [&](long first, long last) {
+    const long width = last - first;
+    double sum[detail::column_block] = {}, squares[detail::column_block] = {};
+    P centre[detail::column_block], scale[detail::column_block], shift[detail::column_block];
+    for (long i = 0; i < rows; ++i) {
+      const T* const from = x + i * cols + first;
+#pragma omp simd
+      for (long j = 0; j < width; ++j) sum[j] += static_cast<double>(static_cast<P>(from[j]));
+    }
+    for (long j = 0; j < width; ++j) sum[j] /= count;
+    for (long i = 0; i < rows; ++i) {
+      const T* const from = x + i * cols + first;
+#pragma omp simd
+      for (long j = 0; j < width; ++j) {
+        const double d = static_cast<double>(static_cast<P>(from[j])) - sum[j];
+        squares[j] += d * d;
+      }
+    }
+    for (long j = 0; j < width; ++j) {
+      const long c = first + j;
+      const P factor = static_cast<P>(1.0 / std::sqrt(squares[j] / count + eps));
+      centre[j] = static_cast<P>(sum[j]);
+      scale[j] = gamma ? factor * gamma[c] : factor;
+      shift[j] = beta ? beta[c] : P(0);
+      mean[c] = centre[j];
+      rstd[c] = factor;
+      const auto follow = [&](P& running, double batch) {
+        running = static_cast<P>((1.0 - momentum) * static_cast<double>(running) + momentum * batch);
+      };
+      if (running_mean) follow(running_mean[c], sum[j]);
+      if (running_var) follow(running_var[c], squares[j] / (count - 1.0));
+    }
+    for (long i = 0; i < rows; ++i) {
+      const T* const from = x + i * cols + first;
+      T* const to = y + i * cols + first;
+#pragma omp simd
+      for (long j = 0; j < width; ++j) to[j] = (static_cast<P>(from[j]) - centre[j]) * scale[j] + shift[j];
+    }
+  });
+}
+
+/// Gradients of batch_norm_forward; the arguments are those of layer_norm_backward with statistics per column.
+template <class T>
+void batch_norm_backward(const T* x, const compute_t<T>* gamma, const compute_t<T>* mean, const compute_t<T>* rstd,
+                         const T* dy, T* dx, bool add_dx, compute_t<T>* dgamma, bool add_dgamma, compute_t<T>* dbeta,
+                         bool add_dbeta, long rows, long cols) {
+  using P = compute_t<T>;
+  detail::for_column_blocks(cols, [&](long first, long last) {
+    const long width = last - first;
+    double sum[detail::column_block] = {}, dot[detail::column_block] = {};
+    for (long i = 0; i < rows; ++i) {
+      const T* const from = x + i * cols + first;
+      const T* const up = dy + i * cols + first;
+#pragma omp simd
+      for (long j = 0; j < width; ++j) {
+        const P g = static_cast<P>(up[j]);
+        sum[j] += static_cast<double>(g);
+        dot[j] += static_cast<double>(g * ((static_cast<P>(from[j]) - mean[first + j]) * rstd[first + j]));
+      }
+    }
+    for (long j = 0; j < width; ++j) {
+      const long c = first + j;
+      if (dgamma) dgamma[c] = static_cast<P>(dot[j]) + (add_dgamma ? dgamma[c] : P(0));
+      if (dbeta) dbeta[c] = static_cast<P>(sum[j]) + (add_dbeta ? dbeta[c] : P(0));
+    }
+    if (!dx) return;
+    P centre[detail::column_block], factor[detail::column_block], scale[detail::column_block];
+    P mean_g[detail::column_block], mean_dot[detail::column_block];
+    for (long j = 0; j < width; ++j) {
+      centre[j] = mean[first + j];
+      factor[j] = rstd[first + j];
+      scale[j] = gamma ? factor[j] * gamma[first + j] : factor[j];
+      mean_g[j] = static_cast<P>(sum[j] / static_cast<double>(rows));
+      mean_dot[j] = static_cast<P>(dot[j] / static_cast<double>(rows));
+    }
+    for (long i = 0; i < rows; ++i) {
+      const T* const from = x + i * cols + first;
+      const T* const up = dy + i * cols + first;
+      T* const to = dx + i * cols + first;
+#pragma omp simd
+      for (long j = 0; j < width; ++j) {
+        const P normal = (static_cast<P>(from[j]) - centre[j]) * factor[j];
+        P value = scale[j] * (static_cast<P>(up[j]) - mean_g[j] - normal * mean_dot[j]);
+        if (add_dx) value += static_cast<P>(to[j]);
+        to[j] = value;
+      }
+    }
+  });
+}
+
+}  // namespace vitral::inline VITRAL_ABI::cpu

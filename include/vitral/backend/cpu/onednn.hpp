@@ -1,0 +1,251 @@
+// One adapter over oneDNN's C API, 2.x and 3.x: cached single-thread matrix products.
+// Relies on <oneapi/dnnl/dnnl.h> alone; this is the only file that includes it.
+#pragma once
+
+#include <vitral/backend/cpu/buffer.hpp>
+#include <vitral/backend/cpu/threads.hpp>
+#include <vitral/core/bf16.hpp>
+#include <vitral/core/error.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <unordered_map>
+
+#include <oneapi/dnnl/dnnl.h>
+
+namespace vitral::inline VITRAL_ABI::cpu::onednn {
+
+/// What decides a primitive: C[m, n] = A[m, k] B[k, n], added to C when `accumulate`. Strides count elements.
+struct MatmulKey {
+  long m, n, k;
+  long a_row, a_col, b_row, b_col, c_row;
+  dnnl_data_type_t input, output;
+  bool accumulate;
+
+  friend bool operator==(const MatmulKey&, const MatmulKey&) = default;
+};
+
+template <class T>
+struct DataType;
+template <>
+struct DataType<float> {
+  static constexpr dnnl_data_type_t value = dnnl_f32;
+};
+template <>
+struct DataType<bf16> {
+  static constexpr dnnl_data_type_t value = dnnl_bf16;
+};
+
+namespace detail {
+
+inline const char* type_name(dnnl_data_type_t type) { return type == dnnl_bf16 ? "bf16" : "f32"; }
+
+inline const char* status_name(dnnl_status_t status) {
+  switch (status) {
+    case dnnl_out_of_memory: return "out of memory";
+    case dnnl_invalid_arguments: return "invalid arguments";
+    case dnnl_unimplemented: return "unimplemented";
+    case dnnl_runtime_error: return "runtime error";
+    default: return "failed";
+  }
+}
+
+inline void require(dnnl_status_t status, const char* call, const MatmulKey& key) {
+  if (status == dnnl_success) [[likely]]
+    return;
+  fail("oneDNN: ", call, ": ", status_name(status), " (status ", static_cast<int>(status), ") for ",
+       type_name(key.input), " [", key.m, ", ", key.k, "] x [", key.k, ", ", key.n, "] -> ", type_name(key.output),
+       ", strides (", key.a_row, ", ", key.a_col, "), (", key.b_row, ", ", key.b_col, "), (", key.c_row, ", 1)");
+}
+
+struct Hash {
+  std::size_t operator()(const MatmulKey& key) const {
+    std::uint64_t hash = 0;
+    for (const long number : {key.m, key.n, key.k, key.a_row, key.a_col, key.b_row, key.b_col, key.c_row,
+                              static_cast<long>(key.input) * 64 + static_cast<long>(key.output) * 2 + key.accumulate}) {
+      hash = (hash ^ static_cast<std::uint64_t>(number)) * 0x9e3779b97f4a7c15u;
+      hash ^= hash >> 29;
+    }
+    return static_cast<std::size_t>(hash);
+  }
+};
+
+// oneDNN's objects as owners; what 2.x keeps by value (memory descriptors) is a handle in 3.x.
+template <class Object, auto Destroy>
+struct Deleter {
+  void operator()(Object* object) const { Destroy(object); }
+};
+template <class Object, auto Destroy>
+using Owner = std::unique_ptr<Object, Deleter<Object, Destroy>>;
+
+using Primitive = Owner<dnnl_primitive, dnnl_primitive_destroy>;
+using PrimitiveDesc = Owner<dnnl_primitive_desc, dnnl_primitive_desc_destroy>;
+using Attributes = Owner<dnnl_primitive_attr, dnnl_primitive_attr_destroy>;
+using PostOps = Owner<dnnl_post_ops, dnnl_post_ops_destroy>;
+using Memory = Owner<dnnl_memory, dnnl_memory_destroy>;
+using Stream = Owner<dnnl_stream, dnnl_stream_destroy>;
+
+#if DNNL_VERSION_MAJOR >= 3
+using MemoryDesc = Owner<dnnl_memory_desc, dnnl_memory_desc_destroy>;
+using MemoryDescView = const_dnnl_memory_desc_t;
+inline MemoryDescView view(const MemoryDesc& desc) { return desc.get(); }
+#else
+using MemoryDesc = dnnl_memory_desc_t;
+using MemoryDescView = const dnnl_memory_desc_t*;
+inline MemoryDescView view(const MemoryDesc& desc) { return &desc; }
+#endif
+
+inline MemoryDesc describe(long rows, long cols, long row_stride, long col_stride, dnnl_data_type_t type,
+                           const MatmulKey& key) {
+  const dnnl_dims_t extents = {rows, cols};
+  const dnnl_dims_t strides = {row_stride, col_stride};
+#if DNNL_VERSION_MAJOR >= 3
+  dnnl_memory_desc_t desc = nullptr;
+  require(dnnl_memory_desc_create_with_strides(&desc, 2, extents, type, strides),
+          "dnnl_memory_desc_create_with_strides", key);
+  return MemoryDesc(desc);
+#else
+  MemoryDesc desc;
+  require(dnnl_memory_desc_init_by_strides(&desc, 2, extents, type, strides), "dnnl_memory_desc_init_by_strides", key);
+  return desc;
+#endif
+}
+
+inline dnnl_engine_t engine(const MatmulKey& key) {
+  static const dnnl_engine_t cpu = [&] {
+    dnnl_engine_t made = nullptr;
+    require(dnnl_engine_create(&made, dnnl_cpu, 0), "dnnl_engine_create", key);
+    return made;
+  }();
+  return cpu;
+}
+
+inline PrimitiveDesc describe_product(const MatmulKey& key, const MemoryDesc& a, const MemoryDesc& b,
+                                      const MemoryDesc& c) {
+  dnnl_primitive_attr_t attributes = nullptr;
+  require(dnnl_primitive_attr_create(&attributes), "dnnl_primitive_attr_create", key);
+  const Attributes attribute_owner(attributes);
+  require(dnnl_primitive_attr_set_scratchpad_mode(attributes, dnnl_scratchpad_mode_user),
+          "dnnl_primitive_attr_set_scratchpad_mode", key);
+  if (key.accumulate) {
+    dnnl_post_ops_t post_ops = nullptr;
+    require(dnnl_post_ops_create(&post_ops), "dnnl_post_ops_create", key);
+    const PostOps post_op_owner(post_ops);
+#if DNNL_VERSION_MAJOR >= 3
+    require(dnnl_post_ops_append_sum(post_ops, 1.0f, 0, dnnl_data_type_undef), "dnnl_post_ops_append_sum", key);
+#else
+    require(dnnl_post_ops_append_sum(post_ops, 1.0f), "dnnl_post_ops_append_sum", key);
+#endif
+    require(dnnl_primitive_attr_set_post_ops(attributes, post_ops), "dnnl_primitive_attr_set_post_ops", key);
+  }
+  dnnl_primitive_desc_t made = nullptr;
+#if DNNL_VERSION_MAJOR >= 3
+  require(dnnl_matmul_primitive_desc_create(&made, engine(key), view(a), view(b), nullptr, view(c), attributes),
+          "dnnl_matmul_primitive_desc_create", key);
+#else
+  dnnl_matmul_desc_t operation;
+  require(dnnl_matmul_desc_init(&operation, view(a), view(b), nullptr, view(c)), "dnnl_matmul_desc_init", key);
+  require(dnnl_primitive_desc_create(&made, &operation, attributes, engine(key), nullptr), "dnnl_primitive_desc_create",
+          key);
+#endif
+  return PrimitiveDesc(made);
+}
+
+/// A primitive with the memory objects of one thread, whose pointers are set before each run.
+struct Product {
+  dnnl_primitive_t primitive = nullptr;  // owned by the process-wide cache
+  Memory a, b, c, scratchpad;
+  std::size_t scratchpad_size = 0;
+};
+
+/// The primitives of the process: compiled once, then shared, as running one does not change it.
+class PrimitiveCache {
+ public:
+  static PrimitiveCache& instance() {
+    static PrimitiveCache& cache = *new PrimitiveCache;  // never destroyed: threads may outlive static objects
+    return cache;
+  }
+
+  Product product(const MatmulKey& key) {
+    const MemoryDesc a = describe(key.m, key.k, key.a_row, key.a_col, key.input, key);
+    const MemoryDesc b = describe(key.k, key.n, key.b_row, key.b_col, key.input, key);
+    const MemoryDesc c = describe(key.m, key.n, key.c_row, 1, key.output, key);
+    const std::lock_guard lock(mutex_);
+    Entry& entry = entries_[key];
+    if (!entry.primitive) {
+      const OneThread one;
+      PrimitiveDesc desc = describe_product(key, a, b, c);
+      dnnl_primitive_t made = nullptr;
+      require(dnnl_primitive_create(&made, desc.get()), "dnnl_primitive_create", key);
+      entry = {std::move(desc), Primitive(made)};
+    }
+    const MemoryDescView scratchpad = dnnl_primitive_desc_query_md(entry.desc.get(), dnnl_query_scratchpad_md, 0);
+    return {entry.primitive.get(), memory(view(a), key), memory(view(b), key), memory(view(c), key),
+            memory(scratchpad, key), dnnl_memory_desc_get_size(scratchpad)};
+  }
+
+ private:
+  struct Entry {
+    PrimitiveDesc desc;
+    Primitive primitive;
+  };
+
+  static Memory memory(MemoryDescView desc, const MatmulKey& key) {
+    dnnl_memory_t made = nullptr;
+    require(dnnl_memory_create(&made, desc, engine(key), DNNL_MEMORY_NONE), "dnnl_memory_create", key);
+    return Memory(made);
+  }
+
+  std::mutex mutex_;
+  std::unordered_map<MatmulKey, Entry, Hash> entries_;
+};
+
+/// What each thread keeps: its products, a stream and the scratchpad that all of its products share.
+struct ThreadState {
+  std::unordered_map<MatmulKey, Product, Hash> products;
+  MatmulKey last_key{};
+  Product* last = nullptr;
+  Stream stream;
+  Buffer scratchpad;
+
+  Product& find(const MatmulKey& key) {
+    if (last && last_key == key) return *last;
+    auto found = products.find(key);
+    if (found == products.end()) found = products.emplace(key, PrimitiveCache::instance().product(key)).first;
+    if (!stream) {
+      dnnl_stream_t made = nullptr;
+      require(dnnl_stream_create(&made, engine(key), dnnl_stream_default_flags), "dnnl_stream_create", key);
+      stream.reset(made);
+    }
+    last_key = key;
+    return *(last = &found->second);
+  }
+};
+
+}  // namespace detail
+
+/// Runs one product on the calling thread alone; any number of threads may do so at the same time.
+/// Throws Error with the failed call, types and shapes.
+inline void multiply(const MatmulKey& key, const void* a, const void* b, void* c) {
+  static thread_local detail::ThreadState state;
+  detail::Product& product = state.find(key);
+  const OneThread one;
+  const auto point = [&](const detail::Memory& memory, const void* data) {
+    detail::require(dnnl_memory_set_data_handle(memory.get(), const_cast<void*>(data)), "dnnl_memory_set_data_handle",
+                    key);
+  };
+  point(product.a, a);
+  point(product.b, b);
+  point(product.c, c);
+  point(product.scratchpad, state.scratchpad.reserve_bytes(product.scratchpad_size));
+  const dnnl_exec_arg_t arguments[] = {{DNNL_ARG_SRC, product.a.get()},
+                                       {DNNL_ARG_WEIGHTS, product.b.get()},
+                                       {DNNL_ARG_DST, product.c.get()},
+                                       {DNNL_ARG_SCRATCHPAD, product.scratchpad.get()}};
+  detail::require(dnnl_primitive_execute(product.primitive, state.stream.get(), 4, arguments), "dnnl_primitive_execute",
+                  key);
+}
+
+}  // namespace vitral::inline VITRAL_ABI::cpu::onednn

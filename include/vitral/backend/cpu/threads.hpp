@@ -1,0 +1,59 @@
+// The one place that decides how many threads run: OpenMP's count, which oneDNN follows.
+#pragma once
+
+#include <vitral/core/error.hpp>
+
+#include <exception>
+
+#include <omp.h>
+
+namespace vitral::inline VITRAL_ABI::cpu {
+
+/// The number of threads that parallel work uses.
+[[nodiscard]] inline int threads() { return omp_get_max_threads(); }
+
+/// Sets the number of threads for all work that this thread starts. Throws Error unless n >= 1.
+inline void set_threads(int n) {
+  check(n >= 1, "the number of threads must be 1 or more, not ", n);
+  omp_set_num_threads(n);
+}
+
+/// Makes the thread count 1 for its lifetime: a library's product that is set up and run under it uses one thread,
+/// so that its result cannot depend on how many there are.
+class OneThread {
+ public:
+  OneThread() : before_(omp_get_max_threads()) {
+    if (before_ != 1) omp_set_num_threads(1);
+  }
+  ~OneThread() {
+    if (before_ != 1) omp_set_num_threads(before_);
+  }
+  OneThread(const OneThread&) = delete;
+  OneThread& operator=(const OneThread&) = delete;
+
+ private:
+  int before_;
+};
+
+/// Runs task(0) ... task(tasks - 1), in parallel unless this is already inside a parallel region.
+/// Tasks are dealt out in equal contiguous shares. When tasks throw, one exception is rethrown after all have ended.
+template <class F>
+void parallel_for(long tasks, F&& task) {
+  if (tasks <= 1 || omp_in_parallel() || omp_get_max_threads() == 1) {
+    for (long i = 0; i < tasks; ++i) task(i);
+    return;
+  }
+  std::exception_ptr failure;
+#pragma omp parallel for schedule(static)
+  for (long i = 0; i < tasks; ++i) {
+    try {
+      task(i);
+    } catch (...) {
+#pragma omp critical(vitral_parallel_for)
+      if (!failure) failure = std::current_exception();
+    }
+  }
+  if (failure) std::rethrow_exception(failure);
+}
+
+}  // namespace vitral::inline VITRAL_ABI::cpu

@@ -1,0 +1,77 @@
+// bfloat16: the upper half of a float, for storage; arithmetic happens in float.
+#pragma once
+
+#include <vitral/core/config.hpp>
+
+#include <bit>
+#include <cstdint>
+#include <string_view>
+
+namespace vitral::inline VITRAL_ABI {
+
+/// Eight exponent and seven fraction bits. Converts from and to float implicitly, so a loop over bf16 computes in float.
+struct bf16 {
+  std::uint16_t bits;
+
+  bf16() = default;
+
+  /// Rounds to nearest, ties to even; a NaN stays a (quiet) NaN. Free of branches, so loops over it vectorise.
+  VITRAL_HD constexpr bf16(float value) : bits(round(std::bit_cast<std::uint32_t>(value))) {}
+
+  /// Stores a float without a temporary bf16, which would keep a loop from being vectorised: write `out[i] = value`.
+  VITRAL_HD constexpr bf16& operator=(float value) {
+    bits = round(std::bit_cast<std::uint32_t>(value));
+    return *this;
+  }
+
+  VITRAL_HD constexpr operator float() const { return std::bit_cast<float>(static_cast<std::uint32_t>(bits) << 16); }
+
+ private:
+  VITRAL_HD static constexpr std::uint16_t round(std::uint32_t word) {
+    const std::uint32_t rounded = (word + 0x7fffu + ((word >> 16) & 1u)) >> 16;
+    const std::uint32_t quiet = (word >> 16) | 0x40u;
+    return static_cast<std::uint16_t>((word & 0x7fffffffu) > 0x7f800000u ? quiet : rounded);
+  }
+};
+
+namespace detail {
+
+template <class T>
+struct ComputeType {
+  using type = T;
+};
+template <>
+struct ComputeType<bf16> {
+  using type = float;
+};
+
+template <class T>
+struct ScalarName;
+template <>
+struct ScalarName<float> {
+  static constexpr std::string_view value = "f32";
+};
+template <>
+struct ScalarName<double> {
+  static constexpr std::string_view value = "f64";
+};
+template <>
+struct ScalarName<bf16> {
+  static constexpr std::string_view value = "bf16";
+};
+template <>
+struct ScalarName<std::int32_t> {
+  static constexpr std::string_view value = "i32";
+};
+
+}  // namespace detail
+
+/// The type in which values stored as T are computed: float for bf16, else T itself.
+template <class T>
+using compute_t = typename detail::ComputeType<T>::type;
+
+/// The short name of a scalar type in messages and files: "f32", "f64", "bf16", "i32".
+template <class T>
+inline constexpr std::string_view scalar_name = detail::ScalarName<T>::value;
+
+}  // namespace vitral::inline VITRAL_ABI

@@ -1,0 +1,25 @@
+// Version, the ABI tag that every declaration carries, and the few macros that no template can replace.
+#pragma once
+
+#define VITRAL_VERSION_MAJOR 0
+#define VITRAL_VERSION_MINOR 1
+#define VITRAL_VERSION_PATCH 0
+
+// Inline functions compiled for other vector units, or by nvcc, must not be merged by the linker:
+// the inline namespace names what they were built for.
+#if defined(__CUDACC__)
+#define VITRAL_ABI v0_1_cuda
+#elif defined(__AVX512F__)
+#define VITRAL_ABI v0_1_avx512
+#elif defined(__AVX2__)
+#define VITRAL_ABI v0_1_avx2
+#else
+#define VITRAL_ABI v0_1
+#endif
+
+// Functions that run on the host and inside a CUDA kernel; functions and their lambdas' bodies must be inlined there.
+#if defined(__CUDACC__)
+#define VITRAL_HD __host__ __device__
+#else
+#define VITRAL_HD
+#endif

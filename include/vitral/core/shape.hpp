@@ -1,0 +1,220 @@
+// Shape: extents known at compile time or at run time, as in std::mdspan, and the rules by which shapes combine.
+// Each rule stands once: it gives the result type, the run-time check and the message.
+#pragma once
+
+#include <vitral/core/error.hpp>
+
+#include <array>
+#include <initializer_list>
+#include <utility>
+
+namespace vitral::inline VITRAL_ABI {
+
+/// An extent that is known only at run time.
+inline constexpr int dyn = -1;
+
+/// Arithmetic on extents: unknown stays unknown.
+constexpr int times(int a, int b) { return a == dyn || b == dyn ? dyn : a * b; }
+constexpr int plus(int a, int b) { return a == dyn || b == dyn ? dyn : a + b; }
+constexpr int divided(int a, int b) { return a == dyn || b == dyn ? dyn : a / b; }
+
+/// `Shape<4, dyn, 192>`: a static extent costs no storage and is checked at compile time, a `dyn` one at run time.
+template <int... E>
+struct Shape {
+  static constexpr int rank = sizeof...(E);
+  static constexpr int dynamic_count = ((E == dyn ? 1 : 0) + ... + 0);
+  static constexpr bool is_static = dynamic_count == 0;
+  static constexpr std::array<int, sizeof...(E)> extents_or_dyn{E...};
+  static_assert(((E >= 0 || E == dyn) && ...), "vitral: an extent is 0 or more, or dyn");
+
+  constexpr Shape() = default;
+
+  /// From the run-time extents alone, or from all of them (then the static ones are checked).
+  constexpr Shape(std::initializer_list<int> extents) : Shape(extents.begin(), static_cast<int>(extents.size())) {}
+  constexpr explicit Shape(const std::array<int, sizeof...(E)>& all) : Shape(all.data(), rank) {}
+
+  static constexpr int static_extent(int axis) { return extents_or_dyn[static_cast<std::size_t>(axis)]; }
+
+  constexpr int operator[](int axis) const {
+    const int fixed = static_extent(axis);
+    return fixed != dyn ? fixed : dynamic_[dynamic_index(axis)];
+  }
+
+  [[nodiscard]] constexpr long size() const {
+    long n = 1;
+    for (int i = 0; i < rank; ++i) n *= (*this)[i];
+    return n;
+  }
+
+  [[nodiscard]] constexpr std::array<int, sizeof...(E)> all() const {
+    std::array<int, sizeof...(E)> out{};
+    for (int i = 0; i < rank; ++i) out[static_cast<std::size_t>(i)] = (*this)[i];
+    return out;
+  }
+
+ private:
+  constexpr Shape(const int* extents, int count);
+
+  static constexpr std::size_t dynamic_index(int axis) {
+    std::size_t n = 0;
+    for (int i = 0; i < axis; ++i) n += static_extent(i) == dyn ? 1 : 0;
+    return n;
+  }
+
+  std::array<int, dynamic_count> dynamic_{};
+};
+
+/// "[64, 192]"
+template <int... E>
+[[nodiscard]] std::string to_string(const Shape<E...>& shape) {
+  std::string out = "[";
+  for (int i = 0; i < shape.rank; ++i) out += (i ? ", " : "") + std::to_string(shape[i]);
+  return out + "]";
+}
+
+template <int... E>
+constexpr Shape<E...>::Shape(const int* extents, int count) {
+  if (count != rank && count != dynamic_count)
+    fail("a shape of ", rank, " extents, ", dynamic_count, " of them dynamic, was given ", count, " numbers; give all or the dynamic ones");
+  const bool complete = count == rank;
+  std::size_t next = 0;
+  for (int i = 0; i < rank; ++i) {
+    const bool is_dynamic = static_extent(i) == dyn;
+    if (!complete && !is_dynamic) continue;
+    const int given = *extents++;
+    if (given < 0) fail("extent ", i, " of a shape is ", given, "; it must be 0 or more");
+    if (is_dynamic)
+      dynamic_[next++] = given;
+    else if (given != static_extent(i))
+      fail("extent ", i, " is ", given, " but the type of the shape says ", static_extent(i));
+  }
+}
+
+template <class S>
+inline constexpr bool is_shape = false;
+template <int... E>
+inline constexpr bool is_shape<Shape<E...>> = true;
+
+template <int... A, int... B>
+constexpr bool operator==(const Shape<A...>& a, const Shape<B...>& b) {
+  if constexpr (sizeof...(A) != sizeof...(B)) {
+    return false;
+  } else {
+    for (int i = 0; i < a.rank; ++i)
+      if (a[i] != b[i]) return false;
+    return true;
+  }
+}
+
+// ---- shapes made from shapes ------------------------------------------------------------------------------------
+
+namespace detail {
+
+template <class S, int Axis, int E, class = std::make_integer_sequence<int, S::rank>>
+struct replace_extent;
+template <class S, int Axis, int E, int... I>
+struct replace_extent<S, Axis, E, std::integer_sequence<int, I...>> {
+  using type = Shape<(I == Axis ? E : S::static_extent(I))...>;
+};
+
+template <class S, int Axis, class = std::make_integer_sequence<int, S::rank - 1>>
+struct remove_extent;
+template <class S, int Axis, int... I>
+struct remove_extent<S, Axis, std::integer_sequence<int, I...>> {
+  using type = Shape<S::static_extent(I < Axis ? I : I + 1)...>;
+};
+
+}  // namespace detail
+
+/// S with extent E at `Axis`, and S without `Axis`.
+template <class S, int Axis, int E>
+using replace_extent = typename detail::replace_extent<S, Axis, E>::type;
+template <class S, int Axis>
+using remove_extent = typename detail::remove_extent<S, Axis>::type;
+
+/// Negative axes count from the back.
+template <class S, int Axis>
+inline constexpr int axis_of = [] {
+  constexpr int axis = Axis < 0 ? Axis + S::rank : Axis;
+  static_assert(axis >= 0 && axis < S::rank, "vitral: the axis does not exist in this shape");
+  return axis;
+}();
+
+// ---- rules ------------------------------------------------------------------------------------------------------
+
+/// Broadcasting: shapes are aligned at the right; a missing extent counts as 1; a pair must be equal or hold a 1.
+template <class L, class R>
+struct broadcast_rule {
+  static constexpr int rank = L::rank > R::rank ? L::rank : R::rank;
+
+  template <class S>
+  static constexpr int padded(int axis) {
+    return axis < rank - S::rank ? 1 : S::static_extent(axis - (rank - S::rank));
+  }
+  static constexpr int joined(int l, int r) { return l == 1 ? r : r == 1 ? l : l == dyn ? r : l; }
+
+  static constexpr bool holds = [] {
+    for (int i = 0; i < rank; ++i) {
+      const int l = padded<L>(i), r = padded<R>(i);
+      if (l != r && l != 1 && r != 1 && l != dyn && r != dyn) return false;
+    }
+    return true;
+  }();
+  static_assert(holds, "vitral: cannot broadcast the two shapes named in broadcast_rule<L, R>: aligned at the right, "
+                       "two extents must be equal or one of them 1");
+
+  template <class I>
+  struct result;
+  template <int... I>
+  struct result<std::integer_sequence<int, I...>> {
+    using type = Shape<joined(padded<L>(I), padded<R>(I))...>;
+  };
+  using shape = typename result<std::make_integer_sequence<int, rank>>::type;
+
+  static constexpr shape apply(const L& l, const R& r) {
+    std::array<int, rank> out{};
+    for (int i = 0; i < rank; ++i) {
+      const int a = i < rank - L::rank ? 1 : l[i - (rank - L::rank)];
+      const int b = i < rank - R::rank ? 1 : r[i - (rank - R::rank)];
+      if (a != b && a != 1 && b != 1) fail("cannot broadcast ", to_string(l), " with ", to_string(r));
+      out[static_cast<std::size_t>(i)] = a == 1 ? b : a;
+    }
+    return shape(out);
+  }
+};
+
+/// The contracted extents of a product: `K` columns on the left meet `R` rows on the right.
+template <int K, int R>
+struct inner_extents_match {
+  static_assert(K == R || K == dyn || R == dyn,
+                "vitral: matmul: the left operand's last extent must equal the right operand's inner extent");
+  static void check(int k, int r, const std::string& left, const std::string& right) {
+    vitral::check(k == r, "matmul: cannot multiply ", left, " by ", right, ": inner extents ", k, " and ", r, " differ");
+  }
+};
+
+/// Two extents that an operation needs to be equal (a LayerNorm's width and its scale, a concatenation's other axes).
+template <int A, int B>
+struct extents_match {
+  static_assert(A == B || A == dyn || B == dyn, "vitral: the two extents named in extents_match<A, B> must be equal");
+  static constexpr int extent = A == dyn ? B : A;
+  static void check(std::string_view what, int a, int b) {
+    vitral::check(a == b, what, ": extents ", a, " and ", b, " must be equal");
+  }
+};
+
+/// A reshape keeps the number of elements.
+template <class From, class To>
+struct reshape_rule {
+  static constexpr bool holds = [] {
+    if constexpr (From::is_static && To::is_static) return From{}.size() == To{}.size();
+    return true;
+  }();
+  static_assert(holds, "vitral: reshape: the two shapes named in reshape_rule<From, To> differ in the number of elements");
+  static void check(const From& from, const To& to) {
+    vitral::check(from.size() == to.size(), "reshape: ", to_string(from), " has ", from.size(), " elements, ",
+                  to_string(to), " has ", to.size());
+  }
+};
+
+}  // namespace vitral::inline VITRAL_ABI

@@ -1,0 +1,215 @@
+// The published augmentation recipes of SimCLR, BYOL and MoCo v3, and the fixed view that evaluation uses.
+// Chen et al. 2020 (A Simple Framework ..., appendix A); Grill et al. 2020 (appendix B, table 6); Chen, Xie and He 2021.
+#pragma once
+
+#include <vitral/core/config.hpp>
+#include <vitral/core/error.hpp>
+#include <vitral/core/philox.hpp>
+#include <vitral/data/blur.hpp>
+#include <vitral/data/color.hpp>
+#include <vitral/data/image.hpp>
+#include <vitral/data/resize.hpp>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <utility>
+
+namespace vitral::inline VITRAL_ABI {
+
+/// What is subtracted from and divided out of each channel (values in [0, 1]) at the end: ImageNet's by default.
+struct Normalization {
+  std::array<float, 3> mean{0.485f, 0.456f, 0.406f};
+  std::array<float, 3> deviation{0.229f, 0.224f, 0.225f};
+
+  /// Normalises `planes` [3, count] in place.
+  void operator()(float* planes, int count) const {
+    for (std::size_t c = 0; c < 3; ++c) {
+      float* plane = planes + static_cast<std::ptrdiff_t>(c) * count;
+      for (int i = 0; i < count; ++i) plane[i] = (plane[i] - mean[c]) / deviation[c];
+    }
+  }
+};
+
+/// A random view of a picture; the defaults are MoCo v3's first view. Blur's sigma is in pixels of the view, as
+/// published for 224 pixels: smaller views keep it (and are blurred more strongly for their size).
+struct Augmentation {
+  int size = 224;                                         ///< height and width of the view
+  double crop_min = 0.08;                                 ///< smallest share of the picture's area in the crop ...
+  double crop_max = 1.0;                                  ///< ... and the largest
+  double ratio_min = 3.0 / 4.0;                           ///< smallest width / height of the crop ...
+  double ratio_max = 4.0 / 3.0;                           ///< ... and the largest
+  Interpolation interpolation = Interpolation::bilinear;  ///< how the crop is resized
+  double flip = 0.5;                                      ///< probability of mirroring left and right
+  double jitter = 0.8;                                    ///< probability of the four colour changes, in random order
+  double brightness = 0.4;                                ///< factor in [1 - b, 1 + b], not below 0
+  double contrast = 0.4;                                  ///< likewise
+  double saturation = 0.2;                                ///< likewise
+  double hue = 0.1;                                       ///< turn in [-h, h], h up to 1/2
+  double gray = 0.2;                                      ///< probability of grayscale
+  double blur = 1.0;                                      ///< probability of blur
+  double sigma_min = 0.1;                                 ///< smallest sigma ...
+  double sigma_max = 2.0;                                 ///< ... and the largest
+  double solarize = 0.0;                                  ///< probability of solarize at 128 of 255
+  Normalization normalize;
+
+  /// Writes the view, [3, size, size]; `random` decides everything.
+  void operator()(const Image& image, Random random, float* out) const;
+
+  /// The crop that `random` draws from a picture of these extents.
+  [[nodiscard]] Box crop(int height, int width, Random random) const;
+};
+
+namespace detail {
+
+/// Which index of the random family decides what: fixed, so that views never change between versions.
+enum Draw : std::uint64_t {
+  draw_flip, draw_jitter, draw_order, draw_brightness, draw_contrast, draw_saturation, draw_hue, draw_gray, draw_blur,
+  draw_sigma, draw_solarize,
+  draw_crop = 16  // and on: four for each attempt
+};
+
+inline double between(double low, double high, double unit) { return low + (high - low) * unit; }
+
+inline void jitter(const Augmentation& a, Random random, float* planes, int count) {
+  const auto factor = [&](double strength, Draw draw) {
+    return static_cast<float>(between(std::max(0.0, 1 - strength), 1 + strength, random.uniform(draw)));
+  };
+  std::array<int, 4> order{0, 1, 2, 3};  // one of 24 orders, drawn at once
+  std::uint32_t code = random.below(draw_order, 24);
+  for (std::uint32_t left = 4; left > 1; code /= left, --left) std::swap(order[left - 1], order[code % left]);
+  for (const int operation : order) {
+    if (operation == 0 && a.brightness > 0) adjust_brightness(planes, count, factor(a.brightness, draw_brightness));
+    if (operation == 1 && a.contrast > 0) adjust_contrast(planes, count, factor(a.contrast, draw_contrast));
+    if (operation == 2 && a.saturation > 0) adjust_saturation(planes, count, factor(a.saturation, draw_saturation));
+    if (operation == 3 && a.hue > 0)
+      adjust_hue(planes, count, static_cast<float>(between(-a.hue, a.hue, random.uniform(draw_hue))));
+  }
+}
+
+}  // namespace detail
+
+inline Box Augmentation::crop(int height, int width, Random random) const {
+  const double area = static_cast<double>(height) * width;
+  for (std::uint64_t attempt = 0; attempt < 10; ++attempt) {
+    const std::uint64_t at = detail::draw_crop + 4 * attempt;
+    const double target = area * detail::between(crop_min, crop_max, random.uniform(at));
+    const double ratio = std::exp(detail::between(std::log(ratio_min), std::log(ratio_max), random.uniform(at + 1)));
+    const int w = static_cast<int>(std::lround(std::sqrt(target * ratio)));
+    const int h = static_cast<int>(std::lround(std::sqrt(target / ratio)));
+    if (w < 1 || w > width || h < 1 || h > height) continue;
+    return {static_cast<int>(random.below(at + 2, static_cast<std::uint32_t>(height - h + 1))),
+            static_cast<int>(random.below(at + 3, static_cast<std::uint32_t>(width - w + 1))), h, w};
+  }
+  // No luck (a very long picture): the largest central crop of an allowed shape.
+  const double shape = static_cast<double>(width) / height;
+  const int w = shape > ratio_max ? std::max(1, static_cast<int>(std::lround(height * ratio_max))) : width;
+  const int h = shape < ratio_min ? std::max(1, static_cast<int>(std::lround(width / ratio_min))) : height;
+  return {(height - h) / 2, (width - w) / 2, h, w};
+}
+
+inline void Augmentation::operator()(const Image& image, Random random, float* out) const {
+  check_image(image);
+  const int count = size * size;
+  const auto happens = [&](double probability, detail::Draw draw) { return random.uniform(draw) < probability; };
+  // Flipping commutes with all that follows, so it costs nothing to do it first.
+  const bool mirrored = happens(flip, detail::draw_flip);
+  resize(image, crop(image.height, image.width, random), size, interpolation, mirrored, out);
+  if (happens(jitter, detail::draw_jitter)) detail::jitter(*this, random, out, count);
+  if (happens(gray, detail::draw_gray)) to_grayscale(out, count);
+  if (happens(blur, detail::draw_blur))
+    gaussian_blur(out, 3, size, detail::between(sigma_min, sigma_max, random.uniform(detail::draw_sigma)));
+  if (happens(solarize, detail::draw_solarize)) vitral::solarize(out, count, 128.0f / 255.0f);
+  normalize(out, count);
+}
+
+/// The two views of one picture that a method compares.
+struct TwoViews {
+  Augmentation first;
+  Augmentation second;
+};
+
+using AugmentationPair = std::pair<Augmentation, Augmentation>;
+
+/// Throws Error unless the numbers make sense.
+inline void check_augmentation(const Augmentation& a) {
+  check(a.size > 0, "a view of ", a.size, " pixels; expected at least 1");
+  check(a.crop_min > 0 && a.crop_min <= a.crop_max && a.crop_max <= 1, "crops of ", a.crop_min, " to ", a.crop_max,
+        " of the picture's area; expected 0 < smallest <= largest <= 1");
+  check(a.ratio_min > 0 && a.ratio_min <= a.ratio_max, "crops of ratio ", a.ratio_min, " to ", a.ratio_max,
+        "; expected 0 < smallest <= largest");
+  check(a.sigma_min > 0 && a.sigma_min <= a.sigma_max, "blur of sigma ", a.sigma_min, " to ", a.sigma_max,
+        "; expected 0 < smallest <= largest");
+  check(a.brightness >= 0 && a.contrast >= 0 && a.saturation >= 0 && a.hue >= 0 && a.hue <= 0.5, "colour strengths ",
+        a.brightness, ", ", a.contrast, ", ", a.saturation, " and hue ", a.hue,
+        "; expected none below 0, and hue at most 0.5");
+}
+
+/// Throws Error if either is impossible or their sizes differ.
+[[nodiscard]] inline TwoViews two_views(const Augmentation& first, const Augmentation& second) {
+  check_augmentation(first);
+  check_augmentation(second);
+  check(first.size == second.size, "two views of ", first.size, " and ", second.size,
+        " pixels; expected the same size");
+  return {first, second};
+}
+[[nodiscard]] inline TwoViews two_views(const AugmentationPair& pair) { return two_views(pair.first, pair.second); }
+
+/// MoCo v3's recipe for ViT: blur 1 and 0.1, solarize 0 and 0.2. The published smallest crop is 0.08 (its ResNet: 0.2).
+[[nodiscard]] inline AugmentationPair moco_v3_augmentation(int size) {
+  check(size > 0, "views of ", size, " pixels were asked for; expected at least 1");
+  Augmentation first;
+  first.size = size;
+  Augmentation second = first;
+  second.blur = 0.1;
+  second.solarize = 0.2;
+  return {first, second};
+}
+
+/// BYOL's recipe: MoCo v3's, with bicubic resizing.
+[[nodiscard]] inline AugmentationPair byol_augmentation(int size) {
+  AugmentationPair pair = moco_v3_augmentation(size);
+  pair.first.interpolation = pair.second.interpolation = Interpolation::bicubic;
+  return pair;
+}
+
+/// SimCLR's recipe at colour strength 1, the same for both views: bicubic resizing, blur 0.5, no solarize.
+[[nodiscard]] inline AugmentationPair simclr_augmentation(int size) {
+  Augmentation view = byol_augmentation(size).first;
+  view.brightness = view.contrast = view.saturation = 0.8;
+  view.hue = 0.2;
+  view.blur = 0.5;
+  return {view, view};
+}
+
+/// The view for evaluation, without chance: the shorter side is resized to `size` (to size * 256 / 224 where the picture
+/// is larger than that view), the centre is cut out and normalised.
+struct CenterView {
+  int size = 224;
+  Interpolation interpolation = Interpolation::bilinear;
+  Normalization normalize;
+
+  /// Writes the view, [3, size, size].
+  void operator()(const Image& image, float* out) const {
+    check_image(image);
+    const int shorter = std::min(image.height, image.width);
+    const int side = shorter > size ? static_cast<int>(static_cast<long>(size) * 256 / 224) : size;
+    const auto axis = [&](int extent) {
+      const int scaled = static_cast<int>(static_cast<long>(side) * extent / shorter);
+      return ResizeAxis{extent, scaled, (scaled - size) / 2, size};
+    };
+    resize(image, {0, 0, image.height, image.width}, axis(image.height), axis(image.width), interpolation, false, out);
+    normalize(out, size * size);
+  }
+};
+
+[[nodiscard]] inline CenterView center_view(int size) {
+  check(size > 0, "a view of ", size, " pixels was asked for; expected at least 1");
+  CenterView view;
+  view.size = size;
+  return view;
+}
+
+}  // namespace vitral::inline VITRAL_ABI

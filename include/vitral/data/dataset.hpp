@@ -1,0 +1,110 @@
+// What a data set is (a concept) and a handle that holds any of them, so that a tool can choose one at run time.
+#pragma once
+
+#include <vitral/core/config.hpp>
+#include <vitral/core/error.hpp>
+#include <vitral/data/image.hpp>
+
+#include <concepts>
+#include <memory>
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+namespace vitral::inline VITRAL_ABI {
+
+/// Which part of a data set to read.
+enum class Split { train, test };
+
+/// "train" or "test".
+[[nodiscard]] constexpr const char* name_of(Split split) { return split == Split::train ? "train" : "test"; }
+
+/// Labelled pictures, numbered from 0. `image` and `label` are called from several threads at once.
+template <class D>
+concept LabelledImages = requires(const D& data, long i) {
+  { data.size() } -> std::convertible_to<long>;
+  { data.image(i) } -> std::same_as<Image>;
+  { data.label(i) } -> std::convertible_to<int>;
+  { data.classes() } -> std::convertible_to<std::vector<std::string>>;
+  { data.name() } -> std::convertible_to<std::string>;
+};
+
+/// Any data set behind one type. Copies share the data.
+class Dataset {
+ public:
+  template <class D>
+    requires(!std::same_as<std::remove_cvref_t<D>, Dataset> && LabelledImages<std::remove_cvref_t<D>>)
+  Dataset(D&& data)  // NOLINT: every data set is a Dataset
+      : self_(std::make_shared<const Model<std::remove_cvref_t<D>>>(std::forward<D>(data))) {}
+
+  [[nodiscard]] long size() const { return self_->size(); }
+
+  /// Picture i; throws Error unless 0 <= i < size().
+  [[nodiscard]] Image image(long i) const {
+    check_index(i);
+    return self_->image(i);
+  }
+
+  /// The class of picture i: an index into classes().
+  [[nodiscard]] int label(long i) const {
+    check_index(i);
+    return self_->label(i);
+  }
+
+  [[nodiscard]] std::vector<std::string> classes() const { return self_->classes(); }
+  [[nodiscard]] std::string name() const { return self_->name(); }
+
+ private:
+  struct Interface {
+    Interface() = default;
+    Interface(const Interface&) = delete;
+    Interface& operator=(const Interface&) = delete;
+    virtual ~Interface() = default;
+    virtual long size() const = 0;
+    virtual Image image(long i) const = 0;
+    virtual int label(long i) const = 0;
+    virtual std::vector<std::string> classes() const = 0;
+    virtual std::string name() const = 0;
+  };
+
+  template <class D>
+  struct Model final : Interface {
+    explicit Model(D from) : data(std::move(from)) {}
+    long size() const override { return data.size(); }
+    Image image(long i) const override { return data.image(i); }
+    int label(long i) const override { return data.label(i); }
+    std::vector<std::string> classes() const override { return data.classes(); }
+    std::string name() const override { return data.name(); }
+    D data;
+  };
+
+  void check_index(long i) const {
+    check(i >= 0 && i < size(), name(), ": there is no image ", i, ", expected 0 to ", size() - 1);
+  }
+
+  std::shared_ptr<const Interface> self_;
+};
+
+namespace detail {
+
+struct Subset {
+  Dataset data;
+  long count;
+  long size() const { return count; }
+  Image image(long i) const { return data.image(i); }
+  int label(long i) const { return data.label(i); }
+  std::vector<std::string> classes() const { return data.classes(); }
+  std::string name() const { return data.name(); }
+};
+
+}  // namespace detail
+
+/// The first `count` pictures; all of them if there are fewer.
+[[nodiscard]] inline Dataset subset(const Dataset& data, long count) {
+  check(count > 0, "a subset of ", count, " images of ", data.name(), " was asked for; expected at least 1");
+  if (count >= data.size()) return data;
+  return detail::Subset{data, count};
+}
+
+}  // namespace vitral::inline VITRAL_ABI

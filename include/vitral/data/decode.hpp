@@ -1,0 +1,187 @@
+// PNG and JPEG files as pictures. Needs libpng and libjpeg (libjpeg-turbo); image_folder.hpp alone includes it.
+// Both libraries report errors by longjmp, so the functions that call setjmp own nothing that has a destructor.
+#pragma once
+
+#include <vitral/core/config.hpp>
+#include <vitral/core/error.hpp>
+#include <vitral/data/image.hpp>
+#include <vitral/data/read_bytes.hpp>
+
+#include <csetjmp>
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
+#include <cstring>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include <jpeglib.h>
+#include <jerror.h>
+#include <png.h>
+
+namespace vitral::inline VITRAL_ABI {
+
+/// Pictures with more pixels are refused: a few damaged bytes must not ask for gigabytes of memory.
+inline constexpr long max_pixels = 1l << 26;
+
+namespace detail {
+
+struct PngReader {
+  png_structp png = nullptr;
+  png_infop info = nullptr;
+  const std::uint8_t* at = nullptr;
+  std::size_t left = 0;
+  char message[128] = "";
+
+  PngReader(const std::uint8_t* bytes, std::size_t size) : at(bytes), left(size) {
+    png = png_create_read_struct(PNG_LIBPNG_VER_STRING, this, &PngReader::stop, &PngReader::ignore);
+    if (png != nullptr) info = png_create_info_struct(png);
+    if (info != nullptr) png_set_read_fn(png, this, &PngReader::read);
+  }
+  PngReader(const PngReader&) = delete;
+  PngReader& operator=(const PngReader&) = delete;
+  ~PngReader() { png_destroy_read_struct(&png, &info, nullptr); }
+
+  [[noreturn]] static void stop(png_structp png, png_const_charp text) {
+    auto* self = static_cast<PngReader*>(png_get_error_ptr(png));
+    std::snprintf(self->message, sizeof self->message, "%s", text);
+    png_longjmp(png, 1);
+  }
+  static void ignore(png_structp, png_const_charp) {}
+  static void read(png_structp png, png_bytep out, std::size_t count) {
+    auto* self = static_cast<PngReader*>(png_get_io_ptr(png));
+    if (count > self->left) png_error(png, "truncated");
+    std::memcpy(out, self->at, count);
+    self->at += count;
+    self->left -= count;
+  }
+};
+
+/// Reads the header and asks for eight-bit RGB without alpha; false on error.
+inline bool png_begin(PngReader& reader) {
+  if (setjmp(png_jmpbuf(reader.png))) return false;  // NOLINT
+  png_read_info(reader.png, reader.info);
+  png_set_expand(reader.png);
+  png_set_strip_16(reader.png);
+  png_set_strip_alpha(reader.png);
+  png_set_gray_to_rgb(reader.png);
+  png_set_interlace_handling(reader.png);
+  png_read_update_info(reader.png, reader.info);
+  return true;
+}
+
+/// Reads every row and the file's end; false on error.
+inline bool png_finish(PngReader& reader, png_bytepp rows) {
+  if (setjmp(png_jmpbuf(reader.png))) return false;  // NOLINT
+  png_read_image(reader.png, rows);
+  png_read_end(reader.png, nullptr);
+  return true;
+}
+
+struct JpegReader {
+  jpeg_decompress_struct jpeg{};
+  jpeg_error_mgr errors{};
+  std::jmp_buf jump{};
+  bool truncated = false;
+  char message[JMSG_LENGTH_MAX] = "";
+
+  JpegReader() {
+    jpeg.err = jpeg_std_error(&errors);
+    errors.error_exit = &JpegReader::stop;
+    errors.emit_message = &JpegReader::note;
+    jpeg.client_data = this;
+  }
+  JpegReader(const JpegReader&) = delete;
+  JpegReader& operator=(const JpegReader&) = delete;
+  ~JpegReader() { jpeg_destroy_decompress(&jpeg); }
+
+  [[noreturn]] static void stop(j_common_ptr jpeg) {
+    auto* self = static_cast<JpegReader*>(jpeg->client_data);
+    jpeg->err->format_message(jpeg, self->message);
+    std::longjmp(self->jump, 1);
+  }
+  static void note(j_common_ptr jpeg, int) {  // the only warning that means lost pixels
+    if (jpeg->err->msg_code == JWRN_JPEG_EOF) static_cast<JpegReader*>(jpeg->client_data)->truncated = true;
+  }
+};
+
+/// Reads the header and asks for RGB (CMYK stays CMYK: the library cannot convert it); false on error.
+inline bool jpeg_begin(JpegReader& reader, const std::uint8_t* bytes, std::size_t size) {
+  if (setjmp(reader.jump)) return false;  // NOLINT
+  jpeg_create_decompress(&reader.jpeg);
+  reader.jpeg.client_data = &reader;
+  jpeg_mem_src(&reader.jpeg, bytes, static_cast<unsigned long>(size));
+  jpeg_read_header(&reader.jpeg, TRUE);
+  const bool cmyk = reader.jpeg.jpeg_color_space == JCS_CMYK || reader.jpeg.jpeg_color_space == JCS_YCCK;
+  reader.jpeg.out_color_space = cmyk ? JCS_CMYK : JCS_RGB;
+  return true;
+}
+
+/// Reads every row; `row` holds one row of the decoder's output. False on error.
+inline bool jpeg_finish(JpegReader& reader, std::uint8_t* row, std::uint8_t* rgb) {
+  if (setjmp(reader.jump)) return false;  // NOLINT
+  jpeg_start_decompress(&reader.jpeg);
+  const std::size_t width = reader.jpeg.output_width;
+  const bool cmyk = reader.jpeg.output_components == 4;
+  const int flip = reader.jpeg.saw_Adobe_marker ? 0 : 255;  // Adobe stores the inks inverted
+  while (reader.jpeg.output_scanline < reader.jpeg.output_height) {
+    std::uint8_t* out = rgb + width * 3 * reader.jpeg.output_scanline;
+    jpeg_read_scanlines(&reader.jpeg, &row, 1);
+    if (!cmyk) {
+      std::memcpy(out, row, width * 3);
+      continue;
+    }
+    for (std::size_t x = 0; x < width; ++x)
+      for (std::size_t c = 0; c < 3; ++c)
+        out[3 * x + c] = static_cast<std::uint8_t>((row[4 * x + c] ^ flip) * (row[4 * x + 3] ^ flip) / 255);
+  }
+  jpeg_finish_decompress(&reader.jpeg);
+  return true;
+}
+
+inline Image blank_image(const std::string& name, long height, long width) {
+  check(height > 0 && width > 0 && height <= max_pixels / width, name, ": ", height, " x ", width,
+        " pixels, expected at most ", max_pixels, " in all");
+  const std::size_t bytes = static_cast<std::size_t>(height) * static_cast<std::size_t>(width) * 3;
+  return {static_cast<int>(height), static_cast<int>(width), std::vector<std::uint8_t>(bytes)};
+}
+
+}  // namespace detail
+
+/// A PNG picture of any kind as RGB; alpha is dropped. `name` is what an Error names.
+[[nodiscard]] inline Image decode_png(const std::vector<std::uint8_t>& bytes, const std::string& name) {
+  detail::PngReader reader(bytes.data(), bytes.size());
+  check(reader.info != nullptr, name, ": libpng could not be started");
+  check(detail::png_begin(reader), name, ": not a readable PNG: ", reader.message);
+  Image image = detail::blank_image(name, png_get_image_height(reader.png, reader.info),
+                                    png_get_image_width(reader.png, reader.info));
+  const std::size_t stride = static_cast<std::size_t>(image.width) * 3;
+  check(png_get_rowbytes(reader.png, reader.info) == stride, name, ": not a PNG that can be read as RGB");
+  std::vector<png_bytep> rows;
+  for (int y = 0; y < image.height; ++y) rows.push_back(image.rgb.data() + static_cast<std::size_t>(y) * stride);
+  check(detail::png_finish(reader, rows.data()), name, ": not a readable PNG: ", reader.message);
+  return image;
+}
+
+/// A JPEG picture of any kind as RGB. `name` is what an Error names.
+[[nodiscard]] inline Image decode_jpeg(const std::vector<std::uint8_t>& bytes, const std::string& name) {
+  detail::JpegReader reader;
+  check(detail::jpeg_begin(reader, bytes.data(), bytes.size()), name, ": not a readable JPEG: ", reader.message);
+  Image image = detail::blank_image(name, reader.jpeg.image_height, reader.jpeg.image_width);
+  std::vector<std::uint8_t> row(static_cast<std::size_t>(image.width) * 4);
+  check(detail::jpeg_finish(reader, row.data(), image.rgb.data()), name, ": not a readable JPEG: ", reader.message);
+  check(!reader.truncated, name, ": not a readable JPEG: truncated");
+  return image;
+}
+
+/// Reads a PNG or JPEG file, told apart by their first bytes. Throws Error with the file's name.
+[[nodiscard]] inline Image read_image(const std::filesystem::path& path) {
+  const std::vector<std::uint8_t> bytes = read_bytes(path);
+  if (bytes.size() >= 8 && png_sig_cmp(bytes.data(), 0, 8) == 0) return decode_png(bytes, path.string());
+  if (bytes.size() >= 3 && bytes[0] == 0xff && bytes[1] == 0xd8 && bytes[2] == 0xff)
+    return decode_jpeg(bytes, path.string());
+  fail(path.string(), ": neither a PNG nor a JPEG; convert or remove it");
+}
+
+}  // namespace vitral::inline VITRAL_ABI

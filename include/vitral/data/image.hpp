@@ -1,0 +1,29 @@
+// An eight-bit RGB picture: what every data set hands out and every augmentation takes.
+#pragma once
+
+#include <vitral/core/config.hpp>
+#include <vitral/core/error.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+namespace vitral::inline VITRAL_ABI {
+
+/// `rgb` holds height * width * 3 bytes, row by row, the three channels of a pixel side by side.
+/// Grayscale pictures have three equal channels.
+struct Image {
+  int height = 0;
+  int width = 0;
+  std::vector<std::uint8_t> rgb;
+};
+
+/// Throws unless the picture has at least one pixel and as many bytes as its extents say.
+inline void check_image(const Image& image) {
+  check(image.height > 0 && image.width > 0 &&
+            image.rgb.size() == static_cast<std::size_t>(image.height) * static_cast<std::size_t>(image.width) * 3,
+        "an image of ", image.height, " x ", image.width, " pixels cannot hold ", image.rgb.size(),
+        " bytes; expected height * width * 3, and at least one pixel");
+}
+
+}  // namespace vitral::inline VITRAL_ABI

@@ -1,0 +1,124 @@
+// Antialiased resizing of a part of a picture into three float planes, one pass down and one pass across.
+// When it shrinks, the filter widens with the scale (Fant, 1986); PIL and torchvision's antialias=True do the same.
+#pragma once
+
+#include <vitral/core/config.hpp>
+#include <vitral/core/error.hpp>
+#include <vitral/data/image.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+namespace vitral::inline VITRAL_ABI {
+
+/// The resampling filter: a triangle, or Keys' cubic (1981) with a = -1/2.
+enum class Interpolation { bilinear, bicubic };
+
+/// A rectangle of whole pixels.
+struct Box {
+  int top = 0;
+  int left = 0;
+  int height = 0;
+  int width = 0;
+};
+
+/// One axis of a resize: `in` pixels become `scaled`, of which `out` are kept from `offset` on.
+struct ResizeAxis {
+  int in = 0;
+  int scaled = 0;
+  int offset = 0;
+  int out = 0;
+};
+
+namespace detail {
+
+inline double filter_value(Interpolation kind, double x) {
+  x = std::abs(x);
+  if (kind == Interpolation::bilinear) return x < 1 ? 1 - x : 0;
+  if (x < 1) return (1.5 * x - 2.5) * x * x + 1;
+  return x < 2 ? ((-0.5 * x + 2.5) * x - 4) * x + 2 : 0;
+}
+
+/// For each output pixel the first input pixel and `taps` weights, whose sum is 1.
+struct AxisWeights {
+  int taps = 0;
+  std::vector<int> first;
+  std::vector<float> weight;  // [out, taps]
+};
+
+inline AxisWeights axis_weights(const ResizeAxis& axis, Interpolation kind) {
+  const double scale = static_cast<double>(axis.in) / axis.scaled;
+  const double stretch = std::max(scale, 1.0);
+  const double reach = stretch * (kind == Interpolation::bilinear ? 1 : 2);
+  AxisWeights result;
+  result.taps = std::min(static_cast<int>(std::ceil(reach)) * 2 + 1, axis.in);
+  result.first.resize(static_cast<std::size_t>(axis.out));
+  result.weight.resize(static_cast<std::size_t>(axis.out) * static_cast<std::size_t>(result.taps));
+  float* weight = result.weight.data();
+  for (int x = 0; x < axis.out; ++x, weight += result.taps) {
+    const double center = (x + axis.offset + 0.5) * scale;
+    const int lowest = static_cast<int>(std::floor(center - reach + 0.5));
+    const int first = std::clamp(lowest, 0, axis.in - result.taps);
+    double sum = 0;
+    for (int t = 0; t < result.taps; ++t) sum += filter_value(kind, (first + t + 0.5 - center) / stretch);
+    for (int t = 0; t < result.taps; ++t)
+      weight[t] = static_cast<float>(filter_value(kind, (first + t + 0.5 - center) / stretch) / sum);
+    result.first[static_cast<std::size_t>(x)] = first;
+  }
+  return result;
+}
+
+}  // namespace detail
+
+/// Resizes the pixels of `crop` (nothing outside is read) as the two axes say, into `planes` [3, down.out, across.out]
+/// with values in [0, 1]. Flipping mirrors left and right.
+inline void resize(const Image& image, const Box& crop, const ResizeAxis& down, const ResizeAxis& across,
+                   Interpolation kind, bool flip, float* planes) {
+  const detail::AxisWeights rows = detail::axis_weights(down, kind);
+  const detail::AxisWeights columns = detail::axis_weights(across, kind);
+  const int line = crop.width * 3;
+  const std::ptrdiff_t plane = static_cast<std::ptrdiff_t>(down.out) * across.out;
+  std::vector<float> buffer(static_cast<std::size_t>(line));
+  float* const mixed = buffer.data();
+
+  for (int y = 0; y < down.out; ++y) {
+    const std::uint8_t* from = image.rgb.data() +
+        (static_cast<std::ptrdiff_t>(crop.top + rows.first[static_cast<std::size_t>(y)]) * image.width + crop.left) * 3;
+    const float* weight = rows.weight.data() + static_cast<std::ptrdiff_t>(y) * rows.taps;
+    std::fill_n(mixed, line, 0.0f);
+    for (int t = 0; t < rows.taps; ++t, from += static_cast<std::ptrdiff_t>(image.width) * 3) {
+      const float w = weight[t];
+      if (w == 0) continue;
+      for (int x = 0; x < line; ++x) mixed[x] += w * static_cast<float>(from[x]);
+    }
+    float* out = planes + static_cast<std::ptrdiff_t>(y) * across.out;
+    weight = columns.weight.data();
+    for (int x = 0; x < across.out; ++x, weight += columns.taps) {
+      const float* at = mixed + static_cast<std::ptrdiff_t>(columns.first[static_cast<std::size_t>(x)]) * 3;
+      float red = 0, green = 0, blue = 0;
+      for (int t = 0; t < columns.taps; ++t, at += 3) {
+        red += weight[t] * at[0];
+        green += weight[t] * at[1];
+        blue += weight[t] * at[2];
+      }
+      const int column = flip ? across.out - 1 - x : x;
+      out[column] = std::clamp(red / 255, 0.0f, 1.0f);  // the cubic filter overshoots at edges
+      out[column + plane] = std::clamp(green / 255, 0.0f, 1.0f);
+      out[column + 2 * plane] = std::clamp(blue / 255, 0.0f, 1.0f);
+    }
+  }
+}
+
+/// Resizes the pixels of `crop` to `size` x `size`: `planes` is [3, size, size] with values in [0, 1].
+inline void resize(const Image& image, const Box& crop, int size, Interpolation kind, bool flip, float* planes) {
+  check(crop.top >= 0 && crop.left >= 0 && crop.height > 0 && crop.width > 0 &&
+            crop.top <= image.height - crop.height && crop.left <= image.width - crop.width,
+        "a crop of ", crop.height, " x ", crop.width, " pixels at row ", crop.top, ", column ", crop.left,
+        " does not lie inside an image of ", image.height, " x ", image.width);
+  resize(image, crop, {crop.height, size, 0, size}, {crop.width, size, 0, size}, kind, flip, planes);
+}
+
+}  // namespace vitral::inline VITRAL_ABI

@@ -1,0 +1,66 @@
+// A log of numbers, one JSON object a line, that a resumed run continues as if it had never stopped.
+// Relies on nlohmann::json.
+#pragma once
+
+#include <vitral/core/error.hpp>
+#include <vitral/io/atomic_file.hpp>
+
+#include <nlohmann/json.hpp>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <memory>
+#include <span>
+#include <string>
+
+namespace vitral::inline VITRAL_ABI {
+
+class MetricsLog {
+ public:
+  /// Starts the log `path`. With `resume_step` 0 it starts empty; otherwise the lines of steps before `resume_step`
+  /// stay, and those at or after it go, with a last line that was cut short. Error if the file cannot be written.
+  explicit MetricsLog(const std::filesystem::path& path, long resume_step = 0) : path_(path.string()) {
+    if (resume_step > 0 && std::filesystem::exists(path)) keep_before(path, resume_step);
+    file_.reset(std::fopen(path.c_str(), resume_step > 0 ? "ae" : "we"));
+    if (!file_) cannot_write();
+  }
+
+  /// Appends {"step": step, ...fields} and flushes it. A number that is not finite is written as null.
+  void append(long step, const nlohmann::ordered_json& fields) {
+    nlohmann::ordered_json line{{"step", step}};
+    if (!fields.is_null()) line.update(fields);
+    const std::string text = line.dump() + '\n';
+    if (std::fwrite(text.data(), 1, text.size(), file_.get()) != text.size() || std::fflush(file_.get()) != 0)
+      cannot_write();
+  }
+
+ private:
+  struct Close {
+    void operator()(std::FILE* file) const { std::fclose(file); }
+  };
+
+  static void keep_before(const std::filesystem::path& path, long resume_step) {
+    std::ifstream old(path);
+    std::string kept, line;
+    while (std::getline(old, line)) {
+      const auto fields = nlohmann::json::parse(line, nullptr, /*allow_exceptions=*/false);
+      const bool earlier = fields.is_object() && fields.contains("step") && fields["step"].is_number_integer() &&
+                           fields["step"].get<long>() < resume_step;
+      if (earlier) kept += line + '\n';
+    }
+    write_file_atomically(path, {std::as_bytes(std::span(kept))});
+  }
+
+  [[noreturn]] void cannot_write() const {
+    fail(path_, ": cannot write the metrics (", std::strerror(errno),
+         "). Check that the directory exists and may be written, and the free disk space.");
+  }
+
+  std::string path_;
+  std::unique_ptr<std::FILE, Close> file_;
+};
+
+}  // namespace vitral::inline VITRAL_ABI

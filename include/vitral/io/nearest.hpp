@@ -1,0 +1,42 @@
+// The names that a misspelt one may have meant, for error messages.
+// Relies on nothing. Levenshtein's edit distance (Soviet Physics Doklady 10, 1966).
+#pragma once
+
+#include <vitral/core/config.hpp>
+
+#include <algorithm>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace vitral::inline VITRAL_ABI {
+
+/// Least number of insertions, deletions and replacements of one character that turn `a` into `b`.
+[[nodiscard]] inline long edit_distance(std::string_view a, std::string_view b) {
+  std::vector<long> row(b.size() + 1);
+  for (std::size_t j = 0; j <= b.size(); ++j) row[j] = static_cast<long>(j);
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    long diagonal = std::exchange(row[0], static_cast<long>(i + 1));
+    for (std::size_t j = 0; j < b.size(); ++j) {
+      const long replaced = diagonal + (a[i] == b[j] ? 0 : 1);
+      diagonal = std::exchange(row[j + 1], std::min({row[j + 1] + 1, row[j] + 1, replaced}));
+    }
+  }
+  return row.back();
+}
+
+/// At most `count` of `candidates`, the nearest to `name` first; equally near ones keep their order.
+[[nodiscard]] inline std::vector<std::string> nearest_names(std::string_view name,
+                                                            const std::vector<std::string>& candidates,
+                                                            std::size_t count = 3) {
+  std::vector<std::pair<long, std::string>> ranked;
+  for (const std::string& candidate : candidates) ranked.emplace_back(edit_distance(name, candidate), candidate);
+  std::stable_sort(ranked.begin(), ranked.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+  std::vector<std::string> nearest;
+  for (const auto& [distance, candidate] : ranked)
+    if (nearest.size() < count) nearest.push_back(candidate);
+  return nearest;
+}
+
+}  // namespace vitral::inline VITRAL_ABI

@@ -1,0 +1,144 @@
+// Pictures of a training run, drawn by gnuplot.
+// Relies on the program gnuplot (Debian: gnuplot-nox), run through a pipe with the data inline; POSIX.
+#pragma once
+
+#include <vitral/core/error.hpp>
+#include <vitral/io/atomic_file.hpp>
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace vitral::inline VITRAL_ABI {
+
+/// What write_training_picture draws. A part that is empty gets no panel.
+struct TrainingCurves {
+  std::string title;
+  std::vector<double> epochs, loss;        // the loss at fractions of epochs, such as 0.25
+  std::vector<double> untrained, trained;  // k-NN accuracy of each layer, 0 to 1
+};
+
+namespace detail {
+
+/// Full path of a program, or "" if the directories of PATH do not hold it.
+inline std::string find_program(std::string_view name) {
+  const char* const variable = std::getenv("PATH");
+  std::string_view directories = variable ? variable : "/usr/bin:/bin";
+  while (!directories.empty()) {
+    const std::size_t end = std::min(directories.find(':'), directories.size());
+    const std::string candidate = std::string(directories.substr(0, end)) + "/" + std::string(name);
+    if (::access(candidate.c_str(), X_OK) == 0) return candidate;
+    directories.remove_prefix(std::min(end + 1, directories.size()));
+  }
+  return "";
+}
+
+/// Text as a gnuplot string: in single quotes only a quote is special.
+inline std::string gnuplot_string(std::string_view text) {
+  std::string out = "'";
+  for (const char c : text) out += c == '\'' ? "''" : std::string(1, c < ' ' && c >= 0 ? ' ' : c);
+  return out + "'";
+}
+
+/// An inline data block `$name` of two columns.
+inline std::string gnuplot_data(std::string_view name, const std::vector<double>& x, const std::vector<double>& y) {
+  std::string out = join("$", name, " << EOD\n");
+  for (std::size_t i = 0; i < y.size(); ++i) {
+    char line[64];
+    std::snprintf(line, sizeof line, "%.10g %.10g\n", x[i], y[i]);
+    out += line;
+  }
+  return out + "EOD\n";
+}
+
+/// Mean of each number and its neighbours, `radius` to either side; fewer at the ends, never lopsided.
+inline std::vector<double> moving_average(const std::vector<double>& numbers, std::size_t radius) {
+  std::vector<double> out(numbers.size());
+  for (std::size_t i = 0; i < numbers.size(); ++i) {
+    const std::size_t reach = std::min({radius, i, numbers.size() - 1 - i});
+    double sum = 0;
+    for (std::size_t j = i - reach; j <= i + reach; ++j) sum += numbers[j];
+    out[i] = sum / static_cast<double>(2 * reach + 1);
+  }
+  return out;
+}
+
+inline std::string loss_panel(const TrainingCurves& curves) {
+  // A long curve of single steps is noisy: it is drawn pale, with its moving average over it.
+  const bool noisy = curves.loss.size() >= 100;
+  const std::string average = std::to_string(2 * (curves.loss.size() / 60) + 1) + "-step mean";
+  std::string out = gnuplot_data("loss", curves.epochs, curves.loss);
+  if (noisy) out += gnuplot_data("average", curves.epochs, moving_average(curves.loss, curves.loss.size() / 60));
+  out += "set xlabel 'epoch'\nset ylabel 'loss (per step)'\nset xrange [*:*]\nset yrange [*:*]\nset xtics autofreq\n";
+  out += noisy ? "plot $loss with lines lw 1 lc rgb '#9ecae1' title 'each step', "
+                 "$average with lines lw 2.5 lc rgb '#0072b2' title " + gnuplot_string(average) + "\n"
+               : "plot $loss with linespoints pt 7 ps 0.8 lw 2.5 lc rgb '#0072b2' title 'loss'\n";
+  return out;
+}
+
+inline std::string accuracy_panel(const TrainingCurves& curves) {
+  const auto percent = [](std::vector<double> numbers) {
+    for (double& number : numbers) number *= 100;
+    return numbers;
+  };
+  const std::size_t depth = std::max(curves.untrained.size(), curves.trained.size());
+  std::vector<double> layers(depth);
+  for (std::size_t i = 0; i < depth; ++i) layers[i] = static_cast<double>(i + 1);
+  std::string out = gnuplot_data("untrained", layers, percent(curves.untrained)) +
+                    gnuplot_data("trained", layers, percent(curves.trained));
+  out += "set xlabel 'layer (block)'\nset ylabel 'k-NN accuracy (%)'\nset yrange [*:*]\n";
+  out += join("set xrange [0.5:", static_cast<double>(depth) + 0.5, "]\nset xtics ", depth > 16 ? 2 : 1, "\n");
+  std::string plots;
+  if (!curves.untrained.empty())
+    plots += "$untrained with linespoints pt 4 ps 1.1 lw 2.5 dt 2 lc rgb '#d55e00' title 'untrained'";
+  if (!curves.trained.empty())
+    plots += std::string(plots.empty() ? "" : ", ") +
+             "$trained with linespoints pt 7 ps 1.1 lw 2.5 lc rgb '#0072b2' title 'trained'";
+  return out + "plot " + plots + "\n";
+}
+
+}  // namespace detail
+
+/// Writes one PNG with two panels: the loss over the epochs, and the k-NN accuracy by layer, untrained and trained.
+/// Error, with the old picture kept, if the file cannot be written or gnuplot is missing.
+inline void write_training_picture(const std::filesystem::path& path, const TrainingCurves& curves) {
+  check(curves.epochs.size() == curves.loss.size(), path.native(), ": ", curves.epochs.size(), " epochs for ",
+        curves.loss.size(), " losses");
+  const bool accuracies = !curves.untrained.empty() || !curves.trained.empty();
+  check(accuracies || !curves.loss.empty(), path.native(), ": there is nothing to draw");
+  const std::string gnuplot = detail::find_program("gnuplot");
+  check(!gnuplot.empty(), path.native(), ": the picture needs gnuplot; install the package gnuplot-nox");
+
+  AtomicFile file(path);
+  // The key stands above its panel, where it hides no data.
+  const int panels = !curves.loss.empty() + accuracies;
+  std::string script = join("set terminal pngcairo noenhanced size ", 620 * panels, ",460 font 'Sans,12'\nset output ",
+                            detail::gnuplot_string(file.temporary().native()), "\nset multiplot layout 1,", panels,
+                            " title ", detail::gnuplot_string(curves.title), " margins ", panels == 2 ? 0.07 : 0.13,
+                            ",0.97,0.16,0.83 spacing 0.09\nset border 3 lc rgb '#555555'\nset tics nomirror out\n",
+                            "set grid lc rgb '#dddddd' lt 1\n",
+                            "set key at graph 0.5,1.09 center horizontal Left reverse samplen 3\n");
+  if (!curves.loss.empty()) script += detail::loss_panel(curves);
+  if (accuracies) script += detail::accuracy_panel(curves);
+  script += "unset multiplot\nunset output\n";
+
+  // A gnuplot that dies early must become an Error, not a SIGPIPE that ends the training.
+  const auto previous = std::signal(SIGPIPE, SIG_IGN);
+  std::FILE* const pipe = ::popen(("'" + gnuplot + "'").c_str(), "we");
+  const bool sent = pipe && std::fwrite(script.data(), 1, script.size(), pipe) == script.size();
+  const int status = pipe ? ::pclose(pipe) : -1;
+  std::signal(SIGPIPE, previous);
+  check(sent && status == 0, path.native(), ": gnuplot could not draw the picture (see its message above)");
+  std::error_code error;
+  check(std::filesystem::file_size(file.temporary(), error) > 0 && !error, path.native(), ": gnuplot drew nothing");
+  file.commit();
+}
+
+}  // namespace vitral::inline VITRAL_ABI

@@ -1,0 +1,133 @@
+// ViT: the vision transformer (Dosovitskiy et al. 2021) as MoCo v3 trains it, under timm's parameter names.
+#pragma once
+
+#include <vitral/nn/block.hpp>
+#include <vitral/nn/patch_embed.hpp>
+
+namespace vitral::inline VITRAL_ABI {
+
+/// The size of a ViT. As a template argument, extents that are not dyn are fixed at compile time.
+struct ViTSize {
+  int image = dyn, patch = dyn, width = dyn, depth = dyn, heads = dyn;
+};
+inline constexpr ViTSize vit_tiny_32{32, 4, 192, 12, 3};
+inline constexpr ViTSize vit_small_32{32, 4, 384, 12, 6};
+inline constexpr ViTSize vit_base_32{32, 4, 768, 12, 12};
+inline constexpr ViTSize vit_tiny_224{224, 16, 192, 12, 3};
+inline constexpr ViTSize vit_small_224{224, 16, 384, 12, 6};
+inline constexpr ViTSize vit_base_224{224, 16, 768, 12, 12};
+
+/// What else a ViT can be told.
+struct ViTOptions {
+  bool train_patch_embed = false;   // MoCo v3 keeps the patch embedding at its random start
+  bool distillation_token = false;  // a second token beside the class token (Touvron et al. 2021)
+  double drop_path = 0;             // of the last block; earlier ones get linearly less
+};
+
+/// B: backend. T: type of activations (bf16 keeps float parameters). Size: what is known at compile time.
+template <class B, class T, ViTSize Size = ViTSize{}>
+struct ViT {
+  using backend = B;
+  using activation = T;
+  using scalar = compute_t<T>;  // of the parameters
+  static constexpr int W = Size.width;
+  using Images = Shape<dyn, 3, Size.image, Size.image>;
+
+  ViTSize size;
+  PatchEmbed<W, Size.patch, scalar, B> patch_embed;
+  Parameter<scalar, Shape<1, 1, W>, B> cls_token;
+  std::vector<Parameter<scalar, Shape<1, 1, W>, B>> dist_token;  // one or none
+  Parameter<scalar, Shape<1, dyn, W>, B> pos_embed;
+  std::vector<Block<W, scalar, B>> blocks;
+  LayerNorm<W, scalar, B> norm;
+
+  explicit ViT(Seed seed = Seed{0}, const ViTOptions& options = {})
+    requires(Size.width != dyn && Size.patch != dyn && Size.image != dyn && Size.depth != dyn && Size.heads != dyn)
+      : ViT(Size, seed, options) {}
+
+  /// Throws Error where the sizes do not fit each other or those fixed at compile time.
+  explicit ViT(const ViTSize& run_time_size, Seed seed = Seed{0}, const ViTOptions& options = {})
+      : ViT(checked(run_time_size), Initializer(seed), options) {}
+
+  /// images [batch, 3, image, image] -> the class token after every block, each through the final norm: `depth` tensors
+  /// [batch, width]. Images must be on a tape (`tape.constant(images)`) for the parameters to be recorded.
+  template <class Mode = Evaluation>
+  [[nodiscard]] auto layers(const Operand auto& images, const Mode& mode = {}) const {
+    auto x = tokens(images);
+    std::vector<decltype(norm(select<1>(x, 0)))> out;
+    for (const auto& block : blocks) {
+      x = block(x, mode);
+      out.push_back(norm(select<1>(x, 0)));  // the norm works token by token: the others need none
+    }
+    return out;
+  }
+
+  /// images [batch, 3, image, image] -> the last layer's class token [batch, width].
+  template <class Mode = Evaluation>
+  [[nodiscard]] auto operator()(const Operand auto& images, const Mode& mode = {}) const {
+    auto x = tokens(images);
+    for (const auto& block : blocks) x = block(x, mode);
+    return norm(select<1>(x, 0));
+  }
+
+  /// Class token (, distillation token) and patches with their positions: [batch, tokens, width].
+  [[nodiscard]] auto tokens(const Operand auto& images) const {
+    check(images.extent(2) == size.image && images.extent(3) == size.image, "ViT: images of shape ",
+          to_string(images.shape()), " do not fit a network for ", size.image, " x ", size.image, " pixels");
+    const auto patches = patch_embed.template apply<T>(images);
+    const Shape<dyn, 1, W> row(std::array<int, 3>{images.extent(0), 1, size.width});
+    const auto rows_of_zeros = constant_beside(images, Tensor<T, Shape<dyn, 1, W>, B>(row));
+    const auto first = concat<1>(eval(rows_of_zeros + cls_token), patches);
+    if (dist_token.empty()) return eval(first + pos_embed);
+    return eval(concat<1>(eval(rows_of_zeros + cls_token), eval(rows_of_zeros + dist_token[0]), patches) + pos_embed);
+  }
+
+  [[nodiscard]] int depth() const { return static_cast<int>(blocks.size()); }
+  [[nodiscard]] int width() const { return size.width; }
+
+  static void visit(auto& self, auto&& f) {
+    f("cls_token", self.cls_token);
+    if (!self.dist_token.empty()) f("dist_token", self.dist_token[0]);
+    f("pos_embed", self.pos_embed);
+    f("patch_embed", self.patch_embed);
+    f("blocks", self.blocks);
+    f("norm", self.norm);
+  }
+
+ private:
+  ViT(const ViTSize& s, Initializer init, const ViTOptions& options)
+      : size(s), patch_embed(s.width, s.patch, options.train_patch_embed, init), norm(s.width) {
+    using Token = Shape<1, 1, W>;
+    const Token token(std::array<int, 3>{1, 1, s.width});
+    cls_token.value = Tensor<scalar, Token, B>(token);
+    init.fill_normal(cls_token, 1e-6);
+    if (options.distillation_token) {
+      dist_token.push_back({Tensor<scalar, Token, B>(token)});
+      init.fill_normal(dist_token[0], 1e-6);
+    }
+    const int prefix = options.distillation_token ? 2 : 1, grid = s.image / s.patch;
+    const auto table = sincos_positions(grid, s.width, prefix);
+    using Positions = Shape<1, dyn, W>;
+    pos_embed = {Tensor<scalar, Positions, B>::from(std::vector<scalar>(table.begin(), table.end()),
+                                                    Positions(std::array<int, 3>{1, prefix + grid * grid, s.width})),
+                 false};
+    for (int i = 0; i < s.depth; ++i)
+      blocks.emplace_back(s.width, s.heads, init, s.depth > 1 ? options.drop_path * i / (s.depth - 1) : options.drop_path);
+  }
+
+  static const ViTSize& checked(const ViTSize& s) {
+    check(s.patch >= 1 && s.image >= s.patch && s.image % s.patch == 0, "ViT: an image size of ", s.image,
+          " is not a multiple of the patch size ", s.patch, "; choose another --image or --patch");
+    check(s.heads >= 1 && s.width >= 4 && s.width % s.heads == 0, "ViT: a width of ", s.width,
+          " cannot be divided among ", s.heads, " heads; choose another --width or --heads");
+    check(s.width % 4 == 0, "ViT: the width must be a multiple of 4 for the 2-D sin-cos positions, not ", s.width);
+    check(s.depth >= 1, "ViT: the depth must be 1 or more, not ", s.depth);
+    const auto fits = [](int fixed, int given) { return fixed == dyn || fixed == given; };
+    check(fits(Size.image, s.image) && fits(Size.patch, s.patch) && fits(Size.width, s.width) && fits(Size.depth, s.depth) &&
+              fits(Size.heads, s.heads),
+          "ViT: the run-time size differs from the size in the type");
+    return s;
+  }
+};
+
+}  // namespace vitral::inline VITRAL_ABI

@@ -1,0 +1,63 @@
+// Dropout and DropPath: no mask is stored, the backward pass draws the same numbers again.
+#pragma once
+
+#include <vitral/nn/module.hpp>
+
+namespace vitral::inline VITRAL_ABI {
+
+namespace detail {
+
+/// 1 / (1 - p) with probability 1 - p, else 0, for each element of the shape.
+template <class S>
+auto keep_scale(const Random& random, const S& shape, double p) {
+  return select(uniform(random, shape) < p, 0, 1 / (1 - p));
+}
+
+inline void check_probability(const char* what, double p) {
+  check(p >= 0 && p < 1, what, ": the probability must be in [0, 1), not ", p);
+}
+
+}  // namespace detail
+
+/// Drops single elements in training mode (Srivastava et al. 2014); the rest is scaled by 1 / (1 - p).
+struct Dropout {
+  double p = 0;
+
+  template <class Mode = Evaluation>
+  [[nodiscard]] auto operator()(const Operand auto& x, const Mode& mode = {}) const {
+    if constexpr (std::is_same_v<Mode, Training>) {
+      detail::check_probability("Dropout", p);
+      return eval(x * detail::keep_scale(mode.draw(), x.shape(), p));
+    } else {
+      return eval(x);
+    }
+  }
+  static void visit(auto&, auto&&) {}
+};
+
+/// Drops the whole branch of a sample in training mode (stochastic depth, Huang et al. 2016).
+struct DropPath {
+  double p = 0;
+
+  /// residual + branch, for branch [batch, ...].
+  template <class Mode = Evaluation>
+  [[nodiscard]] auto add(const Operand auto& residual, const Operand auto& branch, const Mode& mode = {}) const {
+    using S = shape_of<decltype(branch)>;
+    if constexpr (std::is_same_v<Mode, Training>) {
+      if (p > 0) {
+        detail::check_probability("DropPath", p);
+        using PerSample = decltype([]<int... I>(std::integer_sequence<int, I...>) {
+          return Shape<(I == 0 ? S::static_extent(0) : 1)...>{};
+        }(std::make_integer_sequence<int, S::rank>{}));
+        std::array<int, S::rank> extents;
+        extents.fill(1);
+        extents[0] = branch.extent(0);
+        return eval(residual + branch * detail::keep_scale(mode.draw(), PerSample(extents), p));
+      }
+    }
+    return eval(residual + branch);
+  }
+  static void visit(auto&, auto&&) {}
+};
+
+}  // namespace vitral::inline VITRAL_ABI

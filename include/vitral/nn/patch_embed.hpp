@@ -1,0 +1,74 @@
+// PatchEmbed: an image cut into square patches, each projected to a token; and the fixed 2-D sin-cos positions.
+#pragma once
+
+#include <vitral/autodiff/layout.hpp>
+#include <vitral/nn/linear.hpp>
+
+namespace vitral::inline VITRAL_ABI {
+
+/// A convolution whose stride is its size, computed as a matrix product; its weight keeps timm's shape [Width, 3, p, p].
+template <int Width, int Patch, class P = float, class B = Cpu>
+struct PatchEmbed {
+  static constexpr int channels = 3;
+
+  struct Projection {
+    Parameter<P, Shape<Width, channels, Patch, Patch>, B> weight;
+    Parameter<P, Shape<Width>, B> bias;
+    static void visit(auto& self, auto&& f) {
+      f("weight", self.weight);
+      f("bias", self.bias);
+    }
+  } proj;
+  int patch;
+
+  /// Frozen where `trainable` is false: MoCo v3 found that random patch projections make training stable.
+  PatchEmbed(int width, int patch, bool trainable, Initializer& init) : patch(patch) {
+    using Weight = Shape<Width, channels, Patch, Patch>;
+    proj.weight = {Tensor<P, Weight, B>(Weight(std::array<int, 4>{width, channels, patch, patch})), trainable};
+    proj.bias = {Tensor<P, Shape<Width>, B>(Shape<Width>(std::array<int, 1>{width})), trainable};
+    init.fill_uniform(proj.weight, std::sqrt(6.0 / (channels * patch * patch + width)));
+  }
+
+  /// images [batch, 3, height, width] -> tokens [batch, patches, Width] of scalar type T, row by row.
+  template <class T>
+  [[nodiscard]] auto apply(const Operand auto& images) const {
+    const int batch = images.extent(0), rows = images.extent(2) / patch, cols = images.extent(3) / patch;
+    check(images.extent(1) == channels && rows * patch == images.extent(2) && cols * patch == images.extent(3),
+          "PatchEmbed: images of shape ", to_string(images.shape()), " cannot be cut into patches of 3 x ", patch, " x ", patch,
+          "; choose an image size that the patch size divides");
+    constexpr int values = times(channels, times(Patch, Patch));
+    const auto cut = reshape(images, Shape<dyn, channels, dyn, Patch, dyn, Patch>(
+                                         std::array<int, 6>{batch, channels, rows, patch, cols, patch}));
+    const auto patches = reshape(eval(cast<T>(transpose<0, 2, 4, 1, 3, 5>(cut))),
+                                 Shape<dyn, dyn, values>(std::array<int, 3>{batch, rows * cols, channels * patch * patch}));
+    const auto weight = reshape(watched_beside(images, proj.weight),
+                                Shape<Width, values>(std::array<int, 2>{proj.bias.shape()[0], channels * patch * patch}));
+    return linear(patches, weight, proj.bias);
+  }
+  [[nodiscard]] auto operator()(const Operand auto& images) const { return apply<P>(images); }
+
+  static void visit(auto& self, auto&& f) { f("proj", self.proj); }
+};
+
+/// Positions [prefix + grid * grid, width]: zero for the prefix tokens; patch p of the grid has [sin(x w), cos(x w), sin(y w),
+/// cos(y w)] with x = p / grid, y = p % grid and frequencies w = 10000^(-i / (width / 4)): MoCo v3's order as it runs.
+/// Frequencies and angles are computed in float, as the published code does.
+[[nodiscard]] inline std::vector<double> sincos_positions(int grid, int width, int prefix = 1) {
+  check(width % 4 == 0, "sin-cos positions need a width that 4 divides, not ", width);
+  const int quarter = width / 4;
+  std::vector<double> table(static_cast<std::size_t>(prefix + grid * grid) * static_cast<std::size_t>(width));
+  for (int p = 0; p < grid * grid; ++p) {
+    for (int i = 0; i < quarter; ++i) {
+      const float omega = 1.0f / std::pow(10000.0f, static_cast<float>(i) / static_cast<float>(quarter));
+      const float a = static_cast<float>(p / grid) * omega, b = static_cast<float>(p % grid) * omega;
+      double* row = table.data() + static_cast<std::ptrdiff_t>(prefix + p) * width + i;
+      row[0] = std::sin(a);
+      row[quarter] = std::cos(a);
+      row[2 * quarter] = std::sin(b);
+      row[3 * quarter] = std::cos(b);
+    }
+  }
+  return table;
+}
+
+}  // namespace vitral::inline VITRAL_ABI

@@ -1,0 +1,117 @@
+// Lazy element-wise expressions. An expression holds its leaves by value (handles), so it never dangles; nothing is
+// computed before `eval` or `assign` lowers the whole tree to one pass over memory.
+#pragma once
+
+#include <vitral/core/philox.hpp>
+#include <vitral/tensor/functors.hpp>
+#include <vitral/tensor/tensor.hpp>
+
+namespace vitral::inline VITRAL_ABI {
+
+/// A number in an expression; it takes the scalar type of what it meets.
+template <class T>
+struct Constant {
+  using scalar = T;
+  using shape_type = Shape<>;
+  using backend = void;
+  static constexpr bool weak = true, recorded = false;
+  T value;
+  [[nodiscard]] Shape<> shape() const { return {}; }
+};
+
+/// Uniform numbers in [0, 1), one for each element of the shape: element i is a function of (random, i) alone, so
+/// the backward pass draws the same numbers again instead of storing them.
+template <class S>
+struct Uniform {
+  using scalar = float;
+  using shape_type = S;
+  using backend = void;
+  static constexpr bool weak = true, recorded = false;
+  Random random;
+  S extents;
+  [[nodiscard]] const S& shape() const { return extents; }
+};
+template <class S>
+[[nodiscard]] Uniform<S> uniform(Random random, const S& shape) {
+  return {random, shape};
+}
+
+namespace detail {
+
+template <class Op, class Promoted>
+struct result_scalar {
+  using type = typename Promoted::scalar;
+};
+template <class To, class Promoted>
+struct result_scalar<op::Cast<To>, Promoted> {
+  using type = To;
+};
+
+}  // namespace detail
+
+/// Operation Op on the arguments, element by element, broadcast against each other.
+template <class Op, class... A>
+struct Expr {
+  using kind = detail::promoted<A...>;
+  using scalar = typename detail::result_scalar<Op, kind>::type;
+  using shape_type = typename detail::joint_shape<shape_of<A>...>::type;
+  using backend = typename detail::common_backend_of<A...>::type;
+  static constexpr bool weak = kind::weak;
+  static constexpr bool recorded = (is_recorded<A> || ...);
+
+  Pack<A...> args;
+
+  [[nodiscard]] shape_type shape() const {
+    return [&]<int... I>(std::integer_sequence<int, I...>) {
+      return detail::joint_shape<shape_of<A>...>::apply(get<I>(args).shape()...);
+    }(std::make_integer_sequence<int, sizeof...(A)>{});
+  }
+};
+
+template <class X>
+inline constexpr bool is_expr = false;
+template <class Op, class... A>
+inline constexpr bool is_expr<Expr<Op, A...>> = true;
+
+namespace detail {
+
+template <class Number, class... X>
+struct constant_type {
+  using met = compute_t<typename promoted<X...>::scalar>;
+  using type = std::conditional_t<std::is_integral_v<met> && std::is_floating_point_v<Number>, float, met>;
+};
+
+/// Numbers become constants of the type of the operands they stand with.
+template <class... Others, class X>
+auto leaf(const X& x) {
+  if constexpr (Operand<X>)
+    return x;
+  else
+    return Constant<typename constant_type<X, Others...>::type>{static_cast<typename constant_type<X, Others...>::type>(x)};
+}
+
+template <class... T>
+struct Types {};
+template <class... A, class... B>
+Types<A..., B...> operator+(Types<A...>, Types<B...>);
+template <class X>
+using operand_or_none = std::conditional_t<Operand<X>, Types<X>, Types<>>;
+
+template <class Op, class... Operands, class... X>
+auto express_with(Types<Operands...>, const X&... x) {
+  return Expr<Op, decltype(leaf<Operands...>(x))...>{pack(leaf<Operands...>(x)...)};
+}
+
+template <class... X>
+concept Expressible = (OperandOrNumber<X> && ...) && (Operand<X> || ...);
+
+}  // namespace detail
+
+/// The expression `Op(x...)`; the shapes must broadcast.
+template <class Op, class... X>
+  requires detail::Expressible<X...>
+[[nodiscard]] auto express(const X&... x) {
+  return detail::express_with<Op>(decltype((detail::Types<>{} + ... + detail::operand_or_none<X>{})){}, x...);
+}
+
+}  // namespace vitral::inline VITRAL_ABI

@@ -1,0 +1,65 @@
+// A two-dimensional window on memory that somebody else owns, as the kernels take it.
+#pragma once
+
+#include <vitral/core/config.hpp>
+
+#include <type_traits>
+
+namespace vitral::inline VITRAL_ABI {
+
+/// Element (i, j) is data[i * row_stride + j * col_stride]; strides count elements.
+template <class T>
+struct Matrix {
+  T* data = nullptr;
+  long rows = 0, cols = 0;
+  long row_stride = 0, col_stride = 1;
+
+  VITRAL_HD constexpr T& operator()(long i, long j) const { return data[i * row_stride + j * col_stride]; }
+
+  VITRAL_HD constexpr operator Matrix<const T>() const
+    requires(!std::is_const_v<T>)
+  {
+    return {data, rows, cols, row_stride, col_stride};
+  }
+};
+
+/// The row-major matrix [rows, cols] without gaps.
+template <class T>
+[[nodiscard]] VITRAL_HD constexpr Matrix<T> row_major(T* data, long rows, long cols) {
+  return {data, rows, cols, cols, 1};
+}
+
+/// The same elements with rows and columns exchanged; nothing is copied.
+template <class T>
+[[nodiscard]] VITRAL_HD constexpr Matrix<T> transposed(Matrix<T> m) {
+  return {m.data, m.cols, m.rows, m.col_stride, m.row_stride};
+}
+
+/// The window of `rows` x `cols` elements that begins at (row0, col0).
+template <class T>
+[[nodiscard]] VITRAL_HD constexpr Matrix<T> block(Matrix<T> m, long row0, long col0, long rows, long cols) {
+  return {m.data + row0 * m.row_stride + col0 * m.col_stride, rows, cols, m.row_stride, m.col_stride};
+}
+
+/// `count` matrices of one shape, `stride` elements apart; stride 0 repeats the same one (as an input).
+template <class T>
+struct MatrixBatch {
+  Matrix<T> first;
+  long count = 0;
+  long stride = 0;
+
+  VITRAL_HD constexpr Matrix<T> operator[](long i) const {
+    return {first.data + i * stride, first.rows, first.cols, first.row_stride, first.col_stride};
+  }
+
+  VITRAL_HD constexpr operator MatrixBatch<const T>() const
+    requires(!std::is_const_v<T>)
+  {
+    return {first, count, stride};
+  }
+};
+
+/// What a matmul's epilogue applies to each element.
+enum class Activation { none, relu, gelu };
+
+}  // namespace vitral::inline VITRAL_ABI

@@ -1,0 +1,116 @@
+// What may stand in an expression, and which scalar type, shape and backend a combination of operands has.
+#pragma once
+
+#include <vitral/core/bf16.hpp>
+#include <vitral/core/shape.hpp>
+
+#include <concepts>
+#include <type_traits>
+
+namespace vitral::inline VITRAL_ABI {
+
+struct Cpu;
+
+/// A tensor, a view, a parameter, a recorded variable, or an expression of them.
+/// `weak` operands (constants, master weights) take the scalar type of what they meet; `recorded` ones are on a tape.
+template <class X>
+concept Operand = requires(const std::remove_cvref_t<X>& x) {
+  typename std::remove_cvref_t<X>::scalar;
+  typename std::remove_cvref_t<X>::shape_type;
+  typename std::remove_cvref_t<X>::backend;
+  { std::remove_cvref_t<X>::weak } -> std::convertible_to<bool>;
+  { std::remove_cvref_t<X>::recorded } -> std::convertible_to<bool>;
+  x.shape();
+};
+
+template <class X>
+concept OperandOrNumber = Operand<X> || std::is_arithmetic_v<std::remove_cvref_t<X>>;
+
+template <class X>
+using scalar_of = typename std::remove_cvref_t<X>::scalar;
+template <class X>
+using shape_of = typename std::remove_cvref_t<X>::shape_type;
+template <class X>
+using backend_of = typename std::remove_cvref_t<X>::backend;
+
+/// True where evaluating X must be written to a tape.
+template <class X>
+inline constexpr bool is_recorded = [] {
+  if constexpr (Operand<X>)
+    return std::remove_cvref_t<X>::recorded;
+  else
+    return false;
+}();
+
+namespace detail {
+
+template <class T, bool Weak>
+struct Kind {
+  using scalar = T;
+  static constexpr bool weak = Weak;
+};
+
+template <class A, class B>
+struct wider {
+  using type = std::conditional_t<std::is_same_v<A, B>, A, std::common_type_t<compute_t<A>, compute_t<B>>>;
+};
+
+/// A strong operand decides over a weak one; of equals the wider type wins.
+template <class A, class B>
+auto promote_two(A, B) {
+  if constexpr (A::weak && !B::weak)
+    return Kind<typename B::scalar, false>{};
+  else if constexpr (B::weak && !A::weak)
+    return Kind<typename A::scalar, false>{};
+  else
+    return Kind<typename wider<typename A::scalar, typename B::scalar>::type, A::weak>{};
+}
+
+template <class A>
+auto promote(A a) {
+  return a;
+}
+template <class A, class B, class... Rest>
+auto promote(A a, B b, Rest... rest) {
+  return promote(promote_two(a, b), rest...);
+}
+
+template <class... X>
+using promoted = decltype(promote(Kind<scalar_of<X>, std::remove_cvref_t<X>::weak>{}...));
+
+template <class A, class B>
+using either_backend = std::conditional_t<std::is_void_v<A>, B, A>;
+
+template <class... X>
+struct common_backend_of;
+template <class X>
+struct common_backend_of<X> {
+  using type = backend_of<X>;
+};
+template <class X, class Y, class... Rest>
+struct common_backend_of<X, Y, Rest...> {
+  using rest = typename common_backend_of<Y, Rest...>::type;
+  static_assert(std::is_void_v<backend_of<X>> || std::is_void_v<rest> || std::is_same_v<backend_of<X>, rest>,
+                "vitral: the operands of an expression must live on the same backend");
+  using type = either_backend<backend_of<X>, rest>;
+};
+
+template <class... S>
+struct joint_shape;
+template <class S>
+struct joint_shape<S> {
+  using type = S;
+  static const S& apply(const S& s) { return s; }
+};
+template <class A, class B, class... Rest>
+struct joint_shape<A, B, Rest...> {
+  using two = typename broadcast_rule<A, B>::shape;
+  using type = typename joint_shape<two, Rest...>::type;
+  static type apply(const A& a, const B& b, const Rest&... rest) {
+    return joint_shape<two, Rest...>::apply(broadcast_rule<A, B>::apply(a, b), rest...);
+  }
+};
+
+}  // namespace detail
+
+}  // namespace vitral::inline VITRAL_ABI

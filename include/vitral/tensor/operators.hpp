@@ -1,0 +1,72 @@
+// The arithmetic a user writes: operators and functions that build expressions.
+#pragma once
+
+#include <vitral/tensor/expression.hpp>
+
+namespace vitral::inline VITRAL_ABI {
+
+template <class A, class B> requires detail::Expressible<A, B>
+[[nodiscard]] auto operator+(const A& a, const B& b) { return express<op::Add>(a, b); }
+template <class A, class B> requires detail::Expressible<A, B>
+[[nodiscard]] auto operator-(const A& a, const B& b) { return express<op::Subtract>(a, b); }
+template <class A, class B> requires detail::Expressible<A, B>
+[[nodiscard]] auto operator*(const A& a, const B& b) { return express<op::Multiply>(a, b); }
+template <class A, class B> requires detail::Expressible<A, B>
+[[nodiscard]] auto operator/(const A& a, const B& b) { return express<op::Divide>(a, b); }
+template <Operand A>
+[[nodiscard]] auto operator-(const A& a) { return express<op::Negate>(a); }
+
+/// Comparisons are 1 where true and 0 elsewhere, in the operands' scalar type.
+template <class A, class B> requires detail::Expressible<A, B>
+[[nodiscard]] auto operator<(const A& a, const B& b) { return express<op::Less>(a, b); }
+template <class A, class B> requires detail::Expressible<A, B>
+[[nodiscard]] auto operator>(const A& a, const B& b) { return express<op::Less>(b, a); }
+template <class A, class B> requires detail::Expressible<A, B>
+[[nodiscard]] auto operator<=(const A& a, const B& b) { return express<op::LessEqual>(a, b); }
+template <class A, class B> requires detail::Expressible<A, B>
+[[nodiscard]] auto operator>=(const A& a, const B& b) { return express<op::LessEqual>(b, a); }
+template <class A, class B> requires detail::Expressible<A, B>
+[[nodiscard]] auto equal(const A& a, const B& b) { return express<op::Equal>(a, b); }
+template <class A, class B> requires detail::Expressible<A, B>
+[[nodiscard]] auto not_equal(const A& a, const B& b) { return express<op::NotEqual>(a, b); }
+
+/// `condition != 0 ? a : b`, element by element.
+template <class C, class A, class B> requires detail::Expressible<C, A, B>
+[[nodiscard]] auto select(const C& condition, const A& a, const B& b) { return express<op::Select>(condition, a, b); }
+template <class A, class L, class H> requires detail::Expressible<A, L, H>
+[[nodiscard]] auto clamp(const A& a, const L& low, const H& high) { return express<op::Clamp>(a, low, high); }
+template <class A, class B> requires detail::Expressible<A, B>
+[[nodiscard]] auto minimum(const A& a, const B& b) { return express<op::Minimum>(a, b); }
+template <class A, class B> requires detail::Expressible<A, B>
+[[nodiscard]] auto maximum(const A& a, const B& b) { return express<op::Maximum>(a, b); }
+template <class A, class B> requires detail::Expressible<A, B>
+[[nodiscard]] auto pow(const A& a, const B& b) { return express<op::Power>(a, b); }
+
+template <Operand A>
+[[nodiscard]] auto square(const A& a) { return express<op::Square>(a); }
+template <Operand A>
+[[nodiscard]] auto exp(const A& a) { return express<op::Exp>(a); }
+template <Operand A>
+[[nodiscard]] auto log(const A& a) { return express<op::Log>(a); }
+template <Operand A>
+[[nodiscard]] auto sqrt(const A& a) { return express<op::Sqrt>(a); }
+template <Operand A>
+[[nodiscard]] auto rsqrt(const A& a) { return express<op::Rsqrt>(a); }
+template <Operand A>
+[[nodiscard]] auto tanh(const A& a) { return express<op::Tanh>(a); }
+template <Operand A>
+[[nodiscard]] auto erf(const A& a) { return express<op::Erf>(a); }
+template <Operand A>
+[[nodiscard]] auto gelu(const A& a) { return express<op::Gelu>(a); }
+template <Operand A>
+[[nodiscard]] auto sigmoid(const A& a) { return express<op::Sigmoid>(a); }
+template <Operand A>
+[[nodiscard]] auto relu(const A& a) { return express<op::Relu>(a); }
+template <Operand A>
+[[nodiscard]] auto abs(const A& a) { return express<op::Abs>(a); }
+
+/// The same numbers as scalars of type To.
+template <class To, Operand A>
+[[nodiscard]] auto cast(const A& a) { return express<op::Cast<To>>(a); }
+
+}  // namespace vitral::inline VITRAL_ABI

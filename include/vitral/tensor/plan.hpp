@@ -1,0 +1,182 @@
+// Lowering: an expression becomes a plan of pointers and strides over the result's index space. A plan is small and
+// trivially copyable; the CPU's SIMD loop and a CUDA kernel run the same type.
+#pragma once
+
+#include <vitral/tensor/expression.hpp>
+
+namespace vitral::inline VITRAL_ABI {
+
+/// The index space of a result, row-major. `axes` are in use; lowering merges axes that all leaves walk alike.
+template <int R>
+struct Space {
+  int axes;
+  long extent[R];
+  long size;
+};
+
+template <class T, int R>
+struct LeafPlan {
+  const T* data;
+  long stride[R];
+  VITRAL_HD compute_t<T> at(long offset) const { return static_cast<compute_t<T>>(data[offset]); }
+};
+
+template <int R>
+struct UniformPlan {
+  Random random;
+  long stride[R];
+  VITRAL_HD float at(long offset) const { return random.uniform_float(static_cast<std::uint64_t>(offset)); }
+};
+
+template <class T>
+struct ConstantPlan {
+  T value;
+};
+
+template <class Op, class... P>
+struct NodePlan {
+  Pack<P...> args;
+};
+
+namespace detail {
+
+/// Space axes: at least one, so that scalars have an index too.
+template <class S>
+inline constexpr int axes_of = S::rank == 0 ? 1 : S::rank;
+
+/// Strides of a leaf of shape `s` seen from a result of R axes: 0 along broadcast axes.
+template <int R, class S>
+void broadcast_strides(const S& s, const long* leaf_strides, long (&out)[R]) {
+  for (int i = 0; i < R; ++i) {
+    const int axis = i - (R - S::rank);
+    out[i] = axis < 0 || s[axis] == 1 ? 0 : leaf_strides[axis];
+  }
+}
+template <int R, class S>
+void dense_broadcast_strides(const S& s, long (&out)[R]) {
+  long strides[S::rank + 1];
+  long next = 1;
+  for (int i = S::rank - 1; i >= 0; --i) {
+    strides[i] = next;
+    next *= s[i];
+  }
+  broadcast_strides<R>(s, strides, out);
+}
+
+}  // namespace detail
+
+template <int R, class T, class S, class B>
+LeafPlan<T, R> lower(const Tensor<T, S, B>& x) {
+  LeafPlan<T, R> plan{x.data(), {}};
+  detail::dense_broadcast_strides<R>(x.shape(), plan.stride);
+  return plan;
+}
+template <int R, class T, class S, class B>
+LeafPlan<T, R> lower(const View<T, S, B>& x) {
+  LeafPlan<T, R> plan{x.data(), {}};
+  detail::broadcast_strides<R>(x.shape(), x.strides().data(), plan.stride);
+  return plan;
+}
+template <int R, class S>
+UniformPlan<R> lower(const Uniform<S>& x) {
+  UniformPlan<R> plan{x.random, {}};
+  detail::dense_broadcast_strides<R>(x.extents, plan.stride);
+  return plan;
+}
+template <int R, class T>
+ConstantPlan<T> lower(const Constant<T>& x) {
+  return {x.value};
+}
+template <int R, class Op, class... A>
+auto lower(const Expr<Op, A...>& e) {
+  return [&]<int... I>(std::integer_sequence<int, I...>) {
+    return NodePlan<Op, decltype(lower<R>(get<I>(e.args)))...>{pack(lower<R>(get<I>(e.args))...)};
+  }(std::make_integer_sequence<int, sizeof...(A)>{});
+}
+
+// ---- gradients of leaves --------------------------------------------------------------------------------------------
+
+/// A part of an expression that wants no gradient.
+struct NoGradient {};
+
+/// Where the gradient of one leaf goes; null where it is not wanted after all. A leaf with fewer elements than the result
+/// was broadcast, and its gradient is `reduced`. The gradient is set, or added to what is there.
+template <class T, int R>
+struct GradientPlan {
+  T* data;
+  long stride[R];
+  long size;
+  bool reduced, add;
+};
+
+/// Calls `f(strides)` for the strides of every leaf.
+template <class P, class F>
+void for_each_strides(P& plan, F&& f) {
+  if constexpr (requires { plan.stride; })
+    f(plan.stride);
+  else if constexpr (requires { plan.args; })
+    for_each_strides(plan.args, f);
+  else if constexpr (requires { plan.head; })
+    for_each(plan, [&](auto& part) { for_each_strides(part, f); });
+}
+
+/// The index space of `shape`, with axes of one element dropped and axes merged where every leaf of the plans allows.
+template <class S, class... P>
+Space<detail::axes_of<S>> make_space(const S& shape, P&... plans) {
+  constexpr int R = detail::axes_of<S>;
+  Space<R> space{0, {}, shape.size()};
+  const auto all_strides = [&](auto&& f) { (for_each_strides(plans, f), ...); };
+  for (int axis = 0; axis < S::rank; ++axis) {
+    if (shape[axis] == 1) continue;
+    bool merges = space.axes > 0;
+    const int last = space.axes - 1;
+    all_strides([&](auto& stride) { merges = merges && stride[last] == stride[axis] * shape[axis]; });
+    const int to = merges ? last : space.axes++;
+    space.extent[to] = merges ? space.extent[to] * shape[axis] : shape[axis];
+    all_strides([&](auto& stride) { stride[to] = stride[axis]; });
+  }
+  if (space.axes == 0) {
+    space.axes = 1;
+    space.extent[0] = 1;
+    all_strides([](auto& stride) { stride[0] = 0; });
+  }
+  return space;
+}
+
+/// A reduction sees the space as [outer, n, inner] and reduces n.
+struct Reduction {
+  long outer, n, inner;
+};
+
+/// The arithmetic type of a node: that of its arguments.
+template <class... T>
+using joint_compute = std::common_type_t<T...>;
+
+/// The plan's value at an index: the specification of every faster evaluation.
+template <class T, int R>
+VITRAL_HD auto value_at(const LeafPlan<T, R>& plan, const long* index, int axes) {
+  long offset = 0;
+  for (int i = 0; i < axes; ++i) offset += index[i] * plan.stride[i];
+  return plan.at(offset);
+}
+template <int R>
+VITRAL_HD float value_at(const UniformPlan<R>& plan, const long* index, int axes) {
+  long offset = 0;
+  for (int i = 0; i < axes; ++i) offset += index[i] * plan.stride[i];
+  return plan.at(offset);
+}
+template <class T>
+VITRAL_HD T value_at(const ConstantPlan<T>& plan, const long*, int) {
+  return plan.value;
+}
+template <int... I, class Op, class... P>
+VITRAL_HD auto value_at(const NodePlan<Op, P...>& plan, const long* index, int axes, std::integer_sequence<int, I...>) {
+  using C = joint_compute<decltype(value_at(get<I>(plan.args), index, axes))...>;
+  return Op::value(static_cast<C>(value_at(get<I>(plan.args), index, axes))...);
+}
+template <class Op, class... P>
+VITRAL_HD auto value_at(const NodePlan<Op, P...>& plan, const long* index, int axes) {
+  return value_at(plan, index, axes, std::make_integer_sequence<int, sizeof...(P)>{});
+}
+
+}  // namespace vitral::inline VITRAL_ABI

@@ -1,0 +1,114 @@
+# Checks of the sources, of the compilers' messages and of the package, rather than of values.
+
+# What a compiler run by hand needs: the library's flags, its own folder as -I and the dependencies' as system folders.
+set(folders "")
+foreach(target IN ITEMS Eigen3::Eigen OneDNN::OneDNN OpenMP::OpenMP_CXX nlohmann_json::nlohmann_json ZLIB::ZLIB PNG::PNG
+                        JPEG::JPEG)
+  list(APPEND folders "$<TARGET_PROPERTY:${target},INTERFACE_INCLUDE_DIRECTORIES>")
+endforeach()
+set(folders "$<REMOVE_DUPLICATES:$<FILTER:$<GENEX_EVAL:${folders}>,EXCLUDE,^/usr/include$>>")
+set(flags_file "${CMAKE_CURRENT_BINARY_DIR}/compile_flags.txt")
+file(GENERATE OUTPUT "${flags_file}" CONTENT "-std=c++20
+-fopenmp
+\"-I${PROJECT_SOURCE_DIR}/include\"
+$<$<BOOL:${folders}>:-isystem
+\"$<JOIN:${folders},\"
+-isystem
+\">\">
+")
+
+find_program(VITRAL_GCC NAMES g++)
+find_program(VITRAL_CLANG NAMES clang++)
+find_program(VITRAL_NVCC NAMES nvcc HINTS "$ENV{CUDACXX}" "$ENV{CUDA_HOME}/bin" /usr/local/cuda/bin)
+set(compilers "")
+foreach(compiler IN ITEMS gcc clang)
+  string(TOUPPER "VITRAL_${compiler}" variable)
+  if(${variable})
+    list(APPEND compilers ${compiler})
+    set(${compiler}_path "${${variable}}")
+  else()
+    message(STATUS "${compiler} is not here: the checks that compile with it are left out")
+  endif()
+endforeach()
+
+# The order of the folders, and what each may include.
+vitral_test(layers COMMAND bash "${CMAKE_CURRENT_SOURCE_DIR}/layers/check.sh" "${PROJECT_SOURCE_DIR}/include")
+vitral_test(layers.finds_violations COMMAND bash "${CMAKE_CURRENT_SOURCE_DIR}/layers/finds_violations.sh")
+
+# Every header compiles alone, without a warning.
+foreach(compiler IN LISTS compilers)
+  vitral_test(headers.${compiler} PROCESSORS 2 COMMAND bash "${CMAKE_CURRENT_SOURCE_DIR}/headers/check.sh"
+              "${${compiler}_path}" "${flags_file}" "${PROJECT_SOURCE_DIR}/include")
+endforeach()
+
+# What must not compile does not, with the message that a user needs.
+file(GLOB cases CONFIGURE_DEPENDS "compile_fail/*.cpp")
+foreach(case IN LISTS cases)
+  get_filename_component(name "${case}" NAME_WE)
+  foreach(compiler IN LISTS compilers)
+    vitral_test(compile_fail.${name}.${compiler} COMMAND bash "${CMAKE_CURRENT_SOURCE_DIR}/compile_fail/check.sh"
+                "${${compiler}_path}" "${flags_file}" "${case}")
+  endforeach()
+endforeach()
+
+# The time that including the library costs; the figure is printed and kept in compile_time.txt.
+foreach(compiler IN LISTS compilers)
+  vitral_test(compile_time.${compiler} COMMAND bash "${CMAKE_CURRENT_SOURCE_DIR}/compile_time/check.sh"
+              "${${compiler}_path}" "${flags_file}" "${CMAKE_CURRENT_SOURCE_DIR}/compile_time/two_matrices.cpp"
+              "${PROJECT_BINARY_DIR}/compile_time.${compiler}.txt")
+  set_tests_properties(compile_time.${compiler} PROPERTIES RUN_SERIAL TRUE)
+endforeach()
+
+# Two source files that include everything link into one program.
+file(GLOB_RECURSE headers CONFIGURE_DEPENDS RELATIVE "${PROJECT_SOURCE_DIR}/include"
+     "${PROJECT_SOURCE_DIR}/include/vitral/*.hpp")
+list(FILTER headers EXCLUDE REGEX "/cuda/")
+list(TRANSFORM headers REPLACE "(.+)" "#include <\\1>\n")
+string(JOIN "" everything ${headers})
+file(CONFIGURE OUTPUT "${CMAKE_CURRENT_BINARY_DIR}/link/everything.hpp" CONTENT "${everything}" @ONLY)
+add_executable(two_files link/one.cpp link/two.cpp)
+target_include_directories(two_files PRIVATE "${CMAKE_CURRENT_BINARY_DIR}/link")
+target_link_libraries(two_files PRIVATE vitral::tools)
+target_compile_options(two_files PRIVATE -O0)  # nothing is inlined away: every function that is not `inline` clashes
+vitral_test(two_files COMMAND two_files)
+
+# Projects outside the tree, in the three ways that CMake offers.
+foreach(way IN ITEMS find_package add_subdirectory fetch_content)
+  vitral_test(consumer.${way} COMMAND bash "${CMAKE_CURRENT_SOURCE_DIR}/consumer/check.sh" "${CMAKE_COMMAND}" ${way}
+              "${PROJECT_SOURCE_DIR}" "${PROJECT_BINARY_DIR}" "${CMAKE_CURRENT_BINARY_DIR}/consumer"
+              "${CMAKE_CXX_COMPILER}" "${CMAKE_GENERATOR}")
+endforeach()
+
+# The headers that will be shared with CUDA, under nvcc where there is one.
+set(cuda_default OFF)
+if(VITRAL_NVCC)
+  set(cuda_default ON)
+endif()
+option(VITRAL_CUDA_TESTS "Compile the CUDA test with nvcc" ${cuda_default})
+if(VITRAL_CUDA_TESTS)
+  set(nvcc "${VITRAL_NVCC}")
+endif()
+foreach(architecture IN ITEMS sm_80 sm_90)
+  vitral_test(cuda.${architecture} COMMAND bash "${CMAKE_CURRENT_SOURCE_DIR}/cuda/check.sh" "${nvcc}" ${architecture}
+              "${PROJECT_SOURCE_DIR}/include" "${CMAKE_CURRENT_SOURCE_DIR}/cuda/compile_test.cu"
+              "${CMAKE_CURRENT_BINARY_DIR}")
+endforeach()
+
+# The programs: golden files of the oracle, and scripts that use them as a person would.
+file(GLOB golden CONFIGURE_DEPENDS "golden/*.safetensors")
+if(TARGET check_golden AND golden)
+  foreach(scalar IN ITEMS f64 f32)
+    vitral_test(golden.${scalar} COMMAND check_golden --scalar ${scalar} ${golden})
+  endforeach()
+endif()
+if(TARGET pretrain)
+  file(GLOB scripts CONFIGURE_DEPENDS "programs/*.sh")
+  foreach(script IN LISTS scripts)
+    get_filename_component(name "${script}" NAME_WE)
+    set(slow "")
+    if(name MATCHES "_slow$")
+      set(slow SLOW)
+    endif()
+    vitral_test(programs.${name} ${slow} COMMAND bash "${script}" "${PROJECT_BINARY_DIR}/bin")
+  endforeach()
+endif()

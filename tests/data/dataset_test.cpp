@@ -1,0 +1,39 @@
+#include "temporary.hpp"
+
+#include <vitral/data/dataset.hpp>
+
+using namespace vitral;
+using testing::Computed;
+
+TEST_CASE("a data set handle gives what the data set gives") {
+  const Dataset data = Computed{5};
+  CHECK(data.size() == 5);
+  CHECK(data.name() == "computed");
+  CHECK(data.classes().size() == 1000);
+  CHECK(data.label(3) == 3);
+  CHECK(data.image(3).rgb == Computed{5}.image(3).rgb);
+}
+
+TEST_CASE("a data set handle refuses an index outside and says what is inside") {
+  const Dataset data = Computed{5};
+  CHECK(testing::contains(testing::error_of([&] { (void)data.image(5); }), "no image 5, expected 0 to 4"));
+  CHECK_THROWS_AS((void)data.label(-1), Error);
+}
+
+TEST_CASE("a subset is the first pictures, and no more than there are") {
+  const Dataset data = Computed{5};
+  const Dataset three = subset(data, 3);
+  CHECK(three.size() == 3);
+  CHECK(three.image(2).rgb == data.image(2).rgb);
+  CHECK(three.label(2) == 2);
+  CHECK(three.name() == "computed");
+  CHECK_THROWS_AS((void)three.image(3), Error);
+  CHECK(subset(data, 9).size() == 5);
+  CHECK_THROWS_AS((void)subset(data, 0), Error);
+}
+
+TEST_CASE("an image must have as many bytes as its extents say") {
+  CHECK_NOTHROW(check_image(Computed{1}.image(0)));
+  CHECK_THROWS_AS(check_image(Image{2, 2, std::vector<std::uint8_t>(11)}), Error);
+  CHECK_THROWS_AS(check_image(Image{}), Error);
+}

@@ -1,0 +1,191 @@
+#include "temporary.hpp"
+
+#include <vitral/data/image_folder.hpp>
+
+#include <cstdlib>
+#include <memory>
+
+using namespace vitral;
+using testing::contains;
+using testing::error_of;
+using testing::TemporaryFolder;
+
+namespace {
+
+namespace fs = std::filesystem;
+
+// A smooth picture, so that JPEG's losses are small.
+Image slope(int height, int width) {
+  Image image{height, width, {}};
+  for (int y = 0; y < height; ++y)
+    for (int x = 0; x < width; ++x)
+      for (int c = 0; c < 3; ++c) image.rgb.push_back(static_cast<std::uint8_t>(40 + 5 * x + 3 * y * (c + 1)));
+  return image;
+}
+
+void write_png(const fs::path& path, const std::uint8_t* pixels, int height, int width, unsigned format) {
+  fs::create_directories(path.parent_path());
+  png_image png{};
+  png.version = PNG_IMAGE_VERSION;
+  png.width = static_cast<png_uint_32>(width);
+  png.height = static_cast<png_uint_32>(height);
+  png.format = format;
+  REQUIRE(png_image_write_to_file(&png, path.c_str(), 0, pixels, 0, nullptr));
+}
+void write_png(const fs::path& path, const Image& image) {
+  write_png(path, image.rgb.data(), image.height, image.width, PNG_FORMAT_RGB);
+}
+
+void write_jpeg(const fs::path& path, const std::uint8_t* pixels, int height, int width, int channels) {
+  fs::create_directories(path.parent_path());
+  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "wb"), &std::fclose);
+  REQUIRE(file != nullptr);
+  jpeg_compress_struct jpeg{};
+  jpeg_error_mgr errors{};
+  jpeg.err = jpeg_std_error(&errors);
+  jpeg_create_compress(&jpeg);
+  jpeg_stdio_dest(&jpeg, file.get());
+  jpeg.image_height = static_cast<JDIMENSION>(height);
+  jpeg.image_width = static_cast<JDIMENSION>(width);
+  jpeg.input_components = channels;
+  jpeg.in_color_space = channels == 1 ? JCS_GRAYSCALE : channels == 3 ? JCS_RGB : JCS_CMYK;
+  jpeg_set_defaults(&jpeg);
+  jpeg_set_quality(&jpeg, 100, TRUE);
+  jpeg_start_compress(&jpeg, TRUE);
+  for (int y = 0; y < height; ++y) {
+    auto* row = const_cast<std::uint8_t*>(pixels + static_cast<std::ptrdiff_t>(y) * width * channels);
+    jpeg_write_scanlines(&jpeg, &row, 1);
+  }
+  jpeg_finish_compress(&jpeg);
+  jpeg_destroy_compress(&jpeg);
+}
+void write_jpeg(const fs::path& path, const Image& image) {
+  write_jpeg(path, image.rgb.data(), image.height, image.width, 3);
+}
+
+int largest_difference(const Image& a, const Image& b) {
+  REQUIRE(a.rgb.size() == b.rgb.size());
+  int largest = 0;
+  for (std::size_t i = 0; i < a.rgb.size(); ++i) largest = std::max(largest, std::abs(a.rgb[i] - b.rgb[i]));
+  return largest;
+}
+
+void write_classes(const fs::path& root) {
+  write_png(root / "zebra" / "b.png", slope(4, 6));
+  write_png(root / "zebra" / "a.PNG", slope(5, 6));
+  write_jpeg(root / "ant" / "deep" / "c.jpeg", slope(9, 7));
+  testing::write_bytes(root / "ant" / "notes.txt", {1, 2, 3});
+  write_png(root / ".hidden" / "d.png", slope(1, 1));
+}
+
+}  // namespace
+
+TEST_CASE("an image folder's classes are its folders, sorted; its pictures are found at any depth") {
+  const TemporaryFolder folder;
+  write_classes(folder.path / "animals");
+  const ImageFolder data(folder.path / "animals");
+  CHECK(data.name() == "animals");
+  CHECK(data.classes() == std::vector<std::string>{"ant", "zebra"});
+  REQUIRE(data.size() == 3);
+  CHECK(data.label(0) == 0);
+  CHECK(data.label(1) == 1);
+  CHECK(data.label(2) == 1);
+  CHECK(data.file(1).filename() == "a.PNG");
+  CHECK(data.image(2).rgb == slope(4, 6).rgb);
+  CHECK(data.image(2).height == 4);
+  CHECK(data.image(2).width == 6);
+  CHECK(largest_difference(data.image(0), slope(9, 7)) <= 6);
+  CHECK(ImageFolder(folder.path / "animals", Split::test).size() == 3);
+  CHECK(Dataset(data).size() == 3);
+}
+
+TEST_CASE("an image folder with train and test or val folders keeps them apart") {
+  const TemporaryFolder folder;
+  write_classes(folder.path / "train");
+  CHECK(contains(error_of([&] { ImageFolder data(folder.path, Split::test); }), "neither test/ nor val/"));
+  write_png(folder.path / "val" / "zebra" / "x.png", slope(3, 3));
+  CHECK(ImageFolder(folder.path).size() == 3);
+  const ImageFolder data(folder.path, Split::test);
+  REQUIRE(data.size() == 1);
+  CHECK(data.label(0) == 1);  // numbered as in train, though "ant" is missing here
+  CHECK(data.classes().size() == 2);
+  write_png(folder.path / "val" / "yak" / "x.png", slope(3, 3));
+  CHECK(contains(error_of([&] { ImageFolder bad(folder.path, Split::test); }), "no class of this name"));
+}
+
+TEST_CASE("an image folder without classes or pictures is an error that names it") {
+  const TemporaryFolder folder;
+  CHECK(contains(error_of([&] { ImageFolder data(folder.path / "none"); }), "--data DIR"));
+  CHECK(contains(error_of([&] { ImageFolder data(folder.path); }), "no class folders"));
+  fs::create_directory(folder.path / "ant");
+  CHECK(contains(error_of([&] { ImageFolder data(folder.path); }), "no file ends in"));
+}
+
+TEST_CASE("gray and transparent PNGs become RGB") {
+  const TemporaryFolder folder;
+  const std::vector<std::uint8_t> gray{0, 50, 200, 255};
+  write_png(folder.path / "gray.png", gray.data(), 2, 2, PNG_FORMAT_GRAY);
+  CHECK(read_image(folder.path / "gray.png").rgb ==
+        std::vector<std::uint8_t>{0, 0, 0, 50, 50, 50, 200, 200, 200, 255, 255, 255});
+  const std::vector<std::uint8_t> rgba{1, 2, 3, 255, 4, 5, 6, 0};
+  write_png(folder.path / "rgba.png", rgba.data(), 1, 2, PNG_FORMAT_RGBA);
+  CHECK(read_image(folder.path / "rgba.png").rgb == std::vector<std::uint8_t>{1, 2, 3, 4, 5, 6});
+}
+
+TEST_CASE("gray and CMYK JPEGs become RGB") {
+  const TemporaryFolder folder;
+  const std::vector<std::uint8_t> gray(64, 77);
+  write_jpeg(folder.path / "gray.jpg", gray.data(), 8, 8, 1);
+  CHECK(read_image(folder.path / "gray.jpg").rgb == std::vector<std::uint8_t>(192, 77));
+  std::vector<std::uint8_t> cmyk;
+  for (int i = 0; i < 64; ++i) cmyk.insert(cmyk.end(), {255, 128, 0, 204});  // inverted inks, as Adobe stores them
+  write_jpeg(folder.path / "cmyk.jpg", cmyk.data(), 8, 8, 4);
+  const Image image = read_image(folder.path / "cmyk.jpg");
+  CHECK(std::abs(image.rgb[0] - 204) <= 2);
+  CHECK(std::abs(image.rgb[1] - 102) <= 2);
+  CHECK(std::abs(image.rgb[2] - 0) <= 2);
+}
+
+TEST_CASE("a picture that cannot be read is an error that names the file") {
+  const TemporaryFolder folder;
+  const fs::path png = folder.path / "p.png", jpeg = folder.path / "j.jpg", other = folder.path / "o.png";
+  write_png(png, slope(30, 30));
+  write_jpeg(jpeg, slope(30, 30));
+  testing::write_bytes(other, {'G', 'I', 'F'});
+  const auto error = [](const fs::path& path) { return error_of([&] { (void)read_image(path); }); };
+  CHECK(contains(error(other), other.string() + ": neither a PNG nor a JPEG"));
+  CHECK(contains(error(folder.path / "none.png"), "cannot open"));
+  for (const fs::path& path : {png, jpeg}) {
+    const std::vector<std::uint8_t> whole = read_bytes(path);
+    CHECK_NOTHROW((void)read_image(path));
+    for (const std::size_t cut : {whole.size() - 20, whole.size() / 2, std::size_t{30}, std::size_t{8}}) {
+      testing::write_bytes(path, {whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(cut)});
+      CHECK(contains(error(path), path.string()));
+    }
+  }
+}
+
+TEST_CASE("a damaged PNG is an error") {
+  const TemporaryFolder folder;
+  const fs::path path = folder.path / "p.png";
+  write_png(path, slope(30, 30));
+  std::vector<std::uint8_t> bytes = read_bytes(path);
+  bytes[bytes.size() - 30] ^= 0x55;
+  testing::write_bytes(path, bytes);
+  CHECK(contains(error_of([&] { (void)read_image(path); }), path.string()));
+}
+
+TEST_CASE("a picture of absurd size is refused before memory is asked for") {
+  const TemporaryFolder folder;
+  const fs::path path = folder.path / "huge.jpg";
+  write_jpeg(path, slope(8, 8));
+  std::vector<std::uint8_t> bytes = read_bytes(path);
+  for (std::size_t i = 0; i + 9 < bytes.size(); ++i)
+    if (bytes[i] == 0xff && bytes[i + 1] == 0xc0) {  // the frame header: length, precision, height, width
+      bytes[i + 5] = bytes[i + 7] = 0xff;
+      bytes[i + 6] = bytes[i + 8] = 0x00;
+      break;
+    }
+  testing::write_bytes(path, bytes);
+  CHECK(contains(error_of([&] { (void)read_image(path); }), "65280 x 65280 pixels"));
+}

@@ -1,0 +1,71 @@
+// A folder that lives as long as a test case, and the bytes that tests put there.
+#pragma once
+
+#include <doctest/doctest.h>
+#include <vitral/core/error.hpp>
+#include <vitral/data/dataset.hpp>
+
+#include <stdlib.h>
+
+#include <cstdint>
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <vector>
+
+namespace testing {
+
+struct TemporaryFolder {
+  std::filesystem::path path;
+
+  TemporaryFolder() {
+    std::string name = (std::filesystem::temp_directory_path() / "vitral_test_XXXXXX").string();
+    REQUIRE(mkdtemp(name.data()) != nullptr);
+    path = name;
+  }
+  TemporaryFolder(const TemporaryFolder&) = delete;
+  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
+  ~TemporaryFolder() {
+    std::error_code ignored;
+    std::filesystem::remove_all(path, ignored);
+  }
+};
+
+inline void write_bytes(const std::filesystem::path& path, const std::vector<std::uint8_t>& bytes) {
+  std::filesystem::create_directories(path.parent_path());
+  std::ofstream file(path, std::ios::binary);
+  file.write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
+  REQUIRE(file.good());
+}
+
+/// The message of the Error that `call` throws; the test fails if it throws none.
+template <class Call>
+std::string error_of(const Call& call) {
+  try {
+    call();
+  } catch (const vitral::Error& error) {
+    return error.what();
+  }
+  FAIL("no vitral::Error was thrown");
+  return {};
+}
+
+inline bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+
+/// Pictures whose every byte is computed: picture i of `count`, 8 x 8 unless said otherwise.
+struct Computed {
+  long count;
+  int extent = 8;
+  long size() const { return count; }
+  vitral::Image image(long i) const {
+    vitral::Image image{extent, extent, std::vector<std::uint8_t>(static_cast<std::size_t>(extent * extent * 3))};
+    for (std::size_t p = 0; p < image.rgb.size(); ++p)
+      image.rgb[p] = static_cast<std::uint8_t>((p * p * 7 + p * 13 + static_cast<std::size_t>(i) * 31) % 251);
+    return image;
+  }
+  int label(long i) const { return static_cast<int>(i % 1000); }
+  std::vector<std::string> classes() const { return std::vector<std::string>(1000, "class"); }
+  std::string name() const { return "computed"; }
+};
+
+}  // namespace testing

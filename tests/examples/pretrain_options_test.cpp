@@ -1,0 +1,224 @@
+#include <pretrain_options.hpp>
+
+#include <doctest/doctest.h>
+
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <vector>
+
+namespace fs = std::filesystem;
+
+namespace {
+
+struct TemporaryDirectory {
+  fs::path path = fs::temp_directory_path() / ("vitral_options_" + std::to_string(::getpid()));
+  TemporaryDirectory() { fs::create_directories(path); }
+  ~TemporaryDirectory() { fs::remove_all(path); }
+};
+
+PretrainOptions parse(std::vector<std::string> arguments) {
+  std::vector<const char*> argv{"pretrain"};
+  for (const std::string& argument : arguments) argv.push_back(argument.c_str());
+  return parse_pretrain_options(static_cast<int>(argv.size()), argv.data());
+}
+
+/// The options with which `pretrain ARGUMENTS --config FILE` runs, the file holding `text`.
+PretrainOptions parse_file(const std::string& text, std::vector<std::string> arguments = {}) {
+  const TemporaryDirectory directory;
+  std::ofstream(directory.path / "config.json") << text;
+  arguments.insert(arguments.end(), {"--config", (directory.path / "config.json").string()});
+  return parse(arguments);
+}
+
+template <class Call>
+std::string message_of(Call call) {
+  try {
+    call();
+    return "";
+  } catch (const vitral::Error& error) {
+    return error.what();
+  }
+}
+
+std::string failure(const std::vector<std::string>& arguments) {
+  return message_of([&] { parse(arguments); });
+}
+std::string file_failure(const std::string& text, const std::vector<std::string>& arguments = {}) {
+  return message_of([&] { parse_file(text, arguments); });
+}
+
+bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+
+/// What std::cerr received while `call` ran.
+template <class Call>
+std::string warnings_of(Call call) {
+  std::ostringstream captured;
+  std::streambuf* const screen = std::cerr.rdbuf(captured.rdbuf());
+  call();
+  std::cerr.rdbuf(screen);
+  return captured.str();
+}
+
+}  // namespace
+
+TEST_CASE("without options everything has a value that can be trained with") {
+  const PretrainOptions o = parse({});
+  CHECK(o.method == "sd-moco-v3");
+  CHECK(o.self_distilled());
+  CHECK(o.base_method() == "moco-v3");
+  CHECK(o.data == "/usr/share/datasets/fashion-mnist");
+  CHECK(std::vector<int>{o.width, o.heads, o.depth} == std::vector<int>{192, 3, 12});
+  CHECK(o.image == 28);
+  CHECK(o.image % o.patch == 0);
+  CHECK(o.warmup_epochs >= 0);
+  CHECK(o.weight_decay_end == o.weight_decay);
+  CHECK_FALSE(o.resume);
+}
+
+TEST_CASE("architecture and data set give their sizes, and single options override them") {
+  const PretrainOptions base = parse({"--arch", "vit_base", "--dataset", "cifar10"});
+  CHECK(std::vector<int>{base.width, base.heads, base.depth} == std::vector<int>{768, 12, 12});
+  CHECK(std::vector<int>{base.image, base.patch} == std::vector<int>{32, 4});
+  CHECK(base.data == "data/cifar-10-batches-bin");
+  const PretrainOptions own = parse({"--arch=vit_small", "--depth=4", "--patch=14", "--weight-decay=0.3"});
+  CHECK(std::vector<int>{own.width, own.heads, own.depth, own.patch} == std::vector<int>{384, 6, 4, 14});
+  CHECK(own.weight_decay_end == 0.3);
+  CHECK(parse({"--epochs", "40"}).warmup_epochs == 4);
+  CHECK(parse({"--epochs", "1"}).warmup_epochs == 0);
+}
+
+TEST_CASE("the highest learning rate grows with the images of an optimiser step") {
+  CHECK(parse({"--lr", "0.01", "--batch", "128", "--accumulate", "6"}).peak_lr() == doctest::Approx(0.03));
+}
+
+TEST_CASE("every option is taken from the command line") {
+  // Read it from a saved run, change every value, give it as arguments, and compare.
+  nlohmann::ordered_json wanted = to_json(parse({}));
+  wanted.update({{"method", "byol"}, {"dataset", "folder"}, {"data", "images"}, {"arch", "vit_small"}, {"width", 64},
+                 {"depth", 2}, {"heads", 2}, {"patch", 8}, {"image", 16}, {"batch", 32}, {"accumulate", 2},
+                 {"epochs", 7}, {"warmup-epochs", 3}, {"optimizer", "lars"}, {"lr", 0.25}, {"min-lr", 0.125},
+                 {"weight-decay", 0.5}, {"weight-decay-end", 0.75}, {"clip-grad", 3.5}, {"drop-path", 0.25},
+                 {"ratio", 0.5}, {"ratio-schedule", "constant"}, {"temperature", 0.5}, {"hidden", 34}, {"out-dim", 16},
+                 {"momentum", 0.75}, {"crop-min", 0.5}, {"seed", 9}, {"precision", "bf16"}, {"limit", 100},
+                 {"knn-train", 50}, {"knn-test", 20}, {"k", 5}, {"threads", 1}, {"workers", 1}, {"out", "here"},
+                 {"save-every", 2}});
+  std::vector<std::string> arguments;
+  const nlohmann::ordered_json defaults = to_json(parse({}));
+  for (const auto& [key, value] : wanted.items()) {
+    CAPTURE(key);
+    CHECK(value != defaults[key]);
+    arguments.push_back("--" + key);
+    arguments.push_back(value.is_string() ? value.get<std::string>() : value.dump());
+  }
+  CHECK(to_json(parse(arguments)) == wanted);
+  CHECK(to_json(parse_file(wanted.dump())) == wanted);
+  CHECK(to_json(pretrain_options_from_json(nlohmann::ordered_json::parse(wanted.dump()))) == wanted);
+}
+
+TEST_CASE("a value that cannot be used gets a sentence that names the option and its limits") {
+  CHECK(has(failure({"--batch", "1"}), "--batch must be at least 2, not 1"));
+  CHECK(has(failure({"--ratio", "-1"}), "--ratio must be at least 0"));
+  CHECK(has(failure({"--temperature", "0"}), "--temperature must be above 0"));
+  CHECK(has(failure({"--lr", "nan"}), "--lr must be above 0"));
+  CHECK(has(failure({"--momentum", "1.5"}), "--momentum must be at least 0 and at most 1"));
+  CHECK(has(failure({"--crop-min", "0"}), "--crop-min must be above 0 and at most 1"));
+  CHECK(has(failure({"--seed", "-1"}), "--seed must be at least 0"));
+  CHECK(has(failure({"--batch", "many"}), "--batch = many"));
+  CHECK(has(failure({"--batch", "99999999999"}), "--batch = 99999999999"));
+  CHECK(has(failure({"--batch"}), "--batch"));
+  CHECK(has(failure({"--method", "dino"}), "use one of simclr, byol, moco-v3, sd-simclr, sd-byol, sd-moco-v3"));
+  CHECK(has(failure({"--precision", "fp16"}), "use one of fp32, bf16"));
+}
+
+TEST_CASE("options that contradict each other get a sentence that says what to do") {
+  CHECK(has(failure({"--image", "30"}), "--image 30 is no multiple of --patch 7"));
+  CHECK(has(failure({"--width", "200"}), "--width 200 is no multiple of --heads 3"));
+  CHECK(has(failure({"--width", "9"}), "--width 9 is no multiple of 4"));
+  CHECK(has(failure({"--epochs", "2", "--warmup-epochs", "3"}), "--warmup-epochs 3 is more than --epochs 2"));
+  CHECK(has(failure({"--depth", "1"}), "use --method moco-v3 or at least 2 blocks"));
+  CHECK(failure({"--depth", "1", "--method", "byol"}).empty());
+  CHECK(has(failure({"--hidden", "33"}), "--hidden 33 is odd"));
+  CHECK(has(failure({"--limit", "100", "--batch", "128"}), "--limit 100 leaves fewer images than one --batch 128"));
+  CHECK(has(failure({"--knn-train", "10"}), "--k 20 is more than --knn-train 10"));
+  CHECK(failure({"--knn-train", "0"}).empty());
+  CHECK(has(failure({"--dataset", "folder"}), "--dataset folder needs --data"));
+  CHECK(has(failure({"--out", ""}), "--out"));
+}
+
+TEST_CASE("an unknown option is named with the nearest one") {
+  CHECK(has(failure({"--bath", "3"}), "unknown option --bath (did you mean --batch?"));
+  CHECK(has(failure({"--temprature=3"}), "unknown option --temprature (did you mean --temperature?"));
+  CHECK(has(failure({"images"}), "\"images\" belongs to no option"));
+}
+
+TEST_CASE("the published configurations are understood") {
+  const std::string published = R"({
+    "arch": "vit_base", "patch_size": 16, "out_dim": 128, "use_fp16": false, "weight_decay": 0.1,
+    "weight_decay_end": 0.2, "clip_grad": 0, "batch_size_per_gpu": 128, "epochs": 300, "max_epochs": 300,
+    "mlp_hidden": 4096, "lr": 1.5e-4, "warmup_epochs": 40, "min_lr": 0, "seed": 0, "num_workers": 10,
+    "optimizer": "adamw", "momentum_teacher": 0.99, "dataset": "imagenet", "data": "", "name": "SD_moco/vit_base_16",
+    "accelerator": "ddp", "accumulate": 1, "val_interval": 20, "div": 1, "ratio": 0.8, "up": 0, "st_inter": true,
+    "t_inter": false, "multi_node": 1})";
+  PretrainOptions o;
+  const std::string warnings = warnings_of([&] { o = parse_file(published, {"--data", "images", "--epochs", "100"}); });
+  CHECK(o.method == "sd-moco-v3");
+  CHECK(o.dataset == "folder");
+  CHECK(o.data == "images");
+  CHECK(std::vector<int>{o.width, o.heads, o.patch, o.image} == std::vector<int>{768, 12, 16, 224});
+  CHECK(std::vector<int>{o.hidden, o.out_dim, o.batch, o.warmup_epochs} == std::vector<int>{4096, 128, 128, 40});
+  CHECK(std::vector<double>{o.lr, o.weight_decay_end, o.momentum, o.ratio} == std::vector<double>{1.5e-4, 0.2, 0.99, 0.8});
+  CHECK(o.epochs == 100);  // the command line wins
+  CHECK(has(warnings, "ignored, they mean nothing here: num_workers, max_epochs, name, accelerator, val_interval, div, "
+                      "up, multi_node\n"));
+}
+
+TEST_CASE("st_inter turns self-distillation on and off") {
+  CHECK(parse_file(R"({"st_inter": true})").method == "sd-moco-v3");
+  CHECK(parse_file(R"({"st_inter": false})").method == "moco-v3");
+  CHECK(parse_file(R"({"st_inter": true, "method": "byol"})").method == "sd-byol");
+  CHECK(parse_file(R"({"st_inter": true})", {"--method", "simclr"}).method == "simclr");
+  CHECK(has(file_failure(R"({"st_inter": false, "method": "sd-byol"})"), "contradict"));
+  CHECK(has(file_failure(R"({"st_inter": 1})"), "st_inter must be true or false, not 1"));
+  CHECK(has(file_failure(R"({"t_inter": true})"), "t_inter is not offered"));
+}
+
+TEST_CASE("a total batch is spread over the accumulated batches") {
+  CHECK(parse_file(R"({"total_batch": 512, "accumulate": 4})").batch == 128);
+  CHECK(has(file_failure(R"({"total_batch": 510, "accumulate": 4})"), "no multiple of accumulate 4"));
+  CHECK(parse_file(R"({"use_fp16": true})").precision == "bf16");
+}
+
+TEST_CASE("a configuration that cannot be used is an error that names file and key") {
+  CHECK(has(failure({"--config", "/nonexistent.json"}), "--config /nonexistent.json cannot be read"));
+  CHECK(has(failure({"--config", "/"}), "--config /"));
+  CHECK(has(file_failure("{\"batch\": "), "is no valid JSON"));
+  CHECK(has(file_failure("[1]"), "is no JSON object"));
+  CHECK(has(file_failure(R"({"bacth": 3})"), "config.json: unknown key bacth (did you mean batch?)"));
+  CHECK(has(file_failure(R"({"batch": "3"})"), "config.json: batch must be an integer, not \"3\""));
+  CHECK(has(file_failure(R"({"batch": 3.5})"), "batch must be an integer, not 3.5"));
+  CHECK(has(file_failure(R"({"batch": 4294967298})"), "batch must be an integer"));
+  CHECK(has(file_failure(R"({"lr": null})"), "lr must be a number, not null"));
+  CHECK(has(file_failure(R"({"method": 1, "st_inter": true})"), "method must be a string, not 1"));
+  CHECK(has(file_failure(R"({"batch": 1})"), "config.json: batch must be at least 2, not 1"));
+  CHECK(has(file_failure(R"({"arch": "resnet50"})"), "arch cannot be \"resnet50\"; use one of vit_tiny"));
+  CHECK(has(file_failure(R"({"batch": 32, "batch_size_per_gpu": 32})"), "batch and batch_size_per_gpu mean the same"));
+}
+
+TEST_CASE("a run is resumed with other options only where they leave the numbers as they are") {
+  const nlohmann::ordered_json saved = nlohmann::ordered_json::parse(to_json(parse({"--lr", "0.1"})).dump());
+  const auto difference = [&](std::vector<std::string> arguments) {
+    arguments.insert(arguments.end(), {"--lr", "0.1", "--resume"});
+    return message_of([&] { check_same_run(saved, parse(arguments)); });
+  };
+  CHECK(difference({}).empty());
+  CHECK(difference({"--threads", "1", "--workers", "4", "--out", "b", "--save-every", "3", "--data", "d", "--k", "3"}).empty());
+  CHECK(difference({"--width", "192", "--arch", "vit_small", "--heads", "3"}).empty());  // the same network
+  const std::string two = difference({"--width", "384", "--epochs", "20", "--warmup-epochs", "1"});
+  CHECK(has(two, "--width: checkpoint has 192, command line has 384"));
+  CHECK(has(two, "--epochs: checkpoint has 10, command line has 20"));
+  CHECK_FALSE(has(two, "--batch"));
+  CHECK(has(message_of([&] { check_same_run({}, parse({})); }), "--seed: checkpoint has none"));
+}

@@ -1,0 +1,85 @@
+#include <vitral/io/metrics.hpp>
+
+#include <doctest/doctest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <limits>
+#include <string>
+
+namespace fs = std::filesystem;
+using namespace vitral;
+
+namespace {
+
+struct TemporaryDirectory {
+  fs::path path = fs::temp_directory_path() / ("vitral_metrics_" + std::to_string(::getpid()));
+  TemporaryDirectory() { fs::create_directories(path); }
+  ~TemporaryDirectory() { fs::remove_all(path); }
+};
+
+std::string text_of(const fs::path& path) {
+  std::ifstream file(path);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+void log_steps(MetricsLog& log, long first, long last) {
+  for (long step = first; step < last; ++step) log.append(step, {{"loss", 1.0 / static_cast<double>(step + 1)}});
+}
+
+}  // namespace
+
+TEST_CASE("each line is one JSON object with its step first, in the file at once") {
+  const TemporaryDirectory directory;
+  MetricsLog log(directory.path / "m.jsonl");
+  log.append(0, {{"loss", 2.5}, {"lr", 0.1}});
+  CHECK(text_of(directory.path / "m.jsonl") == "{\"step\":0,\"loss\":2.5,\"lr\":0.1}\n");
+  log.append(1, {{"loss", std::numeric_limits<double>::quiet_NaN()}});
+  CHECK(text_of(directory.path / "m.jsonl").ends_with("\n{\"step\":1,\"loss\":null}\n"));
+}
+
+TEST_CASE("a new run empties the log of an old one") {
+  const TemporaryDirectory directory;
+  { MetricsLog(directory.path / "m").append(5, {}); }
+  { MetricsLog(directory.path / "m").append(0, {}); }
+  CHECK(text_of(directory.path / "m") == "{\"step\":0}\n");
+}
+
+TEST_CASE("a resumed run leaves the log of an uninterrupted one") {
+  const TemporaryDirectory directory;
+  {
+    MetricsLog whole(directory.path / "whole");
+    log_steps(whole, 0, 10);
+  }
+  {
+    MetricsLog first(directory.path / "resumed");
+    log_steps(first, 0, 8);  // three steps further than the checkpoint
+  }
+  std::ofstream(directory.path / "resumed", std::ios::app) << "{\"step\":8,\"lo";  // killed while it wrote
+  {
+    MetricsLog second(directory.path / "resumed", 5);
+    log_steps(second, 5, 10);
+  }
+  CHECK(text_of(directory.path / "resumed") == text_of(directory.path / "whole"));
+}
+
+TEST_CASE("a log that is resumed without its file starts one") {
+  const TemporaryDirectory directory;
+  MetricsLog(directory.path / "m", 3).append(3, {});
+  CHECK(text_of(directory.path / "m") == "{\"step\":3}\n");
+}
+
+TEST_CASE("a log that cannot be written is an error that names it") {
+  const TemporaryDirectory directory;
+  const std::string expected = (directory.path / "none" / "m").string();
+  try {
+    MetricsLog log(directory.path / "none" / "m");
+    FAIL("no error");
+  } catch (const Error& error) {
+    CHECK(std::string(error.what()).find(expected) != std::string::npos);
+    CHECK(std::string(error.what()).find("No such file or directory") != std::string::npos);
+  }
+  MetricsLog full("/dev/full");  // every write to it fails as on a full disk
+  CHECK_THROWS_AS(full.append(0, {}), Error);
+}

@@ -1,0 +1,109 @@
+#include <vitral/io/plots.hpp>
+
+#include <doctest/doctest.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <string>
+
+namespace fs = std::filesystem;
+using namespace vitral;
+
+namespace {
+
+struct TemporaryDirectory {
+  fs::path path = fs::temp_directory_path() / ("vitral_plots_" + std::to_string(::getpid()));
+  TemporaryDirectory() { fs::create_directories(path); }
+  ~TemporaryDirectory() { fs::remove_all(path); }
+};
+
+std::string bytes_of(const fs::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+std::string failure(const fs::path& path, const TrainingCurves& curves) {
+  try {
+    write_training_picture(path, curves);
+    return "";
+  } catch (const Error& error) {
+    return error.what();
+  }
+}
+
+/// Width of a PNG: big-endian at byte 16.
+int png_width(const std::string& bytes) {
+  int width = 0;
+  for (std::size_t i = 16; i < 20; ++i) width = width * 256 + static_cast<unsigned char>(bytes.at(i));
+  return width;
+}
+
+const TrainingCurves curves{"it's a_run", {0.5, 1}, {3, 2}, {0.5, 0.4}, {0.6, 0.7}};
+
+}  // namespace
+
+TEST_CASE("gnuplot strings keep quotes and lose line ends") {
+  CHECK(detail::gnuplot_string("it's\na \"b\"") == "'it''s a \"b\"'");
+}
+
+TEST_CASE("the moving average is symmetric and keeps constants and lines") {
+  CHECK(detail::moving_average({1, 2, 3, 4, 5}, 2) == std::vector<double>{1, 2, 3, 4, 5});
+  CHECK(detail::moving_average({0, 9, 0}, 1) == std::vector<double>{0, 3, 0});
+  CHECK(detail::moving_average({}, 1).empty());
+}
+
+TEST_CASE("a program that is not installed is not found") {
+  CHECK(detail::find_program("sh").ends_with("/sh"));
+  CHECK(detail::find_program("no such program") == "");
+}
+
+TEST_CASE("without gnuplot the error names the package and the old picture stays") {
+  const TemporaryDirectory directory;
+  std::ofstream(directory.path / "a.png") << "old";
+  const std::string path = std::getenv("PATH");
+  ::setenv("PATH", directory.path.c_str(), 1);
+  const std::string message = failure(directory.path / "a.png", curves);
+  ::setenv("PATH", path.c_str(), 1);
+  CHECK(message.find("gnuplot-nox") != std::string::npos);
+  CHECK(bytes_of(directory.path / "a.png") == "old");
+}
+
+TEST_CASE("a gnuplot that fails at once is an error and the old picture stays") {
+  const TemporaryDirectory directory;
+  std::ofstream(directory.path / "a.png") << "old";
+  std::ofstream(directory.path / "gnuplot") << "#!/bin/sh\nexit 3\n";
+  fs::permissions(directory.path / "gnuplot", fs::perms::owner_all);
+  const std::string path = std::getenv("PATH");
+  ::setenv("PATH", (directory.path.string() + ":" + path).c_str(), 1);
+  const std::string message = failure(directory.path / "a.png", curves);
+  ::setenv("PATH", path.c_str(), 1);
+  CHECK(message.find("gnuplot could not") != std::string::npos);
+  CHECK(bytes_of(directory.path / "a.png") == "old");
+  CHECK(std::distance(fs::directory_iterator(directory.path), {}) == 2);
+}
+
+TEST_CASE("the picture is a PNG with a panel for each part that has data") {
+  if (detail::find_program("gnuplot").empty()) {
+    MESSAGE("gnuplot is not installed (package gnuplot-nox): no picture is drawn");
+    return;
+  }
+  const TemporaryDirectory directory;
+  const fs::path path = directory.path / "it's a picture.png";
+  write_training_picture(path, curves);
+  CHECK(bytes_of(path).starts_with("\x89PNG"));
+  CHECK(png_width(bytes_of(path)) == 1240);
+  write_training_picture(path, {"loss alone", {1, 2}, {3, 2}, {}, {}});
+  CHECK(png_width(bytes_of(path)) == 620);
+  CHECK(std::distance(fs::directory_iterator(directory.path), {}) == 1);
+}
+
+TEST_CASE("curves that cannot be drawn are refused") {
+  const TemporaryDirectory directory;
+  const TrainingCurves uneven{"", {1}, {1, 2}, {}, {}};
+  CHECK(failure(directory.path / "a.png", uneven).find("1 epochs for 2 losses") != std::string::npos);
+  CHECK(failure(directory.path / "a.png", {}).find("nothing to draw") != std::string::npos);
+  if (!detail::find_program("gnuplot").empty())
+    CHECK(failure(directory.path / "none" / "a.png", curves).find("No such file") != std::string::npos);
+}

@@ -1,0 +1,54 @@
+#!/bin/bash
+# check.sh INCLUDE_ROOT: a folder includes only from itself and those before it, and heavy headers stay where they belong.
+set -eu
+cd "$1"
+
+# From the ground up. The folders that vitral.hpp may name, and those whose headers must stay cheap to include.
+order="core tensor backend autodiff nn models ssl optim data eval io dist train"
+umbrella="core tensor backend autodiff nn models ssl optim"
+cheap="core tensor backend autodiff nn models ssl optim"
+
+files=$(find vitral -type f \( -name '*.hpp' -o -name '*.cuh' -o -name '*.cu' \) | sort)
+test -n "$files" || { echo "no headers under $PWD/vitral"; exit 1; }
+
+# shellcheck disable=SC2086
+awk -v order="$order" -v umbrella="$umbrella" -v cheap="$cheap" '
+  function report(what) { printf "%s:%d: %s\n", FILENAME, FNR, what; ++errors }
+  function folder_of(path,  parts) { return split(path, parts, "/") > 2 ? parts[2] : "" }
+  BEGIN {
+    n = split(order, names, " "); for (i = 1; i <= n; ++i) rank[names[i]] = i
+    n = split(umbrella, names, " "); for (i = 1; i <= n; ++i) in_umbrella[names[i]] = 1
+    n = split(cheap, names, " "); for (i = 1; i <= n; ++i) is_cheap[names[i]] = 1
+    for (i = 1; i < ARGC; ++i) exists[ARGV[i]] = 1
+  }
+  FNR == 1 {
+    folder = folder_of(FILENAME)
+    if (folder == "" && FILENAME != "vitral/vitral.hpp") report("only vitral.hpp stands beside the folders")
+    if (folder != "" && !(folder in rank)) report("the folder " folder " has no place in the order")
+  }
+  /^[ \t]*#[ \t]*include/ {
+    if (!match($0, /<[^>]+>/)) { report("write includes as <vitral/...> or <name>"); next }
+    header = substr($0, RSTART + 1, RLENGTH - 2)
+    includes[++count] = FILENAME SUBSEP header SUBSEP FNR
+    if (header ~ /^vitral\//) {
+      target = folder_of(header)
+      if (target == "") report("a header of the library includes " header)
+      else if (folder == "" && !(target in in_umbrella)) report("vitral.hpp includes " header ", which may need an optional dependency")
+      else if (folder != "" && rank[target] > rank[folder]) report(folder "/ includes " header ", which stands above it")
+    }
+    if ((folder in is_cheap || folder == "") && header ~ /^(iostream|functional|ranges)$/)
+      report("<" header "> is too dear for " folder "/")
+    if (header ~ /(^|\/)dnnl(_[a-z]+)?\.hpp$/) report("oneDNN is used through its C header, not <" header ">")
+    if ((header ~ /(^|\/)dnnl(_[a-z]+)?\.h$/ || header ~ /(^|\/)Eigen\//) && FILENAME !~ /^vitral\/backend\/cpu\//)
+      report("<" header "> belongs into backend/cpu/")
+    if ((folder in is_cheap || folder == "") && header ~ /^(nlohmann\/|zlib\.h|png\.h|jpeglib\.h|CLI\/)/)
+      report("<" header "> is an optional dependency")
+  }
+  END {
+    for (i = 1; i <= count; ++i) {
+      split(includes[i], part, SUBSEP)
+      if (part[2] ~ /^vitral\// && !(part[2] in exists)) { printf "%s:%d: %s does not exist\n", part[1], part[3], part[2]; ++errors }
+    }
+    if (errors) { print errors " includes break the rules"; exit 1 }
+    print count " includes keep to the order"
+  }' $files

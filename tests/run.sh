@@ -1,0 +1,44 @@
+#!/bin/bash
+# Installs what is missing, builds everything and runs every test: the release build's, then the unit tests under
+# AddressSanitizer and UndefinedBehaviorSanitizer. `tests/run.sh quick` leaves out the sanitizers and the slow tests.
+# One CTest run at the end covers both builds; the exit status is that of the builds and the tests.
+set -u
+cd "$(dirname "$0")/.."
+. cmake/packages.sh
+jobs=$(nproc)
+mode=${1:-all}
+status=0
+
+say() { printf '\n== %s (%d s)\n' "$*" "$SECONDS"; }
+
+say "packages"
+install_missing $vitral_packages $vitral_test_packages || exit 1
+
+# A test whose program did not build is reported by CTest as failed; the build goes on so that the others run.
+build() {
+  say "build $1"
+  cmake --preset "$@" && cmake --build --preset "$1" -j "$jobs" -- -k 0 || status=1
+}
+builds="release"
+build release -DVITRAL_BUILD_TESTS=ON -DVITRAL_BUILD_EXAMPLES=ON -DVITRAL_WERROR=ON
+if [ "$mode" != quick ]; then
+  builds="$builds asan-ubsan"
+  build asan-ubsan
+fi
+
+mkdir -p build/all-tests
+for name in $builds; do echo "subdirs(\"$PWD/build/$name\")"; done >build/all-tests/CTestTestfile.cmake
+say "tests"
+selection=()
+test "$mode" != quick || selection=(-LE slow)
+rm -f build/release/compile_time.*.txt
+ctest --test-dir build/all-tests -j "$jobs" --output-on-failure --no-tests=error "${selection[@]}" |
+  tee build/all-tests/ctest.log | sed -u '/^[0-9]*% tests passed/,$d'
+test "${PIPESTATUS[0]}" -eq 0 || status=1
+
+# The figures, then CTest's summary as the last word.
+say "figures"
+cat build/release/compile_time.*.txt 2>/dev/null
+echo
+sed -n '/^[0-9]*% tests passed/,$p' build/all-tests/ctest.log
+exit $status
