@@ -232,7 +232,8 @@ inline std::vector<std::string> read_config(const std::string& file, Json config
 
 inline Json read_json_file(const std::string& path) {
   std::ifstream file(path);
-  vitral::check(file.good(), "--config ", path, " cannot be read; check that the file exists");
+  file.peek();  // a directory opens, but cannot be read
+  vitral::check(file.good(), "--config ", path, " cannot be read; check that it is a file with something in it");
   try {
     return Json::parse(file);
   } catch (const Json::exception& error) {

@@ -110,7 +110,8 @@ TEST_CASE_TEMPLATE("batched matmul multiplies each matrix, whatever the strides"
       }
 }
 
-TEST_CASE_TEMPLATE("an operand whose rows repeat or whose strides are both wide is copied first", T, float, double, bf16) {
+TEST_CASE_TEMPLATE("an operand whose rows repeat or whose strides are both wide is copied first", T, float, double,
+                   bf16) {
   const auto a = random_values<T>(64, 7), b = random_values<T>(64, 8);
   std::vector<T> c(12);
   const Matrix<const T> repeated{a.data(), 3, 4, 0, 1}, sparse{b.data(), 4, 4, 16, 2};

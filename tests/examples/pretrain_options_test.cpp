@@ -107,11 +107,11 @@ TEST_CASE("every option is taken from the command line") {
                  {"save-every", 2}});
   std::vector<std::string> arguments;
   const nlohmann::ordered_json defaults = to_json(parse({}));
-  for (const auto& [key, value] : wanted.items()) {
-    CAPTURE(key);
-    CHECK(value != defaults[key]);
-    arguments.push_back("--" + key);
-    arguments.push_back(value.is_string() ? value.get<std::string>() : value.dump());
+  for (const auto& option : wanted.items()) {
+    CAPTURE(option.key());
+    CHECK(option.value() != defaults[option.key()]);
+    arguments.push_back("--" + option.key());
+    arguments.push_back(option.value().is_string() ? option.value().get<std::string>() : option.value().dump());
   }
   CHECK(to_json(parse(arguments)) == wanted);
   CHECK(to_json(parse_file(wanted.dump())) == wanted);
@@ -169,7 +169,10 @@ TEST_CASE("the published configurations are understood") {
   CHECK(o.data == "images");
   CHECK(std::vector<int>{o.width, o.heads, o.patch, o.image} == std::vector<int>{768, 12, 16, 224});
   CHECK(std::vector<int>{o.hidden, o.out_dim, o.batch, o.warmup_epochs} == std::vector<int>{4096, 128, 128, 40});
-  CHECK(std::vector<double>{o.lr, o.weight_decay_end, o.momentum, o.ratio} == std::vector<double>{1.5e-4, 0.2, 0.99, 0.8});
+  CHECK(o.lr == 1.5e-4);
+  CHECK(o.weight_decay_end == 0.2);
+  CHECK(o.momentum == 0.99);
+  CHECK(o.ratio == 0.8);
   CHECK(o.epochs == 100);  // the command line wins
   CHECK(has(warnings, "ignored, they mean nothing here: num_workers, max_epochs, name, accelerator, val_interval, div, "
                       "up, multi_node\n"));
@@ -193,7 +196,7 @@ TEST_CASE("a total batch is spread over the accumulated batches") {
 
 TEST_CASE("a configuration that cannot be used is an error that names file and key") {
   CHECK(has(failure({"--config", "/nonexistent.json"}), "--config /nonexistent.json cannot be read"));
-  CHECK(has(failure({"--config", "/"}), "--config /"));
+  CHECK(has(failure({"--config", "/tmp"}), "--config /tmp cannot be read"));
   CHECK(has(file_failure("{\"batch\": "), "is no valid JSON"));
   CHECK(has(file_failure("[1]"), "is no JSON object"));
   CHECK(has(file_failure(R"({"bacth": 3})"), "config.json: unknown key bacth (did you mean batch?)"));
@@ -214,7 +217,7 @@ TEST_CASE("a run is resumed with other options only where they leave the numbers
     return message_of([&] { check_same_run(saved, parse(arguments)); });
   };
   CHECK(difference({}).empty());
-  CHECK(difference({"--threads", "1", "--workers", "4", "--out", "b", "--save-every", "3", "--data", "d", "--k", "3"}).empty());
+  CHECK(difference({"--threads", "1", "--workers", "4", "--out", "b", "--data", "d", "--save-every", "3"}).empty());
   CHECK(difference({"--width", "192", "--arch", "vit_small", "--heads", "3"}).empty());  // the same network
   const std::string two = difference({"--width", "384", "--epochs", "20", "--warmup-epochs", "1"});
   CHECK(has(two, "--width: checkpoint has 192, command line has 384"));

@@ -14,6 +14,9 @@ namespace detail {
 /// A shape in place of a tensor that backward does not read.
 template <class T, class S, class B>
 struct ShapeOnly {
+  using scalar = T;
+  using shape_type = S;
+  using backend = B;
   S extents;
   explicit ShapeOnly(const Tensor<T, S, B>& x) : extents(x.shape()) {}
   [[nodiscard]] const S& shape() const { return extents; }

@@ -79,7 +79,7 @@ struct CrossEntropy {
 
 template <class P, class S, class B>
 struct L2Normalize {
-  static constexpr bool keeps_inputs = false, keeps_result = true;
+  static constexpr bool keeps_inputs = true, keeps_result = false;
   double eps;
   Tensor<P, row_shape_of<S>, B> norm;
 
@@ -92,11 +92,11 @@ struct L2Normalize {
     return y;
   }
   template <class DY, class Y, class X>
-  void backward(const DY& dy, const Y& y, const X& x) {
+  void backward(const DY& dy, const Y&, const X& x) {
     if (!x.wants_gradient()) return;
     const auto g = x.gradient();
     const auto [rows, cols] = row_extents(dy);
-    B::l2_normalize_backward(y.data(), norm.data(), dy.data(), g.tensor.data(), g.add, rows, cols, eps);
+    B::l2_normalize_backward(x.value.data(), norm.data(), dy.data(), g.tensor.data(), g.add, rows, cols, eps);
   }
 };
 

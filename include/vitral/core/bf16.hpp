@@ -9,7 +9,7 @@
 
 namespace vitral::inline VITRAL_ABI {
 
-/// Eight exponent and seven fraction bits. Converts from and to float implicitly, so a loop over bf16 computes in float.
+/// Eight exponent and seven fraction bits. Converts from and to float implicitly: loops over bf16 compute in float.
 struct bf16 {
   std::uint16_t bits;
 

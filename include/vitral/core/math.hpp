@@ -58,7 +58,8 @@ VITRAL_HD inline float log(float x) {
   const std::uint32_t subnormal = detail::mask(x < 1.17549435e-38f);
   const std::uint32_t word = detail::as_word(x * detail::as_float(0x3f800000u + (subnormal & (23u << 23))));
   const std::uint32_t offset = word - 0x3f3504f3u;  // bits of sqrt(1/2): moves the cut between exponents there
-  const float n = static_cast<float>((static_cast<std::int32_t>(offset) >> 23) - static_cast<std::int32_t>(subnormal & 23u));
+  const std::int32_t power = (static_cast<std::int32_t>(offset) >> 23) - static_cast<std::int32_t>(subnormal & 23u);
+  const float n = static_cast<float>(power);
   const float f = detail::as_float((offset & 0x007fffffu) + 0x3f3504f3u) - 1.0f;
   float p = 0.0674663856625557f;
   p = p * f - 0.11675651371479034f;
@@ -71,8 +72,10 @@ VITRAL_HD inline float log(float x) {
   p = p * f + 0.3333331346511841f;
   const float square = f * f;
   const float tail = square * f * p - n * 2.12194440e-4f;
-  const float special = detail::as_float((detail::mask(x == std::numeric_limits<float>::infinity()) & 0x7f800000u) |
-                                         (detail::mask(x == 0.0f) & 0xff800000u) | (detail::mask(!(x >= 0.0f)) & 0x7fc00000u));
+  const std::uint32_t at_infinity = detail::mask(x == std::numeric_limits<float>::infinity()) & 0x7f800000u;
+  const std::uint32_t at_zero = detail::mask(x == 0.0f) & 0xff800000u;
+  const std::uint32_t outside = detail::mask(!(x >= 0.0f)) & 0x7fc00000u;
+  const float special = detail::as_float(at_infinity | at_zero | outside);
   return (tail - 0.5f * square + f) + n * 0.693359375f + special;
 }
 

@@ -111,16 +111,16 @@ constexpr bool operator==(const Shape<A...>& a, const Shape<B...>& b) {
 namespace detail {
 
 template <class S, int Axis, int E, class = std::make_integer_sequence<int, S::rank>>
-struct replace_extent;
+struct replaced;
 template <class S, int Axis, int E, int... I>
-struct replace_extent<S, Axis, E, std::integer_sequence<int, I...>> {
+struct replaced<S, Axis, E, std::integer_sequence<int, I...>> {
   using type = Shape<(I == Axis ? E : S::static_extent(I))...>;
 };
 
 template <class S, int Axis, class = std::make_integer_sequence<int, S::rank - 1>>
-struct remove_extent;
+struct removed;
 template <class S, int Axis, int... I>
-struct remove_extent<S, Axis, std::integer_sequence<int, I...>> {
+struct removed<S, Axis, std::integer_sequence<int, I...>> {
   using type = Shape<S::static_extent(I < Axis ? I : I + 1)...>;
 };
 
@@ -128,9 +128,9 @@ struct remove_extent<S, Axis, std::integer_sequence<int, I...>> {
 
 /// S with extent E at `Axis`, and S without `Axis`.
 template <class S, int Axis, int E>
-using replace_extent = typename detail::replace_extent<S, Axis, E>::type;
+using replace_extent = typename detail::replaced<S, Axis, E>::type;
 template <class S, int Axis>
-using remove_extent = typename detail::remove_extent<S, Axis>::type;
+using remove_extent = typename detail::removed<S, Axis>::type;
 
 /// Negative axes count from the back.
 template <class S, int Axis>

@@ -87,4 +87,10 @@ template <class To, class T, class S, class B>
   return Tensor<T, To, B>(x.buffer(), to);
 }
 
+/// All elements in one row; the tensor's memory is shared.
+template <class T, class S, class B>
+[[nodiscard]] Tensor<T, Shape<dyn>, B> flat(const Tensor<T, S, B>& x) {
+  return {x.buffer(), Shape<dyn>{static_cast<int>(x.size())}};
+}
+
 }  // namespace vitral::inline VITRAL_ABI

@@ -1,7 +1,7 @@
 // A two-dimensional window on memory that somebody else owns, as the kernels take it.
 #pragma once
 
-#include <vitral/core/config.hpp>
+#include <vitral/core/bf16.hpp>
 
 #include <type_traits>
 
@@ -61,5 +61,15 @@ struct MatrixBatch {
 
 /// What a matmul's epilogue applies to each element.
 enum class Activation { none, relu, gelu };
+
+/// What happens to each value of C = A B (+ C) before it is stored: pre = C + bias[column], C = activation(pre).
+template <class C>
+struct Epilogue {
+  const compute_t<C>* bias = nullptr;  ///< [columns] or null
+  Activation activation = Activation::none;
+  C* pre = nullptr;  ///< where to keep `pre`, laid out as C; or null
+
+  [[nodiscard]] bool empty() const { return !bias && activation == Activation::none && !pre; }
+};
 
 }  // namespace vitral::inline VITRAL_ABI

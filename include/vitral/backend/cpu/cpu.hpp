@@ -67,6 +67,36 @@ struct Cpu {
   static void pull_back(const Space<R>& space, const Plan& plan, const Targets& targets, const T* upstream) {
     cpu::pull_back(space, plan, targets, upstream);
   }
+  template <int R, class Plan, class T>
+  static void evaluate_window(const Space<R>& space, const Plan& plan, const LeafPlan<T, R>& window, T* out) {
+    cpu::evaluate_window(space, plan, window, out);
+  }
+
+  // ---- products and row operations
+  template <class A, class C>
+  static void matmul(Matrix<A> a, Matrix<A> b, Matrix<C> c, bool accumulate, const Epilogue<C>& epilogue = {}) {
+    cpu::matmul<A, A, C>(a, b, c, accumulate, epilogue);
+  }
+  template <class T>
+  static void batched_matmul(MatrixBatch<T> a, MatrixBatch<T> b, MatrixBatch<T> c, bool accumulate) {
+    cpu::batched_matmul<T, T, T>(a, b, c, accumulate);
+  }
+  static void layer_norm_forward(const auto&... arguments) { cpu::layer_norm_forward(arguments...); }
+  static void layer_norm_backward(const auto&... arguments) { cpu::layer_norm_backward(arguments...); }
+  static void batch_norm_forward(const auto&... arguments) { cpu::batch_norm_forward(arguments...); }
+  static void batch_norm_backward(const auto&... arguments) { cpu::batch_norm_backward(arguments...); }
+  static void softmax_forward(const auto&... arguments) { cpu::softmax_forward(arguments...); }
+  static void softmax_backward(const auto&... arguments) { cpu::softmax_backward(arguments...); }
+  static void log_softmax_forward(const auto&... arguments) { cpu::log_softmax_forward(arguments...); }
+  static void log_softmax_backward(const auto&... arguments) { cpu::log_softmax_backward(arguments...); }
+  static void cross_entropy_forward(const auto&... arguments) { cpu::cross_entropy_forward(arguments...); }
+  static void cross_entropy_backward(const auto&... arguments) { cpu::cross_entropy_backward(arguments...); }
+  static void l2_normalize_forward(const auto&... arguments) { cpu::l2_normalize_forward(arguments...); }
+  static void l2_normalize_backward(const auto&... arguments) { cpu::l2_normalize_backward(arguments...); }
+  static void attention_forward(const auto&... arguments) { cpu::attention_forward(arguments...); }
+  static void attention_backward(const auto&... arguments) { cpu::attention_backward(arguments...); }
+  static void gather_rows(const auto&... arguments) { cpu::gather_rows(arguments...); }
+  static void scatter_add_rows(const auto&... arguments) { cpu::scatter_add_rows(arguments...); }
 };
 
 }  // namespace vitral::inline VITRAL_ABI

@@ -18,21 +18,12 @@
 
 namespace vitral::inline VITRAL_ABI::cpu {
 
-/// What happens to each value of C = A B (+ C) before it is stored: pre = C + bias[column], C = activation(pre).
-template <class C>
-struct Epilogue {
-  const compute_t<C>* bias = nullptr;  ///< [columns] or null
-  Activation activation = Activation::none;
-  C* pre = nullptr;  ///< where to keep `pre`, laid out as C; or null
-
-  [[nodiscard]] bool empty() const { return !bias && activation == Activation::none && !pre; }
-};
-
 namespace detail {
 
 /// The types that matmul multiplies: f32, bf16 (stored or accumulated as bf16 or f32) and f64.
 template <class A, class B, class C>
-concept Multipliable = std::same_as<A, B> && (std::same_as<A, C> || (std::same_as<A, bf16> && std::same_as<C, float>)) &&
+concept Multipliable = std::same_as<A, B> &&
+                       (std::same_as<A, C> || (std::same_as<A, bf16> && std::same_as<C, float>)) &&
                        (std::same_as<A, float> || std::same_as<A, bf16> || std::same_as<A, double>);
 
 template <class T>
@@ -76,12 +67,18 @@ P activate(P value) {
 template <Activation activation, class S, class C>
 void finish_row(const S* sum, C* c, C* pre, const compute_t<C>* bias, bool add_c, long cols) {
   using P = compute_t<C>;
-  for (long j = 0; j < cols; ++j) {
+  const auto step = [=](long j) {
     P value = static_cast<P>(sum[j]);
     if (add_c) value += static_cast<P>(c[j]);
     if (bias) value += bias[j];
     if (pre) pre[j] = value;
     c[j] = activate<activation>(value);
+  };
+  if constexpr (std::same_as<P, double>) {  // std::erf does not vectorise
+    for (long j = 0; j < cols; ++j) step(j);
+  } else {
+#pragma omp simd
+    for (long j = 0; j < cols; ++j) step(j);
   }
 }
 
@@ -164,8 +161,8 @@ void multiply_by_nothing(Matrix<C> c, bool accumulate, const Epilogue<C>& epilog
 }  // namespace detail
 
 /// For each i: C[i] = A[i] B[i], or C[i] += A[i] B[i], then the epilogue on each (whose `pre` has C's batch stride).
-/// A [m, k] and B [k, n] have any strides (dense rows or columns are fastest); C [m, n] has dense rows, or dense columns
-/// when there is no epilogue. C must not overlap A or B. Throws Error on shapes that do not fit.
+/// A [m, k] and B [k, n] have any strides (dense rows or columns are fastest); C [m, n] has dense rows, or dense
+/// columns when there is no epilogue. C must not overlap A or B. Throws Error on shapes that do not fit.
 template <class A, class B, class C>
   requires detail::Multipliable<A, B, C>
 void batched_matmul(MatrixBatch<const A> a, MatrixBatch<const B> b, MatrixBatch<C> c, bool accumulate,
@@ -191,7 +188,8 @@ void batched_matmul(MatrixBatch<const A> a, MatrixBatch<const B> b, MatrixBatch<
     return;
   }
   const auto readable = [](const auto& batch) {
-    return detail::is_row_major(detail::normalized(batch.first)) || detail::is_col_major(detail::normalized(batch.first));
+    const auto m = detail::normalized(batch.first);
+    return detail::is_row_major(m) || detail::is_col_major(m);
   };
   if (!readable(a) || !readable(b)) {
     for (long i = 0; i < c.count; ++i) {

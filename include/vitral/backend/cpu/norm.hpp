@@ -1,5 +1,5 @@
-// LayerNorm over rows (Ba et al., arXiv 1607.06450) and BatchNorm over columns (Ioffe and Szegedy, arXiv 1502.03167),
-// forward and backward, on dense row-major matrices. Values are stored as T, statistics and parameters are compute_t<T>.
+// LayerNorm over rows (Ba et al., arXiv 1607.06450), BatchNorm over columns (Ioffe and Szegedy, arXiv 1502.03167),
+// forward and backward, on dense row-major matrices of T; statistics and parameters are compute_t<T>.
 #pragma once
 
 #include <vitral/backend/cpu/buffer.hpp>
@@ -35,7 +35,7 @@ void for_column_blocks(long cols, F&& task) {
 
 }  // namespace detail
 
-/// y = (x - mean) rstd gamma + beta for each row, with the biased variance. gamma and beta [cols] may be null (1 and 0);
+/// y = (x - mean) rstd gamma + beta for each row, with the biased variance. gamma, beta [cols] may be null (1 and 0);
 /// mean and rstd [rows] receive the statistics unless null. y may be x.
 template <class T>
 void layer_norm_forward(const T* x, const compute_t<T>* gamma, const compute_t<T>* beta, T* y, compute_t<T>* mean,
@@ -129,8 +129,8 @@ void layer_norm_backward(const T* x, const compute_t<T>* gamma, const compute_t<
 }
 
 /// Training mode: y = (x - mean) rstd gamma + beta for each column, normalised by the biased variance; the running
-/// statistics (null: not kept) become (1 - momentum) running + momentum batch, with the unbiased variance, as PyTorch's.
-/// gamma and beta are null when not affine; mean and rstd [cols] are for the backward pass. Error when rows < 2.
+/// statistics (null: not kept) become (1 - momentum) running + momentum batch, the variance unbiased, as PyTorch's.
+/// gamma and beta are null when not affine; the backward pass needs mean and rstd [cols]. Error when rows < 2.
 template <class T>
 void batch_norm_forward(const T* x, const compute_t<T>* gamma, const compute_t<T>* beta, T* y, compute_t<T>* mean,
                         compute_t<T>* rstd, compute_t<T>* running_mean, compute_t<T>* running_var, double momentum,

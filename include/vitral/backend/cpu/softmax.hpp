@@ -19,9 +19,15 @@ namespace detail {
 template <class T>
 compute_t<T> row_max(const T* x, long cols) {
   using P = compute_t<T>;
-  P most = -std::numeric_limits<P>::infinity();
-#pragma omp simd reduction(max : most)
-  for (long j = 0; j < cols; ++j) most = static_cast<P>(x[j]) > most ? static_cast<P>(x[j]) : most;
+  constexpr long lanes = 16;  // an array of maxima vectorises where a reduction would need -ffast-math
+  P best[lanes];
+  for (long l = 0; l < lanes; ++l) best[l] = -std::numeric_limits<P>::infinity();
+  long j = 0;
+  for (; j + lanes <= cols; j += lanes)
+    for (long l = 0; l < lanes; ++l) best[l] = static_cast<P>(x[j + l]) > best[l] ? static_cast<P>(x[j + l]) : best[l];
+  for (; j < cols; ++j) best[0] = static_cast<P>(x[j]) > best[0] ? static_cast<P>(x[j]) : best[0];
+  P most = best[0];
+  for (long l = 1; l < lanes; ++l) most = best[l] > most ? best[l] : most;
   return most;
 }
 

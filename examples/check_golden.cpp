@@ -1,0 +1,132 @@
+// Rebuilds one whole optimisation step from golden files (tests/golden/README.md) and prints the largest relative errors.
+//
+//   check_golden [--scalar f64|f32|bf16] FILE...
+#include <vitral/io/checkpoint.hpp>
+#include <vitral/vitral.hpp>
+
+#include <CLI/CLI.hpp>
+
+#include <cstdio>
+
+using namespace vitral;
+
+/// The largest relative error among tensors of one kind, and where it is.
+struct Worst {
+  double error = 0;
+  std::string name = "-";
+  void add(double e, const std::string& n) {
+    if (!(e <= error)) error = e, name = n;  // a NaN is worst of all
+  }
+};
+
+struct Tolerance {
+  double value, gradient, after;
+};
+
+/// Norm of the difference over norm of the expected tensor. The key third of attn.qkv.bias has a gradient of zero but for
+/// rounding (softmax ignores what all keys share), so a tensor's norm is taken to be no smaller than `floor`.
+template <class P>
+double relative_error(const std::vector<P>& got, const std::vector<double>& expected, double floor) {
+  double difference = 0, norm = 0;
+  for (std::size_t i = 0; i < got.size(); ++i) {
+    difference += (static_cast<double>(got[i]) - expected[i]) * (static_cast<double>(got[i]) - expected[i]);
+    norm += expected[i] * expected[i];
+  }
+  return std::sqrt(difference) / std::max(std::sqrt(norm), floor);
+}
+
+/// Runs the step that the file describes with activations of type T; returns whether all errors are within tolerance.
+template <class T, template <class> class Method>
+bool check_step(const SafetensorsFile& file, const Tolerance& tolerance) {
+  const auto number = [&](const char* key) {
+    char* end = nullptr;
+    const double value = std::strtod(file.metadata(key).c_str(), &end);
+    check(*end == 0, file.path(), ": its metadata \"", key, "\" is no number: ", file.metadata(key));
+    return value;
+  };
+  const auto integer = [&](const char* key) { return static_cast<int>(number(key)); };
+  using Encoder = ViT<Cpu, T>;
+  using P = typename Encoder::scalar;
+  const ViTSize size{integer("image"), integer("patch"), integer("width"), integer("depth"), integer("heads")};
+  std::optional<SelfDistillation> distillation;
+  if (file.metadata("method").starts_with("sd-")) distillation = SelfDistillation{number("ratio")};
+  Method<Encoder> method(Encoder(size), {integer("hidden"), integer("proj"), number("temperature")}, distillation);
+  load_module(file, method);
+
+  const auto view = [&](const char* name) {
+    Tensor<P, Shape<dyn, 3, dyn, dyn>> images({integer("batch"), size.image, size.image});
+    load_tensor(file, name, images);
+    return images;
+  };
+  const auto view1 = view("view1"), view2 = view("view2");
+
+  Worst features, loss_error, gradients, after;
+  const auto layers = method.encoder().layers(view1);
+  for (std::size_t i = 0; i < layers.size(); ++i) {
+    const std::string name = "features." + std::to_string(i);
+    features.add(relative_error(eval(cast<P>(layers[i])).to_vector(), file.values<double>(name), 0), name);
+  }
+
+  Tape tape;
+  const auto loss = method.loss(tape, view1, view2, Training{});
+  loss_error.add(relative_error(loss.value().to_vector(), file.values<double>("loss"), 0), "loss");
+  tape.backward(loss);
+  for_each_parameter(method, [&](const std::string& name, const auto& p) {
+    if (!p.trainable) return;
+    const auto expected = file.values<double>("grad." + name);
+    gradients.add(relative_error(tape.grad(p).to_vector(), expected, 1e-30), "grad." + name);
+  });
+
+  auto optimizer = make_optimizer(
+      AdamW{number("lr"), number("weight_decay"), number("beta1"), number("beta2"), number("eps")}, method);
+  optimizer.step(tape);
+  method.update_teacher(number("momentum"));
+  for_each_tensor(method, [&](const std::string& name, const auto& member) {
+    after.add(relative_error(member.value.to_vector(), file.values<double>("after." + name), 1e-30), "after." + name);
+  });
+
+  const auto line = [](const char* what, const Worst& worst, double limit) {
+    const bool good = worst.error <= limit;
+    std::printf("  %-10s %.3e  limit %.0e  %s%s\n", what, worst.error, limit, worst.name.c_str(), good ? "" : "  TOO LARGE");
+    return good;
+  };
+  std::printf("%s: %s, %s, loss %.9g\n", file.path().c_str(), file.metadata("method").c_str(),
+              std::string(scalar_name<T>).c_str(), static_cast<double>(loss.item()));
+  bool good = line("features", features, tolerance.value);
+  good &= line("loss", loss_error, tolerance.value);
+  good &= line("gradients", gradients, tolerance.gradient);
+  good &= line("after", after, tolerance.after);
+  return good;
+}
+
+template <class T>
+bool check_file(const std::string& path, const Tolerance& tolerance) {
+  const SafetensorsFile file(path);
+  const std::string& name = file.metadata("method");
+  const std::string method = name.starts_with("sd-") ? name.substr(3) : name;
+  if (method == "simclr") return check_step<T, SimCLR>(file, tolerance);
+  if (method == "byol") return check_step<T, BYOL>(file, tolerance);
+  if (method == "moco") return check_step<T, MoCoV3>(file, tolerance);
+  fail(path, ": unknown method ", name, "; expected simclr, byol or moco, with or without sd-");
+}
+
+int main(int argc, char** argv) {
+  CLI::App app("Runs the optimisation step of golden files and prints the largest relative error of each kind of tensor");
+  std::string scalar = "f64";
+  std::vector<std::string> files;
+  app.add_option("--scalar", scalar, "Type of the computation")->check(CLI::IsMember({"f64", "f32", "bf16"}))->capture_default_str();
+  app.add_option("FILE", files, "Golden files")->required();
+  CLI11_PARSE(app, argc, argv);
+  try {
+    bool good = true;
+    for (const std::string& file : files) {
+      if (scalar == "f64") good &= check_file<double>(file, {1e-9, 1e-9, 1e-9});
+      if (scalar == "f32") good &= check_file<float>(file, {1e-4, 2e-3, 2e-3});
+      if (scalar == "bf16") good &= check_file<bf16>(file, {5e-2, 3e-1, 3e-1});
+    }
+    return good ? 0 : 1;
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "%s\n", error.what());
+    return 1;
+  }
+}

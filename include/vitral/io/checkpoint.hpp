@@ -1,0 +1,61 @@
+// State dicts: every parameter and state of a module, by name, to and from safetensors files.
+#pragma once
+
+#include <vitral/io/safetensors.hpp>
+#include <vitral/nn/module.hpp>
+
+#include <deque>
+
+namespace vitral::inline VITRAL_ABI {
+
+/// Tensors copied to host memory, ready to be written.
+class StateDict {
+ public:
+  template <class T, class S, class B>
+  void add(const std::string& name, const Tensor<T, S, B>& value) {
+    const auto values = value.to_vector();
+    auto& bytes = storage_.emplace_back(values.size() * sizeof(T));
+    if (!bytes.empty()) std::memcpy(bytes.data(), values.data(), bytes.size());
+    std::vector<long> shape;
+    for (int i = 0; i < S::rank; ++i) shape.push_back(value.extent(i));
+    tensors_.push_back({name, {scalar_type_of<T>(), std::move(shape), bytes}});
+  }
+  /// Every parameter and state below the module.
+  template <class M>
+  void add_module(const M& module, const std::string& prefix = "") {
+    for_each_tensor(module, [&](const std::string& name, const auto& member) { add(name, member.value); }, prefix);
+  }
+  void write(const std::filesystem::path& path, const Metadata& metadata) const { write_safetensors(path, tensors_, metadata); }
+
+ private:
+  std::deque<std::vector<std::byte>> storage_;
+  std::vector<NamedTensor> tensors_;
+};
+
+/// Fills a tensor from a file's tensor of the same shape; other floating types are converted.
+template <class T, class S, class B>
+void load_tensor(const SafetensorsFile& file, const std::string& name, const Tensor<T, S, B>& to) {
+  const auto& entry = file.tensor(name);
+  bool fits = entry.shape.size() == static_cast<std::size_t>(S::rank);
+  std::string shape;
+  for (std::size_t i = 0; i < entry.shape.size(); ++i) {
+    shape += (i ? ", " : "") + std::to_string(entry.shape[i]);
+    fits = fits && entry.shape[i] == to.extent(static_cast<int>(i));
+  }
+  check(fits, file.path(), ": tensor ", name, " has shape [", shape, "], but the network needs ", to_string(to.shape()),
+        "; the file was written by another architecture");
+  const auto values = file.values<compute_t<T>>(name);
+  const std::vector<T> converted(values.begin(), values.end());
+  B::copy_from_host(converted.data(), to.data(), to.size());
+}
+
+/// Fills every parameter and state below the module from the file's tensors of the same names. All are checked before the
+/// first is changed.
+template <class M>
+void load_module(const SafetensorsFile& file, M& module, const std::string& prefix = "") {
+  M trial = clone_module(module);
+  for_each_tensor(trial, [&](const std::string& name, auto& member) { load_tensor(file, name, member.value); }, prefix);
+  for_each_tensor(module, [&](const std::string& name, auto& member) { load_tensor(file, name, member.value); }, prefix);
+}
+
+}  // namespace vitral::inline VITRAL_ABI

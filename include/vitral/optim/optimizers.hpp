@@ -1,0 +1,115 @@
+// SGD, AdamW and LARS. Each step is one fused pass over a parameter, its gradient and its state.
+#pragma once
+
+#include <vitral/autodiff/tape.hpp>
+#include <vitral/optim/parameters.hpp>
+#include <vitral/tensor/evaluate.hpp>
+
+namespace vitral::inline VITRAL_ABI {
+
+/// Settings; `lr` and `weight_decay` may be changed from step to step by a schedule.
+struct AdamW {
+  double lr = 1e-3, weight_decay = 0.01;
+  double beta1 = 0.9, beta2 = 0.999, eps = 1e-8;
+};
+struct Sgd {
+  double lr = 0.1, weight_decay = 0, momentum = 0.9;
+};
+struct Lars {
+  double lr = 0.3, weight_decay = 1e-6, momentum = 0.9, trust = 0.001;
+};
+
+namespace detail {
+
+/// Loshchilov and Hutter 2019, algorithm 2, in PyTorch's form: decoupled weight decay, bias-corrected moments.
+template <class P, class B>
+void update(const AdamW& o, double decay, long t, const Flat<P, B>& p, const Flat<P, B>& g, const std::vector<Flat<P, B>>& state) {
+  const Flat<P, B>&m = state[0], &v = state[1];
+  const double c1 = 1 - std::pow(o.beta1, static_cast<double>(t));
+  const double c2 = std::sqrt(1 - std::pow(o.beta2, static_cast<double>(t)));
+  assign_together(into(m, m * o.beta1 + g * (1 - o.beta1)),            //
+                  into(v, v * o.beta2 + square(g) * (1 - o.beta2)),    //
+                  into(p, p * (1 - o.lr * decay) - m * (o.lr / c1) / (sqrt(v) * (1 / c2) + o.eps)));
+}
+
+/// PyTorch's form: the momentum buffer starts as the first gradient; weight decay is part of the gradient.
+template <class P, class B>
+void update(const Sgd& o, double decay, long t, const Flat<P, B>& p, const Flat<P, B>& g, const std::vector<Flat<P, B>>& state) {
+  const Flat<P, B>& m = state[0];
+  assign_together(into(m, m * (t == 1 ? 0.0 : o.momentum) + (g + p * decay)),  //
+                  into(p, p - m * o.lr));
+}
+
+/// You, Gitman and Ginsburg 2017, as MoCo v3 uses it: weights (two dimensions or more) move by a trust ratio
+/// trust * |p| / |g + decay p|; biases and scales move like plain SGD without decay.
+template <class P, class B>
+void update(const Lars& o, double decay, long t, const Flat<P, B>& p, const Flat<P, B>& g, const std::vector<Flat<P, B>>& state,
+            bool adapts) {
+  const Flat<P, B>& m = state[0];
+  double ratio = 1;
+  if (adapts) {
+    const double weight_norm = std::sqrt(static_cast<double>(sum(square(p)).item()));
+    const double update_norm = std::sqrt(static_cast<double>(sum(square(g + p * decay)).item()));
+    if (weight_norm > 0 && update_norm > 0) ratio = o.trust * weight_norm / update_norm;
+  }
+  assign_together(into(m, m * (t == 1 ? 0.0 : o.momentum) + (g + p * decay) * ratio),  //
+                  into(p, p - m * o.lr));
+}
+
+}  // namespace detail
+
+/// An optimiser's settings with the state of every parameter.
+template <class Settings, class P, class B>
+class Optimizer {
+ public:
+  static constexpr int states = std::is_same_v<Settings, AdamW> ? 2 : 1;
+
+  Settings settings;
+
+  Optimizer(const Settings& settings, std::vector<ParameterRef<P, B>> parameters)
+      : settings(settings), parameters_(std::move(parameters)) {
+    for (const auto& p : parameters_) {
+      state_.emplace_back();
+      for (int i = 0; i < states; ++i) state_.back().push_back(Flat<P, B>(p.value.shape()));
+    }
+  }
+
+  /// Changes every parameter that has a gradient on the tape. Weight decay applies to weights of two dimensions or more.
+  void step(const Tape& tape) {
+    ++steps_;
+    for (std::size_t i = 0; i < parameters_.size(); ++i) {
+      const auto& p = parameters_[i];
+      if (!tape.has_grad(p.value.data())) continue;
+      const double decay = p.decays() ? settings.weight_decay : 0;
+      if constexpr (std::is_same_v<Settings, Lars>)
+        detail::update(settings, decay, steps_, p.value, tape.grad(p.value), state_[i], p.decays());
+      else
+        detail::update(settings, decay, steps_, p.value, tape.grad(p.value), state_[i]);
+    }
+  }
+
+  [[nodiscard]] const std::vector<ParameterRef<P, B>>& parameters() const { return parameters_; }
+  [[nodiscard]] long steps() const { return steps_; }
+  void set_steps(long steps) { steps_ = steps; }
+
+  /// Calls f(name, tensor) for the state of every parameter, "0.student.encoder.norm.weight".
+  template <class F>
+  void for_each_state(F&& f) const {
+    for (std::size_t i = 0; i < parameters_.size(); ++i)
+      for (int k = 0; k < states; ++k)
+        f(std::to_string(k) + "." + parameters_[i].name, state_[i][static_cast<std::size_t>(k)]);
+  }
+
+ private:
+  std::vector<ParameterRef<P, B>> parameters_;
+  std::vector<std::vector<Flat<P, B>>> state_;
+  long steps_ = 0;
+};
+
+/// The optimiser of a module's trainable parameters.
+template <class Settings, class M>
+[[nodiscard]] auto make_optimizer(const Settings& settings, const M& module) {
+  return Optimizer<Settings, typename M::scalar, typename M::backend>(settings, trainable_parameters(module));
+}
+
+}  // namespace vitral::inline VITRAL_ABI

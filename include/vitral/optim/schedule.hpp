@@ -1,0 +1,30 @@
+// Schedules: linear warm-up, then a cosine to the final value; for learning rate, weight decay, momentum and ratio.
+#pragma once
+
+#include <vitral/core/error.hpp>
+
+#include <cmath>
+
+namespace vitral::inline VITRAL_ABI {
+
+/// The value at step i of `steps`: from `start` linearly to `base`, which the last of `warmup` steps reaches; then along
+/// half a cosine (Loshchilov and Hutter 2017) towards `final`. This is the form of DINO's published code.
+struct CosineSchedule {
+  double base, final;
+  long steps;
+  long warmup = 0;
+  double start = 0;
+
+  [[nodiscard]] double at(long step) const {
+    check(step >= 0 && step < steps, "schedule: step ", step, " is outside 0 .. ", steps - 1);
+    if (step < warmup)
+      return warmup == 1 ? start : start + (base - start) * static_cast<double>(step) / static_cast<double>(warmup - 1);
+    const double done = static_cast<double>(step - warmup) / static_cast<double>(steps - warmup);
+    return final + 0.5 * (base - final) * (1 + std::cos(3.14159265358979323846 * done));
+  }
+};
+
+/// Goyal et al. 2017: the rate is given for a batch of 256.
+[[nodiscard]] constexpr double scaled_learning_rate(double lr, long batch) { return lr * static_cast<double>(batch) / 256; }
+
+}  // namespace vitral::inline VITRAL_ABI

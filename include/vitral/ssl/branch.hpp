@@ -1,0 +1,70 @@
+// Branch: an encoder with heads, for its last layer or for every layer.
+#pragma once
+
+#include <vitral/ssl/head.hpp>
+
+namespace vitral::inline VITRAL_ABI {
+
+/// Sizes of the heads. Lower layers' projectors have half the hidden units, as in the published code.
+struct HeadOptions {
+  int hidden = 4096;  // of the last layer's projector and of every predictor
+  int out = 256;      // of every head
+};
+
+enum class Layers { last, every };
+
+template <class Encoder>
+struct Branch {
+  using scalar = typename Encoder::scalar;
+  using backend = typename Encoder::backend;
+
+  Encoder encoder;
+  std::vector<Head<scalar, backend>> projector, predictor;
+  Layers layers;
+
+  /// `predictors` adds a predictor to every projector. The encoder is shared with the caller, not copied.
+  Branch(const Encoder& shared, const HeadOptions& options, LastNorm last, bool predictors, Layers which, Initializer& init)
+      : encoder(shared), layers(which) {
+    const int heads = which == Layers::every ? encoder.depth() : 1;
+    for (int i = 0; i < heads; ++i) {
+      const int hidden = i == heads - 1 ? options.hidden : options.hidden / 2;
+      projector.emplace_back(3, encoder.width(), hidden, options.out, last, init);
+    }
+    for (int i = 0; i < heads && predictors; ++i) predictor.emplace_back(2, options.out, options.hidden, options.out, last, init);
+  }
+
+  /// Class tokens [batch, width] that the projectors take: of every layer, or of the last one alone.
+  template <class Mode>
+  [[nodiscard]] auto features(const Operand auto& images, const Mode& mode) const {
+    if (layers == Layers::every) return encoder.layers(images, mode);
+    std::vector<std::decay_t<decltype(encoder(images, mode))>> one;
+    one.push_back(encoder(images, mode));
+    return one;
+  }
+
+  /// Each block through the head of its layer.
+  template <class X, class Mode>
+  [[nodiscard]] auto project(const std::vector<X>& blocks, const Mode& mode) const {
+    return through(projector, blocks, mode);
+  }
+  template <class X, class Mode>
+  [[nodiscard]] auto predict(const std::vector<X>& blocks, const Mode& mode) const {
+    return through(predictor, blocks, mode);
+  }
+
+  static void visit(auto& self, auto&& f) {
+    f("encoder", self.encoder);
+    f("projector", self.projector);
+    f("predictor", self.predictor);
+  }
+
+ private:
+  template <class X, class Mode>
+  static auto through(const std::vector<Head<scalar, backend>>& heads, const std::vector<X>& blocks, const Mode& mode) {
+    std::vector<std::decay_t<decltype(heads[0](blocks[0], mode))>> out;
+    for (std::size_t i = 0; i < blocks.size(); ++i) out.push_back(heads[i](blocks[i], mode));
+    return out;
+  }
+};
+
+}  // namespace vitral::inline VITRAL_ABI

@@ -1,0 +1,50 @@
+// Projector and predictor heads: Linear (no bias), BatchNorm and ReLU, `depth` times; the last layer has no ReLU.
+#pragma once
+
+#include <vitral/nn/linear.hpp>
+#include <vitral/nn/norm.hpp>
+
+namespace vitral::inline VITRAL_ABI {
+
+/// The last layer's BatchNorm, which has no scale and shift (SimCLR and MoCo v3), or none (BYOL).
+enum class LastNorm { yes, no };
+
+/// [rows, in] -> [rows, out] through layers of `hidden` units. Members are named by their place in the equivalent
+/// torch.nn.Sequential: Linear 0, BatchNorm 1, ReLU 2, Linear 3, ...
+template <class P = float, class B = Cpu>
+struct Head {
+  using Layer = Linear<dyn, dyn, P, B, Bias::no>;
+  std::vector<Layer> linears;
+  std::vector<BatchNorm1d<dyn, P, B>> norms;
+  std::vector<BatchNorm1d<dyn, P, B, Affine::no>> last_norm;  // one or none
+
+  Head(int depth, int in, int hidden, int out, LastNorm last, Initializer& init) {
+    check(in >= 1 && hidden >= 1 && out >= 1, "Head: widths must be 1 or more, not ", in, ", ", hidden, ", ", out);
+    for (int i = 0; i < depth; ++i) {
+      const bool is_last = i == depth - 1;
+      linears.emplace_back(i == 0 ? in : hidden, is_last ? out : hidden, init);
+      if (!is_last) norms.emplace_back(hidden);
+    }
+    if (last == LastNorm::yes) last_norm.emplace_back(out);
+  }
+
+  template <class Mode = Evaluation>
+  [[nodiscard]] auto operator()(const Operand auto& x, const Mode& mode = {}) const {
+    auto h = linears[0](x);
+    for (std::size_t i = 1; i < linears.size(); ++i) h = linears[i](relu(norms[i - 1](h, mode)));
+    if (!last_norm.empty()) h = last_norm[0](h, mode);
+    return h;
+  }
+
+  static void visit(auto& self, auto&& f) {
+    for (std::size_t i = 0; i < self.linears.size(); ++i) {
+      f(std::to_string(3 * i), self.linears[i]);
+      if (i < self.norms.size())
+        f(std::to_string(3 * i + 1), self.norms[i]);
+      else if (!self.last_norm.empty())
+        f(std::to_string(3 * i + 1), self.last_norm[0]);
+    }
+  }
+};
+
+}  // namespace vitral::inline VITRAL_ABI

@@ -1,0 +1,207 @@
+// SimCLR, BYOL and MoCo v3, and self-distillation of each (SDSSL, arXiv 2111.12958): besides the usual loss every layer
+// learns from the final one by the same criterion, through heads of its own.
+#pragma once
+
+#include <vitral/ssl/branch.hpp>
+#include <vitral/ssl/criteria.hpp>
+
+#include <optional>
+
+namespace vitral::inline VITRAL_ABI {
+
+/// Options common to all methods. `temperature` is unused by BYOL.
+struct MethodOptions {
+  int hidden = 4096;
+  int out = 256;
+  double temperature = 0.2;
+  Seed seed{0};
+};
+
+/// What self-distillation adds: `ratio` weighs the lower layers' loss.
+struct SelfDistillation {
+  double ratio = 1.0;
+};
+
+namespace detail {
+
+template <class X>
+std::vector<X> last_of(const std::vector<X>& list) {
+  return {list.back()};
+}
+template <class X>
+std::vector<X> all_but_last(const std::vector<X>& list) {
+  return {list.begin(), list.end() - 1};
+}
+template <class X>
+auto detached(const std::vector<X>& list) {
+  std::vector<X> out;
+  for (const X& x : list) out.push_back(detach(x));
+  return out;
+}
+
+/// Rows [begin, begin + count) of every block.
+template <class X>
+auto rows_of_blocks(const std::vector<X>& blocks, int begin, int count) {
+  std::vector<std::decay_t<decltype(slice<0>(blocks[0], begin, count))>> out;
+  for (const X& x : blocks) out.push_back(slice<0>(x, begin, count));
+  return out;
+}
+
+}  // namespace detail
+
+/// A method without a teacher: both views go through the student as one batch.
+template <class Encoder, class Criterion>
+struct TeacherlessMethod {
+  using scalar = typename Encoder::scalar;
+  using backend = typename Encoder::backend;
+
+  Branch<Encoder> student;
+  Criterion criterion;
+  std::optional<SelfDistillation> distillation;
+
+  /// The loss of two views [batch, 3, image, image] of the same images, on the tape.
+  template <class T, class S>
+  [[nodiscard]] auto loss(Tape& tape, const Tensor<T, S, backend>& view1, const Tensor<T, S, backend>& view2,
+                          const Training& mode) const {
+    const auto images = tape.constant(concat<0>(view1, view2));
+    const auto z = student.project(student.features(images, mode), mode);
+    auto total = criterion(detail::last_of(z), z.back());
+    if (has_lower_layers())
+      total = eval(total + distillation->ratio * criterion(detail::all_but_last(z), detach(z.back())));
+    return total;
+  }
+
+  void update_teacher(double) {}
+  [[nodiscard]] const Encoder& encoder() const { return student.encoder; }
+
+  static void visit(auto& self, auto&& f) { f("student", self.student); }
+
+ private:
+  [[nodiscard]] bool has_lower_layers() const { return distillation && student.projector.size() > 1; }
+};
+
+/// A method in which the student predicts what a slowly moving teacher makes of the other view.
+template <class Encoder, class Criterion>
+struct TeacherMethod {
+  using scalar = typename Encoder::scalar;
+  using backend = typename Encoder::backend;
+
+  Branch<Encoder> student, teacher;
+  Criterion criterion;
+  std::optional<SelfDistillation> distillation;
+
+  /// The loss of two views [batch, 3, image, image] of the same images, on the tape. With L layers, projections z, their
+  /// predictions q and the teacher's final projection t of the other view:
+  ///   C([q_L], t) + ratio * C([q_1 .. q_(L-1)], t) + L * C(predict(stop_gradient(z)), t), for both directions;
+  /// the last two terms with self-distillation only, the last one training the predictors alone.
+  template <class T, class S>
+  [[nodiscard]] auto loss(Tape& tape, const Tensor<T, S, backend>& view1, const Tensor<T, S, backend>& view2,
+                          const Training& mode) const {
+    const int batch = view1.extent(0);
+    const auto both = concat<0>(view1, view2);  // the encoder treats images one by one, the heads' BatchNorm view by view
+    const auto targets = teacher.features(both, mode);
+    const auto t1 = teacher.project(detail::rows_of_blocks(targets, 0, batch), mode).back();
+    const auto t2 = teacher.project(detail::rows_of_blocks(targets, batch, batch), mode).back();
+
+    const auto features = student.features(tape.constant(both), mode);
+    const auto z2 = student.project(detail::rows_of_blocks(features, batch, batch), mode);
+    const auto z1 = student.project(detail::rows_of_blocks(features, 0, batch), mode);
+
+    const auto both_ways = [&](const auto& of_view2, const auto& of_view1) {
+      return eval(criterion(of_view2, t1) + criterion(of_view1, t2));
+    };
+    if (!distillation) {
+      const auto q2 = student.predict(z2, mode);
+      return both_ways(q2, student.predict(z1, mode));
+    }
+    const double depth = static_cast<double>(student.projector.size());
+    const auto d2 = student.predict(detail::detached(z2), mode);
+    const auto predictors_alone = both_ways(d2, student.predict(detail::detached(z1), mode));
+    const auto q2 = student.predict(z2, mode);
+    const auto q1 = student.predict(z1, mode);
+    auto total = eval(depth * predictors_alone + both_ways(detail::last_of(q2), detail::last_of(q1)));
+    if (q1.size() > 1)
+      total = eval(total + distillation->ratio * both_ways(detail::all_but_last(q2), detail::all_but_last(q1)));
+    return total;
+  }
+
+  /// Parameters of the teacher move towards the student's; BatchNorm's running statistics are each branch's own.
+  void update_teacher(double momentum) {
+    move_towards(teacher.encoder, student.encoder, momentum);
+    move_towards(teacher.projector[0], student.projector.back(), momentum);
+  }
+  [[nodiscard]] const Encoder& encoder() const { return student.encoder; }
+
+  static void visit(auto& self, auto&& f) {
+    f("student", self.student);
+    f("teacher", self.teacher);
+  }
+
+ private:
+  template <class M>
+  static void move_towards(M& average, const M& source, double momentum) {
+    std::vector<Tensor<scalar, Shape<dyn>, backend>> values;
+    for_each_parameter(source, [&](const std::string&, const auto& p) { values.push_back(flat(p.value)); });
+    std::size_t i = 0;
+    for_each_parameter(average, [&](const std::string&, auto& p) {
+      const auto target = flat(p.value);
+      assign(target, target * momentum + values[i++] * (1 - momentum));
+    });
+  }
+};
+
+namespace detail {
+
+template <class Encoder, class Criterion>
+TeacherlessMethod<Encoder, Criterion> make_teacherless(const Encoder& encoder, const MethodOptions& o, Criterion criterion,
+                                                       std::optional<SelfDistillation> distillation) {
+  Initializer init(Seed{o.seed.value + 0x5eed});
+  return {Branch<Encoder>(encoder, {o.hidden, o.out}, LastNorm::yes, false, distillation ? Layers::every : Layers::last, init),
+          criterion, distillation};
+}
+
+/// The teacher starts as a copy of the student's encoder and last projector.
+template <class Encoder, class Criterion>
+TeacherMethod<Encoder, Criterion> make_with_teacher(const Encoder& encoder, const MethodOptions& o, Criterion criterion,
+                                                    LastNorm last, std::optional<SelfDistillation> distillation) {
+  Initializer init(Seed{o.seed.value + 0x5eed});
+  Branch<Encoder> student(encoder, {o.hidden, o.out}, last, true, distillation ? Layers::every : Layers::last, init);
+  Branch<Encoder> teacher(clone_module(encoder), {o.hidden, o.out}, last, false, Layers::last, init);
+  teacher.projector[0] = clone_module(student.projector.back());
+  set_trainable(teacher, false);
+  return {std::move(student), std::move(teacher), criterion, distillation};
+}
+
+}  // namespace detail
+
+/// Each method is a value to hand to a trainer; the encoder's parameters are shared with the caller's encoder, so that it is
+/// trained in place.
+template <class Encoder>
+struct SimCLR : TeacherlessMethod<Encoder, NtXent> {
+  MethodOptions options;
+  explicit SimCLR(const Encoder& encoder, const MethodOptions& o = {}, std::optional<SelfDistillation> distillation = {})
+      : TeacherlessMethod<Encoder, NtXent>(detail::make_teacherless(encoder, o, NtXent{o.temperature}, distillation)), options(o) {}
+};
+template <class Encoder>
+struct BYOL : TeacherMethod<Encoder, CosineDistance> {
+  MethodOptions options;
+  explicit BYOL(const Encoder& encoder, const MethodOptions& o = {}, std::optional<SelfDistillation> distillation = {})
+      : TeacherMethod<Encoder, CosineDistance>(
+            detail::make_with_teacher(encoder, o, CosineDistance{}, LastNorm::no, distillation)), options(o) {}
+};
+template <class Encoder>
+struct MoCoV3 : TeacherMethod<Encoder, InfoNce> {
+  MethodOptions options;
+  explicit MoCoV3(const Encoder& encoder, const MethodOptions& o = {}, std::optional<SelfDistillation> distillation = {})
+      : TeacherMethod<Encoder, InfoNce>(
+            detail::make_with_teacher(encoder, o, InfoNce{o.temperature}, LastNorm::yes, distillation)), options(o) {}
+};
+
+/// The same method with self-distillation: heads for every layer, all learning from the final one.
+template <template <class> class Method, class Encoder>
+[[nodiscard]] Method<Encoder> self_distilled(const Method<Encoder>& method, const SelfDistillation& distillation = {}) {
+  check(distillation.ratio >= 0, "self_distilled: the ratio must be 0 or more, not ", distillation.ratio);
+  return Method<Encoder>(method.student.encoder, method.options, distillation);
+}
+
+}  // namespace vitral::inline VITRAL_ABI

@@ -1,0 +1,21 @@
+// How attention's kernels see queries, keys and values: strided windows, one vector for each image, token and head.
+#pragma once
+
+#include <vitral/core/config.hpp>
+
+namespace vitral::inline VITRAL_ABI {
+
+/// The vector of (image, token, head) begins at data[image * batch_stride + token * token_stride + head * head_stride];
+/// its channels are contiguous.
+template <class T>
+struct Heads {
+  T* data = nullptr;
+  long batch_stride = 0, token_stride = 0, head_stride = 0;
+};
+
+struct AttentionSize {
+  int batch = 0, heads = 0, queries = 0, keys = 0, width = 0;  ///< width: channels of one head
+  double scale = 1;                                              ///< of q k^T
+};
+
+}  // namespace vitral::inline VITRAL_ABI

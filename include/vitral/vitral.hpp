@@ -1,0 +1,17 @@
+// Vitral: everything that needs no optional dependency.
+#pragma once
+
+#include <vitral/autodiff/attention.hpp>
+#include <vitral/autodiff/layout.hpp>
+#include <vitral/autodiff/matmul.hpp>
+#include <vitral/autodiff/norm.hpp>
+#include <vitral/autodiff/reduce.hpp>
+#include <vitral/autodiff/softmax.hpp>
+#include <vitral/models/vit.hpp>
+#include <vitral/optim/optimizers.hpp>
+#include <vitral/optim/schedule.hpp>
+#include <vitral/ssl/method.hpp>
+
+#if !defined(__CUDACC__)
+#include <vitral/backend/cpu/cpu.hpp>
+#endif
