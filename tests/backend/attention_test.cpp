@@ -31,21 +31,21 @@ struct Layout {
   int batch, heads, tokens, width;
   long size() const { return static_cast<long>(batch) * tokens * heads * width; }
   template <class T>
-  cpu::Heads<T> part(T* data, int which) const {
+  Heads<T> part(T* data, int which) const {
     const long row = 3l * heads * width;
     return {data + which * heads * width, tokens * row, row, width};
   }
   template <class T>
-  cpu::Heads<T> plain(T* data) const {
+  Heads<T> plain(T* data) const {
     return {data, static_cast<long>(tokens) * heads * width, static_cast<long>(heads) * width, width};
   }
-  cpu::AttentionSize options() const { return {batch, heads, tokens, tokens, width, 0.3}; }
+  AttentionSize options() const { return {batch, heads, tokens, tokens, width, 0.3}; }
 };
 
 constexpr Layout layouts[] = {{1, 1, 1, 1}, {2, 3, 5, 4}, {1, 2, 65, 16}, {2, 1, 150, 7}};
 
 template <class T>
-double at(cpu::Heads<T> x, int b, int h, int t, int c) {
+double at(Heads<T> x, int b, int h, int t, int c) {
   return static_cast<double>(x.data[b * x.batch_stride + t * x.token_stride + h * x.head_stride + c]);
 }
 

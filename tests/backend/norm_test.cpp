@@ -117,14 +117,12 @@ void verify(bool is_layer, long rows, long cols) {
 
 TEST_CASE_TEMPLATE("layer_norm agrees with plain loops and with finite differences", T, float, double, bf16) {
   for (const auto& [rows, cols] : {std::pair{1l, 7l}, {5l, 33l}, {65l, 16l}, {130l, 3l}}) {
-    CAPTURE(rows);
     verify<T>(true, rows, cols);
   }
 }
 
 TEST_CASE_TEMPLATE("batch_norm agrees with plain loops and with finite differences", T, float, double, bf16) {
   for (const auto& [rows, cols] : {std::pair{3l, 7l}, {33l, 5l}, {16l, 65l}, {9l, 130l}}) {
-    CAPTURE(rows);
     verify<T>(false, rows, cols);
   }
 }

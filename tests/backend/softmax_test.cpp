@@ -76,7 +76,8 @@ constexpr std::pair<long, long> shapes[] = {{1, 1}, {1, 37}, {7, 5}, {130, 3}};
 TEST_CASE_TEMPLATE("softmax, log_softmax and l2_normalize agree with plain loops and finite differences", T, float,
                    double, bf16) {
   for (const Kind kind : {Kind::softmax, Kind::log_softmax, Kind::l2})
-    for (const auto& [rows, cols] : shapes) {
+    for (const auto& shape : shapes) {
+      const long rows = shape.first, cols = shape.second;
       const auto x = random_values<T>(rows * cols, 1), dy = random_values<T>(rows * cols, 2);
       const auto r = run(kind, x, dy, rows, cols, false), added = run(kind, x, dy, rows, cols, true);
       Doubles xd(x.begin(), x.end());

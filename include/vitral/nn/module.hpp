@@ -18,7 +18,10 @@ struct Evaluation {};
 
 /// Training mode: batch statistics; each layer that drops something draws from a stream of its own.
 struct Training {
-  Random random;
+  Random random{};
+  Training() = default;
+  explicit Training(const Random& random) : random(random) {}
+
   [[nodiscard]] Random draw() const {
     Random next = random;
     next.stream += streams_drawn_++;

@@ -5,9 +5,11 @@
 #include <vitral/optim/parameters.hpp>
 #include <vitral/tensor/evaluate.hpp>
 
+#include <variant>
+
 namespace vitral::inline VITRAL_ABI {
 
-/// Settings; `lr` and `weight_decay` may be changed from step to step by a schedule.
+/// Settings of one optimiser each; `lr` and `weight_decay` may be changed from step to step by a schedule.
 struct AdamW {
   double lr = 1e-3, weight_decay = 0.01;
   double beta1 = 0.9, beta2 = 0.999, eps = 1e-8;
@@ -58,16 +60,16 @@ void update(const Lars& o, double decay, long t, const Flat<P, B>& p, const Flat
 
 }  // namespace detail
 
+/// The settings of any optimiser, chosen at run time.
+using OptimizerSettings = std::variant<AdamW, Sgd, Lars>;
+
 /// An optimiser's settings with the state of every parameter.
-template <class Settings, class P, class B>
+template <class P, class B>
 class Optimizer {
  public:
-  static constexpr int states = std::is_same_v<Settings, AdamW> ? 2 : 1;
-
-  Settings settings;
-
-  Optimizer(const Settings& settings, std::vector<ParameterRef<P, B>> parameters)
-      : settings(settings), parameters_(std::move(parameters)) {
+  Optimizer(const OptimizerSettings& settings, std::vector<ParameterRef<P, B>> parameters)
+      : settings_(settings), parameters_(std::move(parameters)) {
+    const int states = std::holds_alternative<AdamW>(settings) ? 2 : 1;
     for (const auto& p : parameters_) {
       state_.emplace_back();
       for (int i = 0; i < states; ++i) state_.back().push_back(Flat<P, B>(p.value.shape()));
@@ -77,15 +79,25 @@ class Optimizer {
   /// Changes every parameter that has a gradient on the tape. Weight decay applies to weights of two dimensions or more.
   void step(const Tape& tape) {
     ++steps_;
-    for (std::size_t i = 0; i < parameters_.size(); ++i) {
-      const auto& p = parameters_[i];
-      if (!tape.has_grad(p.value.data())) continue;
-      const double decay = p.decays() ? settings.weight_decay : 0;
-      if constexpr (std::is_same_v<Settings, Lars>)
-        detail::update(settings, decay, steps_, p.value, tape.grad(p.value), state_[i], p.decays());
-      else
-        detail::update(settings, decay, steps_, p.value, tape.grad(p.value), state_[i]);
-    }
+    std::visit([&](const auto& settings) {
+      for (std::size_t i = 0; i < parameters_.size(); ++i) {
+        const auto& p = parameters_[i];
+        if (!tape.has_grad(p.value.data())) continue;
+        const double decay = p.decays() ? settings.weight_decay : 0;
+        if constexpr (std::is_same_v<decltype(settings), const Lars&>)
+          detail::update(settings, decay, steps_, p.value, tape.grad(p.value), state_[i], p.decays());
+        else
+          detail::update(settings, decay, steps_, p.value, tape.grad(p.value), state_[i]);
+      }
+    }, settings_);
+  }
+
+  /// What a schedule changes from step to step.
+  void set_lr(double lr) {
+    std::visit([lr](auto& settings) { settings.lr = lr; }, settings_);
+  }
+  void set_weight_decay(double weight_decay) {
+    std::visit([weight_decay](auto& settings) { settings.weight_decay = weight_decay; }, settings_);
   }
 
   [[nodiscard]] const std::vector<ParameterRef<P, B>>& parameters() const { return parameters_; }
@@ -96,20 +108,20 @@ class Optimizer {
   template <class F>
   void for_each_state(F&& f) const {
     for (std::size_t i = 0; i < parameters_.size(); ++i)
-      for (int k = 0; k < states; ++k)
-        f(std::to_string(k) + "." + parameters_[i].name, state_[i][static_cast<std::size_t>(k)]);
+      for (std::size_t k = 0; k < state_[i].size(); ++k) f(std::to_string(k) + "." + parameters_[i].name, state_[i][k]);
   }
 
  private:
+  OptimizerSettings settings_;
   std::vector<ParameterRef<P, B>> parameters_;
   std::vector<std::vector<Flat<P, B>>> state_;
   long steps_ = 0;
 };
 
 /// The optimiser of a module's trainable parameters.
-template <class Settings, class M>
-[[nodiscard]] auto make_optimizer(const Settings& settings, const M& module) {
-  return Optimizer<Settings, typename M::scalar, typename M::backend>(settings, trainable_parameters(module));
+template <class M>
+[[nodiscard]] auto make_optimizer(const OptimizerSettings& settings, const M& module) {
+  return Optimizer<typename M::scalar, typename M::backend>(settings, trainable_parameters(module));
 }
 
 }  // namespace vitral::inline VITRAL_ABI

@@ -1,0 +1,66 @@
+// Weighted k-nearest-neighbour classification (Wu et al. 2018) as DINO and SDSSL use it: cosine similarity, and weights
+// exp(similarity / temperature).
+#pragma once
+
+#include <vitral/autodiff/matmul.hpp>
+#include <vitral/eval/features.hpp>
+
+#include <algorithm>
+#include <numeric>
+
+namespace vitral::inline VITRAL_ABI {
+
+struct KnnOptions {
+  int k = 20;
+  double temperature = 0.07;
+};
+
+/// The predicted class of each test row. Exact; memory grows with one block of test rows times the training rows.
+/// Equal similarities count by the earlier training row, equal votes by the lower class.
+[[nodiscard]] inline std::vector<int> knn_classify(const Features& train, const Features& test, const KnnOptions& options = {}) {
+  const int neighbours = train.rows.extent(0), queries = test.rows.extent(0), width = train.rows.extent(1);
+  check(options.k >= 1 && options.k <= neighbours, "k-NN: k is ", options.k, ", but there are ", neighbours,
+        " training features; use a smaller --k or a larger --knn-train");
+  check(width == test.rows.extent(1), "k-NN: training features have width ", width, ", test features ", test.rows.extent(1));
+  constexpr int block = 256;
+  std::vector<int> predicted(static_cast<std::size_t>(queries));
+  for (int first = 0; first < queries; first += block) {
+    const int rows = std::min(block, queries - first);
+    const auto similarity = linear(eval(slice_view<0>(test.rows, first, rows)), train.rows);
+    cpu::parallel_for(rows, [&](long row) {
+      const float* s = similarity.data() + row * neighbours;
+      std::vector<int> order(static_cast<std::size_t>(neighbours));
+      std::iota(order.begin(), order.end(), 0);
+      const auto nearer = [s](int a, int b) { return s[a] != s[b] ? s[a] > s[b] : a < b; };
+      std::nth_element(order.begin(), order.begin() + (options.k - 1), order.end(), nearer);
+      std::sort(order.begin(), order.begin() + options.k, nearer);
+      std::vector<double> votes(static_cast<std::size_t>(train.classes));
+      for (int i = 0; i < options.k; ++i) {
+        const int place = order[static_cast<std::size_t>(i)];
+        votes[static_cast<std::size_t>(train.labels[static_cast<std::size_t>(place)])] +=
+            std::exp(static_cast<double>(s[place]) / options.temperature);
+      }
+      predicted[static_cast<std::size_t>(first + row)] =
+          static_cast<int>(std::max_element(votes.begin(), votes.end()) - votes.begin());
+    });
+  }
+  return predicted;
+}
+
+/// The share of test images that k-NN classifies correctly, for every layer.
+template <class Encoder>
+[[nodiscard]] std::vector<double> knn_accuracy(const Encoder& encoder, const Dataset& train, long train_count,
+                                               const Dataset& test, long test_count, const KnnOptions& options = {}) {
+  const auto known = extract_features(encoder, train, train_count);
+  const auto asked = extract_features(encoder, test, test_count);
+  std::vector<double> accuracy;
+  for (std::size_t layer = 0; layer < known.size(); ++layer) {
+    const auto predicted = knn_classify(known[layer], asked[layer], options);
+    long right = 0;
+    for (std::size_t i = 0; i < predicted.size(); ++i) right += predicted[i] == asked[layer].labels[i];
+    accuracy.push_back(static_cast<double>(right) / static_cast<double>(predicted.size()));
+  }
+  return accuracy;
+}
+
+}  // namespace vitral::inline VITRAL_ABI

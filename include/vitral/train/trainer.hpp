@@ -1,0 +1,143 @@
+// Trainer: batches, schedules, optimiser, teacher and checkpoints of one pretraining run.
+#pragma once
+
+#include <vitral/data/loader.hpp>
+#include <vitral/io/checkpoint.hpp>
+#include <vitral/optim/optimizers.hpp>
+#include <vitral/optim/schedule.hpp>
+#include <vitral/ssl/method.hpp>
+
+namespace vitral::inline VITRAL_ABI {
+
+/// How a run changes over time, as in the published code: the learning rate rises linearly over the warm-up and falls along a
+/// cosine; weight decay, teacher momentum and ratio follow a cosine from the first step on.
+struct Schedule {
+  int epochs = 100;
+  int warmup_epochs = 10;
+  double min_lr = 0;
+  double weight_decay_end = -1;  // negative: as at the start
+  double momentum = 0.996;       // of the teacher; rises to 1
+  bool ratio_rises = false;      // self-distillation's ratio: from 0 to its value instead of constant
+  int accumulate = 1;            // batches whose gradients make one step
+  double clip_grad = 0;          // largest norm of the gradient; 0: no limit
+};
+
+/// What one optimisation step did.
+struct StepReport {
+  long step, steps;  // of the whole run; step counts from 0
+  double epoch;      // epochs done after this step
+  double loss, lr, momentum, ratio;
+};
+
+/// Runs a method. Everything it does depends on the seed alone: not on threads, workers, or interruptions.
+template <class Method>
+class Trainer {
+ public:
+  using scalar = typename Method::scalar;
+  using backend = typename Method::backend;
+  using Images = Tensor<float, Shape<dyn, 3, dyn, dyn>, backend>;
+
+  /// The optimiser's learning rate is the highest one (see scaled_learning_rate).
+  Trainer(const Method& method, const OptimizerSettings& settings, const Schedule& schedule, Seed seed = Seed{0})
+      : method_(method), optimizer_(make_optimizer(settings, method_)), schedule_(schedule), seed_(seed),
+        ratio_(method_.distillation ? method_.distillation->ratio : 0) {
+    std::visit([this](const auto& s) { lr_ = s.lr, weight_decay_ = s.weight_decay; }, settings);
+    check(schedule.epochs >= 1 && schedule.warmup_epochs >= 0 && schedule.warmup_epochs <= schedule.epochs, "Trainer: ",
+          schedule.warmup_epochs, " warm-up epochs of ", schedule.epochs, " epochs; the warm-up must fit into the run");
+    check(schedule.accumulate >= 1, "Trainer: accumulate must be 1 or more, not ", schedule.accumulate);
+  }
+
+  [[nodiscard]] const Method& method() const { return method_; }
+  [[nodiscard]] long steps_done() const { return optimizer_.steps(); }
+
+  /// Optimisation steps in an epoch of this loader; batches that do not fill a step are left out.
+  [[nodiscard]] long steps_per_epoch(const Loader& loader) const {
+    const long steps = loader.batches() / schedule_.accumulate;
+    check(steps > 0, "Trainer: ", loader.batches(), " batches in an epoch are fewer than the ", schedule_.accumulate,
+          " that make a step; use a smaller batch or accumulate less");
+    return steps;
+  }
+
+  /// Trains from where the run stands to its end. `report(StepReport)` is called after every step and returns whether to go on.
+  template <class Report>
+  void fit(Loader& loader, Report&& report) {
+    const long per_epoch = steps_per_epoch(loader), steps = per_epoch * schedule_.epochs;
+    Batch batch;
+    for (long epoch = steps_done() / per_epoch; epoch < schedule_.epochs; ++epoch) {
+      const long first = steps_done() % per_epoch;
+      loader.start(epoch, first * schedule_.accumulate);
+      for (long i = first; i < per_epoch; ++i)
+        if (!report(step(loader, batch, per_epoch, steps))) return loader.stop();
+    }
+  }
+  void fit(Loader loader) {
+    fit(loader, [](const StepReport&) { return true; });
+  }
+
+  /// Everything that a run needs to go on: method, optimiser state and step count. The file replaces an older one whole.
+  void save(const std::filesystem::path& path, Metadata metadata = {}) const {
+    StateDict state;
+    state.add_module(method_);
+    optimizer_.for_each_state([&](const std::string& name, const auto& x) { state.add("optimizer." + name, x); });
+    metadata["step"] = std::to_string(steps_done());
+    state.write(path, metadata);
+  }
+  void load(const SafetensorsFile& file) {
+    const std::string& step = file.metadata("step");
+    char* end = nullptr;
+    const long steps = std::strtol(step.c_str(), &end, 10);
+    check(!step.empty() && *end == 0 && steps >= 0, file.path(), ": its step count is no number: ", step);
+    optimizer_.for_each_state([&](const std::string& name, const auto& x) { load_tensor(file, "optimizer." + name, x); });
+    load_module(file, method_);
+    optimizer_.set_steps(steps);
+  }
+
+ private:
+  StepReport step(Loader& loader, Batch& batch, long per_epoch, long steps) {
+    const long now = steps_done();
+    const auto cosine = [&](double base, double final) { return CosineSchedule{base, final, steps}.at(now); };
+    StepReport out{now, steps, static_cast<double>(now + 1) / static_cast<double>(per_epoch), 0, 0, 0, 0};
+    out.lr = CosineSchedule{lr_, schedule_.min_lr, steps, schedule_.warmup_epochs * per_epoch}.at(now);
+    out.momentum = cosine(schedule_.momentum, 1);
+    out.ratio = schedule_.ratio_rises ? cosine(0, ratio_) : ratio_;
+    if (method_.distillation) method_.distillation->ratio = out.ratio;
+
+    tape_.zero_grad();
+    for (int part = 0; part < schedule_.accumulate; ++part) {
+      check(loader.next(batch), "Trainer: the loader ended in the middle of an epoch");
+      const auto views = [&](const std::vector<float>& pixels) {
+        const int side = loader.views().first.size;
+        return Images::from(pixels, {batch.size, side, side});
+      };
+      const Training mode{Random{seed_.value, training_stream, static_cast<std::uint64_t>(now * schedule_.accumulate + part)}};
+      const auto loss = method_.loss(tape_, views(batch.view1), views(batch.view2), mode);
+      const double value = static_cast<double>(loss.item()) / schedule_.accumulate;
+      if (!std::isfinite(value)) {
+        tape_.clear();
+        fail("the loss became ", value, " at step ", now, " (epoch ", out.epoch,
+             "); training stops. Go on from the last checkpoint with a lower learning rate (--lr), a longer warm-up or "
+             "--clip-grad");
+      }
+      out.loss += value;
+      tape_.backward(eval(loss * (1.0 / schedule_.accumulate)));
+    }
+    if (schedule_.clip_grad > 0) clip_grad_norm(optimizer_.parameters(), tape_, schedule_.clip_grad);
+    optimizer_.set_lr(out.lr);
+    optimizer_.set_weight_decay(
+        schedule_.weight_decay_end < 0 ? weight_decay_ : cosine(weight_decay_, schedule_.weight_decay_end));
+    optimizer_.step(tape_);
+    method_.update_teacher(out.momentum);
+    return out;
+  }
+
+  static constexpr std::uint64_t training_stream = 0x20000000;  // apart from the loader's streams
+
+  Method method_;
+  Optimizer<scalar, backend> optimizer_;
+  Schedule schedule_;
+  Seed seed_;
+  double ratio_, lr_ = 0, weight_decay_ = 0;
+  Tape tape_;
+};
+
+}  // namespace vitral::inline VITRAL_ABI
