@@ -86,7 +86,7 @@ struct MatMul {
       static_assert(sizeof(extents_match<S::static_extent(S::rank - 1), shape_of<Bias>::static_extent(0)>) > 0);
       check(bias.size() == y.extent(S::rank - 1), "linear: a bias of ", bias.size(), " for ", y.extent(S::rank - 1),
             " outputs");
-      bias_values = converted<compute_t<T>>(bias);
+      bias_values = flat(converted<compute_t<T>>(bias));
       epilogue.bias = bias_values.data();
     }
     if constexpr (Recorded && Act == Activation::gelu) {

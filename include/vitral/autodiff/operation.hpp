@@ -110,7 +110,8 @@ auto apply_settled(Op op, const X&... x) {
     if (!wanted) return Variable<T, S, B>(y, *tape, {});
     using Result = std::conditional_t<Op::keeps_result, Y, ShapeOnly<T, S, B>>;
     using Node = TypedNode<Op, T, S, B, Result, decltype(input_of<Op::keeps_inputs>(*tape, x))...>;
-    const Slot slot = tape->record(Node{{std::move(op), Result(y), pack(input_of<Op::keeps_inputs>(*tape, x)...)}});
+    auto inputs = pack_handles(input_of<Op::keeps_inputs>(*tape, x)...);
+    const Slot slot = tape->record(Node{{std::move(op), Result(y), std::move(inputs)}});
     return Variable<T, S, B>(y, *tape, slot);
   }
 }

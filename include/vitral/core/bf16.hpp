@@ -1,9 +1,8 @@
 // bfloat16: the upper half of a float, for storage; arithmetic happens in float.
 #pragma once
 
-#include <vitral/core/config.hpp>
+#include <vitral/core/bits.hpp>
 
-#include <bit>
 #include <cstdint>
 #include <string_view>
 
@@ -16,15 +15,15 @@ struct bf16 {
   bf16() = default;
 
   /// Rounds to nearest, ties to even; a NaN stays a (quiet) NaN. Free of branches, so loops over it vectorise.
-  VITRAL_HD constexpr bf16(float value) : bits(round(std::bit_cast<std::uint32_t>(value))) {}
+  VITRAL_HD constexpr bf16(float value) : bits(round(bit_cast<std::uint32_t>(value))) {}
 
   /// Stores a float without a temporary bf16, which would keep a loop from being vectorised: write `out[i] = value`.
   VITRAL_HD constexpr bf16& operator=(float value) {
-    bits = round(std::bit_cast<std::uint32_t>(value));
+    bits = round(bit_cast<std::uint32_t>(value));
     return *this;
   }
 
-  VITRAL_HD constexpr operator float() const { return std::bit_cast<float>(static_cast<std::uint32_t>(bits) << 16); }
+  VITRAL_HD constexpr operator float() const { return bit_cast<float>(static_cast<std::uint32_t>(bits) << 16); }
 
  private:
   VITRAL_HD static constexpr std::uint16_t round(std::uint32_t word) {

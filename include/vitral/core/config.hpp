@@ -17,9 +17,17 @@
 #define VITRAL_ABI v0_1
 #endif
 
-// Functions that run on the host and inside a CUDA kernel; functions and their lambdas' bodies must be inlined there.
+// Functions that run on the host and inside a CUDA kernel. They use no lambda and no
+// function of the standard library but those of <cmath>, which nvcc knows.
 #if defined(__CUDACC__)
 #define VITRAL_HD __host__ __device__
 #else
 #define VITRAL_HD
+#endif
+
+// nvcc and its host compiler must agree on every layout, so it gets no empty members.
+#if defined(__CUDACC__)
+#define VITRAL_NO_UNIQUE_ADDRESS
+#else
+#define VITRAL_NO_UNIQUE_ADDRESS [[no_unique_address]]
 #endif

@@ -2,19 +2,17 @@
 // Polynomials: least squares on Chebyshev nodes, reweighted towards equal error (Lawson, 1961), in double.
 #pragma once
 
-#include <vitral/core/config.hpp>
+#include <vitral/core/bits.hpp>
 
-#include <bit>
 #include <cmath>
 #include <cstdint>
-#include <limits>
 
 namespace vitral::inline VITRAL_ABI::math {
 
 namespace detail {
 
-VITRAL_HD constexpr float as_float(std::uint32_t word) { return std::bit_cast<float>(word); }
-VITRAL_HD constexpr std::uint32_t as_word(float value) { return std::bit_cast<std::uint32_t>(value); }
+VITRAL_HD constexpr float as_float(std::uint32_t word) { return bit_cast<float>(word); }
+VITRAL_HD constexpr std::uint32_t as_word(float value) { return bit_cast<std::uint32_t>(value); }
 VITRAL_HD constexpr float magnitude(float x) { return as_float(as_word(x) & 0x7fffffffu); }
 VITRAL_HD constexpr std::uint32_t mask(bool condition) { return 0u - static_cast<std::uint32_t>(condition); }
 VITRAL_HD constexpr float with_sign_of(float magnitude, float sign) {
@@ -72,7 +70,7 @@ VITRAL_HD inline float log(float x) {
   p = p * f + 0.3333331346511841f;
   const float square = f * f;
   const float tail = square * f * p - n * 2.12194440e-4f;
-  const std::uint32_t at_infinity = detail::mask(x == std::numeric_limits<float>::infinity()) & 0x7f800000u;
+  const std::uint32_t at_infinity = detail::mask(x == detail::as_float(0x7f800000u)) & 0x7f800000u;
   const std::uint32_t at_zero = detail::mask(x == 0.0f) & 0xff800000u;
   const std::uint32_t outside = detail::mask(!(x >= 0.0f)) & 0x7fc00000u;
   const float special = detail::as_float(at_infinity | at_zero | outside);

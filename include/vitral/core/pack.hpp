@@ -3,7 +3,7 @@
 
 #include <vitral/core/config.hpp>
 
-#include <type_traits>
+#include <utility>
 
 namespace vitral::inline VITRAL_ABI {
 
@@ -30,25 +30,29 @@ VITRAL_HD constexpr const auto& get(const Pack<H, T...>& pack) {
     return get<I - 1>(pack.tail);
 }
 
-template <class... T>
-VITRAL_HD constexpr Pack<T...> pack(T... values) {
-  if constexpr (sizeof...(T) == 0) {
-    return {};
-  } else {
-    return [](auto head, auto... tail) { return Pack<T...>{head, pack(tail...)}; }(values...);
-  }
+VITRAL_HD constexpr Pack<> pack() { return {}; }
+template <class H, class... T>
+VITRAL_HD constexpr Pack<H, T...> pack(H head, T... tail) {
+  return {head, pack(tail...)};
+}
+
+/// The same for handles to memory, which no kernel may copy.
+inline Pack<> pack_handles() { return {}; }
+template <class H, class... T>
+Pack<H, T...> pack_handles(H head, T... tail) {
+  return {std::move(head), pack_handles(std::move(tail)...)};
 }
 
 /// Calls `f(element...)` with all elements of the packs' first, then `f` on the second, and so on.
 template <class F>
-VITRAL_HD constexpr void for_each(const Pack<>&, F&&) {}
+constexpr void for_each(const Pack<>&, F&&) {}
 template <class H, class... T, class F>
-VITRAL_HD constexpr void for_each(Pack<H, T...>& pack, F&& f) {
+constexpr void for_each(Pack<H, T...>& pack, F&& f) {
   f(pack.head);
   for_each(pack.tail, f);
 }
 template <class H, class... T, class F>
-VITRAL_HD constexpr void for_each(const Pack<H, T...>& pack, F&& f) {
+constexpr void for_each(const Pack<H, T...>& pack, F&& f) {
   f(pack.head);
   for_each(pack.tail, f);
 }

@@ -4,7 +4,6 @@
 
 #include <vitral/core/config.hpp>
 
-#include <array>
 #include <cmath>
 #include <cstdint>
 
@@ -17,8 +16,15 @@ struct Seed {
 
 /// The block cipher itself: 128 bits of counter and 64 bits of key give 128 random bits.
 struct Philox {
-  using Counter = std::array<std::uint32_t, 4>;
-  using Key = std::array<std::uint32_t, 2>;
+  /// An array that kernels can read.
+  template <int N>
+  struct Words {
+    std::uint32_t word[N];
+    VITRAL_HD constexpr std::uint32_t operator[](int i) const { return word[i]; }
+    constexpr bool operator==(const Words&) const = default;
+  };
+  using Counter = Words<4>;
+  using Key = Words<2>;
 
   VITRAL_HD static constexpr Counter block(Counter counter, Key key) {
     std::uint32_t c0 = counter[0], c1 = counter[1], c2 = counter[2], c3 = counter[3];

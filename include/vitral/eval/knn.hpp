@@ -6,7 +6,8 @@
 #include <vitral/eval/features.hpp>
 
 #include <algorithm>
-#include <numeric>
+#include <limits>
+#include <utility>
 
 namespace vitral::inline VITRAL_ABI {
 
@@ -14,6 +15,22 @@ struct KnnOptions {
   int k = 20;
   double temperature = 0.07;
 };
+
+namespace detail {
+
+/// The k largest of `count` similarities with their places, largest first; of equals the earlier place.
+inline std::vector<std::pair<float, int>> nearest_rows(const float* similarity, int count, int k) {
+  std::vector<std::pair<float, int>> best(static_cast<std::size_t>(k), {-std::numeric_limits<float>::infinity(), -1});
+  for (int place = 0; place < count; ++place) {
+    if (!(similarity[place] > best.back().first)) continue;  // nearly always, once the first few are in
+    auto at = best.end() - 1;
+    for (; at != best.begin() && similarity[place] > (at - 1)->first; --at) *at = *(at - 1);
+    *at = {similarity[place], place};
+  }
+  return best;
+}
+
+}  // namespace detail
 
 /// The predicted class of each test row. Exact; memory grows with one block of test rows times the training rows.
 /// Equal similarities count by the earlier training row, equal votes by the lower class.
@@ -28,18 +45,11 @@ struct KnnOptions {
     const int rows = std::min(block, queries - first);
     const auto similarity = linear(eval(slice_view<0>(test.rows, first, rows)), train.rows);
     cpu::parallel_for(rows, [&](long row) {
-      const float* s = similarity.data() + row * neighbours;
-      std::vector<int> order(static_cast<std::size_t>(neighbours));
-      std::iota(order.begin(), order.end(), 0);
-      const auto nearer = [s](int a, int b) { return s[a] != s[b] ? s[a] > s[b] : a < b; };
-      std::nth_element(order.begin(), order.begin() + (options.k - 1), order.end(), nearer);
-      std::sort(order.begin(), order.begin() + options.k, nearer);
+      const auto nearest = detail::nearest_rows(similarity.data() + row * neighbours, neighbours, options.k);
       std::vector<double> votes(static_cast<std::size_t>(train.classes));
-      for (int i = 0; i < options.k; ++i) {
-        const int place = order[static_cast<std::size_t>(i)];
+      for (const auto& [s, place] : nearest)
         votes[static_cast<std::size_t>(train.labels[static_cast<std::size_t>(place)])] +=
-            std::exp(static_cast<double>(s[place]) / options.temperature);
-      }
+            std::exp(static_cast<double>(s) / options.temperature);
       predicted[static_cast<std::size_t>(first + row)] =
           static_cast<int>(std::max_element(votes.begin(), votes.end()) - votes.begin());
     });

@@ -99,7 +99,7 @@ using operand_or_none = std::conditional_t<Operand<X>, Types<X>, Types<>>;
 
 template <class Op, class... Operands, class... X>
 auto express_with(Types<Operands...>, const X&... x) {
-  return Expr<Op, decltype(leaf<Operands...>(x))...>{pack(leaf<Operands...>(x)...)};
+  return Expr<Op, decltype(leaf<Operands...>(x))...>{pack_handles(leaf<Operands...>(x)...)};
 }
 
 template <class... X>

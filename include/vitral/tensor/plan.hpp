@@ -152,18 +152,22 @@ struct Reduction {
 template <class... T>
 using joint_compute = std::common_type_t<T...>;
 
+/// Where an index stands in a leaf's memory. R bounds the axes; said so that the compiler knows.
+template <int R>
+VITRAL_HD long offset_of(const long (&stride)[R], const long* index, int axes) {
+  long offset = 0;
+  for (int i = 0; i < R && i < axes; ++i) offset += index[i] * stride[i];
+  return offset;
+}
+
 /// The plan's value at an index: the specification of every faster evaluation.
 template <class T, int R>
 VITRAL_HD auto value_at(const LeafPlan<T, R>& plan, const long* index, int axes) {
-  long offset = 0;
-  for (int i = 0; i < axes; ++i) offset += index[i] * plan.stride[i];
-  return plan.at(offset);
+  return plan.at(offset_of(plan.stride, index, axes));
 }
 template <int R>
 VITRAL_HD float value_at(const UniformPlan<R>& plan, const long* index, int axes) {
-  long offset = 0;
-  for (int i = 0; i < axes; ++i) offset += index[i] * plan.stride[i];
-  return plan.at(offset);
+  return plan.at(offset_of(plan.stride, index, axes));
 }
 template <class T>
 VITRAL_HD T value_at(const ConstantPlan<T>& plan, const long*, int) {

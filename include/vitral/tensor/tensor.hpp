@@ -79,7 +79,7 @@ class Tensor {
 
  private:
   Buffer buffer_;
-  [[no_unique_address]] S shape_{};
+  VITRAL_NO_UNIQUE_ADDRESS S shape_{};
 };
 
 /// A window onto a tensor's memory, which it keeps alive: element (i, j, ...) stands at sum of index * stride.
@@ -116,7 +116,7 @@ class View {
  private:
   Buffer buffer_;
   T* data_;
-  [[no_unique_address]] S shape_;
+  VITRAL_NO_UNIQUE_ADDRESS S shape_;
   Strides strides_;
 };
 

@@ -47,8 +47,7 @@ void evaluate_window(const Space<R>& space, const Plan& plan, const LeafPlan<T, 
     Lane<Plan> lane;
     for_each_piece(space, task * task_size, std::min(space.size, (task + 1) * task_size),
                    [&](const long* index, long, long count) {
-                     T* to = out;
-                     for (int i = 0; i < space.axes; ++i) to += index[i] * window.stride[i];
+                     T* to = out + offset_of(window.stride, index, space.axes);
                      const auto reader = lane.load(plan, index, space.axes, count);
                      if (step == 1)
                        store(reader, to, count);

@@ -78,8 +78,7 @@ struct Lane<LeafPlan<T, R>> {
   alignas(64) T buffer[chunk];
 
   LeafReader<T> load(const LeafPlan<T, R>& plan, const long* index, int axes, long count) {
-    long offset = 0;
-    for (int i = 0; i < axes; ++i) offset += index[i] * plan.stride[i];
+    const long offset = offset_of(plan.stride, index, axes);
     const T* data = plan.data + offset;
     const long step = plan.stride[axes - 1];
     if (step == 1) return {data};
@@ -96,8 +95,7 @@ struct Lane<UniformPlan<R>> {
   alignas(64) float buffer[chunk];
 
   LeafReader<float> load(const UniformPlan<R>& plan, const long* index, int axes, long count) {
-    long offset = 0;
-    for (int i = 0; i < axes; ++i) offset += index[i] * plan.stride[i];
+    const long offset = offset_of(plan.stride, index, axes);
     const long step = plan.stride[axes - 1];
     for (long i = 0; i < count; ++i) buffer[i] = step == 0 && i > 0 ? buffer[0] : plan.at(offset + i * step);
     return {buffer};
@@ -128,8 +126,8 @@ using reader_of = decltype(std::declval<Lane<Plan>&>().load(std::declval<const P
 template <int R, class F>
 void for_each_piece(const Space<R>& space, long begin, long end, F&& f) {
   if (begin >= end) return;
-  const int last = space.axes - 1;
-  long index[R];
+  const int last = R == 1 ? 0 : space.axes - 1;  // R bounds the axes; said so that the compiler knows
+  long index[R] = {};
   long rest = begin;
   for (int i = last; i >= 0; --i) {
     index[i] = rest % space.extent[i];
@@ -140,7 +138,7 @@ void for_each_piece(const Space<R>& space, long begin, long end, F&& f) {
     f(index, begin, count);
     begin += count;
     index[last] += count;
-    for (int i = last; i > 0 && index[i] == space.extent[i]; --i) {
+    for (int i = last; i > 0 && i < R && index[i] == space.extent[i]; --i) {
       index[i] = 0;
       ++index[i - 1];
     }

@@ -78,8 +78,7 @@ void for_each_gradient(const Pack<G...>& targets, SinkLane<Pack<G...>>& lanes, F
 /// partial sums, which are joined in task order.
 template <class T, int R, class C>
 void deposit(const GradientPlan<T, R>& target, const C* piece, C* partial, const long* index, int axes, long count) {
-  long offset = 0;
-  for (int i = 0; i < axes; ++i) offset += index[i] * target.stride[i];
+  const long offset = offset_of(target.stride, index, axes);
   const long step = target.stride[axes - 1];
   if (target.reduced) {
     if (step == 0) {

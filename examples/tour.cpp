@@ -1,0 +1,50 @@
+// A tour in four stops: tensors, the tape, a layer of your own, and self-distilled pretraining.
+//
+//   tour [DIRECTORY OF FASHION-MNIST]
+#include <vitral/data/fashion_mnist.hpp>
+#include <vitral/eval/knn.hpp>
+#include <vitral/train/trainer.hpp>
+#include <vitral/vitral.hpp>
+
+#include <cstdio>
+
+using namespace vitral;
+
+// A layer is a plain struct: members are its parameters, one call operator serves inference and training.
+struct TwoLayers {
+  Linear<192, 768> fc1;
+  Linear<768, 192> fc2;
+  auto operator()(const auto& x) const { return fc2(gelu(fc1(x))); }
+};
+
+int main(int argc, char** argv) {
+  // 1. Tensors: each extent is known at compile time or at run time; arithmetic is lazy and fuses into one loop.
+  Tensor<float, Shape<dyn, 192>> x({64});
+  Tensor<float, Shape<192>> bias;
+  auto y = eval(gelu(x + bias));
+  std::printf("1. y has shape %s\n", to_string(y.shape()).c_str());
+
+  // 2. The tape: an element-wise expression of any size is one node whose derivative is formed at compile time.
+  const auto weight = Linear<192, 192>(Seed{1}).weight.value;
+  const auto target = clone(y);
+  Tape tape;
+  auto w = tape.watch(weight);
+  auto h = gelu(matmul(x + 1, w) + bias);
+  tape.backward(mean(square(h - target)));
+  std::printf("2. the gradient of w has norm %.4f\n", std::sqrt(sum(square(w.grad())).item()));
+
+  // 3. Without a tape nothing is recorded; the same layer trains when its input is on one.
+  const TwoLayers mlp;
+  std::printf("3. the layer keeps the shape %s\n", to_string(mlp(x).shape()).c_str());
+
+  // 4. Self-distilled MoCo v3 on real images, with k-NN accuracy of every layer at the end.
+  const std::string data = argc > 1 ? argv[1] : "/usr/share/datasets/fashion-mnist";
+  const Dataset train = FashionMnist(data, Split::train), test = FashionMnist(data, Split::test);
+  ViT<Cpu, float, ViTSize{28, 7, 48, 3, 3}> encoder(Seed{0});
+  auto method = self_distilled(MoCoV3(encoder, {.hidden = 64, .out = 32}), {.ratio = 1.0});
+  auto trainer = Trainer(method, AdamW{.lr = 1e-3, .weight_decay = 0.1}, Schedule{.epochs = 1, .warmup_epochs = 0});
+  trainer.fit(Loader(subset(train, 2048), two_views(moco_v3_augmentation(28)), {.batch = 128}));
+  const auto accuracy = knn_accuracy(encoder, train, 2000, test, 500);
+  for (std::size_t layer = 0; layer < accuracy.size(); ++layer)
+    std::printf("4. layer %zu: %.1f %%\n", layer + 1, 100 * accuracy[layer]);
+}

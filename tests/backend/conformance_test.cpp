@@ -1,0 +1,451 @@
+// What every backend has to do (backend/backend.hpp), against plain loops in double. To test another one, add it to `All`.
+#include <vitral/autodiff/record.hpp>
+#include <vitral/backend/backend.hpp>
+#include <vitral/backend/cpu/cpu.hpp>
+#include <vitral/tensor/layout.hpp>
+#include <vitral/tensor/reduce.hpp>
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <tuple>
+#include <vector>
+
+using namespace vitral;
+
+namespace {
+
+template <class B, class T>
+struct On {
+  static_assert(Backend<B> && BackendFor<B, T>);
+  using Backend_ = B;
+  using Scalar = T;
+};
+using All = std::tuple<On<Cpu, float>, On<Cpu, double>, On<Cpu, bf16>>;
+
+/// Values on the host, as the backend's scalar type has rounded them.
+using Numbers = std::vector<double>;
+auto at(long i) { return static_cast<std::size_t>(i); }
+
+template <class B, class T>
+using Memory = Tensor<T, Shape<dyn>, B>;
+
+template <class B, class T>
+Memory<B, T> put(const Numbers& numbers) {
+  std::vector<T> values(numbers.size());
+  for (std::size_t i = 0; i < values.size(); ++i) values[i] = static_cast<compute_t<T>>(numbers[i]);
+  return Memory<B, T>::from(values, {static_cast<int>(values.size())});
+}
+template <class T, class S, class B>
+Numbers take(const Tensor<T, S, B>& x) {
+  Numbers numbers;
+  for (const T& value : x.to_vector()) numbers.push_back(static_cast<double>(value));
+  return numbers;
+}
+template <class T>
+Numbers normal(long count, std::uint64_t stream) {
+  Numbers numbers(at(count));
+  for (std::size_t i = 0; i < numbers.size(); ++i)
+    numbers[i] = static_cast<double>(static_cast<T>(static_cast<compute_t<T>>(Random{7, stream, 0}.normal(i))));
+  return numbers;
+}
+
+template <class T>
+double tolerance() {
+  return std::is_same_v<T, double> ? 1e-8 : std::is_same_v<T, float> ? 3e-5 : 4e-2;
+}
+
+/// The largest difference, relative where the expected value is above 1; infinite where it is no number.
+double gap(const Numbers& a, const Numbers& b) {
+  if (a.size() != b.size()) return INFINITY;
+  double worst = 0;
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    const double difference = std::fabs(a[i] - b[i]) / (1 + std::fabs(b[i]));
+    worst = difference <= worst ? worst : std::isnan(difference) ? INFINITY : difference;
+  }
+  return worst;
+}
+
+double dot(const Numbers& a, const Numbers& b) {
+  double sum = 0;
+  for (std::size_t i = 0; i < a.size(); ++i) sum += a[i] * b[i];
+  return sum;
+}
+
+/// The gradient of loss(x), by central differences.
+template <class F>
+Numbers slope(F&& loss, Numbers x) {
+  Numbers out(x.size());
+  constexpr double h = 1e-5;
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    const double keep = x[i];
+    x[i] = keep + h;
+    const double above = loss(x);
+    x[i] = keep - h;
+    out[i] = (above - loss(x)) / (2 * h);
+    x[i] = keep;
+  }
+  return out;
+}
+
+/// run(gradient, add) overwrites what is there, or adds to it.
+template <class B, class T, class F>
+void check_gradient(const Numbers& expected, F&& run) {
+  for (const bool add : {false, true}) {
+    const auto gradient = put<B, T>(Numbers(expected.size(), add ? 1 : 99));
+    run(gradient.data(), add);
+    Numbers sum = expected;
+    for (double& value : sum) value += add ? 1 : 0;
+    CAPTURE(add);
+    CHECK(gap(take(gradient), sum) < tolerance<T>());
+  }
+}
+
+double gelu_of(double x) { return 0.5 * x * (1 + std::erf(x / std::sqrt(2.0))); }
+
+/// f on each row.
+template <class F>
+Numbers by_row(const Numbers& x, long cols, F&& f) {
+  Numbers y;
+  for (auto row = x.begin(); row != x.end(); row += cols)
+    for (const double value : f(Numbers(row, row + cols))) y.push_back(value);
+  return y;
+}
+Numbers softmax_of(Numbers row) {
+  double sum = 0;
+  for (double& value : row) sum += value = std::exp(value);
+  for (double& value : row) value /= sum;
+  return row;
+}
+
+/// (x - mean) / sqrt(variance + eps) * gamma + beta, gamma and beta [size] or one number each.
+Numbers normalized(Numbers row, const Numbers& gamma, const Numbers& beta, double eps) {
+  const double n = static_cast<double>(row.size());
+  double mean = 0, variance = 0;
+  for (const double value : row) mean += value / n;
+  for (const double value : row) variance += (value - mean) * (value - mean) / n;
+  for (std::size_t i = 0; i < row.size(); ++i)
+    row[i] = (row[i] - mean) / std::sqrt(variance + eps) * gamma[i % gamma.size()] + beta[i % beta.size()];
+  return row;
+}
+
+Numbers transposed_of(const Numbers& x, long rows, long cols) {
+  Numbers y(x.size());
+  for (long i = 0; i < rows; ++i)
+    for (long j = 0; j < cols; ++j) y[at(j * rows + i)] = x[at(i * cols + j)];
+  return y;
+}
+
+Numbers product(const Numbers& a, const Numbers& b, long m, long k, long n) {
+  Numbers c(at(m * n));
+  for (long i = 0; i < m; ++i)
+    for (long j = 0; j < n; ++j)
+      for (long l = 0; l < k; ++l) c[at(i * n + j)] += a[at(i * k + l)] * b[at(l * n + j)];
+  return c;
+}
+
+}  // namespace
+
+TEST_CASE_TEMPLATE_DEFINE("a backend multiplies matrices and transposed ones, adds, and applies an epilogue", X, matmul_) {
+  using B = typename X::Backend_;
+  using T = typename X::Scalar;
+  constexpr long m = 37, k = 20, n = 18;
+  const Numbers a = normal<T>(m * k, 1), b = normal<T>(k * n, 2), bias = normal<compute_t<T>>(n, 3);
+  const Numbers expected = product(a, b, m, k, n);
+  const auto a_rows = put<B, T>(a), b_rows = put<B, T>(b);
+  const auto a_cols = put<B, T>(transposed_of(a, m, k)), b_cols = put<B, T>(transposed_of(b, k, n));
+  for (const bool a_plain : {true, false})
+    for (const bool b_plain : {true, false}) {
+      CAPTURE(a_plain);
+      CAPTURE(b_plain);
+      const auto left = a_plain ? row_major(a_rows.data(), m, k) : transposed(row_major(a_cols.data(), k, m));
+      const auto right = b_plain ? row_major(b_rows.data(), k, n) : transposed(row_major(b_cols.data(), n, k));
+      check_gradient<B, T>(expected, [&](T* c, bool add) { B::matmul(left, right, row_major(c, m, n), add); });
+    }
+
+  const auto c = put<B, T>(Numbers(m * n, 1)), pre = put<B, T>(Numbers(m * n));
+  const auto shift = put<B, compute_t<T>>(bias);
+  B::matmul(row_major(a_rows.data(), m, k), row_major(b_rows.data(), k, n), row_major(c.data(), m, n), true,
+            Epilogue<T>{shift.data(), Activation::gelu, pre.data()});
+  Numbers before = expected, after = expected;
+  for (std::size_t i = 0; i < before.size(); ++i) after[i] = gelu_of(before[i] += 1 + bias[i % n]);
+  CHECK(gap(take(pre), before) < tolerance<T>());
+  CHECK(gap(take(c), after) < tolerance<T>());
+
+  const auto wide = put<B, compute_t<T>>(Numbers(m * n));
+  B::matmul(row_major(a_rows.data(), m, k), row_major(b_rows.data(), k, n), row_major(wide.data(), m, n), false);
+  CHECK(gap(take(wide), expected) < 3e-5);
+}
+TEST_CASE_TEMPLATE_APPLY(matmul_, All);
+
+TEST_CASE_TEMPLATE_DEFINE("a backend multiplies batches", X, batched_matmul_) {
+  using B = typename X::Backend_;
+  using T = typename X::Scalar;
+  constexpr long m = 5, k = 7, n = 6, count = 3;
+  const Numbers a = normal<T>(count * m * k, 4), b = normal<T>(k * n, 5);
+  Numbers expected;
+  for (long i = 0; i < count; ++i)
+    for (const double value : product(Numbers(a.begin() + i * m * k, a.end()), b, m, k, n)) expected.push_back(value);
+  const auto left = put<B, T>(a), right = put<B, T>(b);
+  check_gradient<B, T>(expected, [&](T* c, bool add) {
+    B::batched_matmul(MatrixBatch<T>{row_major(left.data(), m, k), count, m * k},
+                      MatrixBatch<T>{row_major(right.data(), k, n), count, 0},
+                      MatrixBatch<T>{row_major(c, m, n), count, m * n}, add);
+  });
+}
+TEST_CASE_TEMPLATE_APPLY(batched_matmul_, All);
+
+TEST_CASE_TEMPLATE_DEFINE("a backend's layer_norm and batch_norm agree with their formulas, forward and backward", X, norm_) {
+  using B = typename X::Backend_;
+  using T = typename X::Scalar;
+  using P = compute_t<T>;
+  constexpr long rows = 9, cols = 13;
+  constexpr double eps = 1e-3;
+  const Numbers x = normal<T>(rows * cols, 6), up = normal<T>(rows * cols, 7);
+  const Numbers gamma = normal<P>(cols, 8), beta = normal<P>(cols, 9);
+  const auto in = put<B, T>(x), dy = put<B, T>(up), out = put<B, T>(Numbers(rows * cols));
+  const auto scale = put<B, P>(gamma), shift = put<B, P>(beta);
+  P* const none = nullptr;
+
+  for (const bool by_rows : {true, false}) {
+    CAPTURE(by_rows);
+    const long groups = by_rows ? rows : cols;
+    const auto mean = put<B, P>(Numbers(at(groups))), rstd = put<B, P>(Numbers(at(groups)));
+    const auto running_mean = put<B, P>(Numbers(cols, 0.5)), running_var = put<B, P>(Numbers(cols, 2));
+    if (by_rows)
+      B::layer_norm_forward(in.data(), scale.data(), shift.data(), out.data(), mean.data(), rstd.data(), rows, cols, eps);
+    else
+      B::batch_norm_forward(in.data(), scale.data(), shift.data(), out.data(), mean.data(), rstd.data(),
+                            running_mean.data(), running_var.data(), 0.1, eps, rows, cols);
+    const auto reference = [&](const Numbers& values, const Numbers& g, const Numbers& b) {
+      if (by_rows) return by_row(values, cols, [&](const Numbers& row) { return normalized(row, g, b, eps); });
+      long column = 0;
+      const auto y = by_row(transposed_of(values, rows, cols), rows, [&](const Numbers& values_of_column) {
+        const std::size_t c = at(column++);
+        return normalized(values_of_column, {g[c]}, {b[c]}, eps);
+      });
+      return transposed_of(y, cols, rows);
+    };
+    CHECK(gap(take(out), reference(x, gamma, beta)) < tolerance<T>());
+    if (!by_rows) {
+      Numbers column(rows), moments[2];
+      for (std::size_t c = 0; c < cols; ++c) {
+        double sum = 0, squares = 0;
+        for (std::size_t i = 0; i < rows; ++i) sum += x[i * cols + c] / rows;
+        for (std::size_t i = 0; i < rows; ++i) squares += (x[i * cols + c] - sum) * (x[i * cols + c] - sum) / (rows - 1);
+        moments[0].push_back(0.9 * 0.5 + 0.1 * sum);
+        moments[1].push_back(0.9 * 2 + 0.1 * squares);
+      }
+      CHECK(gap(take(running_mean), moments[0]) < tolerance<P>());
+      CHECK(gap(take(running_var), moments[1]) < tolerance<P>());
+    }
+
+    const auto backward = [&](T* dx, bool add_dx, P* dgamma, bool add_dgamma, P* dbeta, bool add_dbeta) {
+      const auto arguments = [&](auto run) {
+        run(in.data(), scale.data(), mean.data(), rstd.data(), dy.data(), dx, add_dx, dgamma, add_dgamma, dbeta, add_dbeta,
+            rows, cols);
+      };
+      if (by_rows)
+        arguments([](auto... a) { B::layer_norm_backward(a...); });
+      else
+        arguments([](auto... a) { B::batch_norm_backward(a...); });
+    };
+    T* const no_dx = nullptr;
+    check_gradient<B, T>(slope([&](const Numbers& v) { return dot(reference(v, gamma, beta), up); }, x),
+                         [&](T* g, bool add) { backward(g, add, none, false, none, false); });
+    check_gradient<B, P>(slope([&](const Numbers& v) { return dot(reference(x, v, beta), up); }, gamma),
+                         [&](P* g, bool add) { backward(no_dx, false, g, add, none, false); });
+    check_gradient<B, P>(slope([&](const Numbers& v) { return dot(reference(x, gamma, v), up); }, beta),
+                         [&](P* g, bool add) { backward(no_dx, false, none, false, g, add); });
+  }
+}
+TEST_CASE_TEMPLATE_APPLY(norm_, All);
+
+TEST_CASE_TEMPLATE_DEFINE("a backend's row operations agree with their formulas, forward and backward", X, rows_) {
+  using B = typename X::Backend_;
+  using T = typename X::Scalar;
+  using P = compute_t<T>;
+  constexpr long rows = 5, cols = 11;
+  const Numbers x = normal<T>(rows * cols, 10), up = normal<T>(rows * cols, 11);
+  const auto in = put<B, T>(x), dy = put<B, T>(up);
+  const auto y = put<B, T>(Numbers(rows * cols));
+  const auto kept = put<B, P>(Numbers(rows));
+
+  const auto soft = [](const Numbers& v) { return by_row(v, cols, softmax_of); };
+  B::softmax_forward(in.data(), y.data(), rows, cols);
+  CHECK(gap(take(y), soft(x)) < tolerance<T>());
+  check_gradient<B, T>(slope([&](const Numbers& v) { return dot(soft(v), up); }, x), [&](T* g, bool add) {
+    B::softmax_backward(y.data(), dy.data(), g, add, rows, cols);
+  });
+
+  const auto log_soft = [&](const Numbers& v) {
+    Numbers out = soft(v);
+    for (double& value : out) value = std::log(value);
+    return out;
+  };
+  B::log_softmax_forward(in.data(), y.data(), rows, cols);
+  CHECK(gap(take(y), log_soft(x)) < tolerance<T>());
+  check_gradient<B, T>(slope([&](const Numbers& v) { return dot(log_soft(v), up); }, x), [&](T* g, bool add) {
+    B::log_softmax_backward(y.data(), dy.data(), g, add, rows, cols);
+  });
+
+  const auto unit = [](const Numbers& v) {
+    return by_row(v, cols, [](Numbers row) {
+      const double length = std::sqrt(dot(row, row));
+      for (double& value : row) value /= length;
+      return row;
+    });
+  };
+  B::l2_normalize_forward(in.data(), y.data(), kept.data(), rows, cols, 1e-12);
+  CHECK(gap(take(y), unit(x)) < tolerance<T>());
+  check_gradient<B, T>(slope([&](const Numbers& v) { return dot(unit(v), up); }, x), [&](T* g, bool add) {
+    B::l2_normalize_backward(in.data(), kept.data(), dy.data(), g, add, rows, cols, 1e-12);
+  });
+
+  const std::vector<int> classes{3, 0, 10, 3, 7};
+  const auto target = Memory<B, int>::from(classes, {rows});
+  const Numbers weights = normal<P>(rows, 12);
+  const auto loss = put<B, P>(Numbers(rows)), dloss = put<B, P>(weights);
+  const auto losses = [&](const Numbers& v) {
+    Numbers out;
+    const Numbers logs = log_soft(v);
+    for (std::size_t i = 0; i < rows; ++i) out.push_back(-logs[i * cols + static_cast<std::size_t>(classes[i])]);
+    return out;
+  };
+  B::cross_entropy_forward(in.data(), target.data(), loss.data(), kept.data(), rows, cols);
+  CHECK(gap(take(loss), losses(x)) < tolerance<P>());
+  check_gradient<B, T>(slope([&](const Numbers& v) { return dot(losses(v), weights); }, x), [&](T* g, bool add) {
+    B::cross_entropy_backward(in.data(), target.data(), kept.data(), dloss.data(), g, add, rows, cols);
+  });
+}
+TEST_CASE_TEMPLATE_APPLY(rows_, All);
+
+TEST_CASE_TEMPLATE_DEFINE("a backend's attention agrees with its formula, forward and backward", X, attention_) {
+  using B = typename X::Backend_;
+  using T = typename X::Scalar;
+  using P = compute_t<T>;
+  constexpr AttentionSize size{2, 2, 4, 5, 3, 0.6};
+  constexpr long queries = 2 * 4 * 2 * 3, keys = 2 * 5 * 2 * 3;  // [batch, tokens, heads, width]
+  const auto heads = [](auto* data, int tokens) {
+    return Heads<std::remove_pointer_t<decltype(data)>>{data, tokens * 6l, 6, 3};
+  };
+  const auto number = [](int b, int t, int h, int tokens) { return at(((b * tokens + t) * 2 + h) * 3); };
+  const auto reference = [&](const Numbers& q, const Numbers& k, const Numbers& v) {
+    Numbers out(queries);
+    for (int b = 0; b < size.batch; ++b)
+      for (int h = 0; h < size.heads; ++h)
+        for (int i = 0; i < size.queries; ++i) {
+          Numbers scores(at(size.keys));
+          for (int j = 0; j < size.keys; ++j)
+            for (std::size_t c = 0; c < 3; ++c)
+              scores[at(j)] += 0.6 * q[number(b, i, h, size.queries) + c] * k[number(b, j, h, size.keys) + c];
+          scores = softmax_of(scores);
+          for (int j = 0; j < size.keys; ++j)
+            for (std::size_t c = 0; c < 3; ++c)
+              out[number(b, i, h, size.queries) + c] += scores[at(j)] * v[number(b, j, h, size.keys) + c];
+        }
+    return out;
+  };
+  const Numbers q = normal<T>(queries, 13), k = normal<T>(keys, 14), v = normal<T>(keys, 15), up = normal<T>(queries, 16);
+  const auto q_in = put<B, T>(q), k_in = put<B, T>(k), v_in = put<B, T>(v), dy = put<B, T>(up);
+  const auto out = put<B, T>(Numbers(queries));
+  const auto lse = put<B, P>(Numbers(at(size.batch * size.heads * size.queries)));
+  const auto in = [&](const Memory<B, T>& x, int tokens) { return heads(static_cast<const T*>(x.data()), tokens); };
+  B::attention_forward(in(q_in, 4), in(k_in, 5), in(v_in, 5), heads(out.data(), 4), lse.data(), size);
+  CHECK(gap(take(out), reference(q, k, v)) < tolerance<T>());
+
+  const auto gradient = [&](int which, const Numbers& expected) {
+    check_gradient<B, T>(expected, [&](T* g, bool add) {
+      const auto dq = put<B, T>(Numbers(queries)), dk = put<B, T>(Numbers(keys)), dv = put<B, T>(Numbers(keys));
+      T* const to[] = {which == 0 ? g : dq.data(), which == 1 ? g : dk.data(), which == 2 ? g : dv.data()};
+      const P* const kept = lse.data();
+      B::attention_backward(in(q_in, 4), in(k_in, 5), in(v_in, 5), in(out, 4), kept, in(dy, 4), heads(to[0], 4),
+                            heads(to[1], 5), heads(to[2], 5), add, size);
+    });
+  };
+  gradient(0, slope([&](const Numbers& x) { return dot(reference(x, k, v), up); }, q));
+  gradient(1, slope([&](const Numbers& x) { return dot(reference(q, x, v), up); }, k));
+  gradient(2, slope([&](const Numbers& x) { return dot(reference(q, k, x), up); }, v));
+}
+TEST_CASE_TEMPLATE_APPLY(attention_, All);
+
+TEST_CASE_TEMPLATE_DEFINE("a backend gathers rows, adds them back in order, and refuses an index outside", X, gather_) {
+  using B = typename X::Backend_;
+  using T = typename X::Scalar;
+  const auto table = put<B, T>({1, 2, 3, 4, 5, 6}), out = put<B, T>(Numbers(8));
+  const auto index = Memory<B, int>::from({2, 0, 2, 1}, {4}), wrong = Memory<B, int>::from({3}, {1});
+  B::gather_rows(table.data(), index.data(), out.data(), 4l, 2l, 3l);
+  CHECK(take(out) == Numbers{5, 6, 1, 2, 5, 6, 3, 4});
+  B::scatter_add_rows(out.data(), index.data(), table.data(), 4l, 2l, 3l);
+  CHECK(take(table) == Numbers{2, 4, 6, 8, 15, 18});
+  CHECK_THROWS_AS(B::gather_rows(table.data(), wrong.data(), out.data(), 1l, 2l, 3l), Error);
+}
+TEST_CASE_TEMPLATE_APPLY(gather_, All);
+
+TEST_CASE_TEMPLATE_DEFINE("a backend evaluates, reduces and differentiates expressions with broadcasting", X, expression_) {
+  using B = typename X::Backend_;
+  using T = typename X::Scalar;
+  constexpr int rows = 70, cols = 300;  // several pieces and tasks of any implementation
+  const Numbers x = normal<T>(rows * cols, 17), row = normal<T>(cols, 18), column = normal<T>(rows, 19);
+  const auto tensor = [](const Numbers& numbers, auto shape) {
+    return Tensor<T, decltype(shape), B>(put<B, T>(numbers).buffer(), shape);
+  };
+  const auto a = tensor(x, Shape<dyn, cols>{rows});
+  const auto b = tensor(row, Shape<cols>{});
+  const auto c = tensor(column, Shape<rows, 1>{});
+
+  Numbers expected(x.size());
+  const auto value = [&](std::size_t i, std::size_t j) { return gelu_of(x[i * cols + j] * row[j] + column[i]) * 0.5; };
+  for (std::size_t i = 0; i < rows; ++i)
+    for (std::size_t j = 0; j < cols; ++j) expected[i * cols + j] = value(i, j);
+  const auto y = eval(gelu(a * b + c) * 0.5f);
+  CHECK(gap(take(y), expected) < tolerance<T>());
+
+  // Two assignments, of which the second reads what the first wrote; and a strided operand.
+  const auto first = clone(a), second = clone(a);
+  assign_together(into(first, first + 1), into(second, first * 2));
+  Numbers doubled = x;
+  for (double& number : doubled) number = 2 * (number + 1);
+  CHECK(gap(take(second), doubled) < tolerance<T>());
+  CHECK(take(eval(transpose_view<1, 0>(a) * 1.0f)) == transposed_of(x, rows, cols));
+
+  Numbers sums(cols), means(rows), places(rows);
+  for (std::size_t i = 0; i < rows; ++i)
+    for (std::size_t j = 0; j < cols; ++j) {
+      sums[j] += x[i * cols + j];
+      means[i] += x[i * cols + j] * x[i * cols + j] / cols;
+      if (x[i * cols + j] > x[i * cols + static_cast<std::size_t>(places[i])]) places[i] = static_cast<double>(j);
+    }
+  CHECK(gap(take(sum<0>(a)), sums) < tolerance<T>());
+  CHECK(gap(take(mean<1>(square(a))), means) < tolerance<T>());
+  CHECK(take(argmax<1>(a)) == places);
+
+  // d sum(y up), where the gradients of b and c are sums over the axes along which they are repeated.
+  const Numbers up = normal<T>(rows * cols, 20);
+  Numbers da(x.size()), db(cols), dc(rows);
+  for (std::size_t i = 0; i < rows; ++i)
+    for (std::size_t j = 0; j < cols; ++j) {
+      const double z = x[i * cols + j] * row[j] + column[i];
+      const double phi = std::exp(-0.5 * z * z) / std::sqrt(2 * std::acos(-1.0));
+      const double g = up[i * cols + j] * 0.5 * (0.5 * (1 + std::erf(z / std::sqrt(2.0))) + z * phi);
+      da[i * cols + j] = g * row[j];
+      db[j] += g * x[i * cols + j];
+      dc[i] += g;
+    }
+  Tape tape;
+  const auto va = tape.watch(a);
+  const auto vb = tape.watch(b);
+  const auto vc = tape.watch(c);
+  for (const double passes : {1.0, 2.0}) {  // the second pass adds
+    const auto vy = eval(gelu(va * vb + vc) * 0.5f);
+    tape.backward(vy, tensor(up, Shape<dyn, cols>{rows}));
+    const auto scaled = [&](Numbers numbers) {
+      for (double& number : numbers) number *= passes;
+      return numbers;
+    };
+    CHECK(gap(take(va.grad()), scaled(da)) < tolerance<T>());
+    CHECK(gap(take(vb.grad()), scaled(db)) < tolerance<T>());
+    CHECK(gap(take(vc.grad()), scaled(dc)) < tolerance<T>());
+  }
+}
+TEST_CASE_TEMPLATE_APPLY(expression_, All);

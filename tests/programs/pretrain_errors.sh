@@ -1,0 +1,50 @@
+#!/bin/bash
+# Every mistake that a user will make ends with exit status 1 and a sentence that says what is wrong.
+. "$(dirname "$0")/common.sh"
+
+# expect REGEX OPTIONS...: pretrain must fail, and its last line must match.
+expect() {
+  local pattern=$1
+  shift
+  "$bin/pretrain" $tiny --out "$work/out" "$@" >"$work/log" 2>&1
+  local status=$?
+  test $status -eq 1 || { cat "$work/log"; die "exit status $status, expected 1: pretrain $*"; }
+  tail -n 1 "$work/log" | grep -Eq "$pattern" || { cat "$work/log"; die "no message like '$pattern': pretrain $*"; }
+}
+
+expect "no multiple of --patch 5" --patch 5
+expect "no multiple of --heads 5" --heads 5
+expect "width 30 .* no multiple of 4" --width 30 --heads 2
+expect "widht.*--width" --widht 24
+expect "--method cannot be \"dino\".*simclr" --method dino
+expect "$work/none.*train-images-idx3-ubyte.*dataset-fashion-mnist" --data "$work/none"
+expect "$work/none.*fetch_cifar10" --dataset cifar10 --data "$work/none" --image 32 --patch 8
+expect "--limit 160 .*--batch 200" --batch 200
+expect "70000.*60000.*--batch" --limit 0 --batch 70000
+
+# Truncated data.
+mkdir "$work/data"
+for name in train-images-idx3 train-labels-idx1 t10k-images-idx3 t10k-labels-idx1; do
+  gzip -dc "/usr/share/datasets/fashion-mnist/$name-ubyte.gz" >"$work/data/$name-ubyte"
+done
+truncate -s 1000000 "$work/data/train-images-idx3-ubyte"
+expect "train-images-idx3-ubyte" --data "$work/data"
+
+# An output directory that cannot be written (root may write anywhere, so a file stands in its way).
+touch "$work/file"
+expect "--out $work/file/runs.*cannot make the directory" --out "$work/file/runs"
+
+# Checkpoints: none, another architecture, damaged; the old one stays as it is.
+expect "$work/out/checkpoint.safetensors.*cannot be" --resume
+"$bin/pretrain" $tiny --out "$work/good" >"$work/log" 2>&1 || { cat "$work/log"; die "a correct run"; }
+cp "$work/good/checkpoint.safetensors" "$work/kept"
+expect "--width: checkpoint has 24, command line has 48" --out "$work/good" --resume --width 48
+cmp "$work/kept" "$work/good/checkpoint.safetensors" || die "the checkpoint changed"
+truncate -s 5000 "$work/good/checkpoint.safetensors"
+expect "checkpoint.safetensors.*cut short" --out "$work/good" --resume
+
+# A loss that becomes NaN stops training; the last good checkpoint stays.
+expect "the loss became .*--lr" --out "$work/nan" --optimizer sgd --lr 1e30 --method byol --epochs 4 --warmup-epochs 0
+test ! -e "$work/nan/checkpoint.safetensors" || "$bin/pretrain" $tiny --help >/dev/null || die "help"
+"$bin/pretrain" --help | grep -q -- "--temperature" || die "--help does not explain --temperature"
+echo "every mistake was explained"

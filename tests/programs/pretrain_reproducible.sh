@@ -1,0 +1,33 @@
+#!/bin/bash
+# The same seed gives bit-identical losses with 1 and 2 threads, any number of loader workers, and after Ctrl-C and --resume.
+. "$(dirname "$0")/common.sh"
+
+run() { "$bin/pretrain" $tiny "$@" >"$work/log" 2>&1 || { cat "$work/log"; die "pretrain $*"; }; }
+
+for method in sd-moco-v3 byol sd-simclr; do
+  run --method $method --drop-path 0.1 --threads 2 --workers 2 --out "$work/whole"
+  test "$(wc -l <"$work/whole/metrics.jsonl")" -eq 20 || die "$method: 20 steps expected, see: $(cat "$work/whole/metrics.jsonl")"
+  run --method $method --drop-path 0.1 --threads 1 --workers 1 --out "$work/one"
+  cmp "$work/whole/metrics.jsonl" "$work/one/metrics.jsonl" || die "$method: losses with 1 and 2 threads differ"
+  test "$(cut -d, -f3 "$work/whole/metrics.jsonl" | sort -u | wc -l)" -gt 15 || die "$method: the losses do not change"
+done
+
+# Ctrl-C in the middle of an epoch, then --resume with other threads and workers.
+method="--method sd-moco-v3 --drop-path 0.1 --precision bf16"
+run $method --threads 2 --out "$work/whole"
+"$bin/pretrain" $tiny $method --threads 2 --workers 2 --out "$work/cut" >"$work/log" 2>&1 &
+pid=$!
+until test -s "$work/cut/metrics.jsonl"; do
+  kill -0 $pid || { cat "$work/log"; die "the run ended before it was interrupted"; }
+  sleep 0.01
+done
+kill -INT $pid
+wait $pid
+status=$?
+test $status -eq 130 || { cat "$work/log"; die "exit status $status after Ctrl-C, expected 130"; }
+grep -q -- "--resume" "$work/log" || die "the message after Ctrl-C does not say how to go on"
+before=$(wc -l <"$work/cut/metrics.jsonl")
+test "$before" -lt 20 || die "the run was not interrupted in time"
+run $method --threads 1 --workers 1 --out "$work/cut" --resume
+cmp "$work/whole/metrics.jsonl" "$work/cut/metrics.jsonl" || die "losses after --resume (from step $before) differ"
+echo "bit-identical: threads 1 and 2, workers 1 and 2, resumed after step $before"
