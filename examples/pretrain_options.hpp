@@ -302,7 +302,7 @@ inline PretrainOptions parse_pretrain_options(int argc, const char* const* argv)
   std::vector<std::string> names{"--config", "--resume", "--help"};
   for_each_option(options, [&](const Row& row, auto& member) {
     names.push_back(std::string("--") + row.name);
-    CLI::Option* const option = app.add_option(names.back(), member, row.help)->capture_default_str();
+    CLI::Option* const option = app.add_option(names.back(), member, row.help)->capture_default_str()->take_last();
     if (*row.choices != '\0') option->type_name(row.choices);
   });
   app.add_option("--config", options.config, "JSON file of options; the published code's files are understood");

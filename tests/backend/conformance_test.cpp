@@ -324,7 +324,7 @@ TEST_CASE_TEMPLATE_DEFINE("a backend's attention agrees with its formula, forwar
   using B = typename X::Backend_;
   using T = typename X::Scalar;
   using P = compute_t<T>;
-  constexpr AttentionSize size{2, 2, 4, 5, 3, 0.6};
+  static constexpr AttentionSize size{2, 2, 4, 5, 3, 0.6};
   constexpr long queries = 2 * 4 * 2 * 3, keys = 2 * 5 * 2 * 3;  // [batch, tokens, heads, width]
   const auto heads = [](auto* data, int tokens) {
     return Heads<std::remove_pointer_t<decltype(data)>>{data, tokens * 6l, 6, 3};
@@ -438,7 +438,7 @@ TEST_CASE_TEMPLATE_DEFINE("a backend evaluates, reduces and differentiates expre
   const auto vc = tape.watch(c);
   for (const double passes : {1.0, 2.0}) {  // the second pass adds
     const auto vy = eval(gelu(va * vb + vc) * 0.5f);
-    tape.backward(vy, tensor(up, Shape<dyn, cols>{rows}));
+    tape.backward(vy, tensor(up, Shape<rows, cols>{}));
     const auto scaled = [&](Numbers numbers) {
       for (double& number : numbers) number *= passes;
       return numbers;

@@ -35,7 +35,9 @@ inline std::size_t read_gzip(gzFile file, const std::string& name, std::uint8_t*
     const std::size_t left = count - done;
     const unsigned piece = left < (1u << 20) ? static_cast<unsigned>(left) : 1u << 20;
     const int got = gzread(file, out + done, piece);
-    check(got >= 0, name, ": damaged gzip data; install or copy the file again");
+    int code = Z_OK;
+    if (got <= 0) gzerror(file, &code);
+    check(got >= 0 && code != Z_BUF_ERROR, name, ": truncated or damaged gzip data; install or copy the file again");
     if (got == 0) break;
     done += static_cast<std::size_t>(got);
   }

@@ -43,17 +43,15 @@ Matrix<T> normalized(Matrix<T> m) {
   return m;
 }
 
-/// One product on this thread; c has dense rows.
-inline void multiply(Matrix<const double> a, Matrix<const double> b, Matrix<double> c, bool accumulate) {
-  serial_product<double>(a, b, c, accumulate);
-}
-
+/// One product on this thread; c has dense rows. A template, so that Eigen is compiled where double is used alone.
 template <class T, class C>
-  requires(!std::same_as<T, double>)
 void multiply(Matrix<const T> a, Matrix<const T> b, Matrix<C> c, bool accumulate) {
-  onednn::multiply({a.rows, b.cols, a.cols, a.row_stride, a.col_stride, b.row_stride, b.col_stride, c.row_stride,
-                    onednn::DataType<T>::value, onednn::DataType<C>::value, accumulate},
-                   a.data, b.data, c.data);
+  if constexpr (std::same_as<T, double>)
+    serial_product<double>(a, b, c, accumulate);
+  else
+    onednn::multiply({a.rows, b.cols, a.cols, a.row_stride, a.col_stride, b.row_stride, b.col_stride, c.row_stride,
+                      onednn::DataType<T>::value, onednn::DataType<C>::value, accumulate},
+                     a.data, b.data, c.data);
 }
 
 template <Activation activation, class P>

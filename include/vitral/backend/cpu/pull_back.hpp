@@ -77,23 +77,23 @@ void for_each_gradient(const Pack<G...>& targets, SinkLane<Pack<G...>>& lanes, F
 /// Adds one piece to the gradient: directly where each element belongs to one result element, else to the task's
 /// partial sums, which are joined in task order.
 template <class T, int R, class C>
-void deposit(const GradientPlan<T, R>& target, const C* piece, C* partial, const long* index, int axes, long count) {
+void deposit(const GradientPlan<T, R>& target, const compute_t<T>* piece, C* partial, const long* index, int axes, long count) {
   const long offset = offset_of(target.stride, index, axes);
   const long step = target.stride[axes - 1];
   if (target.reduced) {
     if (step == 0) {
       C sum{};
 #pragma omp simd reduction(+ : sum)
-      for (long i = 0; i < count; ++i) sum += piece[i];
+      for (long i = 0; i < count; ++i) sum += static_cast<C>(piece[i]);
       partial[offset] += sum;
     } else {
 #pragma omp simd
-      for (long i = 0; i < count; ++i) partial[offset + i * step] += piece[i];
+      for (long i = 0; i < count; ++i) partial[offset + i * step] += static_cast<C>(piece[i]);
     }
   } else if (target.add) {
     T* to = target.data + offset;
 #pragma omp simd
-    for (long i = 0; i < count; ++i) to[i] = static_cast<C>(to[i]) + piece[i];
+    for (long i = 0; i < count; ++i) to[i] = static_cast<compute_t<T>>(to[i]) + piece[i];
   } else {
     T* to = target.data + offset;
 #pragma omp simd
@@ -134,10 +134,11 @@ void pull_back(const Space<R>& space, const Plan& plan, const Targets& targets, 
   long column = 0;
   for_each_gradient(targets, layout, [&](const auto& target, auto&) {
     if (!target.reduced) return;
+    using P = compute_t<std::remove_reference_t<decltype(*target.data)>>;
     for (long i = 0; i < target.size; ++i) {
       C sum{};
       for (long task = 0; task < tasks; ++task) sum += partial[static_cast<std::size_t>(task * width + column + i)];
-      target.data[i] = target.add ? static_cast<C>(target.data[i]) + sum : sum;
+      target.data[i] = static_cast<P>(target.add ? static_cast<C>(target.data[i]) + sum : sum);
     }
     column += target.size;
   });

@@ -1,0 +1,93 @@
+// Moving elements: reshape, slice, select, transpose, concat, gather, against finite differences.
+#include "../random_tensor.hpp"
+
+#include <vitral/autodiff/gradcheck.hpp>
+#include <vitral/autodiff/layout.hpp>
+#include <vitral/autodiff/matmul.hpp>
+#include <vitral/autodiff/reduce.hpp>
+
+#include <doctest/doctest.h>
+
+using namespace vitral_tests;
+
+namespace {
+
+const auto x = normal(Dyn<3>{2, 3, 4}, 1), w = normal(Dyn<2>{4, 6}, 2);
+
+/// The error of op(x w), x w [2, 3, 6].
+template <class Op>
+double error_of(Op&& operation) {
+  return gradcheck([&](const auto& a, const auto& b) { return operation(matmul(a, b)); }, x, w);
+}
+
+}  // namespace
+
+TEST_CASE("the gradient of reshape agrees with finite differences") {
+  CHECK(error_of([](const auto& h) { return reshape(h, Dyn<2>{9, 4}); }) < gradient_tolerance);
+  CHECK(error_of([](const auto& h) { return square(reshape<Shape<36>>(h)); }) < gradient_tolerance);
+}
+
+TEST_CASE("the gradient of slice agrees with finite differences along every axis") {
+  CHECK(error_of([](const auto& h) { return slice<0>(h, 1, 1); }) < gradient_tolerance);
+  CHECK(error_of([](const auto& h) { return slice<1, 2>(h, 1); }) < gradient_tolerance);
+  CHECK(error_of([](const auto& h) { return slice<-1>(h, 2, 3); }) < gradient_tolerance);
+}
+
+TEST_CASE("the gradient of select agrees with finite differences along every axis") {
+  CHECK(error_of([](const auto& h) { return select<0>(h, 1); }) < gradient_tolerance);
+  CHECK(error_of([](const auto& h) { return select<1>(h, 0); }) < gradient_tolerance);
+  CHECK(error_of([](const auto& h) { return select<2>(h, 5); }) < gradient_tolerance);
+}
+
+TEST_CASE("gradients of overlapping slices add up") {
+  const auto fitting = [](const auto& h) { return slice<1>(h, 0, 2) * slice<1>(h, 1, 2) + slice<1>(h, 1, 1) * 0.5; };
+  CHECK(error_of(fitting) < gradient_tolerance);
+}
+
+TEST_CASE("the gradient of transpose agrees with finite differences for cyclic and other orders") {
+  CHECK(error_of([](const auto& h) { return transpose<1, 2, 0>(h); }) < gradient_tolerance);
+  CHECK(error_of([](const auto& h) { return transpose<2, 0, 1>(h); }) < gradient_tolerance);
+  CHECK(error_of([](const auto& h) { return transpose<0, 2, 1>(h) * 2; }) < gradient_tolerance);
+  CHECK(error_of([](const auto& h) { return transpose<-1, 1, 0>(h); }) < gradient_tolerance);
+}
+
+TEST_CASE("the gradient of concat of two agrees with finite differences along every axis") {
+  CHECK(error_of([](const auto& h) { return concat<0>(h, square(h)); }) < gradient_tolerance);
+  CHECK(error_of([](const auto& h) { return concat<1>(slice<1>(h, 0, 1), h); }) < gradient_tolerance);
+  CHECK(error_of([](const auto& h) { return concat<2>(h, slice<2>(h, 3, 2)); }) < gradient_tolerance);
+}
+
+TEST_CASE("the gradient of concat of three agrees with finite differences, constants among them") {
+  const auto f = [](const auto& a, const auto& b, const auto& c) { return concat<1>(matmul(a, b), c, tanh(matmul(a, b))); };
+  CHECK(gradcheck(f, x, w, normal(Dyn<3>{2, 2, 6}, 3)) < gradient_tolerance);
+  const auto constant = normal(Dyn<3>{2, 1, 6}, 4);
+  CHECK(error_of([&](const auto& h) { return concat<1>(constant, h, constant); }) < gradient_tolerance);
+}
+
+TEST_CASE("the gradient of gather agrees with finite differences where an index occurs twice") {
+  const auto rows = Tensor<int, Dyn<1>>::from({1, 0, 1, 1}, {4});
+  CHECK(error_of([&](const auto& h) { return square(gather(h, rows)); }) < gradient_tolerance);
+}
+
+TEST_CASE("the gradient of gather adds to one that is there, and is zero for rows that nobody takes") {
+  const auto rows = Tensor<int, Dyn<1>>::from({2, 2}, {2});
+  const auto table = normal(Dyn<2>{3, 2}, 5);
+  CHECK(gradcheck([&](const auto& t) { return gather(t, rows) * sum(t); }, table) < gradient_tolerance);
+  Tape tape;
+  const auto v = tape.watch(table);
+  tape.backward(sum(gather(v, rows)));
+  CHECK(v.grad().to_vector() == std::vector<double>{0, 0, 0, 0, 2, 2});
+}
+
+TEST_CASE("gather refuses an index outside the table") {
+  const auto rows = Tensor<int, Dyn<1>>::from({3}, {1});
+  CHECK_THROWS_AS(static_cast<void>(gather(normal(Dyn<2>{3, 2}, 5), rows)), Error);
+}
+
+TEST_CASE("errors of moving operations say what does not fit") {
+  CHECK_THROWS_WITH_AS(static_cast<void>(slice<1>(x, 2, 2)), doctest::Contains("[2, 4) is outside axis 1 of [2, 3, 4]"), Error);
+  CHECK_THROWS_WITH_AS(static_cast<void>(select<0>(x, 2)), doctest::Contains("2 is outside axis 0 of [2, 3, 4]"), Error);
+  CHECK_THROWS_WITH_AS(static_cast<void>(reshape(x, Dyn<2>{5, 5})), doctest::Contains("24 elements"), Error);
+  CHECK_THROWS_WITH_AS(static_cast<void>(concat<1>(x, normal(Dyn<3>{3, 3, 4}, 1))), doctest::Contains("differ along axis 0"),
+                       Error);
+}

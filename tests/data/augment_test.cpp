@@ -1,0 +1,225 @@
+#include "temporary.hpp"
+
+#include <vitral/data/augment.hpp>
+
+#include <algorithm>
+#include <set>
+
+using namespace vitral;
+using testing::Computed;
+
+namespace {
+
+// An augmentation that does nothing but resize the whole picture, without normalisation.
+Augmentation nothing(int size) {
+  Augmentation a;
+  a.size = size;
+  a.crop_min = a.ratio_min = a.ratio_max = 1;
+  a.flip = a.jitter = a.gray = a.blur = a.solarize = 0;
+  a.normalize = {{0, 0, 0}, {1, 1, 1}};
+  return a;
+}
+
+std::vector<float> view(const Augmentation& a, const Image& image, Random random = {}) {
+  std::vector<float> out(static_cast<std::size_t>(3 * a.size * a.size));
+  a(image, random, out.data());
+  return out;
+}
+
+// How often `changed` differs from doing nothing, over 2000 draws.
+double rate(const Augmentation& changed) {
+  const Image image = Computed{1}.image(0);
+  const std::vector<float> plain = view(nothing(8), image);
+  int differing = 0;
+  for (std::uint64_t step = 0; step < 2000; ++step) differing += view(changed, image, {9, 4, step}) != plain;
+  return differing / 2000.0;
+}
+
+}  // namespace
+
+TEST_CASE("without any operation the view is the picture") {
+  const Image image = Computed{1}.image(0);
+  const std::vector<float> out = view(nothing(8), image);
+  for (std::size_t p = 0; p < 64; ++p)
+    for (std::size_t c = 0; c < 3; ++c) REQUIRE(out[c * 64 + p] == static_cast<float>(image.rgb[3 * p + c]) / 255);
+}
+
+TEST_CASE("a view is a function of the random family") {
+  const Image image = Computed{1, 20}.image(0);
+  const Augmentation a = moco_v3_augmentation(16).first;
+  CHECK(view(a, image, {1, 2, 3}) == view(a, image, {1, 2, 3}));
+  CHECK(view(a, image, {1, 2, 3}) != view(a, image, {1, 2, 4}));
+  CHECK(view(a, image, {1, 2, 3}) != view(a, image, {1, 3, 3}));
+  CHECK(view(a, image, {1, 2, 3}) != view(a, image, {2, 2, 3}));
+}
+
+TEST_CASE("each operation happens as often as its probability says") {
+  Augmentation a = nothing(8);
+  CHECK(rate(a) == 0);
+  a.flip = 0.5;
+  CHECK(rate(a) == doctest::Approx(0.5).epsilon(0.08));
+  a = nothing(8);
+  a.jitter = 0.8;
+  CHECK(rate(a) == doctest::Approx(0.8).epsilon(0.05));
+  a = nothing(8);
+  a.gray = 0.2;
+  CHECK(rate(a) == doctest::Approx(0.2).epsilon(0.15));
+  a = nothing(8);
+  a.blur = 0.1;
+  a.sigma_min = 1;
+  CHECK(rate(a) == doctest::Approx(0.1).epsilon(0.2));
+  a = nothing(8);
+  a.solarize = 0.2;
+  CHECK(rate(a) == doctest::Approx(0.2).epsilon(0.15));
+  a.solarize = 1;
+  CHECK(rate(a) == 1);
+}
+
+TEST_CASE("a certain flip is the exact mirror, a certain grayscale has equal channels") {
+  const Image image = Computed{1}.image(0);
+  Augmentation a = nothing(8);
+  const std::vector<float> plain = view(a, image);
+  a.flip = 1;
+  const std::vector<float> mirror = view(a, image);
+  for (std::size_t row = 0; row < 24; ++row)
+    for (std::size_t x = 0; x < 8; ++x) REQUIRE(mirror[row * 8 + x] == plain[row * 8 + 7 - x]);
+  a = nothing(8);
+  a.gray = 1;
+  const std::vector<float> gray = view(a, image);
+  CHECK(std::equal(gray.begin(), gray.begin() + 64, gray.begin() + 64));
+  CHECK(std::equal(gray.begin(), gray.begin() + 64, gray.begin() + 128));
+}
+
+TEST_CASE("jitter applies its four operations in each of the 24 orders") {
+  // With all four strong, two orders of the same factors give different pictures: count them at a fixed set of factors
+  // by drawing the order alone, as the code does, and looking at what comes out of a neutral picture.
+  std::set<std::uint32_t> orders;
+  for (std::uint64_t step = 0; step < 1000; ++step) orders.insert(Random{3, 1, step}.below(detail::draw_order, 24));
+  CHECK(orders.size() == 24);
+  Augmentation a = nothing(4);
+  a.jitter = 1;
+  a.contrast = a.saturation = a.hue = 0;
+  const Image gray{4, 4, std::vector<std::uint8_t>(48, 102)};
+  float low = 1, high = 0;
+  for (std::uint64_t step = 0; step < 1000; ++step) {
+    const float value = view(a, gray, {3, 1, step})[0];
+    low = std::min(low, value);
+    high = std::max(high, value);
+  }
+  CHECK(low == doctest::Approx(0.4 * 0.6).epsilon(0.02));   // factors fill [0.6, 1.4]
+  CHECK(high == doctest::Approx(0.4 * 1.4).epsilon(0.02));
+}
+
+TEST_CASE("crops lie inside, their areas and ratios in range, and they fill the range") {
+  Augmentation a;
+  double least = 1, most = 0;
+  bool at_left = false, at_right = false;
+  for (std::uint64_t step = 0; step < 3000; ++step) {
+    const Box box = a.crop(300, 400, {5, 0, step});
+    REQUIRE(box.top >= 0);
+    REQUIRE(box.left >= 0);
+    REQUIRE(box.top + box.height <= 300);
+    REQUIRE(box.left + box.width <= 400);
+    const double area = box.height * box.width / 120000.0, ratio = static_cast<double>(box.width) / box.height;
+    REQUIRE(area > 0.08 * 0.98);
+    REQUIRE(ratio > 0.75 * 0.98);
+    REQUIRE(ratio < 4.0 / 3 * 1.02);
+    least = std::min(least, area);
+    most = std::max(most, area);
+    at_left |= box.left < 10;
+    at_right |= box.left + box.width > 390;
+  }
+  CHECK(least < 0.1);
+  CHECK(most > 0.9);
+  CHECK(at_left);
+  CHECK(at_right);
+}
+
+TEST_CASE("a picture too long for any crop gets its largest central one") {
+  Augmentation a;
+  a.crop_min = 0.9;
+  const Box wide = a.crop(10, 1000, {});
+  CHECK(wide.height == 10);
+  CHECK(wide.width == 13);
+  CHECK(wide.left == 493);
+  const Box tall = a.crop(1000, 10, {});
+  CHECK(tall.width == 10);
+  CHECK(tall.height == 13);
+  const Box thin = a.crop(1, 1, {});
+  CHECK(thin.height == 1);
+}
+
+TEST_CASE("the presets are the published recipes") {
+  const auto [first, second] = moco_v3_augmentation(32);
+  CHECK(first.size == 32);
+  CHECK(first.blur == 1.0);
+  CHECK(first.solarize == 0.0);
+  CHECK(second.blur == 0.1);
+  CHECK(second.solarize == 0.2);
+  for (const Augmentation& a : {first, second}) {
+    CHECK(a.crop_min == 0.08);
+    CHECK(a.flip == 0.5);
+    CHECK(a.jitter == 0.8);
+    CHECK(a.brightness == 0.4);
+    CHECK(a.contrast == 0.4);
+    CHECK(a.saturation == 0.2);
+    CHECK(a.hue == 0.1);
+    CHECK(a.gray == 0.2);
+  }
+  CHECK(byol_augmentation(32).second.solarize == 0.2);
+  CHECK(byol_augmentation(32).second.interpolation == Interpolation::bicubic);
+  const auto [one, two] = simclr_augmentation(32);
+  CHECK(one.saturation == 0.8);
+  CHECK(one.hue == 0.2);
+  CHECK(one.blur == 0.5);
+  CHECK(two.blur == 0.5);
+  CHECK(two.solarize == 0.0);
+}
+
+TEST_CASE("impossible augmentations are errors") {
+  CHECK_THROWS_AS((void)moco_v3_augmentation(0), Error);
+  CHECK_THROWS_AS((void)two_views(moco_v3_augmentation(8).first, moco_v3_augmentation(9).second), Error);
+  Augmentation a;
+  a.crop_min = 0;
+  CHECK_THROWS_AS(check_augmentation(a), Error);
+  a = {};
+  a.sigma_min = 0;
+  CHECK_THROWS_AS(check_augmentation(a), Error);
+  CHECK_THROWS_AS(view(nothing(4), Image{}), Error);
+}
+
+TEST_CASE("normalisation subtracts the mean and divides by the deviation, ImageNet's by default") {
+  Augmentation a = nothing(2);
+  a.normalize = {};
+  const Image image{2, 2, std::vector<std::uint8_t>(12, 255)};
+  const std::vector<float> out = view(a, image);
+  CHECK(out[0] == doctest::Approx((1 - 0.485) / 0.229));
+  CHECK(out[4] == doctest::Approx((1 - 0.456) / 0.224));
+  CHECK(out[8] == doctest::Approx((1 - 0.406) / 0.225));
+}
+
+TEST_CASE("the centre view of a picture of its own size is the picture, of a larger one the middle 7/8") {
+  CenterView center = center_view(8);
+  center.normalize = {{0, 0, 0}, {1, 1, 1}};
+  std::vector<float> out(192);
+  const Image image = Computed{1}.image(0);
+  center(image, out.data());
+  CHECK(out == view(nothing(8), image));
+
+  center = center_view(7);  // the shorter side becomes 7 * 256 / 224 = 8 pixels: exact, and its top left 7 x 7 are kept
+  center.normalize = {{0, 0, 0}, {1, 1, 1}};
+  out.resize(147);
+  center(image, out.data());
+  for (std::size_t y = 0; y < 7; ++y)
+    for (std::size_t x = 0; x < 7; ++x)
+      REQUIRE(out[y * 7 + x] == static_cast<float>(image.rgb[(y * 8 + x) * 3]) / 255);
+
+  Image wide{4, 10, std::vector<std::uint8_t>(120, 0)};  // the centre of a wide picture: columns 3 to 6
+  for (std::size_t y = 0; y < 4; ++y) std::fill_n(wide.rgb.begin() + static_cast<long>(y * 30 + 9), 12, std::uint8_t{255});
+  center = center_view(4);
+  center.normalize = {{0, 0, 0}, {1, 1, 1}};
+  out.resize(48);
+  center(wide, out.data());
+  CHECK(out == std::vector<float>(48, 1.0f));
+  CHECK_THROWS_AS((void)center_view(0), Error);
+}
