@@ -35,6 +35,9 @@ endforeach()
 vitral_test(layers COMMAND bash "${CMAKE_CURRENT_SOURCE_DIR}/layers/check.sh" "${PROJECT_SOURCE_DIR}/include")
 vitral_test(layers.finds_violations COMMAND bash "${CMAKE_CURRENT_SOURCE_DIR}/layers/finds_violations.sh")
 
+# The code in the README is code that compiles.
+vitral_test(docs COMMAND bash "${CMAKE_CURRENT_SOURCE_DIR}/docs/check.sh")
+
 # Every header compiles alone, without a warning.
 foreach(compiler IN LISTS compilers)
   vitral_test(headers.${compiler} PROCESSORS 2 COMMAND bash "${CMAKE_CURRENT_SOURCE_DIR}/headers/check.sh"

@@ -31,7 +31,6 @@ struct ViT {
   using activation = T;
   using scalar = compute_t<T>;  // of the parameters
   static constexpr int W = Size.width;
-  using Images = Shape<dyn, 3, Size.image, Size.image>;
 
   ViTSize size;
   PatchEmbed<W, Size.patch, scalar, B> patch_embed;

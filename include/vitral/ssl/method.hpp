@@ -99,7 +99,7 @@ struct TeacherMethod {
                           const Training& mode) const {
     const int batch = view1.extent(0);
     const auto both = concat<0>(view1, view2);  // the encoder treats images one by one, the heads' BatchNorm view by view
-    const auto targets = teacher.features(both, mode);
+    const auto targets = teacher.features(both, Evaluation{});  // nothing is dropped from a target
     const auto t1 = teacher.project(detail::rows_of_blocks(targets, 0, batch), mode).back();
     const auto t2 = teacher.project(detail::rows_of_blocks(targets, batch, batch), mode).back();
 
@@ -140,12 +140,16 @@ struct TeacherMethod {
  private:
   template <class M>
   static void move_towards(M& average, const M& source, double momentum) {
-    std::vector<Tensor<scalar, Shape<dyn>, backend>> values;
-    for_each_parameter(source, [&](const std::string&, const auto& p) { values.push_back(flat(p.value)); });
+    std::vector<std::optional<Tensor<scalar, Shape<dyn>, backend>>> values;  // frozen ones are equal and stay so
+    for_each_parameter(source, [&](const std::string&, const auto& p) {
+      values.emplace_back();
+      if (p.trainable) values.back() = flat(p.value);
+    });
     std::size_t i = 0;
     for_each_parameter(average, [&](const std::string&, auto& p) {
+      const auto& value = values[i++];
       const auto target = flat(p.value);
-      assign(target, target * momentum + values[i++] * (1 - momentum));
+      if (value) assign(target, target * momentum + *value * (1 - momentum));
     });
   }
 };

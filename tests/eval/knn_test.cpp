@@ -1,0 +1,85 @@
+#include <vitral/eval/knn.hpp>
+#include <vitral/io/safetensors.hpp>
+#include <vitral/models/vit.hpp>
+
+#include <doctest/doctest.h>
+
+using namespace vitral;
+
+namespace {
+
+Features features(const std::vector<float>& rows, int width, const std::vector<int>& labels, int classes) {
+  const Tensor<float, Shape<dyn, dyn>> x = Tensor<float, Shape<dyn, dyn>>::from(
+      rows, {static_cast<int>(rows.size()) / width, width});
+  return {l2_normalize(x), labels, classes};
+}
+
+/// Pictures of one gray level each; the label is whether it is bright.
+struct GrayLevels {
+  long size() const { return 40; }
+  Image image(long i) const { return {8, 8, std::vector<std::uint8_t>(8 * 8 * 3, static_cast<std::uint8_t>(6 * i))}; }
+  int label(long i) const { return i >= 20; }
+  std::vector<std::string> classes() const { return {"dark", "bright"}; }
+  std::string name() const { return "gray levels"; }
+};
+
+}  // namespace
+
+TEST_CASE("k-NN predicts what the PyTorch oracle predicts") {
+  const SafetensorsFile file(VITRAL_TESTS_DIR "/fixtures/operations.safetensors");
+  const int width = static_cast<int>(file.tensor("knn/train_x").shape[1]);
+  const auto ints = [&](const char* name) {
+    const auto values = file.values<std::int32_t>(name);
+    return std::vector<int>(values.begin(), values.end());
+  };
+  const int classes = ints("knn/classes")[0];
+  const Features train = features(file.values<float>("knn/train_x"), width, ints("knn/train_y"), classes);
+  const Features test = features(file.values<float>("knn/test_x"), width, {}, classes);
+  const KnnOptions options{ints("knn/k")[0], file.values<double>("knn/temperature")[0]};
+  CHECK(knn_classify(train, test, options) == ints("knn/y"));
+}
+
+TEST_CASE("nearest rows come in order, of equals the earlier one first") {
+  const std::vector<float> similarity{0.5f, 0.9f, 0.1f, 0.9f, 0.5f, 0.9f};
+  const auto nearest = detail::nearest_rows(similarity.data(), 6, 4);
+  std::vector<int> places;
+  for (const auto& [s, place] : nearest) places.push_back(place);
+  CHECK(places == std::vector<int>{1, 3, 5, 0});
+}
+
+TEST_CASE("the nearest neighbour outvotes two farther ones at a low temperature, not at a high one") {
+  const Features train = features({1, 0, 0.6f, 0.8f, 0.6f, -0.8f}, 2, {0, 1, 1}, 2);
+  const Features test = features({1, 0}, 2, {0}, 2);
+  CHECK(knn_classify(train, test, {3, 0.07}) == std::vector<int>{0});
+  CHECK(knn_classify(train, test, {3, 10.0}) == std::vector<int>{1});
+}
+
+TEST_CASE("k-NN says when there are fewer features than neighbours") {
+  const Features two = features({1, 0, 0, 1}, 2, {0, 1}, 2);
+  CHECK_THROWS_WITH_AS(static_cast<void>(knn_classify(two, two, {3})),
+                       doctest::Contains("k is 3, but there are 2 training features"), Error);
+}
+
+TEST_CASE("features of every layer have unit length and do not depend on the batch they are computed in") {
+  const ViT<Cpu, float> encoder(ViTSize{8, 4, 16, 3, 2}, Seed{1});
+  const auto one = extract_features(encoder, GrayLevels{}, 40, 7), other = extract_features(encoder, GrayLevels{}, 40, 40);
+  REQUIRE(one.size() == 3);
+  for (std::size_t layer = 0; layer < one.size(); ++layer) {
+    CHECK(one[layer].labels[19] == 0);
+    CHECK(one[layer].labels[20] == 1);
+    for (int i = 0; i < 40; ++i) {
+      float length = 0, difference = 0;
+      for (int j = 0; j < 16; ++j) {
+        length += one[layer].rows(i, j) * one[layer].rows(i, j);
+        difference += std::abs(one[layer].rows(i, j) - other[layer].rows(i, j));
+      }
+      CHECK(length == doctest::Approx(1).epsilon(1e-5));
+      CHECK(difference < 1e-4f);
+    }
+  }
+}
+
+TEST_CASE("even an untrained network tells dark pictures from bright ones") {
+  const ViT<Cpu, float> encoder(ViTSize{8, 4, 16, 2, 2}, Seed{1});
+  for (const double accuracy : knn_accuracy(encoder, GrayLevels{}, 40, GrayLevels{}, 40, {3})) CHECK(accuracy > 0.85);
+}
