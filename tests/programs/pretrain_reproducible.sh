@@ -1,6 +1,6 @@
 #!/bin/bash
 # The same seed gives bit-identical losses with 1 and 2 threads, any number of loader workers, and after Ctrl-C and --resume.
-. "$(dirname "$0")/common.sh"
+. "$(dirname "$0")/common.bash"
 
 run() { "$bin/pretrain" $tiny "$@" >"$work/log" 2>&1 || { cat "$work/log"; die "pretrain $*"; }; }
 

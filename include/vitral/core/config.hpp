@@ -31,3 +31,12 @@
 #else
 #define VITRAL_NO_UNIQUE_ADDRESS [[no_unique_address]]
 #endif
+
+// Around loops that ask for SIMD: clang warns a user where a function, such as std::erf, has no such form.
+#if defined(__clang__)
+#define VITRAL_KERNELS_BEGIN _Pragma("clang diagnostic push") _Pragma("clang diagnostic ignored \"-Wpass-failed\"")
+#define VITRAL_KERNELS_END _Pragma("clang diagnostic pop")
+#else
+#define VITRAL_KERNELS_BEGIN
+#define VITRAL_KERNELS_END
+#endif

@@ -4,6 +4,7 @@
 #include <vitral/backend/cpu/lanes.hpp>
 #include <vitral/backend/cpu/threads.hpp>
 
+VITRAL_KERNELS_BEGIN
 namespace vitral::inline VITRAL_ABI::cpu {
 
 /// Elements of one task: enough to outweigh its start, few enough that two cores share small tensors.
@@ -58,3 +59,4 @@ void evaluate_window(const Space<R>& space, const Plan& plan, const LeafPlan<T, 
 }
 
 }  // namespace vitral::inline VITRAL_ABI::cpu
+VITRAL_KERNELS_END

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 
+VITRAL_KERNELS_BEGIN
 namespace vitral::inline VITRAL_ABI::cpu {
 
 /// Elements of a piece: buffers of a handful of leaves stay in the first-level cache.
@@ -146,3 +147,4 @@ void for_each_piece(const Space<R>& space, long begin, long end, F&& f) {
 }
 
 }  // namespace vitral::inline VITRAL_ABI::cpu
+VITRAL_KERNELS_END

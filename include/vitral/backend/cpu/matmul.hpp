@@ -16,6 +16,7 @@
 #include <concepts>
 #include <type_traits>
 
+VITRAL_KERNELS_BEGIN
 namespace vitral::inline VITRAL_ABI::cpu {
 
 namespace detail {
@@ -223,3 +224,4 @@ void matmul(Matrix<const A> a, Matrix<const B> b, Matrix<C> c, bool accumulate, 
 }
 
 }  // namespace vitral::inline VITRAL_ABI::cpu
+VITRAL_KERNELS_END

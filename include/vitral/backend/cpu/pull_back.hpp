@@ -6,6 +6,7 @@
 
 #include <vector>
 
+VITRAL_KERNELS_BEGIN
 namespace vitral::inline VITRAL_ABI::cpu {
 
 template <class C>
@@ -145,3 +146,4 @@ void pull_back(const Space<R>& space, const Plan& plan, const Targets& targets, 
 }
 
 }  // namespace vitral::inline VITRAL_ABI::cpu
+VITRAL_KERNELS_END

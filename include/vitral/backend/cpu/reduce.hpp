@@ -7,6 +7,7 @@
 #include <limits>
 #include <vector>
 
+VITRAL_KERNELS_BEGIN
 namespace vitral::inline VITRAL_ABI::cpu {
 
 template <class Reader>
@@ -89,3 +90,4 @@ void reduce_max(const Space<R>& space, const Plan& plan, Reduction r, T* out, in
 }
 
 }  // namespace vitral::inline VITRAL_ABI::cpu
+VITRAL_KERNELS_END

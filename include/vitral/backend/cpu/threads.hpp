@@ -7,6 +7,7 @@
 
 #include <omp.h>
 
+VITRAL_KERNELS_BEGIN
 namespace vitral::inline VITRAL_ABI::cpu {
 
 /// The number of threads that parallel work uses.
@@ -57,3 +58,4 @@ void parallel_for(long tasks, F&& task) {
 }
 
 }  // namespace vitral::inline VITRAL_ABI::cpu
+VITRAL_KERNELS_END
