@@ -1,4 +1,4 @@
-// What every backend has to do (backend/backend.hpp), against plain loops in double. To test another one, add it to `All`.
+// What every backend has to do (backend/backend.hpp), against plain loops in double. Another one is added to `All`.
 #include <vitral/autodiff/record.hpp>
 #include <vitral/backend/backend.hpp>
 #include <vitral/backend/cpu/cpu.hpp>
@@ -146,7 +146,7 @@ Numbers product(const Numbers& a, const Numbers& b, long m, long k, long n) {
 
 }  // namespace
 
-TEST_CASE_TEMPLATE_DEFINE("a backend multiplies matrices and transposed ones, adds, and applies an epilogue", X, matmul_) {
+TEST_CASE_TEMPLATE_DEFINE("a backend multiplies matrices and transposed ones, adds, applies an epilogue", X, matmul_) {
   using B = typename X::Backend_;
   using T = typename X::Scalar;
   constexpr long m = 37, k = 20, n = 18;
@@ -195,7 +195,7 @@ TEST_CASE_TEMPLATE_DEFINE("a backend multiplies batches", X, batched_matmul_) {
 }
 TEST_CASE_TEMPLATE_APPLY(batched_matmul_, All);
 
-TEST_CASE_TEMPLATE_DEFINE("a backend's layer_norm and batch_norm agree with their formulas, forward and backward", X, norm_) {
+TEST_CASE_TEMPLATE_DEFINE("a backend's layer_norm and batch_norm agree with their formulas, both passes", X, norm_) {
   using B = typename X::Backend_;
   using T = typename X::Scalar;
   using P = compute_t<T>;
@@ -213,7 +213,8 @@ TEST_CASE_TEMPLATE_DEFINE("a backend's layer_norm and batch_norm agree with thei
     const auto mean = put<B, P>(Numbers(at(groups))), rstd = put<B, P>(Numbers(at(groups)));
     const auto running_mean = put<B, P>(Numbers(cols, 0.5)), running_var = put<B, P>(Numbers(cols, 2));
     if (by_rows)
-      B::layer_norm_forward(in.data(), scale.data(), shift.data(), out.data(), mean.data(), rstd.data(), rows, cols, eps);
+      B::layer_norm_forward(in.data(), scale.data(), shift.data(), out.data(), mean.data(), rstd.data(), rows, cols,
+                            eps);
     else
       B::batch_norm_forward(in.data(), scale.data(), shift.data(), out.data(), mean.data(), rstd.data(),
                             running_mean.data(), running_var.data(), 0.1, eps, rows, cols);
@@ -228,11 +229,11 @@ TEST_CASE_TEMPLATE_DEFINE("a backend's layer_norm and batch_norm agree with thei
     };
     CHECK(gap(take(out), reference(x, gamma, beta)) < tolerance<T>());
     if (!by_rows) {
-      Numbers column(rows), moments[2];
+      Numbers moments[2];
       for (std::size_t c = 0; c < cols; ++c) {
         double sum = 0, squares = 0;
         for (std::size_t i = 0; i < rows; ++i) sum += x[i * cols + c] / rows;
-        for (std::size_t i = 0; i < rows; ++i) squares += (x[i * cols + c] - sum) * (x[i * cols + c] - sum) / (rows - 1);
+        for (std::size_t i = 0; i < rows; ++i) squares += std::pow(x[i * cols + c] - sum, 2) / (rows - 1);
         moments[0].push_back(0.9 * 0.5 + 0.1 * sum);
         moments[1].push_back(0.9 * 2 + 0.1 * squares);
       }
@@ -242,8 +243,8 @@ TEST_CASE_TEMPLATE_DEFINE("a backend's layer_norm and batch_norm agree with thei
 
     const auto backward = [&](T* dx, bool add_dx, P* dgamma, bool add_dgamma, P* dbeta, bool add_dbeta) {
       const auto arguments = [&](auto run) {
-        run(in.data(), scale.data(), mean.data(), rstd.data(), dy.data(), dx, add_dx, dgamma, add_dgamma, dbeta, add_dbeta,
-            rows, cols);
+        run(in.data(), scale.data(), mean.data(), rstd.data(), dy.data(), dx, add_dx, dgamma, add_dgamma, dbeta,
+            add_dbeta, rows, cols);
       };
       if (by_rows)
         arguments([](auto... a) { B::layer_norm_backward(a...); });
@@ -346,7 +347,8 @@ TEST_CASE_TEMPLATE_DEFINE("a backend's attention agrees with its formula, forwar
         }
     return out;
   };
-  const Numbers q = normal<T>(queries, 13), k = normal<T>(keys, 14), v = normal<T>(keys, 15), up = normal<T>(queries, 16);
+  const Numbers q = normal<T>(queries, 13), k = normal<T>(keys, 14), v = normal<T>(keys, 15);
+  const Numbers up = normal<T>(queries, 16);
   const auto q_in = put<B, T>(q), k_in = put<B, T>(k), v_in = put<B, T>(v), dy = put<B, T>(up);
   const auto out = put<B, T>(Numbers(queries));
   const auto lse = put<B, P>(Numbers(at(size.batch * size.heads * size.queries)));
@@ -382,7 +384,7 @@ TEST_CASE_TEMPLATE_DEFINE("a backend gathers rows, adds them back in order, and 
 }
 TEST_CASE_TEMPLATE_APPLY(gather_, All);
 
-TEST_CASE_TEMPLATE_DEFINE("a backend evaluates, reduces and differentiates expressions with broadcasting", X, expression_) {
+TEST_CASE_TEMPLATE_DEFINE("a backend evaluates, reduces and differentiates broadcast expressions", X, expression_) {
   using B = typename X::Backend_;
   using T = typename X::Scalar;
   constexpr int rows = 70, cols = 300;  // several pieces and tasks of any implementation

@@ -42,7 +42,8 @@ concept BackendMemory = requires(void* memory, T* to, const T* from, long count,
 template <class B, class T>
 concept BackendExpressions =
     requires(Space<2> space, T* out, const T* upstream, LeafPlan<T, 2> plan, GradientPlan<T, 2> target,
-             Reduction extents, double scale, int* places, Pack<T*, T*> outs, Pack<LeafPlan<T, 2>, LeafPlan<T, 2>> plans) {
+             Reduction extents, double scale, int* places, Pack<T*, T*> outs,
+             Pack<LeafPlan<T, 2>, LeafPlan<T, 2>> plans) {
       B::evaluate(space, out, plan);
       B::evaluate_together(space, outs, plans);
       B::evaluate_window(space, plan, plan, out);
@@ -52,8 +53,8 @@ concept BackendExpressions =
     };
 
 /// Products. a [m, k] and b [k, n] have any strides, c [m, n] dense rows (or dense columns without an epilogue) and
-/// must not overlap them. c = a b, or c += a b when `accumulate`, then the epilogue (tensor/matrix.hpp). T x T gives T, and
-/// bf16 x bf16 also float; sums are kept in P. Throws Error on shapes that do not fit.
+/// must not overlap them. c = a b, or c += a b when `accumulate`, then the epilogue (tensor/matrix.hpp). T x T
+/// gives T, and bf16 x bf16 also float; sums are kept in P. Throws Error on shapes that do not fit.
 template <class B, class T>
 concept BackendProducts = requires(Matrix<T> a, Matrix<compute_t<T>> wide, MatrixBatch<T> batch, bool accumulate,
                                    Epilogue<T> epilogue, Epilogue<compute_t<T>> wide_epilogue) {
@@ -102,7 +103,8 @@ concept BackendRows = requires(const T* x, T* y, const int* target, const comput
 /// scatter_add_rows     table[index[i]] += rows[i], in order of i for each element.
 template <class B, class T>
 concept BackendLookups = requires(Heads<const T> in, Heads<T> out, compute_t<T>* lse, const compute_t<T>* kept,
-                                  bool add, AttentionSize size, const T* from, T* to, const int* index, long rows, long cols) {
+                                  bool add, AttentionSize size, const T* from, T* to, const int* index, long rows,
+                                  long cols) {
   B::attention_forward(in, in, in, out, lse, size);
   B::attention_backward(in, in, in, in, kept, in, out, out, out, add, size);
   B::gather_rows(from, index, to, rows, cols, rows);

@@ -1,4 +1,4 @@
-// Pack: an aggregate list of values. std::tuple is not trivially copyable in libstdc++, so it cannot go to a CUDA kernel.
+// Pack: an aggregate list of values, for CUDA kernels too (libstdc++'s std::tuple is not trivially copyable).
 #pragma once
 
 #include <vitral/core/config.hpp>
