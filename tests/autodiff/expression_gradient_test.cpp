@@ -75,7 +75,8 @@ TEST_CASE("a gradient over several tasks and pieces is that of the elements") {
   const auto b = normal(Dyn<1>{columns}, 2);
   const auto c = normal(Dyn<2>{rows, 1}, 3);
   Tape tape;
-  const auto vx = tape.watch(x), vb = tape.watch(b), vc = tape.watch(c);
+  const auto vx = tape.watch(x), vc = tape.watch(c);
+  const auto vb = tape.watch(b);
   tape.backward(sum(vx * vb * vc));
   std::vector<double> dx(static_cast<std::size_t>(rows * columns)), db(static_cast<std::size_t>(columns)), dc(3);
   for (int i = 0; i < rows; ++i)
@@ -95,7 +96,8 @@ TEST_CASE("gradients are the same bits with one thread and with two") {
   const auto gradients = [&](int count) {
     cpu::set_threads(count);
     Tape tape;
-    const auto vx = tape.watch(x), vb = tape.watch(b);
+    const auto vx = tape.watch(x);
+    const auto vb = tape.watch(b);
     tape.backward(mean(gelu(vx * vb) + vb));
     auto out = vx.grad().to_vector();
     for (const float g : vb.grad().to_vector()) out.push_back(g);

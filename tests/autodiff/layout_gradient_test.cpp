@@ -12,7 +12,8 @@ using namespace vitral_tests;
 
 namespace {
 
-const auto x = normal(Dyn<3>{2, 3, 4}, 1), w = normal(Dyn<2>{4, 6}, 2);
+const auto x = normal(Dyn<3>{2, 3, 4}, 1);
+const auto w = normal(Dyn<2>{4, 6}, 2);
 
 /// The error of op(x w), x w [2, 3, 6].
 template <class Op>
@@ -40,8 +41,8 @@ TEST_CASE("the gradient of select agrees with finite differences along every axi
 }
 
 TEST_CASE("gradients of overlapping slices add up") {
-  const auto fitting = [](const auto& h) { return slice<1>(h, 0, 2) * slice<1>(h, 1, 2) + slice<1>(h, 1, 1) * 0.5; };
-  CHECK(error_of(fitting) < gradient_tolerance);
+  const auto overlapping = [](const auto& h) { return slice<1>(h, 0, 2) * slice<1>(h, 1, 2) + slice<1>(h, 1, 1) * 0.5; };
+  CHECK(error_of(overlapping) < gradient_tolerance);
 }
 
 TEST_CASE("the gradient of transpose agrees with finite differences for cyclic and other orders") {

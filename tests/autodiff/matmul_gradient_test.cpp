@@ -66,7 +66,8 @@ TEST_CASE("the gradient of batched_matmul agrees with finite differences") {
 }
 
 TEST_CASE("the gradient of attention agrees with finite differences") {
-  const auto qkv = normal(Dyn<3>{2, 4, 3}, 5), w = normal(Dyn<2>{3, 12}, 6);
+  const auto qkv = normal(Dyn<3>{2, 4, 3}, 5);
+  const auto w = normal(Dyn<2>{3, 12}, 6);
   CHECK(gradcheck([](const auto& a, const auto& w0) { return attention(matmul(a, w0), 1); }, qkv, w) < gradient_tolerance);
   CHECK(gradcheck([](const auto& a, const auto& w0) { return attention(matmul(a, w0), 2); }, qkv, w) < gradient_tolerance);
 }

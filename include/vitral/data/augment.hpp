@@ -1,5 +1,5 @@
 // The published augmentation recipes of SimCLR, BYOL and MoCo v3, and the fixed view that evaluation uses.
-// Chen et al. 2020 (A Simple Framework ..., appendix A); Grill et al. 2020 (appendix B, table 6); Chen, Xie and He 2021.
+// Chen et al. 2020 (SimCLR, appendix A); Grill et al. 2020 (BYOL, appendix B, table 6); Chen, Xie and He 2021.
 #pragma once
 
 #include <vitral/core/config.hpp>
@@ -73,14 +73,18 @@ enum Draw : std::uint64_t {
 
 inline double between(double low, double high, double unit) { return low + (high - low) * unit; }
 
+/// One of the 24 orders of four operations, for code 0 ... 23.
+inline std::array<int, 4> jitter_order(std::uint32_t code) {
+  std::array<int, 4> order{0, 1, 2, 3};
+  for (std::uint32_t left = 4; left > 1; code /= left, --left) std::swap(order[left - 1], order[code % left]);
+  return order;
+}
+
 inline void jitter(const Augmentation& a, Random random, float* planes, int count) {
   const auto factor = [&](double strength, Draw draw) {
     return static_cast<float>(between(std::max(0.0, 1 - strength), 1 + strength, random.uniform(draw)));
   };
-  std::array<int, 4> order{0, 1, 2, 3};  // one of 24 orders, drawn at once
-  std::uint32_t code = random.below(draw_order, 24);
-  for (std::uint32_t left = 4; left > 1; code /= left, --left) std::swap(order[left - 1], order[code % left]);
-  for (const int operation : order) {
+  for (const int operation : jitter_order(random.below(draw_order, 24))) {
     if (operation == 0 && a.brightness > 0) adjust_brightness(planes, count, factor(a.brightness, draw_brightness));
     if (operation == 1 && a.contrast > 0) adjust_contrast(planes, count, factor(a.contrast, draw_contrast));
     if (operation == 2 && a.saturation > 0) adjust_saturation(planes, count, factor(a.saturation, draw_saturation));
@@ -184,8 +188,8 @@ inline void check_augmentation(const Augmentation& a) {
   return {view, view};
 }
 
-/// The view for evaluation, without chance: the shorter side is resized to `size` (to size * 256 / 224 where the picture
-/// is larger than that view), the centre is cut out and normalised.
+/// The view for evaluation, without chance: the shorter side is resized to `size` (to size * 256 / 224 where it is
+/// larger than `size`), the centre is cut out and normalised.
 struct CenterView {
   int size = 224;
   Interpolation interpolation = Interpolation::bilinear;

@@ -61,7 +61,7 @@ class Cifar10 {
   void append(const std::filesystem::path& path) {
     const std::vector<std::uint8_t> bytes = read_bytes(path);
     check(!bytes.empty() && bytes.size() % record == 0, path.string(), ": truncated, ", bytes.size(),
-          " bytes are not whole records of ", record, " bytes; run `bash examples/fetch_cifar10.sh DIR` to get it again");
+          " bytes are not whole records of ", record, " bytes; get it again with `bash examples/fetch_cifar10.sh DIR`");
     for (std::size_t at = 0; at < bytes.size(); at += record)
       check(bytes[at] < 10, path.string(), ": label ", int{bytes[at]}, " of record ", at / record,
             ", expected 0 to 9; is this CIFAR-10's binary version?");

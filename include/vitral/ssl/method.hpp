@@ -140,16 +140,12 @@ struct TeacherMethod {
  private:
   template <class M>
   static void move_towards(M& average, const M& source, double momentum) {
-    std::vector<std::optional<Tensor<scalar, Shape<dyn>, backend>>> values;  // frozen ones are equal and stay so
-    for_each_parameter(source, [&](const std::string&, const auto& p) {
-      values.emplace_back();
-      if (p.trainable) values.back() = flat(p.value);
-    });
+    std::vector<Tensor<scalar, Shape<dyn>, backend>> values;
+    for_each_parameter(source, [&](const std::string&, const auto& p) { values.push_back(flat(p.value)); });
     std::size_t i = 0;
     for_each_parameter(average, [&](const std::string&, auto& p) {
-      const auto& value = values[i++];
       const auto target = flat(p.value);
-      if (value) assign(target, target * momentum + *value * (1 - momentum));
+      assign(target, target + (values[i++] - target) * (1 - momentum));  // in this form, what is equal stays equal
     });
   }
 };
