@@ -53,5 +53,6 @@ for name, (_, steps, _, log) in zip(names, runs):
 print("\nThe losses of the two methods are sums of different numbers of terms and do not compare. Commands:\n\n```sh")
 free = {"arch", "out"}
 for options, *_ in runs:
+    options["data"] = "DIR"
     print("pretrain " + " ".join(f"--{key} {value}" for key, value in options.items() if key not in free))
 print("```")

@@ -6,6 +6,7 @@
 
 #include <array>
 #include <initializer_list>
+#include <type_traits>
 #include <utility>
 
 namespace vitral::inline VITRAL_ABI {
@@ -17,6 +18,13 @@ inline constexpr int dyn = -1;
 constexpr int times(int a, int b) { return a == dyn || b == dyn ? dyn : a * b; }
 constexpr int plus(int a, int b) { return a == dyn || b == dyn ? dyn : a + b; }
 constexpr int divided(int a, int b) { return a == dyn || b == dyn ? dyn : a / b; }
+
+namespace detail {
+
+/// The run-time extents of a static shape: no storage, where std::array<int, 0> is not an empty class.
+struct NoExtents {};
+
+}  // namespace detail
 
 /// `Shape<4, dyn, 192>`: a static extent costs no storage and is checked at compile time, a `dyn` one at run time.
 template <int... E>
@@ -37,7 +45,10 @@ struct Shape {
 
   constexpr int operator[](int axis) const {
     const int fixed = static_extent(axis);
-    return fixed != dyn ? fixed : dynamic_[dynamic_index(axis)];
+    if constexpr (is_static)
+      return fixed;
+    else
+      return fixed != dyn ? fixed : dynamic_[dynamic_index(axis)];
   }
 
   [[nodiscard]] constexpr long size() const {
@@ -61,7 +72,7 @@ struct Shape {
     return n;
   }
 
-  std::array<int, dynamic_count> dynamic_{};
+  VITRAL_NO_UNIQUE_ADDRESS std::conditional_t<is_static, detail::NoExtents, std::array<int, dynamic_count>> dynamic_{};
 };
 
 /// "[64, 192]"
@@ -77,15 +88,15 @@ constexpr Shape<E...>::Shape(const int* extents, int count) {
   if (count != rank && count != dynamic_count)
     fail("a shape of ", rank, " extents, ", dynamic_count, " of them dynamic, was given ", count, " numbers; give all or the dynamic ones");
   const bool complete = count == rank;
-  std::size_t next = 0;
+  [[maybe_unused]] std::size_t next = 0;
   for (int i = 0; i < rank; ++i) {
     const bool is_dynamic = static_extent(i) == dyn;
     if (!complete && !is_dynamic) continue;
     const int given = *extents++;
     if (given < 0) fail("extent ", i, " of a shape is ", given, "; it must be 0 or more");
-    if (is_dynamic)
-      dynamic_[next++] = given;
-    else if (given != static_extent(i))
+    if constexpr (!is_static)
+      if (is_dynamic) dynamic_[next++] = given;
+    if (!is_dynamic && given != static_extent(i))
       fail("extent ", i, " is ", given, " but the type of the shape says ", static_extent(i));
   }
 }

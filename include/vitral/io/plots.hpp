@@ -121,7 +121,7 @@ inline void write_training_picture(const std::filesystem::path& path, const Trai
   const int panels = !curves.loss.empty() + accuracies;
   std::string script = join("set terminal pngcairo noenhanced size ", 620 * panels, ",460 font 'Sans,12'\nset output ",
                             detail::gnuplot_string(file.temporary().native()), "\nset multiplot layout 1,", panels,
-                            " title ", detail::gnuplot_string(curves.title), " margins ", panels == 2 ? 0.07 : 0.13,
+                            " title ", detail::gnuplot_string(curves.title), " margins ", panels == 2 ? 0.085 : 0.15,
                             ",0.97,0.16,0.83 spacing 0.09\nset border 3 lc rgb '#555555'\nset tics nomirror out\n",
                             "set grid lc rgb '#dddddd' lt 1\n",
                             "set key at graph 0.5,1.09 center horizontal Left reverse samplen 3\n");
