@@ -4,6 +4,8 @@
 #include <vitral/backend/cpu/cpu.hpp>
 #include <vitral/tensor/evaluate.hpp>
 
+#include <limits>
+
 namespace vitral_tests {
 
 using namespace vitral;
@@ -31,16 +33,16 @@ std::vector<double> doubles(const Tensor<T, S>& x) {
   return out;
 }
 
-/// max |a - b| / max(1, max |b|); infinity where the sizes differ or a number is NaN.
+/// max |a - b| / max |b|, or max |a| where b is zero; infinity where the sizes differ or a number is NaN.
 inline double distance(const std::vector<double>& a, const std::vector<double>& b) {
   if (a.size() != b.size()) return std::numeric_limits<double>::infinity();
-  double difference = 0, scale = 1;
+  double difference = 0, scale = 0;
   for (std::size_t i = 0; i < a.size(); ++i) {
     if (std::isnan(a[i]) || std::isnan(b[i])) return std::numeric_limits<double>::infinity();
-    difference = std::max(difference, std::abs(a[i] - b[i]));
+    if (a[i] != b[i]) difference = std::max(difference, std::abs(a[i] - b[i]));
     scale = std::max(scale, std::abs(b[i]));
   }
-  return difference / scale;
+  return difference / (scale > 0 ? scale : 1);
 }
 
 /// Central differences of step 1e-5 in double are good for about 1e-9; a wrong derivative is wrong by far more than this.

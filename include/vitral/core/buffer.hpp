@@ -52,12 +52,14 @@ class Pool {
         idle.pop_back();
         return block;
       }
-      held_ += size_of_class(size_class);
     }
+    void* const data = B::allocate(size_of_class(size_class));
     auto* block = new Block;
-    block->data = B::allocate(size_of_class(size_class));
+    block->data = data;
     block->size_class = size_class;
     block->release = [](Block* b) { instance().put_back(b); };
+    const std::lock_guard lock(mutex_);
+    held_ += size_of_class(size_class);
     return block;
   }
 

@@ -44,14 +44,14 @@ struct DropPath {
   [[nodiscard]] auto add(const Operand auto& residual, const Operand auto& branch, const Mode& mode = {}) const {
     using S = shape_of<decltype(branch)>;
     if constexpr (std::is_same_v<Mode, Training>) {
+      detail::check_probability("DropPath", p);
       if (p > 0) {
-        detail::check_probability("DropPath", p);
         using PerSample = decltype([]<int... I>(std::integer_sequence<int, I...>) {
           return Shape<(I == 0 ? S::static_extent(0) : 1)...>{};
         }(std::make_integer_sequence<int, S::rank>{}));
         std::array<int, S::rank> extents;
         extents.fill(1);
-        extents[0] = branch.extent(0);
+        extents[0] = branch.shape()[0];
         return eval(residual + branch * detail::keep_scale(mode.draw(), PerSample(extents), p));
       }
     }

@@ -45,7 +45,7 @@ template <int Axis, int Count = dyn, detail::Stored X>
 [[nodiscard]] auto slice_view(const X& x, int begin, int count = Count) {
   constexpr int axis = axis_of<shape_of<X>, Axis>;
   using S = replace_extent<shape_of<X>, axis, Count>;
-  check(begin >= 0 && count >= 0 && begin + count <= x.extent(axis), "slice: [", begin, ", ", begin + count,
+  check(begin >= 0 && count >= 0 && begin <= x.extent(axis) - count, "slice: [", begin, ", ", long{begin} + count,
         ") is outside axis ", axis, " of ", to_string(x.shape()));
   auto extents = x.shape().all();
   extents[axis] = count;

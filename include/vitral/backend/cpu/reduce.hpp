@@ -22,7 +22,7 @@ auto sum_of(const Reader& reader, long count) {
 template <int R, class Plan, class T>
 void reduce_sum(const Space<R>& space, const Plan& plan, Reduction r, double scale, T* out) {
   using C = typename reader_of<Plan>::value_type;
-  const long columns = std::min(r.inner, chunk);                 // columns summed side by side
+  const long columns = std::clamp(r.inner, 1L, chunk);           // columns summed side by side
   const long column_blocks = (r.inner + columns - 1) / columns;
   const long whole = r.outer * column_blocks;
   const long length = std::max(1L, task_size / columns);         // summands of one partial sum

@@ -1,0 +1,231 @@
+// The tape itself: what is recorded, when it is freed, how gradients accumulate.
+#include "../random_tensor.hpp"
+
+#include <vitral/autodiff/layout.hpp>
+#include <vitral/autodiff/matmul.hpp>
+#include <vitral/autodiff/reduce.hpp>
+
+#include <doctest/doctest.h>
+
+using namespace vitral_tests;
+
+namespace {
+
+const auto x = normal(Dyn<2>{3, 4}, 1), w = normal(Dyn<2>{4, 4}, 2);
+
+const auto layer = [](const auto& a) { return matmul(tanh(a * 2), w); };
+
+std::vector<double> twice(std::vector<double> values) {
+  for (double& v : values) v *= 2;
+  return values;
+}
+
+}  // namespace
+
+TEST_CASE("a product's gradient is written by hand here") {
+  Tape tape;
+  const auto a = tape.watch(Tensor<double, Shape<2>>::from({3, 5}, {})), b = tape.watch(Tensor<double, Shape<2>>::from({7, 11}, {}));
+  tape.backward(sum(a * b * a));
+  CHECK(a.grad().to_vector() == std::vector<double>{42, 110});
+  CHECK(b.grad().to_vector() == std::vector<double>{9, 25});
+}
+
+TEST_CASE("the gradient of a leaf that nothing reached is zero") {
+  Tape tape;
+  const auto a = tape.watch(x), b = tape.watch(w);
+  tape.backward(sum(a));
+  CHECK(b.grad().to_vector() == std::vector<double>(16, 0.0));
+  CHECK_FALSE(tape.has_grad(w.data()));
+  CHECK(tape.has_grad(x.data()));
+}
+
+TEST_CASE("gradients accumulate over backward passes until zero_grad") {
+  Tape tape;
+  const auto a = tape.watch(x);
+  const auto pass = [&] { tape.backward(sum(exp(a))); };
+  pass();
+  const auto once = a.grad().to_vector();
+  pass();
+  CHECK(a.grad().to_vector() == twice(once));
+  tape.zero_grad();
+  CHECK(a.grad().to_vector() == std::vector<double>(12, 0.0));
+  pass();
+  CHECK(a.grad().to_vector() == once);
+}
+
+TEST_CASE("gradients of weights accumulate over backward passes") {
+  const Parameter<double, Dyn<2>> weight{w};
+  Tape tape;
+  const auto pass = [&] { tape.backward(sum(square(linear(tape.constant(x), weight)))); };
+  pass();
+  const auto once = tape.grad(weight).to_vector();
+  pass();
+  CHECK(distance(tape.grad(weight).to_vector(), twice(once)) < 1e-15);
+}
+
+TEST_CASE("a tensor has one gradient however often it is watched") {
+  Tape tape;
+  const auto a = tape.watch(x), b = tape.watch(x);
+  tape.backward(sum(a + 2 * b));
+  CHECK(a.grad().to_vector() == std::vector<double>(12, 3.0));
+  CHECK(b.grad().to_vector() == std::vector<double>(12, 3.0));
+}
+
+TEST_CASE("nodes are freed when they were walked") {
+  Tape tape;
+  const auto a = tape.watch(x);
+  const auto y = matmul(tanh(a), w);
+  CHECK(tape.recorded_nodes() == 2);
+  tape.backward(sum(y));
+  CHECK(tape.recorded_nodes() == 0);
+}
+
+TEST_CASE("memory that a node saved is given back as soon as it was walked") {
+  auto pool_blocks = [] {  // a fresh tensor of a size that nothing else has takes the block that is idle, if there is one
+    const Tensor<double, Dyn<2>> probe({37, 411});
+    return static_cast<const void*>(probe.data());
+  };
+  Tape tape;
+  const auto a = tape.watch(normal(Dyn<2>{37, 411}, 3));
+  const void* saved = nullptr;
+  auto loss = [&] {
+    const auto h = eval(exp(a));
+    saved = h.value().data();
+    return eval(sum(h * h));
+  }();
+  CHECK(pool_blocks() != saved);  // the tape holds it
+  tape.backward(loss);
+  tape.zero_grad();
+  bool found = false;
+  std::vector<Tensor<double, Dyn<2>>> kept;
+  for (int i = 0; i < 8 && !found; ++i) {
+    kept.emplace_back(Dyn<2>{37, 411});
+    found = kept.back().data() == saved;
+  }
+  CHECK(found);
+}
+
+TEST_CASE("a node that the loss does not depend on is not run and is freed") {
+  Tape tape;
+  const auto a = tape.watch(x), b = tape.watch(w);
+  const auto unused = eval(exp(b));
+  tape.backward(sum(a));
+  CHECK(tape.recorded_nodes() == 0);
+  CHECK_FALSE(tape.has_grad(w.data()));
+  CHECK(unused.extent(0) == 4);
+}
+
+TEST_CASE("clear forgets what was recorded, and the tape goes on") {
+  Tape tape;
+  const auto a = tape.watch(x);
+  static_cast<void>(eval(exp(a)));
+  CHECK(tape.recorded_nodes() == 1);
+  tape.clear();
+  CHECK(tape.recorded_nodes() == 0);
+  tape.backward(sum(3 * a));
+  CHECK(a.grad().to_vector() == std::vector<double>(12, 3.0));
+}
+
+TEST_CASE("a constant records nothing") {
+  Tape tape;
+  const auto a = tape.constant(x);
+  const auto y = layer(a);
+  CHECK(tape.recorded_nodes() == 0);
+  CHECK(y.value().to_vector() == layer(x).to_vector());
+}
+
+TEST_CASE("a constant beside a trainable parameter is recorded, beside a frozen one it is not") {
+  Parameter<double, Dyn<2>> weight{w};
+  Tape tape;
+  static_cast<void>(linear(tape.constant(x), weight));
+  CHECK(tape.recorded_nodes() == 1);
+  weight.trainable = false;
+  static_cast<void>(linear(tape.constant(x), weight));
+  static_cast<void>(eval(tape.constant(w) + weight));
+  CHECK(tape.recorded_nodes() == 1);
+}
+
+TEST_CASE("a frozen parameter gets no gradient in an expression, its neighbour does") {
+  const Parameter<double, Dyn<2>> frozen{w, false}, trained{normal(Dyn<2>{4, 4}, 5)};
+  Tape tape;
+  tape.backward(sum(frozen * trained * tape.constant(normal(Dyn<2>{4, 4}, 6))));
+  CHECK_FALSE(tape.has_grad(frozen.value.data()));
+  CHECK(tape.has_grad(trained.value.data()));
+}
+
+TEST_CASE("detach stops the gradient and keeps the value") {
+  Tape tape;
+  const auto a = tape.watch(x);
+  const auto h = eval(exp(a));
+  tape.backward(sum(detach(h) * a));
+  CHECK(a.grad().to_vector() == h.value().to_vector());
+}
+
+TEST_CASE("two tapes live side by side") {
+  Tape first, second;
+  const auto a = first.watch(x), b = second.watch(x);
+  const auto ya = eval(sum(a * 2)), yb = eval(sum(b * 3));
+  first.backward(ya);
+  CHECK(second.recorded_nodes() > 0);
+  second.backward(yb);
+  CHECK(a.grad().to_vector() == std::vector<double>(12, 2.0));
+  CHECK(b.grad().to_vector() == std::vector<double>(12, 3.0));
+}
+
+TEST_CASE("mixing two tapes is an error") {
+  Tape first, second;
+  const auto a = first.watch(w), b = second.watch(w);
+  CHECK_THROWS_WITH_AS(static_cast<void>(eval(a + b)), doctest::Contains("two tapes"), Error);
+  CHECK_THROWS_WITH_AS(static_cast<void>(matmul(a, b)), doctest::Contains("two tapes"), Error);
+  CHECK_THROWS_WITH_AS(first.backward(eval(sum(b))), doctest::Contains("another tape"), Error);
+}
+
+TEST_CASE("a loss must be one number") {
+  Tape tape;
+  const auto a = tape.watch(x);
+  CHECK_THROWS_WITH_AS(tape.backward(exp(a)), doctest::Contains("[3, 4]; reduce it to one number"), Error);
+}
+
+TEST_CASE("an upstream gradient stands in for a loss") {
+  Tape tape;
+  const auto a = tape.watch(x);
+  const auto upstream = normal(Dyn<2>{3, 4}, 9);
+  tape.backward(eval(2 * a), upstream);
+  CHECK(a.grad().to_vector() == twice(upstream.to_vector()));
+}
+
+TEST_CASE("the upstream gradient stays the caller's") {
+  Tape tape;
+  const auto a = tape.watch(x);
+  const auto upstream = normal(Dyn<2>{3, 4}, 9);
+  const auto before = upstream.to_vector();
+  const auto h = eval(2 * a);
+  const auto y = eval(h * h);
+  tape.backward(y, upstream);
+  CHECK(upstream.to_vector() == before);
+}
+
+TEST_CASE("the watched tensor may be changed between passes: the next one sees the new numbers") {
+  const auto values = clone(x);
+  Tape tape;
+  const auto a = tape.watch(values);
+  assign(values, values * 0 + 2);
+  tape.backward(sum(square(a)));
+  CHECK(a.grad().to_vector() == std::vector<double>(12, 4.0));
+}
+
+TEST_CASE("tensors alone need no tape and record nothing") {
+  static_assert(!is_recorded<decltype(matmul(x, w))>);
+  static_assert(!is_recorded<decltype(x * 2 + 1)>);
+  static_assert(is_recorded<Variable<float, Shape<2>>>);
+}
+
+TEST_CASE("a long chain needs more than one block of the arena") {
+  Tape tape;
+  const auto a = tape.watch(Tensor<double, Shape<1>>::from({1}, {}));
+  auto h = eval(a * 1.0);
+  for (int i = 0; i < 5000; ++i) h = eval(h * 1.0);
+  CHECK(tape.recorded_nodes() == 5001);
+  tape.backward(sum(h));
+  CHECK(a.grad().item() == 1);
+}

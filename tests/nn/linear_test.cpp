@@ -1,0 +1,195 @@
+// Linear, Mlp, Attention, Block and the patch embedding: gradients against finite differences, initialisation, names.
+#include "../random_tensor.hpp"
+
+#include <vitral/autodiff/gradcheck.hpp>
+#include <vitral/nn/block.hpp>
+#include <vitral/nn/patch_embed.hpp>
+
+#include <doctest/doctest.h>
+
+using namespace vitral_tests;
+
+namespace {
+
+using Names = std::vector<std::string>;
+
+Names names_of(const auto& module) {
+  Names names;
+  for_each_tensor(module, [&](const std::string& name, const auto&) { names.push_back(name); });
+  return names;
+}
+
+/// Parameters that start as constants (biases, norms) are moved away from them, so that no mistake hides behind a zero.
+void shake(const auto& module) {
+  std::uint64_t stream = 100;
+  for_each_parameter(
+      module, [&](const std::string&, const auto& p) { assign(p.value, p.value + 0.3 * normal(p.shape(), ++stream)); });
+}
+
+double magnitude_of(const auto& parameter) {
+  double out = 0;
+  for (const double v : doubles(parameter.value)) out = std::max(out, std::abs(v));
+  return out;
+}
+
+const Dyn<3> tokens{2, 3, 4};
+
+}  // namespace
+
+TEST_CASE("Linear multiplies by the transposed weight and adds the bias") {
+  const Linear<3, 2, double> layer;
+  Cpu::copy_from_host(std::vector<double>{1, 2, 3, 4, 5, 6}.data(), layer.weight.value.data(), 6);
+  Cpu::copy_from_host(std::vector<double>{10, 20}.data(), layer.bias.value.data(), 2);
+  const auto x = Tensor<double, Shape<2, 3>>::from({1, 0, -1, 1, 1, 1}, {});
+  CHECK(layer(x).to_vector() == std::vector<double>{8, 18, 16, 35});
+  CHECK(layer.apply<Activation::relu>(eval(-x)).to_vector() == std::vector<double>{12, 22, 4, 5});
+}
+
+TEST_CASE("Linear's gradients agree with finite differences") {
+  const Linear<dyn, dyn, double> layer(4, 5, Seed{1});
+  const auto f = [&](const auto& x, const auto&...) { return layer(x); };
+  CHECK(gradcheck(f, normal(tokens, 1), layer.weight.value, layer.bias.value) < gradient_tolerance);
+  const Linear<4, 5, double, Cpu, Bias::no> plain(Seed{1});
+  const auto g = [&](const auto& x, const auto&...) { return plain.apply<Activation::gelu>(x); };
+  CHECK(gradcheck(g, normal(Shape<3, 4>{}, 1), plain.weight.value) < gradient_tolerance);
+}
+
+TEST_CASE("Mlp's gradients agree with finite differences") {
+  Initializer init(Seed{1});
+  const Mlp<dyn, dyn, double> mlp(4, 6, init);
+  shake(mlp);
+  const auto f = [&](const auto& x, const auto&...) { return mlp(x); };
+  CHECK(gradcheck(f, normal(tokens, 1), mlp.fc1.weight.value, mlp.fc1.bias.value, mlp.fc2.weight.value,
+                  mlp.fc2.bias.value) < gradient_tolerance);
+}
+
+TEST_CASE("Attention's gradients agree with finite differences") {
+  Initializer init(Seed{1});
+  const Attention<dyn, double> attention(4, 2, init);
+  shake(attention);
+  const auto f = [&](const auto& x, const auto&...) { return attention(x); };
+  CHECK(gradcheck(f, normal(tokens, 1), attention.qkv.weight.value, attention.qkv.bias.value,
+                  attention.proj.weight.value) < gradient_tolerance);
+}
+
+TEST_CASE("Block's gradients agree with finite differences, dropping paths too") {
+  Initializer init(Seed{1});
+  const Block<dyn, double> block(4, 2, init, 0.3);
+  shake(block);
+  const auto evaluation = [&](const auto& x, const auto&...) { return block(x); };
+  const auto training = [&](const auto& x, const auto&...) { return block(x, Training(Random{8, 0, 0})); };
+  CHECK(gradcheck(evaluation, normal(tokens, 1), block.norm1.weight.value, block.attn.qkv.weight.value,
+                  block.norm2.bias.value, block.mlp.fc1.bias.value) < gradient_tolerance);
+  CHECK(gradcheck(training, normal(Dyn<3>{6, 2, 4}, 1), block.attn.proj.bias.value, block.mlp.fc2.weight.value) <
+        gradient_tolerance);
+}
+
+TEST_CASE("layers name their parameters as timm does") {
+  Initializer init(Seed{1});
+  CHECK(names_of(Linear<2, 3>()) == Names{"weight", "bias"});
+  CHECK(names_of(Linear<2, 3, float, Cpu, Bias::no>()) == Names{"weight"});
+  CHECK(names_of(Block<8>(8, 2, init)) == Names{"norm1.weight", "norm1.bias", "attn.qkv.weight", "attn.qkv.bias",
+                                                "attn.proj.weight", "attn.proj.bias", "norm2.weight", "norm2.bias",
+                                                "mlp.fc1.weight", "mlp.fc1.bias", "mlp.fc2.weight", "mlp.fc2.bias"});
+  CHECK(names_of(PatchEmbed<8, 2>(8, 2, true, init)) == Names{"proj.weight", "proj.bias"});
+}
+
+TEST_CASE("a width that the heads do not divide is an error") {
+  Initializer init(Seed{1});
+  CHECK_THROWS_WITH_AS((Attention<dyn, double>(8, 3, init)),
+                       doctest::Contains("a width of 8 cannot be divided among 3 heads"), Error);
+}
+
+TEST_CASE("weights start uniformly within sqrt(6 / (in + out)), biases at zero") {
+  const Linear<dyn, dyn> layer(40, 24, Seed{1});
+  const double bound = std::sqrt(6.0 / 64);
+  CHECK(magnitude_of(layer.weight) <= bound * (1 + 1e-7));
+  CHECK(magnitude_of(layer.weight) > 0.98 * bound);
+  CHECK(magnitude_of(layer.bias) == 0);
+  double squares = 0;
+  for (const double v : doubles(layer.weight.value)) squares += v * v;
+  CHECK(squares / (40 * 24) == doctest::Approx(bound * bound / 3).epsilon(0.1));
+}
+
+TEST_CASE("query, key and value start as three layers of their own") {
+  Initializer init(Seed{1});
+  const Attention<dyn> attention(32, 2, init);
+  const double bound = std::sqrt(6.0 / 64);  // not sqrt(6 / 128), that of one layer from 32 to 96
+  CHECK(magnitude_of(attention.qkv.weight) <= bound * (1 + 1e-7));
+  CHECK(magnitude_of(attention.qkv.weight) > 0.98 * bound);
+}
+
+TEST_CASE("the patch projection starts within sqrt(6 / (values of a patch + width))") {
+  Initializer init(Seed{1});
+  const PatchEmbed<dyn, dyn> embed(16, 4, false, init);
+  const double bound = std::sqrt(6.0 / (3 * 4 * 4 + 16));
+  CHECK(magnitude_of(embed.proj.weight) <= bound * (1 + 1e-7));
+  CHECK(magnitude_of(embed.proj.weight) > 0.98 * bound);
+  CHECK(!embed.proj.weight.trainable);
+  CHECK(!embed.proj.bias.trainable);
+}
+
+TEST_CASE("another seed gives other weights, the same seed the same") {
+  const auto start = [](std::uint64_t seed) { return Linear<8, 8>(Seed{seed}).weight.value.to_vector(); };
+  CHECK(start(1) == start(1));
+  CHECK(start(1) != start(2));
+}
+
+TEST_CASE("the patch embedding is a convolution whose stride is its size") {
+  Initializer init(Seed{1});
+  const PatchEmbed<dyn, dyn, double> embed(5, 2, true, init);
+  shake(embed);
+  const auto images = normal(Dyn<4>{2, 3, 4, 6}, 1);
+  const auto tokens_of_images = embed(images);
+  REQUIRE(to_string(tokens_of_images.shape()) == "[2, 6, 5]");
+  for (int n = 0; n < 2; ++n)
+    for (int token = 0; token < 6; ++token)
+      for (int k = 0; k < 5; ++k) {
+        double expected = embed.proj.bias.value(k);
+        for (int c = 0; c < 3; ++c)
+          for (int i = 0; i < 2; ++i)
+            for (int j = 0; j < 2; ++j)
+              expected += embed.proj.weight.value(k, c, i, j) * images(n, c, token / 3 * 2 + i, token % 3 * 2 + j);
+        CHECK(tokens_of_images(n, token, k) == doctest::Approx(expected).epsilon(1e-12));
+      }
+}
+
+TEST_CASE("the patch embedding's gradients agree with finite differences") {
+  Initializer init(Seed{1});
+  const PatchEmbed<dyn, dyn, double> embed(4, 2, true, init);
+  const auto f = [&](const auto& x, const auto&...) { return embed(x); };
+  CHECK(gradcheck(f, normal(Dyn<4>{2, 3, 2, 4}, 1), embed.proj.weight.value, embed.proj.bias.value) <
+        gradient_tolerance);
+}
+
+TEST_CASE("images that the patches do not cover are an error") {
+  Initializer init(Seed{1});
+  const PatchEmbed<dyn, dyn, double> embed(4, 2, true, init);
+  for (const auto& shape : {Dyn<4>{1, 3, 5, 4}, Dyn<4>{1, 3, 4, 5}, Dyn<4>{1, 1, 4, 4}}) {
+    CAPTURE(to_string(shape));
+    CHECK_THROWS_WITH_AS(static_cast<void>(embed(normal(shape, 1))),
+                         doctest::Contains("cannot be cut into patches of 3 x 2 x 2"), Error);
+  }
+}
+
+TEST_CASE("sin-cos positions are zero for the class token and follow the formula for the patches") {
+  const int grid = 2, width = 8;
+  const auto table = sincos_positions(grid, width);
+  REQUIRE(table.size() == 5 * 8);
+  const double frequency[] = {1, 0.01};  // 10000^0 and 10000^(-1/2)
+  for (std::size_t i = 0; i < 8; ++i) CHECK(table[i] == 0);
+  for (int p = 0; p < 4; ++p)
+    for (int i = 0; i < 2; ++i) {
+      CAPTURE(p);
+      CAPTURE(i);
+      const double* row = table.data() + (1 + p) * width + i;
+      const double row_angle = p / 2 * frequency[i], column_angle = p % 2 * frequency[i];
+      CHECK(row[0] == doctest::Approx(std::sin(row_angle)).epsilon(1e-6));
+      CHECK(row[2] == doctest::Approx(std::cos(row_angle)).epsilon(1e-6));
+      CHECK(row[4] == doctest::Approx(std::sin(column_angle)).epsilon(1e-6));
+      CHECK(row[6] == doctest::Approx(std::cos(column_angle)).epsilon(1e-6));
+    }
+  CHECK(sincos_positions(grid, width, 2).size() == 6 * 8);
+  CHECK_THROWS_WITH_AS(static_cast<void>(sincos_positions(2, 6)), doctest::Contains("a width that 4 divides, not 6"),
+                       Error);
+}

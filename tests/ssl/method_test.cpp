@@ -1,0 +1,254 @@
+// The methods with a toy encoder: who shares what, what the loss is made of, what moves and what does not.
+#include "../random_tensor.hpp"
+
+#include <vitral/ssl/method.hpp>
+
+#include <doctest/doctest.h>
+
+#include <set>
+
+using namespace vitral_tests;
+
+namespace {
+
+/// Two layers and a shift that is not trained, on images of 2 x 2 pixels.
+struct Toy {
+  using scalar = double;
+  using backend = Cpu;
+  std::vector<Linear<dyn, dyn, double>> blocks;
+  Parameter<double, Shape<dyn>> shift{normal(Dyn<1>{6}, 50), false};
+
+  explicit Toy(Seed seed = Seed{1}) {
+    Initializer init(seed);
+    blocks.emplace_back(12, 6, init);
+    blocks.emplace_back(6, 6, init);
+  }
+  template <class Mode>
+  auto layers(const Operand auto& images, const Mode&) const {
+    const auto first = eval(tanh(blocks[0](reshape(images, Dyn<2>{images.extent(0), 12}))) + shift);
+    return std::vector{first, eval(tanh(blocks[1](first)))};
+  }
+  template <class Mode>
+  auto operator()(const Operand auto& images, const Mode& mode) const {
+    return layers(images, mode).back();
+  }
+  int depth() const { return 2; }
+  int width() const { return 6; }
+  static void visit(auto& self, auto&& f) {
+    f("blocks", self.blocks);
+    f("shift", self.shift);
+  }
+};
+
+const auto view1 = normal(Dyn<4>{5, 3, 2, 2}, 1), view2 = normal(Dyn<4>{5, 3, 2, 2}, 2);
+const MethodOptions options{.hidden = 8, .out = 4};
+const Training mode;
+
+template <class M>
+double loss_of(const M& method) {
+  Tape tape;
+  return method.loss(tape, view1, view2, mode).item();
+}
+
+using Values = std::vector<std::vector<double>>;
+template <class M>
+Values parameters_of(const M& module) {
+  Values out;
+  for_each_parameter(module, [&](const std::string&, const auto& p) { out.push_back(p.value.to_vector()); });
+  return out;
+}
+/// Running statistics: what is no parameter.
+template <class M>
+Values states_of(const M& module) {
+  Values out;
+  for_each_tensor(module, [&](const std::string&, const auto& member) {
+    if constexpr (is_state<std::remove_cvref_t<decltype(member)>>) out.push_back(member.value.to_vector());
+  });
+  return out;
+}
+
+/// Moves every parameter, each by other amounts.
+template <class M>
+void disturb(const M& module) {
+  std::uint64_t stream = 200;
+  for_each_parameter(
+      module, [&](const std::string&, const auto& p) { assign(p.value, p.value + 0.1 * normal(p.shape(), ++stream)); });
+}
+
+bool is_zero(const auto& tensor) {
+  for (const double v : tensor.to_vector())
+    if (v != 0) return false;
+  return true;
+}
+
+using Block = Tensor<double, Dyn<2>>;
+/// Projections and predictions of a view by a branch, without a tape.
+std::vector<Block> projections(const Branch<Toy>& branch, const auto& view) {
+  return branch.project(branch.features(view, mode), mode);
+}
+std::vector<Block> predictions(const Branch<Toy>& branch, const auto& view) {
+  return branch.predict(projections(branch, view), mode);
+}
+
+/// The loss of a method with a teacher, put together from criterion, project and predict for two layers.
+double assembled(const auto& method, double ratio) {
+  const auto t1 = projections(method.teacher, view1)[0], t2 = projections(method.teacher, view2)[0];
+  const auto q1 = predictions(method.student, view1), q2 = predictions(method.student, view2);
+  const auto c = [&](const std::vector<Block>& of_view2, const std::vector<Block>& of_view1) {
+    return method.criterion(of_view2, t1).item() + method.criterion(of_view1, t2).item();
+  };
+  return c({q2[1]}, {q1[1]}) + ratio * c({q2[0]}, {q1[0]}) + 2 * c(q2, q1);
+}
+
+}  // namespace
+
+TEST_CASE("a method trains the caller's encoder, not a copy") {
+  const Toy encoder;
+  const MoCoV3 method(encoder, options);
+  const SimCLR simclr(encoder, options);
+  CHECK(method.encoder().blocks[0].weight.value.data() == encoder.blocks[0].weight.value.data());
+  CHECK(simclr.encoder().blocks[0].weight.value.data() == encoder.blocks[0].weight.value.data());
+  CHECK(self_distilled(method).encoder().blocks[1].bias.value.data() == encoder.blocks[1].bias.value.data());
+}
+
+TEST_CASE("the teacher starts as a copy of the student in memory of its own") {
+  const auto method = self_distilled(MoCoV3(Toy(), options));
+  CHECK(parameters_of(method.teacher.encoder) == parameters_of(method.student.encoder));
+  CHECK(method.teacher.projector.size() == 1);
+  CHECK(method.teacher.predictor.empty());
+  CHECK(parameters_of(method.teacher.projector[0]) == parameters_of(method.student.projector[1]));
+  std::set<const void*> students;
+  for_each_tensor(method.student,
+                  [&](const std::string&, const auto& member) { students.insert(member.value.data()); });
+  for_each_tensor(method.teacher, [&](const std::string& name, const auto& member) {
+    CAPTURE(name);
+    CHECK(!students.contains(member.value.data()));
+  });
+}
+
+TEST_CASE("the student's trainable parameters get gradients, the teacher's none") {
+  const auto method = self_distilled(MoCoV3(Toy(), options));
+  Tape tape;
+  tape.backward(method.loss(tape, view1, view2, mode));
+  for_each_parameter(method.student, [&](const std::string& name, const auto& p) {
+    CAPTURE(name);
+    CHECK(tape.has_grad(p.value.data()) == p.trainable);
+    CHECK(p.trainable == (name != "encoder.shift"));
+  });
+  CHECK(count_parameters(method.teacher, true) == 0);
+  for_each_parameter(method.teacher, [&](const std::string& name, const auto& p) {
+    CAPTURE(name);
+    CHECK(!tape.has_grad(p.value.data()));
+  });
+}
+
+TEST_CASE("update_teacher moves encoder and last projector by one minus the momentum, and no running statistic") {
+  auto method = self_distilled(MoCoV3(Toy(), options));
+  disturb(method.student);
+  static_cast<void>(loss_of(method));  // moves the running statistics apart
+  const auto before = parameters_of(method.teacher), statistics = states_of(method.teacher);
+  method.update_teacher(0.75);
+  CHECK(states_of(method.teacher) == statistics);
+  auto source = parameters_of(method.student.encoder);
+  const auto head = parameters_of(method.student.projector.back());
+  source.insert(source.end(), head.begin(), head.end());
+  const auto after = parameters_of(method.teacher);
+  REQUIRE(after.size() == source.size());
+  for (std::size_t i = 0; i < after.size(); ++i) {
+    std::vector<double> expected;
+    for (std::size_t k = 0; k < after[i].size(); ++k) expected.push_back(0.75 * before[i][k] + 0.25 * source[i][k]);
+    CHECK(distance(after[i], expected) < 1e-14);
+    CHECK(after[i] != before[i]);
+  }
+  method.update_teacher(1);
+  CHECK(parameters_of(method.teacher) == after);
+}
+
+TEST_CASE("without self-distillation there is one head and the loss is the criterion in both directions") {
+  const MoCoV3 method(Toy(), options);
+  disturb(method.student);
+  CHECK(method.student.projector.size() == 1);
+  CHECK(method.student.predictor.size() == 1);
+  const auto t1 = projections(method.teacher, view1), t2 = projections(method.teacher, view2);
+  const double expected = method.criterion(predictions(method.student, view2), t1[0]).item() +
+                          method.criterion(predictions(method.student, view1), t2[0]).item();
+  CHECK(loss_of(method) == doctest::Approx(expected).epsilon(1e-12));
+}
+
+TEST_CASE("the self-distilled loss is the sum of its three terms") {
+  for (const double ratio : {0.0, 0.5, 2.0}) {
+    CAPTURE(ratio);
+    const auto moco = self_distilled(MoCoV3(Toy(), options), {ratio});
+    disturb(moco.student);
+    CHECK(loss_of(moco) == doctest::Approx(assembled(moco, ratio)).epsilon(1e-12));
+    const auto byol = self_distilled(BYOL(Toy(), options), {ratio});
+    disturb(byol.student);
+    CHECK(loss_of(byol) == doctest::Approx(assembled(byol, ratio)).epsilon(1e-12));
+  }
+}
+
+TEST_CASE("with a ratio of zero every predictor still learns, the lower layers' projectors do not") {
+  const auto method = self_distilled(MoCoV3(Toy(), options), {0});
+  Tape tape;
+  tape.backward(method.loss(tape, view1, view2, mode));
+  for (const auto& predictor : method.student.predictor) CHECK(!is_zero(tape.grad(predictor.linears[0].weight)));
+  CHECK(is_zero(tape.grad(method.student.projector[0].linears[0].weight)));
+  CHECK(!is_zero(tape.grad(method.student.projector[1].linears[0].weight)));
+}
+
+TEST_CASE("lower layers' projectors have half the hidden units; BYOL's heads end without a norm") {
+  const auto moco = self_distilled(MoCoV3(Toy(), options));
+  REQUIRE(moco.student.projector.size() == 2);
+  const auto hidden_units = [](const auto& head) { return head.linears[0].weight.shape()[0]; };
+  CHECK(hidden_units(moco.student.projector[0]) == 4);
+  CHECK(hidden_units(moco.student.projector[1]) == 8);
+  CHECK(hidden_units(moco.student.predictor[0]) == 8);
+  CHECK(moco.student.predictor[1].last_norm.size() == 1);
+  const BYOL byol(Toy(), options);
+  CHECK(byol.student.projector[0].last_norm.empty());
+  CHECK(byol.student.predictor[0].last_norm.empty());
+  CHECK(byol.teacher.projector[0].last_norm.empty());
+}
+
+TEST_CASE("SimCLR has neither teacher nor predictors, and its loss is that of the two stacked views") {
+  auto method = self_distilled(SimCLR(Toy(), options), {0.5});
+  for_each_tensor(method, [](const std::string& name, const auto&) {
+    CAPTURE(name);
+    CHECK((name.starts_with("student.encoder.") || name.starts_with("student.projector.")));
+  });
+  const auto z = projections(method.student, concat<0>(view1, view2));
+  const double expected =
+      method.criterion(std::vector{z[1]}, z[1]).item() + 0.5 * method.criterion(std::vector{z[0]}, z[1]).item();
+  CHECK(loss_of(method) == doctest::Approx(expected).epsilon(1e-12));
+  const auto before = parameters_of(method);
+  method.update_teacher(0.5);
+  CHECK(parameters_of(method) == before);
+}
+
+TEST_CASE("SimCLR's lower layers learn from the final one, which learns nothing from them") {
+  const auto gradient = [](double ratio) {
+    const auto method = self_distilled(SimCLR(Toy(), options), {ratio});
+    Tape tape;
+    tape.backward(method.loss(tape, view1, view2, mode));
+    CHECK(is_zero(tape.grad(method.student.projector[0].linears[0].weight)) == (ratio == 0));
+    return tape.grad(method.student.projector[1].linears[0].weight).to_vector();
+  };
+  CHECK(gradient(0) == gradient(3));
+}
+
+TEST_CASE("a loss moves the running statistics of both branches") {
+  const auto method = self_distilled(MoCoV3(Toy(), options));
+  const auto student = states_of(method.student), teacher = states_of(method.teacher);
+  static_cast<void>(loss_of(method));
+  const auto moved = [](const Values& before, const Values& after) {
+    REQUIRE((before.size() == after.size() && !before.empty()));
+    for (std::size_t i = 0; i < before.size(); ++i) CHECK(before[i] != after[i]);
+  };
+  moved(student, states_of(method.student));
+  moved(teacher, states_of(method.teacher));
+}
+
+TEST_CASE("a negative ratio is an error") {
+  CHECK_THROWS_WITH_AS(static_cast<void>(self_distilled(SimCLR(Toy(), options), {-1})),
+                       doctest::Contains("the ratio must be 0 or more, not -1"), Error);
+}

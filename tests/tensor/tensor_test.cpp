@@ -1,0 +1,126 @@
+// Tensors are handles: copies share memory, clone copies it, views keep it alive.
+#include "../random_tensor.hpp"
+
+#include <vitral/tensor/layout.hpp>
+
+#include <doctest/doctest.h>
+
+using namespace vitral_tests;
+using doctest::Contains;
+
+namespace {
+
+using Matrix23 = Tensor<float, Shape<2, 3>>;
+using AnyMatrix = Tensor<float, Dyn<2>>;
+
+static_assert(is_tensor<AnyMatrix> && !is_tensor<View<float, Dyn<2>>> && !is_tensor<float>);
+static_assert(is_view<View<float, Dyn<2>>> && !is_view<AnyMatrix>);
+static_assert(Operand<AnyMatrix> && Operand<View<float, Dyn<2>>> && !Operand<float>);
+static_assert(sizeof(Tensor<float, Shape<2, 3>>) == sizeof(Buffer), "static extents cost no storage");
+
+}  // namespace
+
+TEST_CASE("a static tensor begins as zeros, a dynamic one as an empty handle") {
+  const Matrix23 zeros;
+  CHECK(zeros.to_vector() == std::vector<float>(6, 0));
+  const AnyMatrix empty;
+  CHECK_FALSE(empty);
+  CHECK(empty.size() == 0);
+  CHECK(empty.to_vector().empty());
+  CHECK(Tensor<double, Shape<>>().item() == 0);
+}
+
+TEST_CASE("a tensor made from a shape holds zeros, also in memory that was used before") {
+  for (int i = 0; i < 3; ++i) {
+    const AnyMatrix x{4, 5};
+    REQUIRE(x.to_vector() == std::vector<float>(20, 0));
+    for (int j = 0; j < 20; ++j) x.data()[j] = 7;
+  }
+  CHECK(Tensor<bf16, Dyn<1>>{3}.to_vector()[2] == 0);
+  CHECK(Tensor<int, Dyn<1>>{3}.to_vector() == std::vector<int>(3, 0));
+}
+
+TEST_CASE("elements are named row by row") {
+  const auto x = Tensor<int, Shape<2, dyn, 2>>::from({0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11}, {3});
+  CHECK(x(0, 0, 1) == 1);
+  CHECK(x(0, 2, 0) == 4);
+  CHECK(x(1, 0, 0) == 6);
+  CHECK(x(1, 2, 1) == 11);
+  x(1, 1, 0) = -1;
+  CHECK(x.to_vector()[8] == -1);
+  CHECK(x.extent(1) == 3);
+  CHECK(x.size() == 12);
+}
+
+TEST_CASE("a copy shares the elements, a clone has its own") {
+  const auto x = AnyMatrix::from({1, 2, 3, 4, 5, 6}, {2, 3});
+  const AnyMatrix shared = x;
+  const auto cloned = clone(x);
+  x(0, 1) = 20;
+  CHECK(shared(0, 1) == 20);
+  CHECK(cloned(0, 1) == 2);
+  CHECK(shared.data() == x.data());
+  CHECK(cloned.data() != x.data());
+  CHECK(cloned.shape() == x.shape());
+}
+
+TEST_CASE("assigning a handle lets go of what it held") {
+  auto x = AnyMatrix::from({1, 2}, {1, 2});
+  const AnyMatrix before = x;
+  x = AnyMatrix::from({3, 4}, {2, 1});
+  CHECK(before(0, 1) == 2);
+  CHECK(x(1, 0) == 4);
+  CHECK(x.shape() == Shape<2, 1>{});
+}
+
+TEST_CASE("a view keeps the memory alive") {
+  const auto make = [] {
+    const auto x = AnyMatrix::from({1, 2, 3, 4, 5, 6}, {2, 3});
+    return select_view<0>(x, 1);
+  };
+  const auto row = make();
+  const auto other = AnyMatrix::from({9, 9, 9, 9, 9, 9}, {2, 3});  // would get the memory if it were free
+  CHECK(row.data() != other.data() + 3);
+  CHECK(eval(row).to_vector() == std::vector<float>{4, 5, 6});
+}
+
+TEST_CASE("the view of a tensor sees what is written later") {
+  const auto x = AnyMatrix::from({1, 2, 3, 4, 5, 6}, {2, 3});
+  const auto window = view(x);
+  CHECK(window.strides() == std::array<long, 2>{3, 1});
+  x(1, 2) = 60;
+  CHECK(eval(window).to_vector() == std::vector<float>{1, 2, 3, 4, 5, 60});
+  CHECK(window.data() == x.data());
+}
+
+TEST_CASE("from needs as many numbers as the shape has elements") {
+  CHECK_THROWS_WITH_AS(static_cast<void>(AnyMatrix::from({1, 2, 3}, {2, 2})),
+                       Contains("a tensor of shape [2, 2] was given 3 values"), Error);
+  CHECK(AnyMatrix::from({}, {0, 3}).size() == 0);
+}
+
+TEST_CASE("item gives the only element and refuses to choose") {
+  CHECK(Tensor<double, Shape<>>::from({2.5}, {}).item() == 2.5);
+  CHECK(AnyMatrix::from({3}, {1, 1}).item() == 3);
+  CHECK_THROWS_WITH_AS(static_cast<void>(AnyMatrix({2, 3}).item()),
+                       Contains("item: a tensor of shape [2, 3] has 6 elements, not one"), Error);
+  CHECK_THROWS_WITH_AS(static_cast<void>(AnyMatrix().item()), Contains("0 elements"), Error);
+}
+
+TEST_CASE("realize checks run-time extents against static ones and shares the memory") {
+  const auto x = AnyMatrix::from({1, 2, 3, 4, 5, 6}, {2, 3});
+  const Matrix23 fixed = x.realize<Shape<2, 3>>();
+  CHECK(fixed.data() == x.data());
+  const auto loose = fixed.realize<Shape<dyn, 3>>();
+  CHECK(loose.shape() == x.shape());
+  CHECK(loose.data() == x.data());
+  CHECK_THROWS_WITH_AS(static_cast<void>(x.realize<Shape<2, 4>>()),
+                       Contains("extent 1 is 3 but the type of the shape says 4"), Error);
+}
+
+TEST_CASE("a tensor of no elements can be copied, computed with and reduced to nothing") {
+  const AnyMatrix x{0, 3};
+  CHECK(clone(x).size() == 0);
+  CHECK(eval(exp(x) + 1).size() == 0);
+  CHECK(eval(x + AnyMatrix::from({1, 2, 3}, {1, 3})).shape() == Shape<0, 3>{});
+}
