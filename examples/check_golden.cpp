@@ -1,4 +1,5 @@
-// Rebuilds one whole optimisation step from golden files (tests/golden/README.md) and prints the largest relative errors.
+// Rebuilds one whole optimisation step from golden files (tests/golden/README.md) and prints the largest relative
+// errors.
 //
 //   check_golden [--scalar f64|f32|bf16] FILE...
 #include <vitral/io/checkpoint.hpp>
@@ -36,9 +37,9 @@ double distance(const std::vector<P>& got, const std::vector<double>& expected) 
   return norm(difference);
 }
 
-/// Norm of the difference over norm of the expected tensor. Some tensors are zero but for rounding, because a BatchNorm or a
-/// softmax takes out what they would add (the final norm's bias, a predictor's running mean): those whose norm is below
-/// 1e-10 of the norm of all tensors of their kind are held against that.
+/// Norm of the difference over norm of the expected tensor. Some tensors are zero but for rounding, because a BatchNorm
+/// or a softmax takes out what they would add (the final norm's bias, a predictor's running mean): those whose norm is
+/// below 1e-10 of the norm of all tensors of their kind are held against that.
 template <class P>
 double relative_error(const std::vector<P>& got, const std::vector<double>& expected, double norm_of_all) {
   const double own = norm(expected);
@@ -95,8 +96,8 @@ bool check_step(const SafetensorsFile& file, const Tolerance& tolerance) {
       gradients.add(relative_error(tape.grad(p).to_vector(), file.values<double>("grad." + name), all_gradients), name);
   });
 
-  // AdamW's first step is lr g / (|g| + eps). Where an element's gradient is nothing but rounding, the step magnifies the
-  // rounding, by up to lr / eps; that much of the difference after the step says nothing new.
+  // AdamW's first step is lr g / (|g| + eps). Where an element's gradient is nothing but rounding, the step magnifies
+  // the rounding, by up to lr / eps; that much of the difference after the step says nothing new.
   std::map<std::string, std::vector<double>> magnified;
   for_each_parameter(method, [&](const std::string& name, const auto& p) {
     if (!p.trainable) return;
@@ -126,7 +127,8 @@ bool check_step(const SafetensorsFile& file, const Tolerance& tolerance) {
 
   const auto line = [](const char* what, const Worst& worst, double limit) {
     const bool good = worst.error <= limit;
-    std::printf("  %-10s %.3e  limit %.0e  %s%s\n", what, worst.error, limit, worst.name.c_str(), good ? "" : "  TOO LARGE");
+    std::printf("  %-10s %.3e  limit %.0e  %s%s\n", what, worst.error, limit, worst.name.c_str(),
+                good ? "" : "  TOO LARGE");
     return good;
   };
   std::printf("%s: %s, %s, loss %.9g\n", file.path().c_str(), file.metadata("method").c_str(),
@@ -150,10 +152,13 @@ bool check_file(const std::string& path, const Tolerance& tolerance) {
 }
 
 int main(int argc, char** argv) {
-  CLI::App app("Runs the optimisation step of golden files and prints the largest relative error of each kind of tensor");
+  CLI::App app(
+      "Runs the optimisation step of golden files and prints the largest relative error of each kind of tensor");
   std::string scalar = "f64";
   std::vector<std::string> files;
-  app.add_option("--scalar", scalar, "Type of the computation")->check(CLI::IsMember({"f64", "f32", "bf16"}))->capture_default_str();
+  app.add_option("--scalar", scalar, "Type of the computation")
+      ->check(CLI::IsMember({"f64", "f32", "bf16"}))
+      ->capture_default_str();
   app.add_option("FILE", files, "Golden files")->required();
   CLI11_PARSE(app, argc, argv);
   try {
@@ -161,8 +166,8 @@ int main(int argc, char** argv) {
     for (const std::string& file : files) {
       if (scalar == "f64") good &= check_file<double>(file, {1e-9, 1e-9, 1e-9});
       if (scalar == "f32") good &= check_file<float>(file, {1e-4, 2e-3, 2e-3});
-      // A batch of a few images through BatchNorm magnifies bf16's rounding: PyTorch 1.13's own bf16 autocast is off by up
-      // to 1.29 in single gradients of the stored files, and by 0.7 % in the loss.
+      // A batch of a few images through BatchNorm magnifies bf16's rounding: PyTorch 1.13's own bf16 autocast is off by
+      // up to 1.29 in single gradients of the stored files, and by 0.7 % in the loss.
       if (scalar == "bf16") good &= check_file<bf16>(file, {2e-2, 1.3, 0.1});
     }
     return good ? 0 : 1;

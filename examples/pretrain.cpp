@@ -1,5 +1,5 @@
-// Pretrains a vision transformer without labels by SimCLR, BYOL, MoCo v3 or their self-distilled forms, and shows by k-NN
-// what every layer has learnt. `pretrain --help` explains the options.
+// Pretrains a vision transformer without labels by SimCLR, BYOL, MoCo v3 or their self-distilled forms, and shows by
+// k-NN what every layer has learnt. `pretrain --help` explains the options.
 #include "pretrain_options.hpp"
 
 #include <vitral/data/cifar10.hpp>
@@ -100,7 +100,8 @@ int run(const PretrainOptions& o) {
                       trainer.steps_done());
     trainer.fit(loader, [&](const StepReport& r) {
       const long done = r.step + 1;
-      metrics.append(r.step, {{"epoch", r.epoch}, {"loss", r.loss}, {"lr", r.lr}, {"momentum", r.momentum}, {"ratio", r.ratio}});
+      metrics.append(
+          r.step, {{"epoch", r.epoch}, {"loss", r.loss}, {"lr", r.lr}, {"momentum", r.momentum}, {"ratio", r.ratio}});
       progress.set_label("epoch " + std::to_string(r.step / per_epoch + 1) + "/" + std::to_string(o.epochs));
       progress.update(done, r.loss);
       if (done % (per_epoch * o.save_every) == 0 || done == steps || interrupted) save();
@@ -109,7 +110,8 @@ int run(const PretrainOptions& o) {
     progress.finish();
   }
   if (interrupted) {
-    std::printf("interrupted after step %ld; %s is written, go on with --resume\n", trainer.steps_done(), checkpoint.c_str());
+    std::printf("interrupted after step %ld; %s is written, go on with --resume\n", trainer.steps_done(),
+                checkpoint.c_str());
     return 130;
   }
   std::printf("waited %.1f s for images\n", loader.wait_seconds());
@@ -125,9 +127,11 @@ int run(const PretrainOptions& o) {
   }
   try {
     write_training_picture(out / "training.png", curves);
-    std::printf("wrote %s, %s and %s\n", checkpoint.c_str(), (out / "metrics.jsonl").c_str(), (out / "training.png").c_str());
+    std::printf("wrote %s, %s and %s\n", checkpoint.c_str(), (out / "metrics.jsonl").c_str(),
+                (out / "training.png").c_str());
   } catch (const Error& error) {  // gnuplot is optional
-    std::printf("wrote %s and %s, but no picture: %s\n", checkpoint.c_str(), (out / "metrics.jsonl").c_str(), error.what());
+    std::printf("wrote %s and %s, but no picture: %s\n", checkpoint.c_str(), (out / "metrics.jsonl").c_str(),
+                error.what());
   }
   return 0;
 }

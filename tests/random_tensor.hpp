@@ -21,7 +21,8 @@ template <class T = double, class S>
 Tensor<T, S> normal(const S& shape, std::uint64_t stream) {
   const Random random{2111, stream, 0};
   std::vector<T> values(static_cast<std::size_t>(shape.size()));
-  for (std::size_t i = 0; i < values.size(); ++i) values[i] = static_cast<T>(static_cast<compute_t<T>>(random.normal(i)));
+  for (std::size_t i = 0; i < values.size(); ++i)
+    values[i] = static_cast<T>(static_cast<compute_t<T>>(random.normal(i)));
   return Tensor<T, S>::from(values, shape);
 }
 
@@ -45,7 +46,8 @@ inline double distance(const std::vector<double>& a, const std::vector<double>& 
   return difference / (scale > 0 ? scale : 1);
 }
 
-/// Central differences of step 1e-5 in double are good for about 1e-9; a wrong derivative is wrong by far more than this.
+/// Central differences of step 1e-5 in double are good for about 1e-9; a wrong derivative is wrong by far more than
+/// this.
 inline constexpr double gradient_tolerance = 1e-7;
 
 }  // namespace vitral_tests

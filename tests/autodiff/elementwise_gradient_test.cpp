@@ -1,4 +1,5 @@
-// Every element-wise operation against finite differences, behind a matrix product, so that the gradient has a way to go.
+// Every element-wise operation against finite differences, behind a matrix product, so that the gradient has a way to
+// go.
 #include "../random_tensor.hpp"
 
 #include <vitral/autodiff/gradcheck.hpp>
@@ -109,5 +110,6 @@ TEST_CASE("a cast's gradient comes back in the type of its argument") {
 
 TEST_CASE("a random leaf draws the same numbers in the backward pass") {
   const Random random{5, 6, 7};
-  CHECK(error_of([&](const auto& h) { return h * select(uniform(random, same) < 0.4, 0, square(h)); }) < gradient_tolerance);
+  CHECK(error_of([&](const auto& h) { return h * select(uniform(random, same) < 0.4, 0, square(h)); }) <
+        gradient_tolerance);
 }

@@ -41,7 +41,9 @@ TEST_CASE("the gradient of select agrees with finite differences along every axi
 }
 
 TEST_CASE("gradients of overlapping slices add up") {
-  const auto overlapping = [](const auto& h) { return slice<1>(h, 0, 2) * slice<1>(h, 1, 2) + slice<1>(h, 1, 1) * 0.5; };
+  const auto overlapping = [](const auto& h) {
+    return slice<1>(h, 0, 2) * slice<1>(h, 1, 2) + slice<1>(h, 1, 1) * 0.5;
+  };
   CHECK(error_of(overlapping) < gradient_tolerance);
 }
 
@@ -59,7 +61,9 @@ TEST_CASE("the gradient of concat of two agrees with finite differences along ev
 }
 
 TEST_CASE("the gradient of concat of three agrees with finite differences, constants among them") {
-  const auto f = [](const auto& a, const auto& b, const auto& c) { return concat<1>(matmul(a, b), c, tanh(matmul(a, b))); };
+  const auto f = [](const auto& a, const auto& b, const auto& c) {
+    return concat<1>(matmul(a, b), c, tanh(matmul(a, b)));
+  };
   CHECK(gradcheck(f, x, w, normal(Dyn<3>{2, 2, 6}, 3)) < gradient_tolerance);
   const auto constant = normal(Dyn<3>{2, 1, 6}, 4);
   CHECK(error_of([&](const auto& h) { return concat<1>(constant, h, constant); }) < gradient_tolerance);
@@ -86,9 +90,11 @@ TEST_CASE("gather refuses an index outside the table") {
 }
 
 TEST_CASE("errors of moving operations say what does not fit") {
-  CHECK_THROWS_WITH_AS(static_cast<void>(slice<1>(x, 2, 2)), doctest::Contains("[2, 4) is outside axis 1 of [2, 3, 4]"), Error);
-  CHECK_THROWS_WITH_AS(static_cast<void>(select<0>(x, 2)), doctest::Contains("2 is outside axis 0 of [2, 3, 4]"), Error);
-  CHECK_THROWS_WITH_AS(static_cast<void>(reshape(x, Dyn<2>{5, 5})), doctest::Contains("24 elements"), Error);
-  CHECK_THROWS_WITH_AS(static_cast<void>(concat<1>(x, normal(Dyn<3>{3, 3, 4}, 1))), doctest::Contains("differ along axis 0"),
+  CHECK_THROWS_WITH_AS(static_cast<void>(slice<1>(x, 2, 2)), doctest::Contains("[2, 4) is outside axis 1 of [2, 3, 4]"),
                        Error);
+  CHECK_THROWS_WITH_AS(static_cast<void>(select<0>(x, 2)), doctest::Contains("2 is outside axis 0 of [2, 3, 4]"),
+                       Error);
+  CHECK_THROWS_WITH_AS(static_cast<void>(reshape(x, Dyn<2>{5, 5})), doctest::Contains("24 elements"), Error);
+  CHECK_THROWS_WITH_AS(static_cast<void>(concat<1>(x, normal(Dyn<3>{3, 3, 4}, 1))),
+                       doctest::Contains("differ along axis 0"), Error);
 }

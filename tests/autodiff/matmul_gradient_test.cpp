@@ -16,13 +16,14 @@ const auto bias = normal(Dyn<1>{6}, 4);
 
 template <Activation Act>
 double error_with_bias() {
-  return gradcheck([](const auto& a, const auto& w0, const auto& w, const auto& b) { return linear<Act>(matmul(a, w0), w, b); },
-                   x, below, weight, bias);
+  return gradcheck(
+      [](const auto& a, const auto& w0, const auto& w, const auto& b) { return linear<Act>(matmul(a, w0), w, b); }, x,
+      below, weight, bias);
 }
 template <Activation Act>
 double error_without_bias() {
-  return gradcheck([](const auto& a, const auto& w0, const auto& w) { return linear<Act>(tanh(matmul(a, w0)), w); }, x, below,
-                   weight);
+  return gradcheck([](const auto& a, const auto& w0, const auto& w) { return linear<Act>(tanh(matmul(a, w0)), w); }, x,
+                   below, weight);
 }
 
 }  // namespace
@@ -68,8 +69,10 @@ TEST_CASE("the gradient of batched_matmul agrees with finite differences") {
 TEST_CASE("the gradient of attention agrees with finite differences") {
   const auto qkv = normal(Dyn<3>{2, 4, 3}, 5);
   const auto w = normal(Dyn<2>{3, 12}, 6);
-  CHECK(gradcheck([](const auto& a, const auto& w0) { return attention(matmul(a, w0), 1); }, qkv, w) < gradient_tolerance);
-  CHECK(gradcheck([](const auto& a, const auto& w0) { return attention(matmul(a, w0), 2); }, qkv, w) < gradient_tolerance);
+  CHECK(gradcheck([](const auto& a, const auto& w0) { return attention(matmul(a, w0), 1); }, qkv, w) <
+        gradient_tolerance);
+  CHECK(gradcheck([](const auto& a, const auto& w0) { return attention(matmul(a, w0), 2); }, qkv, w) <
+        gradient_tolerance);
 }
 
 TEST_CASE("the gradient of attention adds to one that is there") {
@@ -101,7 +104,10 @@ TEST_CASE("products whose extents differ are errors that name both shapes") {
     return "";
   };
   CHECK(message([] { static_cast<void>(matmul(x, weight)); }).find("[4, 3] by [6, 5]") != std::string::npos);
-  CHECK(message([] { static_cast<void>(linear(matmul(x, below), weight, normal(Dyn<1>{5}, 1))); }).find("bias of 5 for 6") !=
-        std::string::npos);
-  CHECK(message([] { static_cast<void>(attention(normal(Dyn<3>{2, 4, 10}, 1), 2)); }).find("3 x 2") != std::string::npos);
+  CHECK(message([] {
+          static_cast<void>(linear(matmul(x, below), weight, normal(Dyn<1>{5}, 1)));
+        }).find("bias of 5 for 6") != std::string::npos);
+  CHECK(message([] {
+          static_cast<void>(attention(normal(Dyn<3>{2, 4, 10}, 1), 2));
+        }).find("3 x 2") != std::string::npos);
 }

@@ -23,7 +23,9 @@ double error_of(Op&& operation) {
 /// The error of op(x w, scale, bias) as a function of all.
 template <class Op>
 double affine_error_of(Op&& operation) {
-  const auto f = [&](const auto& a, const auto& b, const auto& s, const auto& t) { return operation(matmul(a, b), s, t); };
+  const auto f = [&](const auto& a, const auto& b, const auto& s, const auto& t) {
+    return operation(matmul(a, b), s, t);
+  };
   return gradcheck(f, x, w, scale, bias);
 }
 
@@ -73,7 +75,8 @@ TEST_CASE("cross_entropy names a wrong number of targets") {
 }
 
 TEST_CASE("cross_entropy refuses a target that is no class") {
-  CHECK_THROWS_AS(static_cast<void>(cross_entropy(normal(Dyn<2>{1, 3}, 1), Tensor<int, Dyn<1>>::from({3}, {1}))), Error);
+  CHECK_THROWS_AS(static_cast<void>(cross_entropy(normal(Dyn<2>{1, 3}, 1), Tensor<int, Dyn<1>>::from({3}, {1}))),
+                  Error);
 }
 
 TEST_CASE("the gradient of l2_normalize agrees with finite differences") {
@@ -111,8 +114,9 @@ TEST_CASE("the gradient of batch_norm in evaluation mode agrees with finite diff
   const auto mean = normal(Dyn<1>{5}, 5);
   const auto var = eval(square(normal(Dyn<1>{5}, 6)) + 0.5);
   CHECK(error_of([&](const auto& h) { return batch_norm_eval(h, None{}, None{}, mean, var); }) < gradient_tolerance);
-  CHECK(affine_error_of([&](const auto& h, const auto& s, const auto& b) { return batch_norm_eval(h, s, b, mean, var); }) <
-        gradient_tolerance);
+  CHECK(affine_error_of([&](const auto& h, const auto& s, const auto& b) {
+          return batch_norm_eval(h, s, b, mean, var);
+        }) < gradient_tolerance);
 }
 
 TEST_CASE("gradients of row operations add to what is there") {

@@ -24,7 +24,8 @@ std::vector<double> twice(std::vector<double> values) {
 
 TEST_CASE("a product's gradient is written by hand here") {
   Tape tape;
-  const auto a = tape.watch(Tensor<double, Shape<2>>::from({3, 5}, {})), b = tape.watch(Tensor<double, Shape<2>>::from({7, 11}, {}));
+  const auto a = tape.watch(Tensor<double, Shape<2>>::from({3, 5}, {})),
+             b = tape.watch(Tensor<double, Shape<2>>::from({7, 11}, {}));
   tape.backward(sum(a * b * a));
   CHECK(a.grad().to_vector() == std::vector<double>{42, 110});
   CHECK(b.grad().to_vector() == std::vector<double>{9, 25});
@@ -81,10 +82,11 @@ TEST_CASE("nodes are freed when they were walked") {
 }
 
 TEST_CASE("memory that a node saved is given back as soon as it was walked") {
-  auto pool_blocks = [] {  // a fresh tensor of a size that nothing else has takes the block that is idle, if there is one
-    const Tensor<double, Dyn<2>> probe({37, 411});
-    return static_cast<const void*>(probe.data());
-  };
+  auto pool_blocks =
+      [] {  // a fresh tensor of a size that nothing else has takes the block that is idle, if there is one
+        const Tensor<double, Dyn<2>> probe({37, 411});
+        return static_cast<const void*>(probe.data());
+      };
   Tape tape;
   const auto a = tape.watch(normal(Dyn<2>{37, 411}, 3));
   const void* saved = nullptr;

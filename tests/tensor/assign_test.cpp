@@ -47,7 +47,8 @@ TEST_CASE("assign_together makes the first assignment before the second, element
 
 TEST_CASE("assign_together is the same as one assignment after the other for many elements") {
   const Dyn<1> shape{20000};
-  const auto m = normal<float>(shape, 1), v = normal<float>(shape, 2), p = normal<float>(shape, 3), g = normal<float>(shape, 4);
+  const auto m = normal<float>(shape, 1), v = normal<float>(shape, 2), p = normal<float>(shape, 3),
+             g = normal<float>(shape, 4);
   const auto m2 = clone(m), v2 = clone(v), p2 = clone(p);
   assign_together(into(m, m * 0.9 + g * 0.1), into(v, v * 0.5 + g * g), into(p, p - m / (sqrt(abs(v)) + 1)));
   assign(m2, m2 * 0.9 + g * 0.1);
@@ -66,8 +67,9 @@ TEST_CASE("assign_together writes tensors of different types") {
 }
 
 TEST_CASE("assign_together refuses shapes that differ") {
-  CHECK_THROWS_WITH_AS(assign_together(into(numbers({1, 2}), numbers({1, 2}) + 0), into(numbers({1}), numbers({1}) + 0)),
-                       doctest::Contains("shapes differ"), Error);
+  CHECK_THROWS_WITH_AS(
+      assign_together(into(numbers({1, 2}), numbers({1, 2}) + 0), into(numbers({1}), numbers({1}) + 0)),
+      doctest::Contains("shapes differ"), Error);
 }
 
 TEST_CASE("eval of a tensor is that tensor, eval of an expression a new one") {

@@ -34,7 +34,8 @@ Loader make_loader(int batch = 4) {
 }
 
 struct Folder {
-  std::filesystem::path path = std::filesystem::temp_directory_path() / ("vitral_trainer_" + std::to_string(::getpid()));
+  std::filesystem::path path =
+      std::filesystem::temp_directory_path() / ("vitral_trainer_" + std::to_string(::getpid()));
   Folder() { std::filesystem::create_directories(path); }
   ~Folder() { std::filesystem::remove_all(path); }
 };
@@ -76,7 +77,8 @@ TEST_CASE("a run that is saved, loaded elsewhere and continued gives the paramet
   const Schedule schedule{.epochs = 2, .warmup_epochs = 1, .accumulate = 2, .clip_grad = 0.5};
   for (const OptimizerSettings& settings : {OptimizerSettings(AdamW{.lr = 1e-3}), OptimizerSettings(Sgd{.lr = 0.01}),
                                             OptimizerSettings(Lars{.lr = 0.1})}) {
-    auto whole = make_trainer(schedule, settings), first = make_trainer(schedule, settings), second = make_trainer(schedule, settings);
+    auto whole = make_trainer(schedule, settings), first = make_trainer(schedule, settings),
+         second = make_trainer(schedule, settings);
     whole.fit(make_loader());
     auto loader = make_loader();
     first.fit(loader, [](const StepReport& r) { return r.step < 3; });
@@ -88,7 +90,8 @@ TEST_CASE("a run that is saved, loaded elsewhere and continued gives the paramet
     second.fit(make_loader());
     CHECK(second.steps_done() == whole.steps_done());
     std::vector<std::vector<float>> expected;
-    for_each_tensor(whole.method(), [&](const std::string&, const auto& m) { expected.push_back(m.value.to_vector()); });
+    for_each_tensor(whole.method(),
+                    [&](const std::string&, const auto& m) { expected.push_back(m.value.to_vector()); });
     std::size_t i = 0;
     for_each_tensor(second.method(), [&](const std::string& name, const auto& m) {
       CAPTURE(name);
@@ -117,9 +120,11 @@ TEST_CASE("a checkpoint of another architecture is refused and changes nothing")
   auto trainer = make_trainer({.epochs = 1, .warmup_epochs = 0});
   trainer.save(folder.path / "state");
   const ViT<Cpu, float> wider(ViTSize{8, 4, 32, 2, 2}, Seed{1});
-  Trainer other(MoCoV3(wider, {.hidden = 16, .out = 8}, SelfDistillation{0.5}), AdamW{}, {.epochs = 1, .warmup_epochs = 0});
+  Trainer other(MoCoV3(wider, {.hidden = 16, .out = 8}, SelfDistillation{0.5}), AdamW{},
+                {.epochs = 1, .warmup_epochs = 0});
   const auto before = clone_module(other.method());
-  CHECK_THROWS_WITH_AS(other.load(SafetensorsFile(folder.path / "state")), doctest::Contains("another architecture"), Error);
+  CHECK_THROWS_WITH_AS(other.load(SafetensorsFile(folder.path / "state")), doctest::Contains("another architecture"),
+                       Error);
   std::vector<std::vector<float>> old;
   for_each_tensor(before, [&](const std::string&, const auto& m) { old.push_back(m.value.to_vector()); });
   std::size_t i = 0;
@@ -127,5 +132,6 @@ TEST_CASE("a checkpoint of another architecture is refused and changes nothing")
 }
 
 TEST_CASE("a warm-up longer than the run is refused") {
-  CHECK_THROWS_WITH_AS(make_trainer({.epochs = 1, .warmup_epochs = 2}), doctest::Contains("the warm-up must fit"), Error);
+  CHECK_THROWS_WITH_AS(make_trainer({.epochs = 1, .warmup_epochs = 2}), doctest::Contains("the warm-up must fit"),
+                       Error);
 }

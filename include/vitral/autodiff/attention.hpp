@@ -6,14 +6,15 @@
 
 namespace vitral::inline VITRAL_ABI {
 
-/// qkv [B, N, 3 D] -> [B, N, D]: a token's channels are its query, key and value, each of `heads` equal parts (timm's order).
+/// qkv [B, N, 3 D] -> [B, N, D]: a token's channels are its query, key and value, each of `heads` equal parts (timm's
+/// order).
 template <class S>
 struct attention_rule {
   static_assert(S::rank == 3, "vitral: attention: the packed input needs three extents, [batch, tokens, 3 * width]");
   using shape = replace_extent<S, 2, divided(S::static_extent(2), 3)>;
   static shape apply(const S& qkv, int heads) {
-    check(heads >= 1 && qkv[2] % (3 * heads) == 0, "attention: ", qkv[2], " channels of packed q, k, v cannot be split into 3 x ",
-          heads, " heads of equal width");
+    check(heads >= 1 && qkv[2] % (3 * heads) == 0, "attention: ", qkv[2],
+          " channels of packed q, k, v cannot be split into 3 x ", heads, " heads of equal width");
     auto extents = qkv.all();
     extents[2] /= 3;
     return shape(extents);
@@ -61,8 +62,8 @@ struct Attention {
     T* out = g.tensor.data();
     B::attention_backward(part_of(in, size, 0), part_of(in, size, 1), part_of(in, size, 2),
                           joined_heads(static_cast<const T*>(y.data()), size), logsumexp.data(),
-                          joined_heads(static_cast<const T*>(dy.data()), size), part_of(out, size, 0), part_of(out, size, 1),
-                          part_of(out, size, 2), g.add, size);
+                          joined_heads(static_cast<const T*>(dy.data()), size), part_of(out, size, 0),
+                          part_of(out, size, 1), part_of(out, size, 2), g.add, size);
   }
 };
 

@@ -11,14 +11,15 @@
 namespace vitral::inline VITRAL_ABI {
 
 struct GradcheckOptions {
-  double step = 1e-5;       // of a difference, times max(1, |x|): truncation and rounding are then of like size, about 1e-10
+  double step = 1e-5;  // of a difference, times max(1, |x|): truncation and rounding are then of like size, about 1e-10
   bool allow_zero = false;  // accepts an input whose gradient is zero everywhere
   Seed seed{0};             // of the upstream gradient
 };
 
 namespace detail {
 
-/// What f makes of the inputs, on the host. `inputs` are read where they are, so their memory may be changed between calls.
+/// What f makes of the inputs, on the host. `inputs` are read where they are, so their memory may be changed between
+/// calls.
 template <class F, class... X>
 std::vector<double> values_of(F& f, const X&... inputs) {
   return eval(f(inputs...)).to_vector();
@@ -32,12 +33,12 @@ inline double difference_of(double a, double b) {
 
 }  // namespace detail
 
-/// The largest error |a - n| / max(1, |a|, |n|) between the analytic gradient a and the numeric one n over every element of
-/// every input, for a random upstream gradient. f takes as many operands as there are inputs and gives an operand of any shape;
-/// it is called with variables and with tensors, so it is a generic lambda. A module's parameter is checked by naming its
-/// tensor among the inputs: each element is changed in place, and restored. Throws Error where f gives other values on the
-/// tape than off it, and where an input's gradient is zero everywhere, unless options.allow_zero: zeros that are compared
-/// with zeros prove nothing.
+/// The largest error |a - n| / max(1, |a|, |n|) between the analytic gradient a and the numeric one n over every
+/// element of every input, for a random upstream gradient. f takes as many operands as there are inputs and gives an
+/// operand of any shape; it is called with variables and with tensors, so it is a generic lambda. A module's parameter
+/// is checked by naming its tensor among the inputs: each element is changed in place, and restored. Throws Error where
+/// f gives other values on the tape than off it, and where an input's gradient is zero everywhere, unless
+/// options.allow_zero: zeros that are compared with zeros prove nothing.
 template <class F, class B, class... S>
 [[nodiscard]] double gradcheck(const GradcheckOptions& options, F&& f, const Tensor<double, S, B>&... inputs) {
   Tape tape;
@@ -60,7 +61,8 @@ template <class F, class B, class... S>
   const auto compare = [&](const auto& x) {
     const auto analytic = tape.grad(x).to_vector(), original = x.to_vector();
     check(options.allow_zero || std::any_of(analytic.begin(), analytic.end(), [](double a) { return a != 0; }),
-          "gradcheck: the gradient of input ", number, " is zero everywhere, which checks nothing; choose another function, or "
+          "gradcheck: the gradient of input ", number,
+          " is zero everywhere, which checks nothing; choose another function, or "
           "set allow_zero");
     auto values = original;
     for (std::size_t i = 0; i < values.size(); ++i) {

@@ -111,7 +111,8 @@ struct concat_rule<Axis, A, B, Rest...> {
   static shape apply(const A& a, const B& b, const Rest&... rest) {
     auto extents = a.all();
     for (int i = 0; i < A::rank; ++i)
-      check(i == axis || a[i] == b[i], "concat along axis ", axis, ": ", to_string(a), " and ", to_string(b), " differ along axis ", i);
+      check(i == axis || a[i] == b[i], "concat along axis ", axis, ": ", to_string(a), " and ", to_string(b),
+            " differ along axis ", i);
     extents[axis] += b[axis];
     return concat_rule<Axis, two, Rest...>::apply(two(extents), rest...);
   }
@@ -158,7 +159,8 @@ template <class To, Operand X>
 }
 template <class To, Operand X>
 [[nodiscard]] auto reshape(const X& x) {
-  static_assert(To::is_static, "vitral: reshape<Shape>(x) needs a static shape; give the run-time extents as reshape(x, shape)");
+  static_assert(To::is_static,
+                "vitral: reshape<Shape>(x) needs a static shape; give the run-time extents as reshape(x, shape)");
   return reshape(x, To{});
 }
 
@@ -208,7 +210,8 @@ struct Gather {
     const auto g = table.gradient();
     prepare_partial(g);
     const long rows = g.tensor.extent(0);
-    B::scatter_add_rows(dy.data(), index.data(), g.tensor.data(), index.size(), rows ? g.tensor.size() / rows : 0, rows);
+    B::scatter_add_rows(dy.data(), index.data(), g.tensor.data(), index.size(), rows ? g.tensor.size() / rows : 0,
+                        rows);
   }
 };
 

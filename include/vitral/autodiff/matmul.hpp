@@ -140,8 +140,8 @@ template <Operand X, Operand W>
   return detail::multiply<false, Activation::none>(x, w, None{});
 }
 
-/// act(x w^T + bias) for x [..., K], w [N, K], bias [N] or None: what torch.nn.functional.linear computes, and the activation
-/// in the same pass.
+/// act(x w^T + bias) for x [..., K], w [N, K], bias [N] or None: what torch.nn.functional.linear computes, and the
+/// activation in the same pass.
 template <Activation Act = Activation::none, Operand X, Operand W, class Bias = None>
 [[nodiscard]] auto linear(const X& x, const W& w, const Bias& bias = {}) {
   return detail::multiply<true, Act>(x, w, bias);
@@ -167,8 +167,8 @@ struct BatchedMatMul {
   auto forward(auto, const L& a, const R& b) {
     inner_extents_match<shape_of<L>::static_extent(2), shape_of<R>::static_extent(1)>::check(
         a.extent(2), b.extent(1), to_string(a.shape()), to_string(b.shape()));
-    extents_match<shape_of<L>::static_extent(0), shape_of<R>::static_extent(0)>::check("batched_matmul: batch", a.extent(0),
-                                                                                       b.extent(0));
+    extents_match<shape_of<L>::static_extent(0), shape_of<R>::static_extent(0)>::check("batched_matmul: batch",
+                                                                                       a.extent(0), b.extent(0));
     auto y = Tensor<T, S, B>::uninitialized(S(std::array<int, 3>{a.extent(0), a.extent(1), b.extent(2)}));
     B::batched_matmul(batch_of(a), batch_of(b), batch_of(y), false);
     return y;
@@ -191,7 +191,8 @@ struct BatchedMatMul {
 /// a [G, M, K] times b [G, K, N], matrix by matrix.
 template <Operand L, Operand R>
 [[nodiscard]] auto batched_matmul(const L& a, const R& b) {
-  static_assert(shape_of<L>::rank == 3 && shape_of<R>::rank == 3, "vitral: batched_matmul: both operands need three extents");
+  static_assert(shape_of<L>::rank == 3 && shape_of<R>::rank == 3,
+                "vitral: batched_matmul: both operands need three extents");
   using S = Shape<extents_match<shape_of<L>::static_extent(0), shape_of<R>::static_extent(0)>::extent,
                   shape_of<L>::static_extent(1), shape_of<R>::static_extent(2)>;
   return apply(detail::BatchedMatMul<scalar_of<L>, S, backend_of<L>>{}, a, b);

@@ -13,8 +13,9 @@ const P* elements_or_null(const X& x) {
   if constexpr (std::is_same_v<X, None>) {
     return nullptr;
   } else {
-    static_assert(std::is_same_v<scalar_of<X>, P>, "vitral: a normalisation's scale and bias must have the compute type "
-                                                   "of its input (float for float and bf16, double for double)");
+    static_assert(std::is_same_v<scalar_of<X>, P>,
+                  "vitral: a normalisation's scale and bias must have the compute type "
+                  "of its input (float for float and bf16, double for double)");
     return x.data();
   }
 }
@@ -57,8 +58,8 @@ struct LayerNorm {
     const auto [rows, cols] = row_extents(x);
     mean = Tensor<P, Shape<dyn>, B>::uninitialized({static_cast<int>(rows)});
     rstd = Tensor<P, Shape<dyn>, B>::uninitialized({static_cast<int>(rows)});
-    B::layer_norm_forward(x.data(), elements_or_null<P>(scale), elements_or_null<P>(bias), y.data(), mean.data(), rstd.data(),
-                          rows, cols, eps);
+    B::layer_norm_forward(x.data(), elements_or_null<P>(scale), elements_or_null<P>(bias), y.data(), mean.data(),
+                          rstd.data(), rows, cols, eps);
     return y;
   }
   template <class DY, class Y, class X, class Scale, class Bias>
@@ -90,8 +91,8 @@ struct BatchNorm {
     const auto [rows, cols] = row_extents(x);
     mean = Tensor<P, Shape<dyn>, B>::uninitialized({static_cast<int>(cols)});
     rstd = Tensor<P, Shape<dyn>, B>::uninitialized({static_cast<int>(cols)});
-    B::batch_norm_forward(x.data(), elements_or_null<P>(scale), elements_or_null<P>(bias), y.data(), mean.data(), rstd.data(),
-                          running_mean.data(), running_var.data(), momentum, eps, rows, cols);
+    B::batch_norm_forward(x.data(), elements_or_null<P>(scale), elements_or_null<P>(bias), y.data(), mean.data(),
+                          rstd.data(), running_mean.data(), running_var.data(), momentum, eps, rows, cols);
     return y;
   }
   template <class DY, class Y, class X, class Scale, class Bias>
@@ -113,26 +114,31 @@ struct BatchNorm {
 template <Operand X, class Scale = None, class Bias = None>
 [[nodiscard]] auto layer_norm(const X& x, const Scale& scale = {}, const Bias& bias = {}, double eps = 1e-6) {
   if constexpr (!std::is_same_v<Scale, None>)
-    static_assert(sizeof(extents_match<shape_of<X>::static_extent(shape_of<X>::rank - 1), shape_of<Scale>::static_extent(0)>) > 0);
+    static_assert(
+        sizeof(extents_match<shape_of<X>::static_extent(shape_of<X>::rank - 1), shape_of<Scale>::static_extent(0)>) >
+        0);
   return apply(detail::LayerNorm<compute_t<scalar_of<X>>, backend_of<X>>{eps, {}, {}}, x, scale, bias);
 }
 
-/// BatchNorm of x [N, D] in training mode: normalised by the batch's mean and biased variance. The running statistics [D]
-/// move towards the batch's (the variance unbiased) by `momentum`, as torch.nn.BatchNorm1d does.
+/// BatchNorm of x [N, D] in training mode: normalised by the batch's mean and biased variance. The running statistics
+/// [D] move towards the batch's (the variance unbiased) by `momentum`, as torch.nn.BatchNorm1d does.
 template <Operand X, class Scale, class Bias, class P, class S, class B>
-[[nodiscard]] auto batch_norm_train(const X& x, const Scale& scale, const Bias& bias, const Tensor<P, S, B>& running_mean,
-                                    const Tensor<P, S, B>& running_var, double momentum = 0.1, double eps = 1e-5) {
+[[nodiscard]] auto batch_norm_train(const X& x, const Scale& scale, const Bias& bias,
+                                    const Tensor<P, S, B>& running_mean, const Tensor<P, S, B>& running_var,
+                                    double momentum = 0.1, double eps = 1e-5) {
   static_assert(shape_of<X>::rank == 2, "vitral: batch_norm: the input needs two extents, [rows, channels]");
   const Shape<dyn> channels{running_mean.extent(0)};
-  return apply(detail::BatchNorm<P, B>{reshape_tensor(running_mean, channels), reshape_tensor(running_var, channels), momentum,
-                                       eps, {}, {}},
-               x, scale, bias);
+  return apply(
+      detail::BatchNorm<P, B>{
+          reshape_tensor(running_mean, channels), reshape_tensor(running_var, channels), momentum, eps, {}, {}},
+      x, scale, bias);
 }
 
 /// BatchNorm in evaluation mode: by the running statistics, which is an element-wise expression.
 template <Operand X, class Scale, class Bias, class P, class S, class B>
-[[nodiscard]] auto batch_norm_eval(const X& x, const Scale& scale, const Bias& bias, const Tensor<P, S, B>& running_mean,
-                                   const Tensor<P, S, B>& running_var, double eps = 1e-5) {
+[[nodiscard]] auto batch_norm_eval(const X& x, const Scale& scale, const Bias& bias,
+                                   const Tensor<P, S, B>& running_mean, const Tensor<P, S, B>& running_var,
+                                   double eps = 1e-5) {
   const auto normalised = (x - running_mean) * rsqrt(running_var + eps);
   if constexpr (std::is_same_v<Scale, None>)
     return eval(cast<scalar_of<X>>(normalised));

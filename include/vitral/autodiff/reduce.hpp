@@ -1,4 +1,5 @@
-// Reductions on the tape. The operand may be an expression; it is evaluated once, because its backward needs the values.
+// Reductions on the tape. The operand may be an expression; it is evaluated once, because its backward needs the
+// values.
 #pragma once
 
 #include <vitral/autodiff/layout.hpp>

@@ -72,8 +72,8 @@ struct CrossEntropy {
     if (!logits.wants_gradient()) return;
     const auto g = logits.gradient();
     const auto [rows, cols] = row_extents(logits.value);
-    B::cross_entropy_backward(logits.value.data(), target.data(), logsumexp.data(), dlosses.data(), g.tensor.data(), g.add,
-                              rows, cols);
+    B::cross_entropy_backward(logits.value.data(), target.data(), logsumexp.data(), dlosses.data(), g.tensor.data(),
+                              g.add, rows, cols);
   }
 };
 

@@ -73,7 +73,8 @@ class Tape {
   Tape& operator=(const Tape&) = delete;
   ~Tape() { clear(); }
 
-  /// A variable whose gradient is kept: of a tensor (each tensor's memory has one gradient, however often it is watched).
+  /// A variable whose gradient is kept: of a tensor (each tensor's memory has one gradient, however often it is
+  /// watched).
   template <class T, class S, class B>
   [[nodiscard]] Variable<T, S, B> watch(const Tensor<T, S, B>& x) {
     return {x, *this, leaf_slot(x.buffer())};
@@ -153,7 +154,8 @@ class Tape {
   /// Adds a node whose payload offers `run(Tape&, Slot)`, and gives the slot of its result.
   template <class Payload>
   [[nodiscard]] Slot record(Payload payload) {
-    static_assert(sizeof(Payload) <= Arena::block_size, "vitral: this expression is too large to record; eval a part of it");
+    static_assert(sizeof(Payload) <= Arena::block_size,
+                  "vitral: this expression is too large to record; eval a part of it");
     void* place = arena_.allocate(sizeof(Payload), alignof(Payload));
     auto* stored = ::new (place) Payload(std::move(payload));
     nodes_.push_back({[](void* p, Tape& tape, Slot result) { static_cast<Payload*>(p)->run(tape, result); },

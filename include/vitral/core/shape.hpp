@@ -86,7 +86,8 @@ template <int... E>
 template <int... E>
 constexpr Shape<E...>::Shape(const int* extents, int count) {
   if (count != rank && count != dynamic_count)
-    fail("a shape of ", rank, " extents, ", dynamic_count, " of them dynamic, was given ", count, " numbers; give all or the dynamic ones");
+    fail("a shape of ", rank, " extents, ", dynamic_count, " of them dynamic, was given ", count,
+         " numbers; give all or the dynamic ones");
   const bool complete = count == rank;
   [[maybe_unused]] std::size_t next = 0;
   for (int i = 0; i < rank; ++i) {
@@ -200,7 +201,8 @@ struct inner_extents_match {
   static_assert(K == R || K == dyn || R == dyn,
                 "vitral: matmul: the left operand's last extent must equal the right operand's inner extent");
   static void check(int k, int r, const std::string& left, const std::string& right) {
-    vitral::check(k == r, "matmul: cannot multiply ", left, " by ", right, ": inner extents ", k, " and ", r, " differ");
+    vitral::check(k == r, "matmul: cannot multiply ", left, " by ", right, ": inner extents ", k, " and ", r,
+                  " differ");
   }
 };
 
@@ -221,7 +223,8 @@ struct reshape_rule {
     if constexpr (From::is_static && To::is_static) return From{}.size() == To{}.size();
     return true;
   }();
-  static_assert(holds, "vitral: reshape: the two shapes named in reshape_rule<From, To> differ in the number of elements");
+  static_assert(holds,
+                "vitral: reshape: the two shapes named in reshape_rule<From, To> differ in the number of elements");
   static void check(const From& from, const To& to) {
     vitral::check(from.size() == to.size(), "reshape: ", to_string(from), " has ", from.size(), " elements, ",
                   to_string(to), " has ", to.size());

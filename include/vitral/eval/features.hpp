@@ -16,7 +16,8 @@ struct Features {
 
 /// The features of the first `count` images, one entry per layer. The encoder is in evaluation mode.
 template <class Encoder>
-[[nodiscard]] std::vector<Features> extract_features(const Encoder& encoder, const Dataset& data, long count, int batch = 128) {
+[[nodiscard]] std::vector<Features> extract_features(const Encoder& encoder, const Dataset& data, long count,
+                                                     int batch = 128) {
   using B = typename Encoder::backend;
   count = std::min(count, data.size());
   check(count > 0, "features: ", data.name(), " has no images");

@@ -34,11 +34,13 @@ inline std::vector<std::pair<float, int>> nearest_rows(const float* similarity, 
 
 /// The predicted class of each test row. Exact; memory grows with one block of test rows times the training rows.
 /// Equal similarities count by the earlier training row, equal votes by the lower class.
-[[nodiscard]] inline std::vector<int> knn_classify(const Features& train, const Features& test, const KnnOptions& options = {}) {
+[[nodiscard]] inline std::vector<int> knn_classify(const Features& train, const Features& test,
+                                                   const KnnOptions& options = {}) {
   const int neighbours = train.rows.extent(0), queries = test.rows.extent(0), width = train.rows.extent(1);
   check(options.k >= 1 && options.k <= neighbours, "k-NN: k is ", options.k, ", but there are ", neighbours,
         " training features; use a smaller --k or a larger --knn-train");
-  check(width == test.rows.extent(1), "k-NN: training features have width ", width, ", test features ", test.rows.extent(1));
+  check(width == test.rows.extent(1), "k-NN: training features have width ", width, ", test features ",
+        test.rows.extent(1));
   constexpr int block = 256;
   std::vector<int> predicted(static_cast<std::size_t>(queries));
   for (int first = 0; first < queries; first += block) {

@@ -25,7 +25,9 @@ class StateDict {
   void add_module(const M& module, const std::string& prefix = "") {
     for_each_tensor(module, [&](const std::string& name, const auto& member) { add(name, member.value); }, prefix);
   }
-  void write(const std::filesystem::path& path, const Metadata& metadata) const { write_safetensors(path, tensors_, metadata); }
+  void write(const std::filesystem::path& path, const Metadata& metadata) const {
+    write_safetensors(path, tensors_, metadata);
+  }
 
  private:
   std::deque<std::vector<std::byte>> storage_;
@@ -49,13 +51,14 @@ void load_tensor(const SafetensorsFile& file, const std::string& name, const Ten
   B::copy_from_host(converted.data(), to.data(), to.size());
 }
 
-/// Fills every parameter and state below the module from the file's tensors of the same names. All are checked before the
-/// first is changed.
+/// Fills every parameter and state below the module from the file's tensors of the same names. All are checked before
+/// the first is changed.
 template <class M>
 void load_module(const SafetensorsFile& file, M& module, const std::string& prefix = "") {
   M trial = clone_module(module);
   for_each_tensor(trial, [&](const std::string& name, auto& member) { load_tensor(file, name, member.value); }, prefix);
-  for_each_tensor(module, [&](const std::string& name, auto& member) { load_tensor(file, name, member.value); }, prefix);
+  for_each_tensor(
+      module, [&](const std::string& name, auto& member) { load_tensor(file, name, member.value); }, prefix);
 }
 
 }  // namespace vitral::inline VITRAL_ABI

@@ -111,7 +111,8 @@ struct ViT {
                                                     Positions(std::array<int, 3>{1, prefix + grid * grid, s.width})),
                  false};
     for (int i = 0; i < s.depth; ++i)
-      blocks.emplace_back(s.width, s.heads, init, s.depth > 1 ? options.drop_path * i / (s.depth - 1) : options.drop_path);
+      blocks.emplace_back(s.width, s.heads, init,
+                          s.depth > 1 ? options.drop_path * i / (s.depth - 1) : options.drop_path);
   }
 
   static const ViTSize& checked(const ViTSize& s) {
@@ -122,8 +123,8 @@ struct ViT {
     check(s.width % 4 == 0, "ViT: the width must be a multiple of 4 for the 2-D sin-cos positions, not ", s.width);
     check(s.depth >= 1, "ViT: the depth must be 1 or more, not ", s.depth);
     const auto fits = [](int fixed, int given) { return fixed == dyn || fixed == given; };
-    check(fits(Size.image, s.image) && fits(Size.patch, s.patch) && fits(Size.width, s.width) && fits(Size.depth, s.depth) &&
-              fits(Size.heads, s.heads),
+    check(fits(Size.image, s.image) && fits(Size.patch, s.patch) && fits(Size.width, s.width) &&
+              fits(Size.depth, s.depth) && fits(Size.heads, s.heads),
           "ViT: the run-time size differs from the size in the type");
     return s;
   }

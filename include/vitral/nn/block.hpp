@@ -15,8 +15,10 @@ struct Attention {
   Linear<Width, times(3, Width), P, B> qkv;
   Linear<Width, Width, P, B> proj;
 
-  Attention(int width, int heads, Initializer& init) : heads(heads), qkv(width, 3 * width, init, 3), proj(width, width, init) {
-    check(heads >= 1 && width % heads == 0, "Attention: a width of ", width, " cannot be divided among ", heads, " heads");
+  Attention(int width, int heads, Initializer& init)
+      : heads(heads), qkv(width, 3 * width, init, 3), proj(width, width, init) {
+    check(heads >= 1 && width % heads == 0, "Attention: a width of ", width, " cannot be divided among ", heads,
+          " heads");
   }
 
   /// x [batch, tokens, Width] -> the same shape

@@ -68,12 +68,14 @@ void walk(const std::string& path, M& member, F&& f) {
   if constexpr (is_parameter<Bare> || is_state<Bare>) {
     f(path, member);
   } else if constexpr (Module<M>) {
-    Bare::visit(member, [&](const std::string& name, auto& inner) { walk(path.empty() ? name : path + "." + name, inner, f); });
+    Bare::visit(member,
+                [&](const std::string& name, auto& inner) { walk(path.empty() ? name : path + "." + name, inner, f); });
   } else if constexpr (requires { member.begin(); }) {
     int i = 0;
     for (auto& inner : member) walk(path + "." + std::to_string(i++), inner, f);
   } else {
-    static_assert(std::is_same_v<Bare, None>, "vitral: visit: a member must be a parameter, a state, a module or a list of them");
+    static_assert(std::is_same_v<Bare, None>,
+                  "vitral: visit: a member must be a parameter, a state, a module or a list of them");
   }
 }
 

@@ -25,7 +25,9 @@ struct LayerNorm {
   double eps;
 
   explicit LayerNorm(int width = D, double eps = 1e-6)
-      : weight{detail::constant_vector<P, D, B>(width, 1)}, bias{detail::constant_vector<P, D, B>(width, 0)}, eps(eps) {}
+      : weight{detail::constant_vector<P, D, B>(width, 1)},
+        bias{detail::constant_vector<P, D, B>(width, 0)},
+        eps(eps) {}
 
   /// x [..., D] -> [..., D]
   [[nodiscard]] auto operator()(const Operand auto& x) const { return layer_norm(x, weight, bias, eps); }
@@ -47,7 +49,8 @@ struct BatchNorm1d {
   double momentum = 0.1, eps = 1e-5;
 
   explicit BatchNorm1d(int width = D)
-      : running_mean{detail::constant_vector<P, D, B>(width, 0)}, running_var{detail::constant_vector<P, D, B>(width, 1)} {
+      : running_mean{detail::constant_vector<P, D, B>(width, 0)},
+        running_var{detail::constant_vector<P, D, B>(width, 1)} {
     if constexpr (HasAffine == Affine::yes) {
       weight.value = detail::constant_vector<P, D, B>(width, 1);
       bias.value = detail::constant_vector<P, D, B>(width, 0);

@@ -6,7 +6,8 @@
 
 namespace vitral::inline VITRAL_ABI {
 
-/// A convolution whose stride is its size, computed as a matrix product; its weight keeps timm's shape [Width, 3, p, p].
+/// A convolution whose stride is its size, computed as a matrix product; its weight keeps timm's shape [Width, 3, p,
+/// p].
 template <int Width, int Patch, class P = float, class B = Cpu>
 struct PatchEmbed {
   static constexpr int channels = 3;
@@ -34,15 +35,17 @@ struct PatchEmbed {
   [[nodiscard]] auto apply(const Operand auto& images) const {
     const int batch = images.extent(0), rows = images.extent(2) / patch, cols = images.extent(3) / patch;
     check(images.extent(1) == channels && rows * patch == images.extent(2) && cols * patch == images.extent(3),
-          "PatchEmbed: images of shape ", to_string(images.shape()), " cannot be cut into patches of 3 x ", patch, " x ", patch,
-          "; choose an image size that the patch size divides");
+          "PatchEmbed: images of shape ", to_string(images.shape()), " cannot be cut into patches of 3 x ", patch,
+          " x ", patch, "; choose an image size that the patch size divides");
     constexpr int values = times(channels, times(Patch, Patch));
     const auto cut = reshape(images, Shape<dyn, channels, dyn, Patch, dyn, Patch>(
                                          std::array<int, 6>{batch, channels, rows, patch, cols, patch}));
-    const auto patches = reshape(eval(cast<T>(transpose<0, 2, 4, 1, 3, 5>(cut))),
-                                 Shape<dyn, dyn, values>(std::array<int, 3>{batch, rows * cols, channels * patch * patch}));
-    const auto weight = reshape(watched_beside(images, proj.weight),
-                                Shape<Width, values>(std::array<int, 2>{proj.bias.shape()[0], channels * patch * patch}));
+    const auto patches =
+        reshape(eval(cast<T>(transpose<0, 2, 4, 1, 3, 5>(cut))),
+                Shape<dyn, dyn, values>(std::array<int, 3>{batch, rows * cols, channels * patch * patch}));
+    const auto weight =
+        reshape(watched_beside(images, proj.weight),
+                Shape<Width, values>(std::array<int, 2>{proj.bias.shape()[0], channels * patch * patch}));
     return linear(patches, weight, proj.bias);
   }
   [[nodiscard]] auto operator()(const Operand auto& images) const { return apply<P>(images); }
@@ -50,9 +53,9 @@ struct PatchEmbed {
   static void visit(auto& self, auto&& f) { f("proj", self.proj); }
 };
 
-/// Positions [prefix + grid * grid, width]: zero for the prefix tokens; patch p of the grid has [sin(x w), cos(x w), sin(y w),
-/// cos(y w)] with x = p / grid, y = p % grid and frequencies w = 10000^(-i / (width / 4)): MoCo v3's order as it runs.
-/// Frequencies and angles are computed in float, as the published code does.
+/// Positions [prefix + grid * grid, width]: zero for the prefix tokens; patch p of the grid has [sin(x w), cos(x w),
+/// sin(y w), cos(y w)] with x = p / grid, y = p % grid and frequencies w = 10000^(-i / (width / 4)): MoCo v3's order as
+/// it runs. Frequencies and angles are computed in float, as the published code does.
 [[nodiscard]] inline std::vector<double> sincos_positions(int grid, int width, int prefix = 1) {
   check(width % 4 == 0, "sin-cos positions need a width that 4 divides, not ", width);
   const int quarter = width / 4;

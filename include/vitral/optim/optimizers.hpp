@@ -25,7 +25,8 @@ namespace detail {
 
 /// Loshchilov and Hutter 2019, algorithm 2, in PyTorch's form: decoupled weight decay, bias-corrected moments.
 template <class P, class B>
-void update(const AdamW& o, double decay, long t, const Flat<P, B>& p, const Flat<P, B>& g, const std::vector<Flat<P, B>>& state) {
+void update(const AdamW& o, double decay, long t, const Flat<P, B>& p, const Flat<P, B>& g,
+            const std::vector<Flat<P, B>>& state) {
   const Flat<P, B>&m = state[0], &v = state[1];
   const double c1 = 1 - std::pow(o.beta1, static_cast<double>(t));
   const double c2 = std::sqrt(1 - std::pow(o.beta2, static_cast<double>(t)));
@@ -36,7 +37,8 @@ void update(const AdamW& o, double decay, long t, const Flat<P, B>& p, const Fla
 
 /// PyTorch's form: the momentum buffer starts as the first gradient; weight decay is part of the gradient.
 template <class P, class B>
-void update(const Sgd& o, double decay, long t, const Flat<P, B>& p, const Flat<P, B>& g, const std::vector<Flat<P, B>>& state) {
+void update(const Sgd& o, double decay, long t, const Flat<P, B>& p, const Flat<P, B>& g,
+            const std::vector<Flat<P, B>>& state) {
   const Flat<P, B>& m = state[0];
   assign_together(into(m, m * (t == 1 ? 0.0 : o.momentum) + (g + p * decay)),  //
                   into(p, p - m * o.lr));
@@ -45,8 +47,8 @@ void update(const Sgd& o, double decay, long t, const Flat<P, B>& p, const Flat<
 /// You, Gitman and Ginsburg 2017, as MoCo v3 uses it: weights (two dimensions or more) move by a trust ratio
 /// trust * |p| / |g + decay p|; biases and scales move like plain SGD without decay.
 template <class P, class B>
-void update(const Lars& o, double decay, long t, const Flat<P, B>& p, const Flat<P, B>& g, const std::vector<Flat<P, B>>& state,
-            bool adapts) {
+void update(const Lars& o, double decay, long t, const Flat<P, B>& p, const Flat<P, B>& g,
+            const std::vector<Flat<P, B>>& state, bool adapts) {
   const Flat<P, B>& m = state[0];
   double ratio = 1;
   if (adapts) {
@@ -76,7 +78,8 @@ class Optimizer {
     }
   }
 
-  /// Changes every parameter that has a gradient on the tape. Weight decay applies to weights of two dimensions or more.
+  /// Changes every parameter that has a gradient on the tape. Weight decay applies to weights of two dimensions or
+  /// more.
   void step(const Tape& tape) {
     ++steps_;
     std::visit([&](const auto& settings) {

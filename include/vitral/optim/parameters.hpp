@@ -29,8 +29,8 @@ template <class M>
   return out;
 }
 
-/// Scales all gradients so that their joint norm is at most max_norm, as torch.nn.utils.clip_grad_norm_ does; returns the
-/// norm before. Gradients that no backward pass reached count as zero.
+/// Scales all gradients so that their joint norm is at most max_norm, as torch.nn.utils.clip_grad_norm_ does; returns
+/// the norm before. Gradients that no backward pass reached count as zero.
 template <class P, class B>
 double clip_grad_norm(const std::vector<ParameterRef<P, B>>& parameters, const Tape& tape, double max_norm) {
   double squares = 0;

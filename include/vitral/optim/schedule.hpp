@@ -7,8 +7,8 @@
 
 namespace vitral::inline VITRAL_ABI {
 
-/// The value at step i of `steps`: from `start` linearly to `base`, which the last of `warmup` steps reaches; then along
-/// half a cosine (Loshchilov and Hutter 2017) towards `final`. This is the form of DINO's published code.
+/// The value at step i of `steps`: from `start` linearly to `base`, which the last of `warmup` steps reaches; then
+/// along half a cosine (Loshchilov and Hutter 2017) towards `final`. This is the form of DINO's published code.
 struct CosineSchedule {
   double base, final;
   long steps;
@@ -25,6 +25,8 @@ struct CosineSchedule {
 };
 
 /// Goyal et al. 2017: the rate is given for a batch of 256.
-[[nodiscard]] constexpr double scaled_learning_rate(double lr, long batch) { return lr * static_cast<double>(batch) / 256; }
+[[nodiscard]] constexpr double scaled_learning_rate(double lr, long batch) {
+  return lr * static_cast<double>(batch) / 256;
+}
 
 }  // namespace vitral::inline VITRAL_ABI

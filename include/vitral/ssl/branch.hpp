@@ -23,14 +23,16 @@ struct Branch {
   Layers layers;
 
   /// `predictors` adds a predictor to every projector. The encoder is shared with the caller, not copied.
-  Branch(const Encoder& shared, const HeadOptions& options, LastNorm last, bool predictors, Layers which, Initializer& init)
+  Branch(const Encoder& shared, const HeadOptions& options, LastNorm last, bool predictors, Layers which,
+         Initializer& init)
       : encoder(shared), layers(which) {
     const int heads = which == Layers::every ? encoder.depth() : 1;
     for (int i = 0; i < heads; ++i) {
       const int hidden = i == heads - 1 ? options.hidden : options.hidden / 2;
       projector.emplace_back(3, encoder.width(), hidden, options.out, last, init);
     }
-    for (int i = 0; i < heads && predictors; ++i) predictor.emplace_back(2, options.out, options.hidden, options.out, last, init);
+    for (int i = 0; i < heads && predictors; ++i)
+      predictor.emplace_back(2, options.out, options.hidden, options.out, last, init);
   }
 
   /// Class tokens [batch, width] that the projectors take: of every layer, or of the last one alone.

@@ -39,8 +39,8 @@ auto mean_over_blocks(const std::vector<Q>& queries, F&& loss_of) {
 
 }  // namespace detail
 
-/// MoCo v3's loss (Chen, Xie and He 2021, eq. 1 and its factor 2 tau): cross entropy of cosine similarities over tau; row i's
-/// positive is key i, the other keys of the batch are its negatives. queries: blocks [N, P]; keys [N, P].
+/// MoCo v3's loss (Chen, Xie and He 2021, eq. 1 and its factor 2 tau): cross entropy of cosine similarities over tau;
+/// row i's positive is key i, the other keys of the batch are its negatives. queries: blocks [N, P]; keys [N, P].
 struct InfoNce {
   double temperature = 0.2;
 
@@ -66,8 +66,8 @@ struct CosineDistance {
   }
 };
 
-/// SimCLR's loss (Chen et al. 2020, eq. 1): blocks and anchors are [2N, P], two views stacked. Row i's positive is the other
-/// view of its image; the anchor of the very same view is left out.
+/// SimCLR's loss (Chen et al. 2020, eq. 1): blocks and anchors are [2N, P], two views stacked. Row i's positive is the
+/// other view of its image; the anchor of the very same view is left out.
 struct NtXent {
   double temperature = 0.2;
 
@@ -84,7 +84,8 @@ struct NtXent {
     const auto targets = detail::shifted_targets<B>(rows, rows / 2);
     return detail::mean_over_blocks(queries, [&](const Q& q) {
       const auto similarity = linear(l2_normalize(detail::in_full_precision(q)), a);
-      const auto logits = eval(select(itself, -std::numeric_limits<double>::infinity(), similarity * (1 / temperature)));
+      const auto logits =
+          eval(select(itself, -std::numeric_limits<double>::infinity(), similarity * (1 / temperature)));
       return mean(cross_entropy(logits, targets));
     });
   }

@@ -90,15 +90,16 @@ struct TeacherMethod {
   Criterion criterion;
   std::optional<SelfDistillation> distillation;
 
-  /// The loss of two views [batch, 3, image, image] of the same images, on the tape. With L layers, projections z, their
-  /// predictions q and the teacher's final projection t of the other view:
+  /// The loss of two views [batch, 3, image, image] of the same images, on the tape. With L layers, projections z,
+  /// their predictions q and the teacher's final projection t of the other view:
   ///   C([q_L], t) + ratio * C([q_1 .. q_(L-1)], t) + L * C(predict(stop_gradient(z)), t), for both directions;
   /// the last two terms with self-distillation only, the last one training the predictors alone.
   template <class T, class S>
   [[nodiscard]] auto loss(Tape& tape, const Tensor<T, S, backend>& view1, const Tensor<T, S, backend>& view2,
                           const Training& mode) const {
     const int batch = view1.extent(0);
-    const auto both = concat<0>(view1, view2);  // the encoder treats images one by one, the heads' BatchNorm view by view
+    const auto both =
+        concat<0>(view1, view2);  // the encoder treats images one by one, the heads' BatchNorm view by view
     const auto targets = teacher.features(both, Evaluation{});  // nothing is dropped from a target
     const auto t1 = teacher.project(detail::rows_of_blocks(targets, 0, batch), mode).back();
     const auto t2 = teacher.project(detail::rows_of_blocks(targets, batch, batch), mode).back();
@@ -153,10 +154,12 @@ struct TeacherMethod {
 namespace detail {
 
 template <class Encoder, class Criterion>
-TeacherlessMethod<Encoder, Criterion> make_teacherless(const Encoder& encoder, const MethodOptions& o, Criterion criterion,
+TeacherlessMethod<Encoder, Criterion> make_teacherless(const Encoder& encoder, const MethodOptions& o,
+                                                       Criterion criterion,
                                                        std::optional<SelfDistillation> distillation) {
   Initializer init(Seed{o.seed.value + 0x5eed});
-  return {Branch<Encoder>(encoder, {o.hidden, o.out}, LastNorm::yes, false, distillation ? Layers::every : Layers::last, init),
+  return {Branch<Encoder>(encoder, {o.hidden, o.out}, LastNorm::yes, false, distillation ? Layers::every : Layers::last,
+                          init),
           criterion, distillation};
 }
 
@@ -174,13 +177,15 @@ TeacherMethod<Encoder, Criterion> make_with_teacher(const Encoder& encoder, cons
 
 }  // namespace detail
 
-/// Each method is a value to hand to a trainer; the encoder's parameters are shared with the caller's encoder, so that it is
-/// trained in place.
+/// Each method is a value to hand to a trainer; the encoder's parameters are shared with the caller's encoder, so that
+/// it is trained in place.
 template <class Encoder>
 struct SimCLR : TeacherlessMethod<Encoder, NtXent> {
   MethodOptions options;
-  explicit SimCLR(const Encoder& encoder, const MethodOptions& o = {}, std::optional<SelfDistillation> distillation = {})
-      : TeacherlessMethod<Encoder, NtXent>(detail::make_teacherless(encoder, o, NtXent{o.temperature}, distillation)), options(o) {}
+  explicit SimCLR(const Encoder& encoder, const MethodOptions& o = {},
+                  std::optional<SelfDistillation> distillation = {})
+      : TeacherlessMethod<Encoder, NtXent>(detail::make_teacherless(encoder, o, NtXent{o.temperature}, distillation)),
+        options(o) {}
 };
 template <class Encoder>
 struct BYOL : TeacherMethod<Encoder, CosineDistance> {
@@ -192,9 +197,11 @@ struct BYOL : TeacherMethod<Encoder, CosineDistance> {
 template <class Encoder>
 struct MoCoV3 : TeacherMethod<Encoder, InfoNce> {
   MethodOptions options;
-  explicit MoCoV3(const Encoder& encoder, const MethodOptions& o = {}, std::optional<SelfDistillation> distillation = {})
+  explicit MoCoV3(const Encoder& encoder, const MethodOptions& o = {},
+                  std::optional<SelfDistillation> distillation = {})
       : TeacherMethod<Encoder, InfoNce>(
-            detail::make_with_teacher(encoder, o, InfoNce{o.temperature}, LastNorm::yes, distillation)), options(o) {}
+            detail::make_with_teacher(encoder, o, InfoNce{o.temperature}, LastNorm::yes, distillation)),
+        options(o) {}
 };
 
 /// The same method with self-distillation: heads for every layer, all learning from the final one.

@@ -48,8 +48,8 @@ template <class T, class S, class B, class E>
   return Assignment<T, S, B, E>{to, expression};
 }
 
-/// to = expression; the expression's shape must broadcast to the tensor's. The expression may read `to` itself, element by
-/// element, but no other window onto the same memory.
+/// to = expression; the expression's shape must broadcast to the tensor's. The expression may read `to` itself, element
+/// by element, but no other window onto the same memory.
 template <class T, class S, class B, detail::Unrecorded E>
 void assign(const Tensor<T, S, B>& to, const E& expression) {
   using Rule = broadcast_rule<S, shape_of<E>>;
@@ -58,8 +58,8 @@ void assign(const Tensor<T, S, B>& to, const E& expression) {
   detail::evaluate_into(to, expression);
 }
 
-/// All assignments in one pass over memory: for each element the first, then the second, which may read what the first wrote,
-/// and so on. All tensors must have the same shape.
+/// All assignments in one pass over memory: for each element the first, then the second, which may read what the first
+/// wrote, and so on. All tensors must have the same shape.
 template <class S, class B, class... T, class... E>
 void assign_together(const Assignment<T, S, B, E>&... assignments) {
   const S shape = [](const auto& first, const auto&...) { return first.to.shape(); }(assignments...);

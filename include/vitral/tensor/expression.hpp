@@ -87,7 +87,8 @@ auto leaf(const X& x) {
   if constexpr (Operand<X>)
     return x;
   else
-    return Constant<typename constant_type<X, Others...>::type>{static_cast<typename constant_type<X, Others...>::type>(x)};
+    return Constant<typename constant_type<X, Others...>::type>{
+        static_cast<typename constant_type<X, Others...>::type>(x)};
 }
 
 template <class... T>

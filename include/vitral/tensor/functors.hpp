@@ -1,5 +1,5 @@
-// The element-wise operations: each a struct of a value and a pull-back. `pull(g, y, a, b)` gives, for the gradient g of
-// the result y, the gradients of the arguments. Conventions at kinks are PyTorch's.
+// The element-wise operations: each a struct of a value and a pull-back. `pull(g, y, a, b)` gives, for the gradient g
+// of the result y, the gradients of the arguments. Conventions at kinks are PyTorch's.
 #pragma once
 
 #include <vitral/core/bf16.hpp>
@@ -134,7 +134,10 @@ template <class To>
 struct Cast {
   using result = To;
   template <class T> VITRAL_HD static compute_t<To> value(T a) { return static_cast<compute_t<To>>(a); }
-  template <class T> VITRAL_HD static Pack<T> pull(compute_t<To> g, compute_t<To>, T) { return pack(static_cast<T>(g)); }
+  template <class T>
+  VITRAL_HD static Pack<T> pull(compute_t<To> g, compute_t<To>, T) {
+    return pack(static_cast<T>(g));
+  }
 };
 
 }  // namespace vitral::inline VITRAL_ABI::op

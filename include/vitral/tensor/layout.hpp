@@ -50,7 +50,8 @@ template <int Axis, int Count = dyn, detail::Stored X>
   auto extents = x.shape().all();
   extents[axis] = count;
   const auto whole = view(x);
-  return View<scalar_of<X>, S, backend_of<X>>(x.buffer(), x.data() + begin * whole.strides()[axis], S(extents), whole.strides());
+  return View<scalar_of<X>, S, backend_of<X>>(x.buffer(), x.data() + begin * whole.strides()[axis], S(extents),
+                                              whole.strides());
 }
 
 /// Row `index` along Axis, which the result loses.
@@ -58,7 +59,8 @@ template <int Axis, detail::Stored X>
 [[nodiscard]] auto select_view(const X& x, int index) {
   constexpr int axis = axis_of<shape_of<X>, Axis>;
   using S = remove_extent<shape_of<X>, axis>;
-  check(index >= 0 && index < x.extent(axis), "select: ", index, " is outside axis ", axis, " of ", to_string(x.shape()));
+  check(index >= 0 && index < x.extent(axis), "select: ", index, " is outside axis ", axis, " of ",
+        to_string(x.shape()));
   const auto whole = view(x);
   std::array<int, S::rank> extents{};
   typename View<scalar_of<X>, S, backend_of<X>>::Strides strides{};
@@ -67,7 +69,8 @@ template <int Axis, detail::Stored X>
     extents[j] = whole.extent(static_cast<int>(i));
     strides[j++] = whole.strides()[i];
   }
-  return View<scalar_of<X>, S, backend_of<X>>(x.buffer(), x.data() + index * whole.strides()[axis], S(extents), strides);
+  return View<scalar_of<X>, S, backend_of<X>>(x.buffer(), x.data() + index * whole.strides()[axis], S(extents),
+                                              strides);
 }
 
 /// The axes in the order given: transpose_view<1, 0>(x) swaps the axes of a matrix.

@@ -99,8 +99,8 @@ auto lower(const Expr<Op, A...>& e) {
 /// A part of an expression that wants no gradient.
 struct NoGradient {};
 
-/// Where the gradient of one leaf goes; null where it is not wanted after all. A leaf with fewer elements than the result
-/// was broadcast, and its gradient is `reduced`. The gradient is set, or added to what is there.
+/// Where the gradient of one leaf goes; null where it is not wanted after all. A leaf with fewer elements than the
+/// result was broadcast, and its gradient is `reduced`. The gradient is set, or added to what is there.
 template <class T, int R>
 struct GradientPlan {
   T* data;

@@ -38,7 +38,8 @@ Reduction reduction_of(const S& s) {
   if constexpr (Axis == all_axes) {
     out.n = s.size();
   } else {
-    for (int i = 0; i < S::rank; ++i) (i < axis_of<S, Axis> ? out.outer : i == axis_of<S, Axis> ? out.n : out.inner) *= s[i];
+    for (int i = 0; i < S::rank; ++i)
+      (i < axis_of<S, Axis> ? out.outer : i == axis_of<S, Axis> ? out.n : out.inner) *= s[i];
   }
   return out;
 }

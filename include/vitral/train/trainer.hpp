@@ -9,8 +9,8 @@
 
 namespace vitral::inline VITRAL_ABI {
 
-/// How a run changes over time, as in the published code: the learning rate rises linearly over the warm-up and falls along a
-/// cosine; weight decay, teacher momentum and ratio follow a cosine from the first step on.
+/// How a run changes over time, as in the published code: the learning rate rises linearly over the warm-up and falls
+/// along a cosine; weight decay, teacher momentum and ratio follow a cosine from the first step on.
 struct Schedule {
   int epochs = 100;
   int warmup_epochs = 10;
@@ -58,7 +58,8 @@ class Trainer {
     return steps;
   }
 
-  /// Trains from where the run stands to its end. `report(StepReport)` is called after every step and returns whether to go on.
+  /// Trains from where the run stands to its end. `report(StepReport)` is called after every step and returns whether
+  /// to go on.
   template <class Report>
   void fit(Loader& loader, Report&& report) {
     const long per_epoch = steps_per_epoch(loader), steps = per_epoch * schedule_.epochs;
@@ -74,7 +75,8 @@ class Trainer {
     fit(loader, [](const StepReport&) { return true; });
   }
 
-  /// Everything that a run needs to go on: method, optimiser state and step count. The file replaces an older one whole.
+  /// Everything that a run needs to go on: method, optimiser state and step count. The file replaces an older one
+  /// whole.
   void save(const std::filesystem::path& path, Metadata metadata = {}) const {
     StateDict state;
     state.add_module(method_);
@@ -87,7 +89,8 @@ class Trainer {
     char* end = nullptr;
     const long steps = std::strtol(step.c_str(), &end, 10);
     check(!step.empty() && *end == 0 && steps >= 0, file.path(), ": its step count is no number: ", step);
-    optimizer_.for_each_state([&](const std::string& name, const auto& x) { load_tensor(file, "optimizer." + name, x); });
+    optimizer_.for_each_state(
+        [&](const std::string& name, const auto& x) { load_tensor(file, "optimizer." + name, x); });
     load_module(file, method_);
     optimizer_.set_steps(steps);
   }
@@ -109,7 +112,8 @@ class Trainer {
         const int side = loader.views().first.size;
         return Images::from(pixels, {batch.size, side, side});
       };
-      const Training mode{Random{seed_.value, training_stream, static_cast<std::uint64_t>(now * schedule_.accumulate + part)}};
+      const Training mode{
+          Random{seed_.value, training_stream, static_cast<std::uint64_t>(now * schedule_.accumulate + part)}};
       const auto loss = method_.loss(tape_, views(batch.view1), views(batch.view2), mode);
       const double value = static_cast<double>(loss.item()) / schedule_.accumulate;
       if (!std::isfinite(value)) {

@@ -33,7 +33,9 @@ void evaluate(const Space<R>& space, const Target<Plan, T>&... targets) {
     for_each_piece(space, task * task_size, std::min(space.size, (task + 1) * task_size),
                    [&](const long* index, long position, long count) {
                      [&]<int... I>(std::integer_sequence<int, I...>) {
-                       (store(get<I>(lanes).load(targets.plan, index, space.axes, count), targets.out + position, count), ...);
+                       (store(get<I>(lanes).load(targets.plan, index, space.axes, count), targets.out + position,
+                              count),
+                        ...);
                      }(std::make_integer_sequence<int, sizeof...(Plan)>{});
                    });
   });

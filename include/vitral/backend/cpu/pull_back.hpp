@@ -78,7 +78,8 @@ void for_each_gradient(const Pack<G...>& targets, SinkLane<Pack<G...>>& lanes, F
 /// Adds one piece to the gradient: directly where each element belongs to one result element, else to the task's
 /// partial sums, which are joined in task order.
 template <class T, int R, class C>
-void deposit(const GradientPlan<T, R>& target, const compute_t<T>* piece, C* partial, const long* index, int axes, long count) {
+void deposit(const GradientPlan<T, R>& target, const compute_t<T>* piece, C* partial, const long* index, int axes,
+             long count) {
   const long offset = offset_of(target.stride, index, axes);
   const long step = target.stride[axes - 1];
   if (target.reduced) {
@@ -123,7 +124,8 @@ void pull_back(const Space<R>& space, const Plan& plan, const Targets& targets, 
                      const T* g = upstream + position;
 #pragma omp simd
                      for (long i = 0; i < count; ++i)
-                       pull(reader, reader.forward(i), sink, static_cast<typename decltype(reader)::value_type>(g[i]), i);
+                       pull(reader, reader.forward(i), sink, static_cast<typename decltype(reader)::value_type>(g[i]),
+                            i);
                      C* mine = partial.data() + task * width;
                      for_each_gradient(targets, sinks, [&](const auto& target, auto& lane_of_target) {
                        deposit(target, lane_of_target.buffer, mine, index, space.axes, count);

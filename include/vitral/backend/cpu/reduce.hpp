@@ -70,18 +70,19 @@ void reduce_max(const Space<R>& space, const Plan& plan, Reduction r, T* out, in
     Lane<Plan> lane;
     std::vector<C> best(static_cast<std::size_t>(r.inner));
     std::vector<int> where(static_cast<std::size_t>(r.inner), -1);
-    for_each_piece(space, o * r.n * r.inner, (o + 1) * r.n * r.inner, [&](const long* index, long position, long count) {
-      const auto reader = lane.load(plan, index, space.axes, count);
-      for (long i = 0; i < count; ++i) {
-        const long flat = position + i - o * r.n * r.inner;
-        const auto column = static_cast<std::size_t>(flat % r.inner);
-        const C value = reader.value(i);
-        if (where[column] < 0 || value > best[column] || (value != value && best[column] == best[column])) {
-          best[column] = value;
-          where[column] = static_cast<int>(flat / r.inner);
-        }
-      }
-    });
+    for_each_piece(
+        space, o * r.n * r.inner, (o + 1) * r.n * r.inner, [&](const long* index, long position, long count) {
+          const auto reader = lane.load(plan, index, space.axes, count);
+          for (long i = 0; i < count; ++i) {
+            const long flat = position + i - o * r.n * r.inner;
+            const auto column = static_cast<std::size_t>(flat % r.inner);
+            const C value = reader.value(i);
+            if (where[column] < 0 || value > best[column] || (value != value && best[column] == best[column])) {
+              best[column] = value;
+              where[column] = static_cast<int>(flat / r.inner);
+            }
+          }
+        });
     for (long i = 0; i < r.inner; ++i) {
       out[o * r.inner + i] = static_cast<compute_t<T>>(best[static_cast<std::size_t>(i)]);
       index_out[o * r.inner + i] = where[static_cast<std::size_t>(i)];
