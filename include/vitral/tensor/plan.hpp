@@ -54,7 +54,7 @@ void broadcast_strides(const S& s, const long* leaf_strides, long (&out)[R]) {
 }
 template <int R, class S>
 void dense_broadcast_strides(const S& s, long (&out)[R]) {
-  long strides[S::rank + 1];
+  long strides[S::rank + 1] = {};
   long next = 1;
   for (int i = S::rank - 1; i >= 0; --i) {
     strides[i] = next;
