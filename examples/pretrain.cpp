@@ -15,7 +15,6 @@
 
 #include <csignal>
 #include <cstdio>
-#include <thread>
 
 using namespace vitral;
 
@@ -74,8 +73,6 @@ int run(const PretrainOptions& o) {
     if (o.knn_train == 0 || o.knn_test == 0) return std::vector<double>{};
     return knn_accuracy(encoder, all, o.knn_train, test, o.knn_test, {.k = o.k});
   };
-  const auto untrained = accuracy();
-
   std::optional<SelfDistillation> distillation;
   if (o.self_distilled()) distillation = SelfDistillation{o.ratio};
   Trainer trainer(Method<ViT<Cpu, T>>(encoder, {o.hidden, o.out_dim, o.temperature, seed}, distillation), optimizer(o),
@@ -83,11 +80,13 @@ int run(const PretrainOptions& o) {
                    .weight_decay_end = o.weight_decay_end, .momentum = o.momentum,
                    .ratio_rises = o.ratio_schedule == "cosine", .accumulate = o.accumulate, .clip_grad = o.clip_grad},
                   seed);
-  if (o.resume) {
-    const SafetensorsFile file(checkpoint);
-    check_same_run(nlohmann::ordered_json::parse(file.metadata("options")), o);
-    trainer.load(file);
+  std::optional<SafetensorsFile> saved;
+  if (o.resume) {  // what is wrong with the checkpoint is said before k-NN takes its minutes
+    saved.emplace(checkpoint);
+    check_same_run(nlohmann::ordered_json::parse(saved->metadata("options")), o);
   }
+  const auto untrained = accuracy();
+  if (saved) trainer.load(*saved);
   const auto save = [&] { trainer.save(checkpoint, {{"options", to_json(o).dump()}}); };
 
   const long per_epoch = trainer.steps_per_epoch(loader), steps = per_epoch * o.epochs;

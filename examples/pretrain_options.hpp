@@ -4,6 +4,7 @@
 
 #include <vitral/core/error.hpp>
 #include <vitral/io/nearest.hpp>
+#include <vitral/optim/schedule.hpp>
 
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
@@ -40,7 +41,7 @@ struct PretrainOptions {
   /// simclr, byol or moco-v3.
   std::string base_method() const { return self_distilled() ? method.substr(3) : method; }
   /// Highest learning rate: the base rate is for 256 images a step, and the rate grows with their number.
-  double peak_lr() const { return lr * batch * accumulate / 256; }
+  double peak_lr() const { return vitral::scaled_learning_rate(lr, long{batch} * accumulate); }
 };
 
 namespace options_detail {

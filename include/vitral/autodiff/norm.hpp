@@ -44,6 +44,20 @@ void check_width(const char* what, const X& x, const Scale& scale) {
         what, x.extent(shape_of<X>::rank - 1), scale.extent(0));
 }
 
+/// Calls a backend's backward kernel of either normalisation; the arguments of the two are the same.
+template <class P, class DY, class X, class Scale, class Bias, class Statistics, class Kernel>
+void normalization_backward(const DY& dy, const X& x, const Scale& scale, const Bias& bias, const Statistics& mean,
+                            const Statistics& rstd, Kernel&& kernel) {
+  const auto [rows, cols] = row_extents(dy);
+  const auto dx = raw_gradient<scalar_of<DY>>(x);
+  const auto dscale = raw_gradient<P>(scale);
+  const auto dbias = raw_gradient<P>(bias);
+  const P* scales = nullptr;
+  if constexpr (!std::is_same_v<Scale, None>) scales = scale.value.data();
+  kernel(x.value.data(), scales, mean.data(), rstd.data(), dy.data(), dx.data, dx.add, dscale.data, dscale.add,
+         dbias.data, dbias.add, rows, cols);
+}
+
 template <class P, class B>
 struct LayerNorm {
   static constexpr bool keeps_inputs = true, keeps_result = false;
@@ -64,14 +78,8 @@ struct LayerNorm {
   }
   template <class DY, class Y, class X, class Scale, class Bias>
   void backward(const DY& dy, const Y&, const X& x, const Scale& scale, const Bias& bias) {
-    const auto [rows, cols] = row_extents(dy);
-    const auto dx = raw_gradient<scalar_of<DY>>(x);
-    const auto dscale = raw_gradient<P>(scale);
-    const auto dbias = raw_gradient<P>(bias);
-    const P* scales = nullptr;
-    if constexpr (!std::is_same_v<Scale, None>) scales = scale.value.data();
-    B::layer_norm_backward(x.value.data(), scales, mean.data(), rstd.data(), dy.data(), dx.data, dx.add, dscale.data,
-                           dscale.add, dbias.data, dbias.add, rows, cols);
+    normalization_backward<P>(dy, x, scale, bias, mean, rstd,
+                              [](const auto&... arguments) { B::layer_norm_backward(arguments...); });
   }
 };
 
@@ -97,14 +105,8 @@ struct BatchNorm {
   }
   template <class DY, class Y, class X, class Scale, class Bias>
   void backward(const DY& dy, const Y&, const X& x, const Scale& scale, const Bias& bias) {
-    const auto [rows, cols] = row_extents(dy);
-    const auto dx = raw_gradient<scalar_of<DY>>(x);
-    const auto dscale = raw_gradient<P>(scale);
-    const auto dbias = raw_gradient<P>(bias);
-    const P* scales = nullptr;
-    if constexpr (!std::is_same_v<Scale, None>) scales = scale.value.data();
-    B::batch_norm_backward(x.value.data(), scales, mean.data(), rstd.data(), dy.data(), dx.data, dx.add, dscale.data,
-                           dscale.add, dbias.data, dbias.add, rows, cols);
+    normalization_backward<P>(dy, x, scale, bias, mean, rstd,
+                              [](const auto&... arguments) { B::batch_norm_backward(arguments...); });
   }
 };
 

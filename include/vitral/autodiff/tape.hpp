@@ -118,19 +118,14 @@ class Tape {
   /// The gradient of a watched tensor or parameter; zeros where none arrived.
   template <class T, class S, class B>
   [[nodiscard]] Tensor<T, S, B> grad(const Tensor<T, S, B>& x) const {
-    const auto found = leaf_of_.find(x.data());
-    if (found == leaf_of_.end() || !leaves_[static_cast<std::size_t>(found->second)].gradient)
-      return Tensor<T, S, B>(x.shape());
-    return {leaves_[static_cast<std::size_t>(found->second)].gradient, x.shape()};
+    const Buffer gradient = gradient_of_leaf(x.data());
+    return gradient ? Tensor<T, S, B>(gradient, x.shape()) : Tensor<T, S, B>(x.shape());
   }
   template <class T, class S, class B>
   [[nodiscard]] Tensor<T, S, B> grad(const Parameter<T, S, B>& x) const {
     return grad(x.value);
   }
-  [[nodiscard]] bool has_grad(const void* data) const {
-    const auto found = leaf_of_.find(data);
-    return found != leaf_of_.end() && leaves_[static_cast<std::size_t>(found->second)].gradient;
-  }
+  [[nodiscard]] bool has_grad(const void* data) const { return static_cast<bool>(gradient_of_leaf(data)); }
 
   /// Forgets the gradients of the leaves.
   void zero_grad() {
@@ -206,6 +201,11 @@ class Tape {
     std::size_t block_ = 0, used_ = 0;
   };
 
+  /// Empty where the tensor was never watched or no gradient arrived.
+  Buffer gradient_of_leaf(const void* data) const {
+    const auto found = leaf_of_.find(data);
+    return found == leaf_of_.end() ? Buffer() : leaves_[static_cast<std::size_t>(found->second)].gradient;
+  }
   Slot leaf_slot(const Buffer& value) {
     const auto [place, is_new] = leaf_of_.try_emplace(value.data(), static_cast<int>(leaves_.size()));
     if (is_new) leaves_.push_back({value, {}});

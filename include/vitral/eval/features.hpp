@@ -24,12 +24,10 @@ template <class Encoder>
   const CenterView view = center_view(encoder.size.image);
   const long pixels = 3L * view.size * view.size;
   const int width = encoder.width();
-  std::vector<Features> layers(static_cast<std::size_t>(encoder.depth()));
-  for (Features& layer : layers) {
-    layer.rows = Tensor<float, Shape<dyn, dyn>>({static_cast<int>(count), width});
-    layer.classes = static_cast<int>(data.classes().size());
-    for (long i = 0; i < count; ++i) layer.labels.push_back(data.label(i));
-  }
+  Features empty{{}, {}, static_cast<int>(data.classes().size())};
+  for (long i = 0; i < count; ++i) empty.labels.push_back(data.label(i));
+  std::vector<Features> layers(static_cast<std::size_t>(encoder.depth()), empty);
+  for (Features& layer : layers) layer.rows = Tensor<float, Shape<dyn, dyn>>({static_cast<int>(count), width});
   std::vector<float> host;
   for (long first = 0; first < count; first += batch) {
     const int size = static_cast<int>(std::min<long>(batch, count - first));

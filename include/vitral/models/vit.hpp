@@ -76,9 +76,9 @@ struct ViT {
     const auto patches = patch_embed.template apply<T>(images);
     const Shape<dyn, 1, W> row(std::array<int, 3>{images.extent(0), 1, size.width});
     const auto rows_of_zeros = constant_beside(images, Tensor<T, Shape<dyn, 1, W>, B>(row));
-    const auto first = concat<1>(eval(rows_of_zeros + cls_token), patches);
-    if (dist_token.empty()) return eval(first + pos_embed);
-    return eval(concat<1>(eval(rows_of_zeros + cls_token), eval(rows_of_zeros + dist_token[0]), patches) + pos_embed);
+    const auto class_rows = eval(rows_of_zeros + cls_token);
+    if (dist_token.empty()) return eval(concat<1>(class_rows, patches) + pos_embed);
+    return eval(concat<1>(class_rows, rows_of_zeros + dist_token[0], patches) + pos_embed);
   }
 
   [[nodiscard]] int depth() const { return static_cast<int>(blocks.size()); }

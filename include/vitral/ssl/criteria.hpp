@@ -32,7 +32,7 @@ Tensor<int, Shape<dyn>, B> shifted_targets(int rows, int shift) {
 template <class Q, class F>
 auto mean_over_blocks(const std::vector<Q>& queries, F&& loss_of) {
   check(!queries.empty(), "a criterion needs at least one block of queries");
-  auto total = eval(loss_of(queries[0]) * 1.0);
+  auto total = loss_of(queries[0]);
   for (std::size_t i = 1; i < queries.size(); ++i) total = eval(total + loss_of(queries[i]));
   return eval(total * (1.0 / static_cast<double>(queries.size())));
 }
