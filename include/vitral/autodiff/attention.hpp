@@ -23,48 +23,99 @@ struct attention_rule {
 
 namespace detail {
 
+/// The part-th of `parts` vectors that each token holds, split into heads.
 template <class T>
-Heads<T> part_of(T* qkv, const AttentionSize& size, int part) {
+Heads<T> part_of(T* x, int tokens, int parts, int part, const AttentionSize& size) {
   const long width = static_cast<long>(size.heads) * size.width;
-  return {qkv + part * width, static_cast<long>(size.keys) * 3 * width, 3 * width, size.width};
+  return {x + part * width, tokens * parts * width, parts * width, size.width};
 }
 template <class T>
-Heads<T> joined_heads(T* x, const AttentionSize& size) {
-  const long width = static_cast<long>(size.heads) * size.width;
-  return {x, static_cast<long>(size.queries) * width, width, size.width};
+Heads<const T> read_only(const Heads<T>& heads) {
+  return {heads.data, heads.batch_stride, heads.token_stride, heads.head_stride};
 }
+
+/// softmax(scale q k^T) v and its backward, with queries and keys wherever the windows say.
+template <class P, class B>
+struct AttentionCore {
+  AttentionSize size{};
+  Tensor<P, Shape<dyn>, B> logsumexp;
+
+  template <class T>
+  void forward(const Heads<T>& q, const Heads<T>& k, const Heads<T>& v, const Heads<T>& y) {
+    logsumexp = Tensor<P, Shape<dyn>, B>::uninitialized({size.batch * size.heads * size.queries});
+    B::attention_forward(read_only(q), read_only(k), read_only(v), y, logsumexp.data(), size);
+  }
+  template <class T>
+  void backward(const Heads<T>& q, const Heads<T>& k, const Heads<T>& v, const Heads<T>& y, const Heads<T>& dy,
+                const Heads<T>& dq, const Heads<T>& dk, const Heads<T>& dv, bool add) {
+    const P* const kept = logsumexp.data();
+    B::attention_backward(read_only(q), read_only(k), read_only(v), read_only(y), kept, read_only(dy), dq, dk, dv, add,
+                          size);
+  }
+};
 
 template <class P, class B>
 struct Attention {
   static constexpr bool keeps_inputs = true, keeps_result = true;
   int heads;
-  AttentionSize size{};
-  Tensor<P, Shape<dyn>, B> logsumexp;
+  AttentionCore<P, B> core{};
 
   template <class X>
   auto forward(auto, const X& qkv) {
     using Rule = attention_rule<shape_of<X>>;
     auto y = Tensor<scalar_of<X>, typename Rule::shape, B>::uninitialized(Rule::apply(qkv.shape(), heads));
     const int tokens = qkv.extent(1), width = y.extent(2) / heads;
-    size = {qkv.extent(0), heads, tokens, tokens, width, 1 / std::sqrt(static_cast<double>(width))};
-    logsumexp = Tensor<P, Shape<dyn>, B>::uninitialized({size.batch * heads * tokens});
-    const auto* in = static_cast<const scalar_of<X>*>(qkv.data());
-    B::attention_forward(part_of(in, size, 0), part_of(in, size, 1), part_of(in, size, 2), joined_heads(y.data(), size),
-                         logsumexp.data(), size);
+    core.size = {qkv.extent(0), heads, tokens, tokens, width, 1 / std::sqrt(static_cast<double>(width))};
+    core.forward(part(qkv, 3, 0), part(qkv, 3, 1), part(qkv, 3, 2), part(y, 1, 0));
     return y;
   }
   template <class DY, class Y, class X>
   void backward(const DY& dy, const Y& y, const X& qkv) {
     if (!qkv.wants_gradient()) return;
-    using T = scalar_of<DY>;
     const auto g = qkv.gradient();
-    const T* in = qkv.value.data();
-    T* out = g.tensor.data();
-    B::attention_backward(part_of(in, size, 0), part_of(in, size, 1), part_of(in, size, 2),
-                          joined_heads(static_cast<const T*>(y.data()), size), logsumexp.data(),
-                          joined_heads(static_cast<const T*>(dy.data()), size), part_of(out, size, 0),
-                          part_of(out, size, 1), part_of(out, size, 2), g.add, size);
+    const auto& x = qkv.value;
+    core.backward(part(x, 3, 0), part(x, 3, 1), part(x, 3, 2), part(y, 1, 0), part(dy, 1, 0), part(g.tensor, 3, 0),
+                  part(g.tensor, 3, 1), part(g.tensor, 3, 2), g.add);
   }
+
+ private:
+  auto part(const auto& x, int parts, int number) const {
+    return part_of(x.data(), core.size.keys, parts, number, core.size);
+  }
+};
+
+template <class P, class B>
+struct CrossAttention {
+  static constexpr bool keeps_inputs = true, keeps_result = true;
+  int heads;
+  AttentionCore<P, B> core{};
+
+  template <class Q, class KV>
+  auto forward(auto, const Q& q, const KV& kv) {
+    const int width = q.extent(2);
+    check(q.extent(0) == kv.extent(0) && kv.extent(2) == 2 * width && heads >= 1 && width % heads == 0,
+          "attention: queries ", to_string(q.shape()), " with keys and values ", to_string(kv.shape()), " and ", heads,
+          " heads; [batch, M, D] goes with [batch, N, 2 D], and the heads must divide D");
+    auto y = Q::uninitialized(q.shape());
+    core.size = {q.extent(0), heads, q.extent(1), kv.extent(1), width / heads,
+                 1 / std::sqrt(static_cast<double>(width / heads))};
+    core.forward(rows(q), memory(kv, 0), memory(kv, 1), rows(y));
+    return y;
+  }
+  template <class DY, class Y, class Q, class KV>
+  void backward(const DY& dy, const Y& y, const Q& q, const KV& kv) {
+    if (!q.wants_gradient() && !kv.wants_gradient()) return;
+    const auto dq = DY::uninitialized(dy.shape());
+    const auto dkv = Tensor<scalar_of<DY>, shape_of<decltype(kv.value)>, B>::uninitialized(kv.value.shape());
+    core.backward(rows(q.value), memory(kv.value, 0), memory(kv.value, 1), rows(y), rows(dy), rows(dq), memory(dkv, 0),
+                  memory(dkv, 1), false);
+    if (q.wants_gradient()) put(q.gradient(), dq);
+    if (kv.wants_gradient()) put(kv.gradient(), dkv);
+  }
+
+ private:
+  auto rows(const auto& x) const { return part_of(x.data(), core.size.queries, 1, 0, core.size); }
+  auto memory(const auto& kv, int number) const { return part_of(kv.data(), core.size.keys, 2, number, core.size); }
 };
 
 }  // namespace detail
@@ -72,7 +123,15 @@ struct Attention {
 /// softmax(q k^T / sqrt(width of a head)) v for each image and head.
 template <Operand X>
 [[nodiscard]] auto attention(const X& qkv, int heads) {
-  return apply(detail::Attention<compute_t<scalar_of<X>>, backend_of<X>>{heads, {}, {}}, qkv);
+  return apply(detail::Attention<compute_t<scalar_of<X>>, backend_of<X>>{heads}, qkv);
+}
+
+/// The same for queries q [B, M, D] of their own and packed keys and values kv [B, N, 2 D] -> [B, M, D].
+template <Operand Q, Operand KV>
+[[nodiscard]] auto attention(const Q& q, const KV& kv, int heads) {
+  static_assert(shape_of<Q>::rank == 3 && shape_of<KV>::rank == 3,
+                "vitral: attention: queries need three extents [batch, M, D], keys and values [batch, N, 2 D]");
+  return apply(detail::CrossAttention<compute_t<scalar_of<Q>>, backend_of<Q>>{heads}, q, kv);
 }
 
 }  // namespace vitral::inline VITRAL_ABI

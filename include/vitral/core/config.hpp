@@ -25,6 +25,13 @@
 #define VITRAL_HD
 #endif
 
+// Functions that SIMD loops call: a call that the compiler leaves standing would keep the whole loop scalar.
+#if defined(__CUDACC__)
+#define VITRAL_SIMD __host__ __device__ inline
+#else
+#define VITRAL_SIMD [[gnu::always_inline]] inline
+#endif
+
 // nvcc and its host compiler must agree on every layout, so it gets no empty members.
 #if defined(__CUDACC__)
 #define VITRAL_NO_UNIQUE_ADDRESS

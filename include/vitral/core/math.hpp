@@ -28,7 +28,7 @@ VITRAL_HD inline double erf(double x) { return std::erf(x); }
 
 /// e^x within 2 ulp; 0 below about -103.97, infinity above 88.72.
 /// x = n ln 2 + r with |r| <= ln(2)/2 (ln 2 in two parts: Cody and Waite, 1980), e^r = 1 + r + r^2 p(r).
-VITRAL_HD inline float exp(float x) {
+VITRAL_SIMD float exp(float x) {
   x = x < -104.0f ? -104.0f : x;
   x = x > 89.0f ? 89.0f : x;
   constexpr float shift = 12582912.0f;  // 1.5 * 2^23: adding it rounds to an integer, kept in the low bits
@@ -51,7 +51,7 @@ VITRAL_HD inline float exp(float x) {
 
 /// Natural logarithm within 2 ulp: -infinity at 0, NaN below.
 /// x = m 2^n with m in [sqrt(1/2), sqrt(2)), log m = f - f^2/2 + f^3 p(f) with f = m - 1.
-VITRAL_HD inline float log(float x) {
+VITRAL_SIMD float log(float x) {
   // Conditions become masks, as g++ turns several selects on one value back into branches.
   const std::uint32_t subnormal = detail::mask(x < 1.17549435e-38f);
   const std::uint32_t word = detail::as_word(x * detail::as_float(0x3f800000u + (subnormal & (23u << 23))));
@@ -78,7 +78,7 @@ VITRAL_HD inline float log(float x) {
 }
 
 /// Hyperbolic tangent within 3 ulp: x + x^3 p(x^2) near zero, 1 - 2 / (e^2x + 1) elsewhere.
-VITRAL_HD inline float tanh(float x) {
+VITRAL_SIMD float tanh(float x) {
   const float a = detail::magnitude(x);
   const float square = x * x;
   float p = -0.005515164230018854f;
@@ -93,7 +93,7 @@ VITRAL_HD inline float tanh(float x) {
 
 /// Error function, absolute error below 1.2e-7, relative error of the same size near zero:
 /// x + x p(x^2) up to 1, and 1 - e^-q(|x|) beyond, where q fits -log(erfc) on [1, 4].
-VITRAL_HD inline float erf(float x) {
+VITRAL_SIMD float erf(float x) {
   const float a = detail::magnitude(x);
   const float square = x * x;
   float p = 7.853531133150682e-05f;
@@ -128,17 +128,51 @@ VITRAL_HD inline T pow(T x, T y) {
   return std::pow(x, y);
 }
 
-/// Exact GELU, x Phi(x), with Phi the standard normal distribution (Hendrycks and Gimpel, arXiv 1606.08415).
+/// What GELU and its slope are made of: the normal distribution function at x, and e^(-x^2 / 2).
 template <class T>
-VITRAL_HD inline T gelu(T x) {
-  return T(0.5) * x * (T(1) + erf(x * T(0.70710678118654752440)));
+struct Normal {
+  T distribution, bell;
+};
+VITRAL_HD inline Normal<double> normal(double x) {
+  return {0.5 * std::erfc(-0.70710678118654752440 * x), std::exp(-0.5 * x * x)};
+}
+/// The tail beyond |x| is e^(-x^2 / 2) t p(t) with t = 1 / (1 + 0.4 |x| / sqrt(2)), within 4e-8 of itself up to |x| = 9.9:
+/// the form of Hastings (1955, sheet 43), fitted anew. One exponential serves the distribution and its density.
+VITRAL_SIMD Normal<float> normal(float x) {
+  const float t = 1.0f / (1.0f + 0.28284271247f * detail::magnitude(x));
+  const float bell = exp(-0.5f * x * x);
+  float p = 0.016318688169121742f;
+  p = p * t - 0.04850439727306366f;
+  p = p * t - 0.004465595819056034f;
+  p = p * t + 0.09943666309118271f;
+  p = p * t - 0.00032218341948464513f;
+  p = p * t + 0.11478649824857712f;
+  p = p * t + 0.09601759910583496f;
+  p = p * t + 0.11396276205778122f;
+  p = p * t + 0.11276998370885849f;
+  const float tail = p * t * bell;
+  return {x < 0.0f ? tail : 1.0f - tail, bell};
 }
 
-/// The derivative of gelu: Phi(x) + x phi(x).
+/// x Phi(x) with the exact normal distribution function Phi (Hendrycks and Gimpel, arXiv 1606.08415).
 template <class T>
-VITRAL_HD inline T gelu_grad(T x) {
-  const T phi = T(0.39894228040143267794) * exp(T(-0.5) * x * x);
-  return T(0.5) * (T(1) + erf(x * T(0.70710678118654752440))) + x * phi;
+VITRAL_SIMD T gelu(T x) {
+  return x * normal(x).distribution;
+}
+
+/// gelu and its derivative Phi(x) + x phi(x), for little more than either alone.
+template <class T>
+struct GeluParts {
+  T value, slope;
+};
+template <class T>
+VITRAL_SIMD GeluParts<T> gelu_parts(T x) {
+  const Normal<T> at = normal(x);
+  return {x * at.distribution, at.distribution + x * at.bell * T(0.39894228040143267794)};
+}
+template <class T>
+VITRAL_SIMD T gelu_grad(T x) {
+  return gelu_parts(x).slope;
 }
 
 }  // namespace vitral::inline VITRAL_ABI::math

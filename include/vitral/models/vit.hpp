@@ -22,6 +22,7 @@ struct ViTOptions {
   bool train_patch_embed = false;   // MoCo v3 keeps the patch embedding at its random start
   bool distillation_token = false;  // a second token beside the class token (Touvron et al. 2021)
   double drop_path = 0;             // of the last block; earlier ones get linearly less
+  Recompute recompute = Recompute::nothing;  // of blocks: less memory, more time
 };
 
 /// B: backend. T: type of activations (bf16 keeps float parameters). Size: what is known at compile time.
@@ -54,10 +55,11 @@ struct ViT {
   [[nodiscard]] auto layers(const Operand auto& images, const Mode& mode = {}) const {
     auto x = tokens(images);
     std::vector<decltype(norm(select<1>(x, 0)))> out;
-    for (const auto& block : blocks) {
-      x = block(x, mode);
+    for (std::size_t i = 0; i + 1 < blocks.size(); ++i) {
+      x = blocks[i](x, mode);
       out.push_back(norm(select<1>(x, 0)));  // the norm works token by token: the others need none
     }
+    out.push_back(norm(blocks.back().first_token(x, mode)));
     return out;
   }
 
@@ -65,8 +67,8 @@ struct ViT {
   template <class Mode = Evaluation>
   [[nodiscard]] auto operator()(const Operand auto& images, const Mode& mode = {}) const {
     auto x = tokens(images);
-    for (const auto& block : blocks) x = block(x, mode);
-    return norm(select<1>(x, 0));
+    for (std::size_t i = 0; i + 1 < blocks.size(); ++i) x = blocks[i](x, mode);
+    return norm(blocks.back().first_token(x, mode));
   }
 
   /// Class token (, distillation token) and patches with their positions: [batch, tokens, width].
@@ -110,9 +112,11 @@ struct ViT {
     pos_embed = {Tensor<scalar, Positions, B>::from(std::vector<scalar>(table.begin(), table.end()),
                                                     Positions(std::array<int, 3>{1, prefix + grid * grid, s.width})),
                  false};
-    for (int i = 0; i < s.depth; ++i)
+    for (int i = 0; i < s.depth; ++i) {
       blocks.emplace_back(s.width, s.heads, init,
                           s.depth > 1 ? options.drop_path * i / (s.depth - 1) : options.drop_path);
+      blocks.back().recompute = options.recompute;
+    }
   }
 
   static const ViTSize& checked(const ViTSize& s) {

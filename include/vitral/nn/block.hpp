@@ -2,6 +2,8 @@
 #pragma once
 
 #include <vitral/autodiff/attention.hpp>
+#include <vitral/autodiff/block.hpp>
+#include <vitral/autodiff/layout.hpp>
 #include <vitral/nn/drop.hpp>
 #include <vitral/nn/linear.hpp>
 #include <vitral/nn/norm.hpp>
@@ -24,6 +26,17 @@ struct Attention {
   /// x [batch, tokens, Width] -> the same shape
   [[nodiscard]] auto operator()(const Operand auto& x) const { return proj(attention(qkv(x), heads)); }
 
+  /// What the first token alone receives: [batch, Width]. Its query is the only one that is asked.
+  [[nodiscard]] auto first_token(const Operand auto& x) const {
+    const int width = x.extent(2);
+    const auto weight = watched_beside(x, qkv.weight);
+    const auto bias = watched_beside(x, qkv.bias);
+    const auto q = linear(slice<1, 1>(x, 0), slice<0, Width>(weight, 0, width), slice<0, Width>(bias, 0, width));
+    const auto kv = linear(x, slice<0, times(2, Width)>(weight, width, 2 * width),
+                           slice<0, times(2, Width)>(bias, width, 2 * width));
+    return select<1>(proj(attention(q, kv, heads)), 0);
+  }
+
   static void visit(auto& self, auto&& f) {
     f("qkv", self.qkv);
     f("proj", self.proj);
@@ -37,6 +50,7 @@ struct Block {
   DropPath drop_path;
   LayerNorm<Width, P, B> norm2;
   Mlp<Width, times(4, Width), P, B> mlp;
+  Recompute recompute = Recompute::nothing;
 
   Block(int width, int heads, Initializer& init, double drop_path_rate = 0)
       : norm1(width), attn(width, heads, init), drop_path{drop_path_rate}, norm2(width), mlp(width, 4 * width, init) {}
@@ -44,7 +58,29 @@ struct Block {
   /// x [batch, tokens, Width] -> the same shape
   template <class Mode = Evaluation>
   [[nodiscard]] auto operator()(const Operand auto& x, const Mode& mode = {}) const {
+    if constexpr (OffersBlocks<B>) {
+      const auto keep1 = drop_path.template keep<P, B>(x.extent(0), mode);
+      const auto keep2 = drop_path.template keep<P, B>(x.extent(0), mode);
+      return transformer_block(x, attn.heads, mlp.fc1.weight.value.extent(0), norm1.eps, norm2.eps, keep1, keep2,
+                               recompute, norm1.weight, norm1.bias, attn.qkv.weight, attn.qkv.bias, attn.proj.weight,
+                               attn.proj.bias, norm2.weight, norm2.bias, mlp.fc1.weight, mlp.fc1.bias, mlp.fc2.weight,
+                               mlp.fc2.bias);
+    } else {
+      return composed(x, mode);
+    }
+  }
+
+  /// The same from single operations: what the block is, and what a backend's own form of it is held against.
+  template <class Mode = Evaluation>
+  [[nodiscard]] auto composed(const Operand auto& x, const Mode& mode = {}) const {
     const auto h = drop_path.add(x, attn(norm1(x)), mode);
+    return drop_path.add(h, mlp(norm2(h)), mode);
+  }
+
+  /// The first token of the result, [batch, Width]; nothing is computed for the others but what it looks at.
+  template <class Mode = Evaluation>
+  [[nodiscard]] auto first_token(const Operand auto& x, const Mode& mode = {}) const {
+    const auto h = drop_path.add(select<1>(x, 0), attn.first_token(norm1(x)), mode);
     return drop_path.add(h, mlp(norm2(h)), mode);
   }
 

@@ -39,6 +39,19 @@ struct Dropout {
 struct DropPath {
   double p = 0;
 
+  /// The factor of each image's branch, [batch]; empty where nothing is dropped.
+  template <class P, class B, class Mode>
+  [[nodiscard]] Tensor<P, Shape<dyn>, B> keep(int batch, const Mode& mode) const {
+    if constexpr (std::is_same_v<Mode, Training>) {
+      detail::check_probability("DropPath", p);
+      if (p > 0) {
+        const Shape<dyn> images{batch};
+        return eval(Tensor<P, Shape<dyn>, B>(images) + detail::keep_scale(mode.draw(), images, p));
+      }
+    }
+    return {};
+  }
+
   /// residual + branch, for branch [batch, ...].
   template <class Mode = Evaluation>
   [[nodiscard]] auto add(const Operand auto& residual, const Operand auto& branch, const Mode& mode = {}) const {

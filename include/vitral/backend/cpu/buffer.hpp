@@ -18,6 +18,8 @@ class Buffer {
     return static_cast<T*>(reserve_bytes(static_cast<std::size_t>(count) * sizeof(T)));
   }
 
+  [[nodiscard]] const void* data() const { return data_.get(); }
+
   void* reserve_bytes(std::size_t bytes) {
     if (bytes > size_) {
       data_.reset();

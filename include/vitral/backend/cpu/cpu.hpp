@@ -2,6 +2,7 @@
 #pragma once
 
 #include <vitral/backend/cpu/attention.hpp>
+#include <vitral/backend/cpu/block.hpp>
 #include <vitral/backend/cpu/evaluate.hpp>
 #include <vitral/backend/cpu/matmul.hpp>
 #include <vitral/backend/cpu/norm.hpp>
@@ -18,7 +19,7 @@ namespace vitral::inline VITRAL_ABI {
 
 /// See backend/backend.hpp for what each function has to do.
 struct Cpu {
-  static constexpr bool on_host = true;
+  static constexpr bool on_host = true, offers_blocks = true;
 
   // ---- memory
   [[nodiscard]] static void* allocate(std::size_t bytes) {
@@ -95,6 +96,8 @@ struct Cpu {
   static void l2_normalize_backward(const auto&... arguments) { cpu::l2_normalize_backward(arguments...); }
   static void attention_forward(const auto&... arguments) { cpu::attention_forward(arguments...); }
   static void attention_backward(const auto&... arguments) { cpu::attention_backward(arguments...); }
+  static void block_forward(const auto&... arguments) { cpu::block_forward(arguments...); }
+  static void block_backward(const auto&... arguments) { cpu::block_backward(arguments...); }
   static void gather_rows(const auto&... arguments) { cpu::gather_rows(arguments...); }
   static void scatter_add_rows(const auto&... arguments) { cpu::scatter_add_rows(arguments...); }
 };

@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <cmath>
 
+VITRAL_KERNELS_BEGIN
 namespace vitral::inline VITRAL_ABI::cpu {
 
 namespace detail {
@@ -35,35 +36,86 @@ void for_column_blocks(long cols, F&& task) {
 
 }  // namespace detail
 
+/// Mean and reciprocal deviation of one row, from its biased variance.
+template <class T>
+void row_statistics(const T* x, long cols, double eps, compute_t<T>& mean, compute_t<T>& rstd) {
+  using P = compute_t<T>;
+  P sum = 0, squares = 0;
+#pragma omp simd reduction(+ : sum)
+  for (long j = 0; j < cols; ++j) sum += static_cast<P>(x[j]);
+  const P centre = sum / static_cast<P>(cols);
+#pragma omp simd reduction(+ : squares)
+  for (long j = 0; j < cols; ++j) {
+    const P d = static_cast<P>(x[j]) - centre;
+    squares += d * d;
+  }
+  mean = centre;
+  rstd = P(1) / std::sqrt(squares / static_cast<P>(cols) + static_cast<P>(eps));
+}
+
+/// y = (x - mean) rstd gamma + beta for one row; gamma and beta may be null. y may be x.
+template <class T>
+void normalize_row(const T* x, const compute_t<T>* gamma, const compute_t<T>* beta, compute_t<T> mean,
+                   compute_t<T> rstd, T* y, long cols) {
+  using P = compute_t<T>;
+#pragma omp simd
+  for (long j = 0; j < cols; ++j) {
+    P value = (static_cast<P>(x[j]) - mean) * rstd;
+    if (gamma) value *= gamma[j];
+    if (beta) value += beta[j];
+    y[j] = value;
+  }
+}
+
+/// The gradients of one row's LayerNorm: dgamma and dbeta (null: not wanted) are added to, dx (null: not wanted) becomes
+/// `beside` (null: zero) + the gradient of x. dx may be dy or beside.
+template <class T>
+void layer_norm_row_backward(const T* x, const compute_t<T>* gamma, compute_t<T> mean, compute_t<T> rstd, const T* dy,
+                             const T* beside, T* dx, compute_t<T>* dgamma, compute_t<T>* dbeta, long cols) {
+  using P = compute_t<T>;
+  P sum = 0, dot = 0;
+  if (dgamma) {
+#pragma omp simd reduction(+ : sum, dot)
+    for (long j = 0; j < cols; ++j) {
+      const P up = static_cast<P>(dy[j]), normal = (static_cast<P>(x[j]) - mean) * rstd;
+      const P g = up * (gamma ? gamma[j] : P(1));
+      dgamma[j] += up * normal;
+      dbeta[j] += up;
+      sum += g;
+      dot += g * normal;
+    }
+  } else {
+#pragma omp simd reduction(+ : sum, dot)
+    for (long j = 0; j < cols; ++j) {
+      const P g = static_cast<P>(dy[j]) * (gamma ? gamma[j] : P(1));
+      sum += g;
+      dot += g * ((static_cast<P>(x[j]) - mean) * rstd);
+    }
+  }
+  if (!dx) return;
+  sum /= static_cast<P>(cols);
+  dot /= static_cast<P>(cols);
+#pragma omp simd
+  for (long j = 0; j < cols; ++j) {
+    const P g = static_cast<P>(dy[j]) * (gamma ? gamma[j] : P(1));
+    P value = rstd * (g - sum - (static_cast<P>(x[j]) - mean) * rstd * dot);
+    if (beside) value += static_cast<P>(beside[j]);
+    dx[j] = value;
+  }
+}
+
 /// y = (x - mean) rstd gamma + beta for each row, with the biased variance. gamma, beta [cols] may be null (1 and 0);
 /// mean and rstd [rows] receive the statistics unless null. y may be x.
 template <class T>
 void layer_norm_forward(const T* x, const compute_t<T>* gamma, const compute_t<T>* beta, T* y, compute_t<T>* mean,
                         compute_t<T>* rstd, long rows, long cols, double eps) {
-  using P = compute_t<T>;
   detail::for_row_blocks(rows, [&](long first, long last, long) {
     for (long i = first; i < last; ++i) {
-      const T* const from = x + i * cols;
-      T* const to = y + i * cols;
-      P sum = 0, squares = 0;
-#pragma omp simd reduction(+ : sum)
-      for (long j = 0; j < cols; ++j) sum += static_cast<P>(from[j]);
-      const P centre = sum / static_cast<P>(cols);
-#pragma omp simd reduction(+ : squares)
-      for (long j = 0; j < cols; ++j) {
-        const P d = static_cast<P>(from[j]) - centre;
-        squares += d * d;
-      }
-      const P scale = P(1) / std::sqrt(squares / static_cast<P>(cols) + static_cast<P>(eps));
+      compute_t<T> centre, scale;
+      row_statistics(x + i * cols, cols, eps, centre, scale);
+      normalize_row(x + i * cols, gamma, beta, centre, scale, y + i * cols, cols);
       if (mean) mean[i] = centre;
       if (rstd) rstd[i] = scale;
-#pragma omp simd
-      for (long j = 0; j < cols; ++j) {
-        P value = (static_cast<P>(from[j]) - centre) * scale;
-        if (gamma) value *= gamma[j];
-        if (beta) value += beta[j];
-        to[j] = value;
-      }
     }
   });
 }
@@ -83,35 +135,9 @@ void layer_norm_backward(const T* x, const compute_t<T>* gamma, const compute_t<
     P* const part_beta = partial ? part_gamma + cols : nullptr;
     if (partial) std::fill(part_gamma, part_gamma + 2 * cols, P(0));
     for (long i = first; i < last; ++i) {
-      const T* const from = x + i * cols;
-      const T* const up = dy + i * cols;
-      const P centre = mean[i], scale = rstd[i];
-      if (partial) {
-#pragma omp simd
-        for (long j = 0; j < cols; ++j) {
-          const P g = static_cast<P>(up[j]);
-          part_gamma[j] += g * ((static_cast<P>(from[j]) - centre) * scale);
-          part_beta[j] += g;
-        }
-      }
-      if (!dx) continue;
-      P sum = 0, dot = 0;
-#pragma omp simd reduction(+ : sum, dot)
-      for (long j = 0; j < cols; ++j) {
-        const P g = static_cast<P>(up[j]) * (gamma ? gamma[j] : P(1));
-        sum += g;
-        dot += g * ((static_cast<P>(from[j]) - centre) * scale);
-      }
-      sum /= static_cast<P>(cols);
-      dot /= static_cast<P>(cols);
-      T* const to = dx + i * cols;
-#pragma omp simd
-      for (long j = 0; j < cols; ++j) {
-        const P g = static_cast<P>(up[j]) * (gamma ? gamma[j] : P(1));
-        P value = scale * (g - sum - (static_cast<P>(from[j]) - centre) * scale * dot);
-        if (add_dx) value += static_cast<P>(to[j]);
-        to[j] = value;
-      }
+      T* const to = dx ? dx + i * cols : nullptr;
+      layer_norm_row_backward(x + i * cols, gamma, mean[i], rstd[i], dy + i * cols, add_dx ? to : nullptr, to,
+                              part_gamma, part_beta, cols);
     }
   });
   if (!partial) return;
@@ -230,3 +256,4 @@ void batch_norm_backward(const T* x, const compute_t<T>* gamma, const compute_t<
 }
 
 }  // namespace vitral::inline VITRAL_ABI::cpu
+VITRAL_KERNELS_END

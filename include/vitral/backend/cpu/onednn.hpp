@@ -1,4 +1,4 @@
-// One adapter over oneDNN's C API, 2.x and 3.x: cached single-thread matrix products.
+// One adapter over oneDNN's C API, 2.x and 3.x: cached single-thread matrix products, and the packing of right operands.
 // Relies on <oneapi/dnnl/dnnl.h> alone; this is the only file that includes it.
 #pragma once
 
@@ -17,14 +17,25 @@
 
 namespace vitral::inline VITRAL_ABI::cpu::onednn {
 
-/// What decides a primitive: C[m, n] = A[m, k] B[k, n], added to C when `accumulate`. Strides count elements.
+/// What decides a primitive: C[m, n] = A[m, k] B[k, n], added to C when `accumulate`. Strides count elements. B is
+/// `packed` by `pack` (its strides are then 0), and a row of floats is added to each row of C when `bias`.
 struct MatmulKey {
   long m, n, k;
   long a_row, a_col, b_row, b_col, c_row;
   dnnl_data_type_t input, output;
-  bool accumulate;
+  bool accumulate, packed = false, bias = false;
+
+  [[nodiscard]] long options() const { return accumulate + 2 * packed + 4 * bias; }
 
   friend bool operator==(const MatmulKey&, const MatmulKey&) = default;
+};
+
+/// What decides a packing: B[k, n], stored as `from` with these strides, to the form that products of type `to` read.
+struct PackKey {
+  long k, n, row, col;
+  dnnl_data_type_t from, to;
+
+  friend bool operator==(const PackKey&, const PackKey&) = default;
 };
 
 template <class T>
@@ -52,23 +63,38 @@ inline const char* status_name(dnnl_status_t status) {
   }
 }
 
-inline void require(dnnl_status_t status, const char* call, const MatmulKey& key) {
+inline std::string description(const MatmulKey& key) {
+  return join(type_name(key.input), " [", key.m, ", ", key.k, "] x ", key.packed ? "packed " : "", "[", key.k, ", ",
+              key.n, "] -> ", type_name(key.output), ", strides (", key.a_row, ", ", key.a_col, "), (", key.b_row, ", ",
+              key.b_col, "), (", key.c_row, ", 1)");
+}
+inline std::string description(const PackKey& key) {
+  return join("packing ", type_name(key.from), " [", key.k, ", ", key.n, "] with strides (", key.row, ", ", key.col,
+              ") as ", type_name(key.to));
+}
+
+template <class Key>
+void require(dnnl_status_t status, const char* call, const Key& key) {
   if (status == dnnl_success) [[likely]]
     return;
-  fail("oneDNN: ", call, ": ", status_name(status), " (status ", static_cast<int>(status), ") for ",
-       type_name(key.input), " [", key.m, ", ", key.k, "] x [", key.k, ", ", key.n, "] -> ", type_name(key.output),
-       ", strides (", key.a_row, ", ", key.a_col, "), (", key.b_row, ", ", key.b_col, "), (", key.c_row, ", 1)");
+  fail("oneDNN: ", call, ": ", status_name(status), " (status ", static_cast<int>(status), ") for ", description(key));
 }
 
 struct Hash {
-  std::size_t operator()(const MatmulKey& key) const {
+  static std::size_t of(std::initializer_list<long> numbers) {
     std::uint64_t hash = 0;
-    for (const long number : {key.m, key.n, key.k, key.a_row, key.a_col, key.b_row, key.b_col, key.c_row,
-                              static_cast<long>(key.input) * 64 + static_cast<long>(key.output) * 2 + key.accumulate}) {
+    for (const long number : numbers) {
       hash = (hash ^ static_cast<std::uint64_t>(number)) * 0x9e3779b97f4a7c15u;
       hash ^= hash >> 29;
     }
     return static_cast<std::size_t>(hash);
+  }
+  std::size_t operator()(const MatmulKey& key) const {
+    return of({key.m, key.n, key.k, key.a_row, key.a_col, key.b_row, key.b_col, key.c_row, static_cast<long>(key.input),
+               static_cast<long>(key.output), key.options()});
+  }
+  std::size_t operator()(const PackKey& key) const {
+    return of({key.k, key.n, key.row, key.col, static_cast<long>(key.from), static_cast<long>(key.to)});
   }
 };
 
@@ -97,8 +123,8 @@ using MemoryDescView = const dnnl_memory_desc_t*;
 inline MemoryDescView view(const MemoryDesc& desc) { return &desc; }
 #endif
 
-inline MemoryDesc describe(long rows, long cols, long row_stride, long col_stride, dnnl_data_type_t type,
-                           const MatmulKey& key) {
+template <class Key>
+MemoryDesc describe(long rows, long cols, long row_stride, long col_stride, dnnl_data_type_t type, const Key& key) {
   const dnnl_dims_t extents = {rows, cols};
   const dnnl_dims_t strides = {row_stride, col_stride};
 #if DNNL_VERSION_MAJOR >= 3
@@ -113,10 +139,41 @@ inline MemoryDesc describe(long rows, long cols, long row_stride, long col_strid
 #endif
 }
 
-inline dnnl_engine_t engine(const MatmulKey& key) {
-  static const dnnl_engine_t cpu = [&] {
+/// A matrix whose layout oneDNN may choose.
+template <class Key>
+MemoryDesc describe_any(long rows, long cols, dnnl_data_type_t type, const Key& key) {
+  const dnnl_dims_t extents = {rows, cols};
+#if DNNL_VERSION_MAJOR >= 3
+  dnnl_memory_desc_t desc = nullptr;
+  require(dnnl_memory_desc_create_with_tag(&desc, 2, extents, type, dnnl_format_tag_any),
+          "dnnl_memory_desc_create_with_tag", key);
+  return MemoryDesc(desc);
+#else
+  MemoryDesc desc;
+  require(dnnl_memory_desc_init_by_tag(&desc, 2, extents, type, dnnl_format_tag_any), "dnnl_memory_desc_init_by_tag",
+          key);
+  return desc;
+#endif
+}
+
+inline MemoryDesc copy_of(MemoryDescView desc, const auto& key) {
+#if DNNL_VERSION_MAJOR >= 3
+  dnnl_memory_desc_t made = nullptr;
+  require(dnnl_memory_desc_clone(&made, desc), "dnnl_memory_desc_clone", key);
+  return MemoryDesc(made);
+#else
+  require(desc ? dnnl_success : dnnl_runtime_error, "dnnl_primitive_desc_query_md", key);
+  return *desc;
+#endif
+}
+
+/// The one engine: oneDNN's objects work together within an engine only.
+inline dnnl_engine_t engine() {
+  static const dnnl_engine_t cpu = [] {
     dnnl_engine_t made = nullptr;
-    require(dnnl_engine_create(&made, dnnl_cpu, 0), "dnnl_engine_create", key);
+    const dnnl_status_t status = dnnl_engine_create(&made, dnnl_cpu, 0);
+    check(status == dnnl_success, "oneDNN: dnnl_engine_create: ", status_name(status), " (status ",
+          static_cast<int>(status), ")");
     return made;
   }();
   return cpu;
@@ -124,6 +181,8 @@ inline dnnl_engine_t engine(const MatmulKey& key) {
 
 inline PrimitiveDesc describe_product(const MatmulKey& key, const MemoryDesc& a, const MemoryDesc& b,
                                       const MemoryDesc& c) {
+  const MemoryDesc bias_desc = describe(1, key.n, key.n, 1, dnnl_f32, key);
+  const MemoryDescView bias = key.bias ? view(bias_desc) : nullptr;
   dnnl_primitive_attr_t attributes = nullptr;
   require(dnnl_primitive_attr_create(&attributes), "dnnl_primitive_attr_create", key);
   const Attributes attribute_owner(attributes);
@@ -142,22 +201,43 @@ inline PrimitiveDesc describe_product(const MatmulKey& key, const MemoryDesc& a,
   }
   dnnl_primitive_desc_t made = nullptr;
 #if DNNL_VERSION_MAJOR >= 3
-  require(dnnl_matmul_primitive_desc_create(&made, engine(key), view(a), view(b), nullptr, view(c), attributes),
+  require(dnnl_matmul_primitive_desc_create(&made, engine(), view(a), view(b), bias, view(c), attributes),
           "dnnl_matmul_primitive_desc_create", key);
 #else
   dnnl_matmul_desc_t operation;
-  require(dnnl_matmul_desc_init(&operation, view(a), view(b), nullptr, view(c)), "dnnl_matmul_desc_init", key);
-  require(dnnl_primitive_desc_create(&made, &operation, attributes, engine(key), nullptr), "dnnl_primitive_desc_create",
+  require(dnnl_matmul_desc_init(&operation, view(a), view(b), bias, view(c)), "dnnl_matmul_desc_init", key);
+  require(dnnl_primitive_desc_create(&made, &operation, attributes, engine(), nullptr), "dnnl_primitive_desc_create",
           key);
 #endif
   return PrimitiveDesc(made);
 }
 
+/// The layout that products of this type read a packed B[k, n] in. It is chosen for many rows of A, and the same for
+/// any number of them.
+inline MemoryDesc packed_layout(long k, long n, dnnl_data_type_t type) {
+  const MatmulKey key{256, n, k, k, 1, 0, 0, n, type, type, false, true};
+  const OneThread one;
+  const PrimitiveDesc desc =
+      describe_product(key, describe(key.m, k, k, 1, type, key), describe_any(k, n, type, key),
+                       describe(key.m, n, n, 1, type, key));
+  return copy_of(dnnl_primitive_desc_query_md(desc.get(), dnnl_query_weights_md, 0), key);
+}
+
+inline Memory memory(MemoryDescView desc, const auto& key) {
+  dnnl_memory_t made = nullptr;
+  require(dnnl_memory_create(&made, desc, engine(), DNNL_MEMORY_NONE), "dnnl_memory_create", key);
+  return Memory(made);
+}
+
 /// A primitive with the memory objects of one thread, whose pointers are set before each run.
 struct Product {
   dnnl_primitive_t primitive = nullptr;  // owned by the process-wide cache
-  Memory a, b, c, scratchpad;
+  Memory a, b, bias, c, scratchpad;
   std::size_t scratchpad_size = 0;
+};
+struct Packing {
+  Primitive primitive;
+  Memory from, to;
 };
 
 /// The primitives of the process: compiled once, then shared, as running one does not change it.
@@ -170,7 +250,9 @@ class PrimitiveCache {
 
   Product product(const MatmulKey& key) {
     const MemoryDesc a = describe(key.m, key.k, key.a_row, key.a_col, key.input, key);
-    const MemoryDesc b = describe(key.k, key.n, key.b_row, key.b_col, key.input, key);
+    const MemoryDesc b = key.packed ? packed_layout(key.k, key.n, key.input)
+                                    : describe(key.k, key.n, key.b_row, key.b_col, key.input, key);
+    const MemoryDesc bias = describe(1, key.n, key.n, 1, dnnl_f32, key);
     const MemoryDesc c = describe(key.m, key.n, key.c_row, 1, key.output, key);
     const std::lock_guard lock(mutex_);
     Entry& entry = entries_[key];
@@ -182,8 +264,8 @@ class PrimitiveCache {
       entry = {std::move(desc), Primitive(made)};
     }
     const MemoryDescView scratchpad = dnnl_primitive_desc_query_md(entry.desc.get(), dnnl_query_scratchpad_md, 0);
-    return {entry.primitive.get(), memory(view(a), key), memory(view(b), key), memory(view(c), key),
-            memory(scratchpad, key), dnnl_memory_desc_get_size(scratchpad)};
+    return {entry.primitive.get(), memory(view(a), key), memory(view(b), key), memory(view(bias), key),
+            memory(view(c), key), memory(scratchpad, key), dnnl_memory_desc_get_size(scratchpad)};
   }
 
  private:
@@ -192,60 +274,101 @@ class PrimitiveCache {
     Primitive primitive;
   };
 
-  static Memory memory(MemoryDescView desc, const MatmulKey& key) {
-    dnnl_memory_t made = nullptr;
-    require(dnnl_memory_create(&made, desc, engine(key), DNNL_MEMORY_NONE), "dnnl_memory_create", key);
-    return Memory(made);
-  }
-
   std::mutex mutex_;
   std::unordered_map<MatmulKey, Entry, Hash> entries_;
 };
 
-/// What each thread keeps: its products, a stream and the scratchpad that all of its products share.
+inline Packing make_packing(const PackKey& key) {
+  const MemoryDesc from = describe(key.k, key.n, key.row, key.col, key.from, key);
+  const MemoryDesc to = packed_layout(key.k, key.n, key.to);
+  const OneThread one;
+  dnnl_primitive_desc_t described = nullptr;
+  require(dnnl_reorder_primitive_desc_create(&described, view(from), engine(), view(to), engine(), nullptr),
+          "dnnl_reorder_primitive_desc_create", key);
+  const PrimitiveDesc owner(described);
+  dnnl_primitive_t made = nullptr;
+  require(dnnl_primitive_create(&made, described), "dnnl_primitive_create", key);
+  return {Primitive(made), memory(view(from), key), memory(view(to), key)};
+}
+
+/// What each thread keeps: its products and packings, a stream and the scratchpad that all of its products share.
 struct ThreadState {
   std::unordered_map<MatmulKey, Product, Hash> products;
+  std::unordered_map<PackKey, Packing, Hash> packings;
   MatmulKey last_key{};
   Product* last = nullptr;
   Stream stream;
   Buffer scratchpad;
 
+  static ThreadState& instance() {
+    static thread_local ThreadState state;
+    return state;
+  }
+
   Product& find(const MatmulKey& key) {
     if (last && last_key == key) return *last;
     auto found = products.find(key);
     if (found == products.end()) found = products.emplace(key, PrimitiveCache::instance().product(key)).first;
-    if (!stream) {
-      dnnl_stream_t made = nullptr;
-      require(dnnl_stream_create(&made, engine(key), dnnl_stream_default_flags), "dnnl_stream_create", key);
-      stream.reset(made);
-    }
     last_key = key;
     return *(last = &found->second);
   }
+  Packing& find(const PackKey& key) {
+    auto found = packings.find(key);
+    if (found == packings.end()) found = packings.emplace(key, make_packing(key)).first;
+    return found->second;
+  }
+
+  template <class Key>
+  void run(dnnl_primitive_t primitive, const dnnl_exec_arg_t* arguments, int count, const Key& key) {
+    if (!stream) {
+      dnnl_stream_t made = nullptr;
+      require(dnnl_stream_create(&made, engine(), dnnl_stream_default_flags), "dnnl_stream_create", key);
+      stream.reset(made);
+    }
+    require(dnnl_primitive_execute(primitive, stream.get(), count, arguments), "dnnl_primitive_execute", key);
+  }
 };
+
+void point(const Memory& memory, const void* data, const auto& key) {
+  require(dnnl_memory_set_data_handle(memory.get(), const_cast<void*>(data)), "dnnl_memory_set_data_handle", key);
+}
 
 }  // namespace detail
 
-/// Runs one product on the calling thread alone; any number of threads may do so at the same time.
-/// Throws Error with the failed call, types and shapes.
-inline void multiply(const MatmulKey& key, const void* a, const void* b, void* c) {
-  static thread_local detail::ThreadState state;
+/// Bytes of a packed B[k, n].
+[[nodiscard]] inline std::size_t packed_bytes(long k, long n, dnnl_data_type_t type) {
+  const detail::MemoryDesc layout = detail::packed_layout(k, n, type);
+  return dnnl_memory_desc_get_size(detail::view(layout));
+}
+
+/// Converts and packs a right operand, on the calling thread alone. `to` has packed_bytes.
+inline void pack(const PackKey& key, const void* from, void* to) {
+  auto& state = detail::ThreadState::instance();
+  detail::Packing& packing = state.find(key);
+  const OneThread one;
+  detail::point(packing.from, from, key);
+  detail::point(packing.to, to, key);
+  const dnnl_exec_arg_t arguments[] = {{DNNL_ARG_FROM, packing.from.get()}, {DNNL_ARG_TO, packing.to.get()}};
+  state.run(packing.primitive.get(), arguments, 2, key);
+}
+
+/// Runs one product on the calling thread alone; any number of threads may do so at the same time. `bias` [n] is read
+/// where the key says so. Throws Error with the failed call, types and shapes.
+inline void multiply(const MatmulKey& key, const void* a, const void* b, void* c, const float* bias = nullptr) {
+  auto& state = detail::ThreadState::instance();
   detail::Product& product = state.find(key);
   const OneThread one;
-  const auto point = [&](const detail::Memory& memory, const void* data) {
-    detail::require(dnnl_memory_set_data_handle(memory.get(), const_cast<void*>(data)), "dnnl_memory_set_data_handle",
-                    key);
-  };
-  point(product.a, a);
-  point(product.b, b);
-  point(product.c, c);
-  point(product.scratchpad, state.scratchpad.reserve_bytes(product.scratchpad_size));
+  detail::point(product.a, a, key);
+  detail::point(product.b, b, key);
+  detail::point(product.c, c, key);
+  detail::point(product.bias, bias, key);
+  detail::point(product.scratchpad, state.scratchpad.reserve_bytes(product.scratchpad_size), key);
   const dnnl_exec_arg_t arguments[] = {{DNNL_ARG_SRC, product.a.get()},
                                        {DNNL_ARG_WEIGHTS, product.b.get()},
                                        {DNNL_ARG_DST, product.c.get()},
-                                       {DNNL_ARG_SCRATCHPAD, product.scratchpad.get()}};
-  detail::require(dnnl_primitive_execute(product.primitive, state.stream.get(), 4, arguments), "dnnl_primitive_execute",
-                  key);
+                                       {DNNL_ARG_SCRATCHPAD, product.scratchpad.get()},
+                                       {DNNL_ARG_BIAS, product.bias.get()}};
+  state.run(product.primitive, arguments, key.bias ? 5 : 4, key);
 }
 
 }  // namespace vitral::inline VITRAL_ABI::cpu::onednn
