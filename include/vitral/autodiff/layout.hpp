@@ -151,6 +151,26 @@ struct Concat {
 
 }  // namespace detail
 
+namespace detail {
+
+struct ScaleGradient {
+  static constexpr bool keeps_inputs = false, keeps_result = false;
+  double factor;
+  auto forward(auto, const auto& x) { return x; }
+  template <class DY, class Y, class X>
+  void backward(const DY& dy, const Y&, const X& x) {
+    if (x.wants_gradient()) put(x.gradient(), dy * factor);
+  }
+};
+
+}  // namespace detail
+
+/// The same values; the gradient that flows back is multiplied by `factor`.
+template <Operand X>
+[[nodiscard]] auto scale_gradient(const X& x, double factor) {
+  return apply(detail::ScaleGradient{factor}, x);
+}
+
 /// The same elements in row-major order under another shape.
 template <class To, Operand X>
 [[nodiscard]] auto reshape(const X& x, const To& to) {

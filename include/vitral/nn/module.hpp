@@ -19,8 +19,19 @@ struct Evaluation {};
 /// Training mode: batch statistics; each layer that drops something draws from a stream of its own.
 struct Training {
   Random random{};
+  int views = 1;              ///< equal blocks of rows, one after the other, that a BatchNorm normalises apart
+  int statistics_passes = 1;  ///< how often running statistics follow the batch's, as if it had been seen so often
+
   Training() = default;
   explicit Training(const Random& random) : random(random) {}
+
+  /// The same mode for rows of several views.
+  [[nodiscard]] Training of_views(int count, int passes = 1) const {
+    Training out = *this;
+    out.views = count;
+    out.statistics_passes = passes;
+    return out;
+  }
 
   [[nodiscard]] Random draw() const {
     Random next = random;

@@ -57,11 +57,12 @@ struct BatchNorm1d {
     }
   }
 
-  /// x [N, D] -> [N, D]; training needs N >= 2.
+  /// x [N, D] -> [N, D]; training needs 2 rows or more of each view.
   template <class Mode = Evaluation>
-  [[nodiscard]] auto operator()(const Operand auto& x, const Mode& = {}) const {
+  [[nodiscard]] auto operator()(const Operand auto& x, const Mode& mode = {}) const {
     if constexpr (std::is_same_v<Mode, Training>)
-      return batch_norm_train(x, weight, bias, running_mean.value, running_var.value, momentum, eps);
+      return batch_norm_train(x, weight, bias, running_mean.value, running_var.value, momentum, eps, mode.views,
+                              mode.statistics_passes);
     else
       return batch_norm_eval(x, weight, bias, running_mean.value, running_var.value, eps);
   }

@@ -32,21 +32,6 @@ template <class X>
 std::vector<X> all_but_last(const std::vector<X>& list) {
   return {list.begin(), list.end() - 1};
 }
-template <class X>
-auto detached(const std::vector<X>& list) {
-  std::vector<X> out;
-  for (const X& x : list) out.push_back(detach(x));
-  return out;
-}
-
-/// Rows [begin, begin + count) of every block.
-template <class X>
-auto rows_of_blocks(const std::vector<X>& blocks, int begin, int count) {
-  std::vector<std::decay_t<decltype(slice<0>(blocks[0], begin, count))>> out;
-  for (const X& x : blocks) out.push_back(slice<0>(x, begin, count));
-  return out;
-}
-
 }  // namespace detail
 
 /// A method without a teacher: both views go through the student as one batch.
@@ -93,36 +78,35 @@ struct TeacherMethod {
   /// The loss of two views [batch, 3, image, image] of the same images, on the tape. With L layers, projections z,
   /// their predictions q and the teacher's final projection t of the other view:
   ///   C([q_L], t) + ratio * C([q_1 .. q_(L-1)], t) + L * C(predict(stop_gradient(z)), t), for both directions;
-  /// the last two terms with self-distillation only, the last one training the predictors alone.
+  /// the last two terms with self-distillation only, the last one training the predictors alone. Since C is a mean over
+  /// layers this is sum (a_i + 1) C([q_i], t) with a_L = 1 and a_i = ratio / (L - 1), of which only the part a_i flows
+  /// on into z: the predictors run once instead of twice.
   template <class T, class S>
   [[nodiscard]] auto loss(Tape& tape, const Tensor<T, S, backend>& view1, const Tensor<T, S, backend>& view2,
                           const Training& mode) const {
+    // The encoder treats images one by one, the heads' BatchNorm view by view, in the order of the published code.
     const int batch = view1.extent(0);
-    const auto both =
-        concat<0>(view1, view2);  // the encoder treats images one by one, the heads' BatchNorm view by view
-    const auto targets = teacher.features(both, Evaluation{});  // nothing is dropped from a target
-    const auto t1 = teacher.project(detail::rows_of_blocks(targets, 0, batch), mode).back();
-    const auto t2 = teacher.project(detail::rows_of_blocks(targets, batch, batch), mode).back();
+    const auto targets = teacher.features(concat<0>(view1, view2), Evaluation{});  // nothing is dropped from a target
+    const auto t = teacher.project(targets, mode.of_views(2)).back();
+    const auto t1 = slice<0>(t, 0, batch), t2 = slice<0>(t, batch, batch);
 
-    const auto features = student.features(tape.constant(both), mode);
-    const auto z2 = student.project(detail::rows_of_blocks(features, batch, batch), mode);
-    const auto z1 = student.project(detail::rows_of_blocks(features, 0, batch), mode);
-
-    const auto both_ways = [&](const auto& of_view2, const auto& of_view1) {
-      return eval(criterion(of_view2, t1) + criterion(of_view1, t2));
+    const auto features = student.features(tape.constant(concat<0>(view2, view1)), mode);
+    auto z = student.project(features, mode.of_views(2));
+    const std::size_t layers = z.size();
+    std::vector<double> weights(layers, 1.0);
+    if (distillation)
+      for (std::size_t i = 0; i < layers; ++i) {
+        const double a = i + 1 == layers ? 1.0 : distillation->ratio / static_cast<double>(layers - 1);
+        weights[i] = a + 1;
+        z[i] = scale_gradient(z[i], a / (a + 1));
+      }
+    const auto q = student.predict(z, mode.of_views(2, distillation ? 2 : 1));
+    const auto layer_loss = [&](std::size_t i) {
+      const auto of_view2 = slice<0>(q[i], 0, batch), of_view1 = slice<0>(q[i], batch, batch);
+      return eval((criterion(std::vector{of_view2}, t1) + criterion(std::vector{of_view1}, t2)) * weights[i]);
     };
-    if (!distillation) {
-      const auto q2 = student.predict(z2, mode);
-      return both_ways(q2, student.predict(z1, mode));
-    }
-    const double depth = static_cast<double>(student.projector.size());
-    const auto d2 = student.predict(detail::detached(z2), mode);
-    const auto predictors_alone = both_ways(d2, student.predict(detail::detached(z1), mode));
-    const auto q2 = student.predict(z2, mode);
-    const auto q1 = student.predict(z1, mode);
-    auto total = eval(depth * predictors_alone + both_ways(detail::last_of(q2), detail::last_of(q1)));
-    if (q1.size() > 1)
-      total = eval(total + distillation->ratio * both_ways(detail::all_but_last(q2), detail::all_but_last(q1)));
+    auto total = layer_loss(0);
+    for (std::size_t i = 1; i < layers; ++i) total = eval(total + layer_loss(i));
     return total;
   }
 
