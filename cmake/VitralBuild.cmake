@@ -19,7 +19,7 @@ function(vitral_program_flags target)
     target_compile_options(${target} PRIVATE -Werror)
   endif()
   if(VITRAL_NATIVE)
-    target_compile_options(${target} PRIVATE -march=native)
+    target_compile_options(${target} PRIVATE -march=native -mprefer-vector-width=512)
   endif()
   # No value changes: errno and floating-point traps are not looked at, and without them more loops become SIMD.
   target_compile_options(${target} PRIVATE -fno-math-errno -fno-trapping-math)

@@ -98,3 +98,13 @@ TEST_CASE("errors of moving operations say what does not fit") {
   CHECK_THROWS_WITH_AS(static_cast<void>(concat<1>(x, normal(Dyn<3>{3, 3, 4}, 1))),
                        doctest::Contains("differ along axis 0"), Error);
 }
+
+TEST_CASE("scale_gradient leaves the values and multiplies the gradient") {
+  const auto x = normal(Dyn<2>{2, 3}, 1);
+  Tape tape;
+  const auto y = scale_gradient(tape.watch(x), 0.25);
+  CHECK(y.value().to_vector() == x.to_vector());
+  tape.backward(sum(y * 8.0));
+  CHECK(tape.grad(x).to_vector() == std::vector<double>(6, 2.0));
+  CHECK(scale_gradient(x, 0.25).to_vector() == x.to_vector());
+}

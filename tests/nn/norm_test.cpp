@@ -2,6 +2,7 @@
 #include "../random_tensor.hpp"
 
 #include <vitral/autodiff/gradcheck.hpp>
+#include <vitral/autodiff/layout.hpp>
 #include <vitral/nn/norm.hpp>
 
 #include <doctest/doctest.h>
@@ -98,4 +99,38 @@ TEST_CASE("LayerNorm's gradients agree with finite differences") {
   set(norm.weight.value, {0.5, -1.5, 2, 1});
   const auto f = [&](const auto& v, const auto&...) { return norm(v); };
   CHECK(gradcheck(f, normal(Dyn<3>{2, 3, 4}, 1), norm.weight.value, norm.bias.value) < gradient_tolerance);
+}
+
+TEST_CASE("BatchNorm1d normalises each view apart, as if they came one after the other") {
+  const auto first = normal(Shape<dyn, 2>{5}, 1), second = normal(Shape<dyn, 2>{5}, 2);
+  const auto upstream = normal(Shape<dyn, 2>{10}, 3);
+  const auto gradients = [&](const BatchNorm1d<2, double>& norm, auto&& run) {
+    Tape tape;
+    const auto a = tape.watch(first), b = tape.watch(second);
+    tape.backward(run(a, b), upstream);
+    return std::vector{tape.grad(first).to_vector(), tape.grad(second).to_vector(), tape.grad(norm.weight).to_vector(),
+                       tape.grad(norm.bias).to_vector(), norm.running_mean.value.to_vector(),
+                       norm.running_var.value.to_vector()};
+  };
+  for (const int passes : {1, 2}) {
+    CAPTURE(passes);
+    const BatchNorm1d<2, double> together, apart;
+    const auto expected = gradients(apart, [&](const auto& a, const auto& b) {
+      const auto ya = apart(a, Training{}), yb = apart(b, Training{});
+      for (int pass = 1; pass < passes; ++pass) {
+        static_cast<void>(apart(first, Training{}));
+        static_cast<void>(apart(second, Training{}));
+      }
+      return concat<0>(ya, yb);
+    });
+    const auto got = gradients(together, [&](const auto& a, const auto& b) {
+      return together(concat<0>(a, b), Training{}.of_views(2, passes));
+    });
+    for (std::size_t i = 0; i < expected.size(); ++i) {
+      CAPTURE(i);
+      CHECK(distance(got[i], expected[i]) < 1e-12);
+    }
+  }
+  CHECK_THROWS_WITH_AS(static_cast<void>(BatchNorm1d<2, double>()(x, Training{}.of_views(3))),
+                       doctest::Contains("4 rows are not 3 views of equal size"), Error);
 }
