@@ -6,7 +6,9 @@
 
 #include <CLI/CLI.hpp>
 
+#include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <cstdio>
 
 #include <sys/resource.h>
@@ -46,6 +48,23 @@ StepOptions parse(int argc, char** argv) {
     std::exit(app.exit(error));
   }
   return o;
+}
+
+/// Floating-point operations of one step of the method as it is written down: two for each multiply-add of the
+/// networks' matrix products. Element-wise work and the criteria, a percent or so, are not counted.
+double arithmetic(const StepOptions& o) {
+  const double D = o.width, H = o.hidden, P = o.out, L = o.depth, images = 2.0 * o.batch;  // in two views
+  const double patches = std::pow(o.image / o.patch, 2), tokens = patches + 1;
+  const double embedding = patches * 2 * 3 * o.patch * o.patch * D;  // frozen: it has no backward
+  const double blocks = L * tokens * (24 * D * D + 4 * tokens * D);  // backward costs twice the forward
+  const auto projector = [&](double h) { return 2 * (D * h + h * h + h * P); };
+  const double projectors = (L - 1) * projector(std::floor(H / 2)) + projector(H);
+  if (o.method == "simclr") return images * (embedding + 3 * (blocks + projectors));
+  const double layer = 2 * P * H, predictors = L * 2 * layer;
+  const double student = embedding + 3 * (blocks + projectors + predictors);
+  const double detached = 3 * predictors - L * layer;  // predictors on sg(z): no gradient for their input
+  const double teacher = embedding + blocks + projector(H);
+  return images * (student + detached + teacher);
 }
 
 template <class T, template <class> class Method>
@@ -91,8 +110,9 @@ void time_steps(const StepOptions& o) {
   const double median = seconds[seconds.size() / 2];
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
-  std::printf("vitral %s %s batch %d: median %.0f ms/step, %.1f images/s, peak RSS %.0f MiB\n", o.method.c_str(),
+  std::printf("vitral %s %s batch %d: median %.1f ms/step, %.1f images/s, peak RSS %.0f MiB\n", o.method.c_str(),
               o.dtype.c_str(), o.batch, median * 1e3, o.batch / median, static_cast<double>(usage.ru_maxrss) / 1024);
+  std::printf("arithmetic of the plain method: %.2f GFLOP/step\n", arithmetic(o) / 1e9);
   if (!o.state.empty()) std::printf("first loss %.7g\n", first_loss);
 }
 
