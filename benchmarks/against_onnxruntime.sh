@@ -1,9 +1,9 @@
 #!/bin/bash
-# Inference of ViT-Ti, -S and -B (16-pixel patches, 224-pixel images, fp32) in Vitral, ONNX Runtime and PyTorch, in turn,
-# with the same weights and images.
+# Inference of ViT-Ti, -S and -B (16-pixel patches, 224-pixel images, fp32) in Vitral, ONNX Runtime and PyTorch, in
+# turn, with the same weights and images.
 #   bash benchmarks/against_onnxruntime.sh [THREADS]        default 2
-# MODELS="tiny", BATCHES="1 8", ROUNDS=5 and RUNS=10 choose another extent; PYTHON names the Python that has PyTorch, see
-# pytorch.sh. Node.js and npm must be there: onnxruntime-node is installed into build/onnxruntime.
+# MODELS="tiny", BATCHES="1 8", ROUNDS=5 and RUNS=10 choose another extent; PYTHON names the Python that has PyTorch,
+# see pytorch.sh. Node.js and npm must be there: onnxruntime-node is installed into build/onnxruntime.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . benchmarks/pytorch.sh

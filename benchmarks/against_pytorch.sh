@@ -1,6 +1,6 @@
 #!/bin/bash
-# Training steps in Vitral and in PyTorch, in turn, from the same networks and images: time, memory and the share of what
-# this machine can do. All arguments go to both programs (benchmark_step --help), --compile to PyTorch alone.
+# Training steps in Vitral and in PyTorch, in turn, from the same networks and images: time, memory and the share of
+# what this machine can do. All arguments go to both programs (benchmark_step --help), --compile to PyTorch alone.
 #   bash benchmarks/against_pytorch.sh --batch 64 --dtype bf16
 # ROUNDS=5 repeats more often than three times; PYTHON names the Python that has PyTorch, see pytorch.sh.
 set -euo pipefail
@@ -45,7 +45,9 @@ paste <(number "first loss " "" "$stage/vitral") <(number "first loss " "" "$sta
     END { exit equal != rounds }'
 
 # ratio BEFORE AFTER ABOVE BELOW: of one number, round by round.
-ratio() { paste <(number "$1" "$2" "$stage/$3") <(number "$1" "$2" "$stage/$4") | awk '{ print $1 / $2 }' | median range; }
+ratio() {
+  paste <(number "$1" "$2" "$stage/$3") <(number "$1" "$2" "$stage/$4") | awk '{ print $1 / $2 }' | median range
+}
 echo
 echo "Time, PyTorch / Vitral: $(ratio "median " " ms" pytorch vitral)"
 echo "Peak memory, Vitral / PyTorch: $(ratio "RSS " " MiB" vitral pytorch)"

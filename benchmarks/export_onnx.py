@@ -4,7 +4,7 @@
 
 The model maps `images` [batch, 3, 224, 224] to `features` [batch, width], the class token after the final norm, for any
 batch. The state file, which benchmark_inference and inference_time.py read, also holds random `images`, the same in
-every run. Needs PyTorch alone up to version 1.13, and Python's onnx as well from 2.0.
+every run. Runs on Debian's python3-torch, 1.13 and 2.6, without Python's onnx.
 """
 import argparse
 import os
@@ -17,6 +17,12 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "tests", "golden"))
 import sdssl_reference as ref
 import state_file
+
+try:  # PyTorch 2 looks for Python's onnx, only to add functions to the model; ours has none to add
+    from torch.onnx._internal import onnx_proto_utils
+    onnx_proto_utils._add_onnxscript_fn = lambda model, functions: model
+except ImportError:
+    pass
 
 # name: width, heads
 SIZES = dict(tiny=(192, 3), small=(384, 6), base=(768, 12))

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstddef>
 #include <cstdio>
 #include <memory>
 
@@ -119,16 +120,16 @@ void print_bf16_tiles(long steps) {
 #endif
 
 /// a = b + 3 c, twelve bytes for each element as STREAM counts them.
-void print_triad(long mebibytes) {
-  const long n = mebibytes * (1l << 20) / 4;
+void print_triad(std::size_t mebibytes) {
+  const std::size_t n = mebibytes * (std::size_t{1} << 20) / sizeof(float);
   const std::unique_ptr<float[]> a(new float[n]), b(new float[n]), c(new float[n]);  // not touched yet
 #pragma omp parallel for schedule(static)
-  for (long i = 0; i < n; ++i) a[i] = 0, b[i] = 1, c[i] = 2;
+  for (std::size_t i = 0; i < n; ++i) a[i] = 0, b[i] = 1, c[i] = 2;
   double best = 1e30;
   for (int r = 0; r < repeats; ++r) {
     const double begin = omp_get_wtime();
 #pragma omp parallel for simd schedule(static)
-    for (long i = 0; i < n; ++i) a[i] = b[i] + 3 * c[i];
+    for (std::size_t i = 0; i < n; ++i) a[i] = b[i] + 3 * c[i];
     best = std::min(best, omp_get_wtime() - begin);
   }
   sink = a[n / 2];
@@ -137,7 +138,8 @@ void print_triad(long mebibytes) {
 
 int main(int argc, char** argv) {
   int threads = 2;
-  long mebibytes = 512, steps = 10'000'000;
+  long steps = 10'000'000;
+  std::size_t mebibytes = 512;
   CLI::App app("Measures this machine's peak arithmetic and memory bandwidth");
   app.add_option("--threads", threads, "Threads")->check(CLI::PositiveNumber)->capture_default_str();
   app.add_option("--mebibytes", mebibytes, "Of each of the triad's three arrays, much more than the caches hold")

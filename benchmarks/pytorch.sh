@@ -15,7 +15,7 @@ case "$PYTHON" in "chroot "*) read -r _ python_root _ <<<"$PYTHON" ;; esac
 run_python() { $PYTHON "${stage#"$python_root"}/benchmarks/$1" "${@:2}"; }
 
 $PYTHON -c 'import torch' || {
-  echo "$PYTHON has no PyTorch: apt-get install python3-torch libopenblas0-openmp (Debian), or name another in PYTHON." >&2
+  echo "$PYTHON has no PyTorch: apt-get install python3-torch libopenblas0-openmp (Debian), or set PYTHON." >&2
   exit 1
 }
 stage=$(mktemp -d "$python_root/tmp/vitral.XXXXXX")  # files that both sides read are put here as well
