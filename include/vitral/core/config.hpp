@@ -9,6 +9,8 @@
 // the inline namespace names what they were built for.
 #if defined(__CUDACC__)
 #define VITRAL_ABI v0_1_cuda
+#elif defined(__AMX_BF16__)
+#define VITRAL_ABI v0_1_amx
 #elif defined(__AVX512F__)
 #define VITRAL_ABI v0_1_avx512
 #elif defined(__AVX2__)

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <vitral/backend/cpu/attention.hpp>
-#include <vitral/backend/cpu/matmul.hpp>
 #include <vitral/backend/cpu/norm.hpp>
 #include <vitral/backend/cpu/packed.hpp>
 #include <vitral/tensor/block.hpp>
@@ -185,7 +184,7 @@ void block_backward_images(const T* x, const T* dy, T* dx, bool add_dx, const Bl
       carve<T, 6>(buffer, {rows * d, rows * d, rows * d, rows * d, rows * std::max(h, 3 * d), rows * std::max(h, 3 * d)});
   const auto weight_gradient = [rows](const T* dout, long out, const T* in, long width, P* weight, P* bias) {
     const Matrix<const T> up = row_major(dout, rows, out);
-    multiply<T, P>(transposed(up), row_major(in, rows, width), row_major(weight, out, width), true);
+    multiply_once<T>(transposed(up), row_major(in, rows, width), row_major(weight, out, width), true);
     add_column_sums(up, bias);
   };
 

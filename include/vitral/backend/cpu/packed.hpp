@@ -1,16 +1,29 @@
 // The right operand of many products, converted and packed once; each product then runs on the calling thread alone.
 #pragma once
 
+#include <vitral/backend/cpu/amx.hpp>
 #include <vitral/backend/cpu/buffer.hpp>
-#include <vitral/backend/cpu/eigen.hpp>
-#include <vitral/backend/cpu/onednn.hpp>
+#include <vitral/backend/cpu/matmul.hpp>
 
 #include <type_traits>
 
 namespace vitral::inline VITRAL_ABI::cpu {
 
-/// B [k, n] in the form that products of activations of type T like best. float and bf16 are packed by oneDNN; double,
-/// which is for checks, is read where it stands, so B must outlive this.
+namespace detail {
+
+/// Whether products of T run on AMX tiles of our own: float's do where there are any; bf16's do so within oneDNN.
+template <class T>
+bool on_tiles() {
+  if constexpr (amx::compiled && std::is_same_v<T, float>)
+    return amx::available();
+  else
+    return false;
+}
+
+}  // namespace detail
+
+/// B [k, n] in the form that products of activations of type T like best: oneDNN's, or tiles for AMX. double, which is
+/// for checks, is read where it stands, so B must outlive this.
 template <class T>
 class PackedMatrix {
  public:
@@ -19,6 +32,8 @@ class PackedMatrix {
   /// b has dense rows or dense columns.
   void pack(Matrix<const P> b) {
     matrix_ = b;
+    if constexpr (amx::compiled && std::is_same_v<T, float>)
+      if (detail::on_tiles<T>()) return amx::pack(b, packed_.reserve<std::uint16_t>(amx::packed_words(b.rows, b.cols)));
     if constexpr (!std::is_same_v<T, double>) {
       constexpr auto from = onednn::DataType<P>::value, to = onednn::DataType<T>::value;
       if (b.rows != rows_ || b.cols != cols_) {
@@ -33,6 +48,9 @@ class PackedMatrix {
   /// c = a B (+ c when `accumulate`) (+ bias [n] in each row). a has dense rows or columns, c dense rows.
   template <class C>
   void multiply(Matrix<const T> a, Matrix<C> c, bool accumulate = false, const P* bias = nullptr) const {
+    if constexpr (amx::compiled && std::is_same_v<T, float>)
+      if (detail::on_tiles<T>())
+        return amx::multiply(a, static_cast<const std::uint16_t*>(packed_.data()), c, accumulate, bias);
     if constexpr (std::is_same_v<T, double>) {
       serial_product<double>(a, matrix_, c, accumulate);
       for (long i = 0; bias && i < c.rows; ++i)
@@ -52,5 +70,17 @@ class PackedMatrix {
   std::size_t bytes_ = 0;
   long rows_ = 0, cols_ = 0;
 };
+
+/// c = a b, or c += a b, for operands that meet once, on the calling thread alone. Sums are kept in compute_t<T>.
+template <class T>
+void multiply_once(Matrix<const T> a, Matrix<const T> b, Matrix<compute_t<T>> c, bool accumulate) {
+  if constexpr (amx::compiled && std::is_same_v<T, float>)
+    if (detail::on_tiles<T>()) {
+      static thread_local PackedMatrix<T> packed;
+      packed.pack(b);
+      return packed.multiply(a, c, accumulate);
+    }
+  detail::multiply(a, b, c, accumulate);
+}
 
 }  // namespace vitral::inline VITRAL_ABI::cpu
