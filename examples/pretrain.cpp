@@ -1,155 +1,20 @@
 // Pretrains a vision transformer without labels by SimCLR, BYOL, MoCo v3 or their self-distilled forms, and shows by
-// k-NN what every layer has learnt. `pretrain --help` explains the options.
-#include "pretrain_options.hpp"
+// k-NN what every layer has learnt. `pretrain --help` explains the options; pretrain_run.hpp does the work.
+#include "pretrain.hpp"
 
-#include <vitral/data/cifar10.hpp>
-#include <vitral/data/fashion_mnist.hpp>
-#include <vitral/data/image_folder.hpp>
-#include <vitral/eval/knn.hpp>
-#include <vitral/io/metrics.hpp>
-#include <vitral/io/plots.hpp>
-#include <vitral/io/progress.hpp>
-#include <vitral/io/table.hpp>
-#include <vitral/train/trainer.hpp>
-#include <vitral/vitral.hpp>
+#include <vitral/backend/cpu/threads.hpp>
 
-#include <csignal>
 #include <cstdio>
 
-using namespace vitral;
-
 volatile std::sig_atomic_t interrupted = 0;
-
-Dataset open_dataset(const PretrainOptions& o, Split split) {
-  if (o.dataset == "fashion-mnist") return FashionMnist(o.data, split);
-  if (o.dataset == "cifar10") return Cifar10(o.data, split);
-  return ImageFolder(o.data, split);
-}
-
-TwoViews views(const PretrainOptions& o) {
-  auto pair = o.base_method() == "simclr" ? simclr_augmentation(o.image)
-              : o.base_method() == "byol" ? byol_augmentation(o.image)
-                                          : moco_v3_augmentation(o.image);
-  pair.first.crop_min = pair.second.crop_min = o.crop_min;
-  return two_views(pair);
-}
-
-OptimizerSettings optimizer(const PretrainOptions& o) {
-  if (o.optimizer == "sgd") return Sgd{.lr = o.peak_lr(), .weight_decay = o.weight_decay};
-  if (o.optimizer == "lars") return Lars{.lr = o.peak_lr(), .weight_decay = o.weight_decay};
-  return AdamW{.lr = o.peak_lr(), .weight_decay = o.weight_decay};
-}
-
-/// The curves that the picture shows; the loss of an interrupted run's first part comes from its metrics.
-TrainingCurves curves_of(const std::filesystem::path& metrics, const std::string& title) {
-  TrainingCurves curves;
-  curves.title = title;
-  std::ifstream file(metrics);
-  for (std::string line; std::getline(file, line);) {
-    const auto json = nlohmann::json::parse(line);
-    if (!json.contains("loss")) continue;
-    curves.epochs.push_back(json["epoch"]);
-    curves.loss.push_back(json["loss"]);
-  }
-  return curves;
-}
-
-/// One run with activations of type T.
-template <class T, template <class> class Method>
-int run(const PretrainOptions& o) {
-  const std::filesystem::path out = o.out;
-  std::error_code made;
-  std::filesystem::create_directories(out, made);
-  check(!made, "--out ", o.out, ": cannot make the directory (", made.message(), "); choose one that may be written");
-  const auto checkpoint = out / "checkpoint.safetensors";
-
-  const Dataset all = open_dataset(o, Split::train), test = open_dataset(o, Split::test);
-  Loader loader(o.limit > 0 ? subset(all, o.limit) : all, views(o),
-                {.batch = o.batch, .seed = static_cast<std::uint64_t>(o.seed), .workers = o.workers});
-
-  const Seed seed{static_cast<std::uint64_t>(o.seed)};
-  ViT<Cpu, T> encoder({o.image, o.patch, o.width, o.depth, o.heads}, seed, {.drop_path = o.drop_path});
-  const auto accuracy = [&] {
-    if (o.knn_train == 0 || o.knn_test == 0) return std::vector<double>{};
-    return knn_accuracy(encoder, all, o.knn_train, test, o.knn_test, {.k = o.k});
-  };
-  std::optional<SelfDistillation> distillation;
-  if (o.self_distilled()) distillation = SelfDistillation{o.ratio};
-  Trainer trainer(Method<ViT<Cpu, T>>(encoder, {o.hidden, o.out_dim, o.temperature, seed}, distillation), optimizer(o),
-                  {.epochs = o.epochs, .warmup_epochs = o.warmup_epochs, .min_lr = o.min_lr,
-                   .weight_decay_end = o.weight_decay_end, .momentum = o.momentum,
-                   .ratio_rises = o.ratio_schedule == "cosine", .accumulate = o.accumulate, .clip_grad = o.clip_grad},
-                  seed);
-  std::optional<SafetensorsFile> saved;
-  if (o.resume) {  // what is wrong with the checkpoint is said before k-NN takes its minutes
-    saved.emplace(checkpoint);
-    check_same_run(nlohmann::ordered_json::parse(saved->metadata("options")), o);
-  }
-  const auto untrained = accuracy();
-  if (saved) trainer.load(*saved);
-  const auto save = [&] { trainer.save(checkpoint, {{"options", to_json(o).dump()}}); };
-
-  const long per_epoch = trainer.steps_per_epoch(loader), steps = per_epoch * o.epochs;
-  std::printf("%s on %s: %ld images, %ld parameters, %ld steps of %d images, %d threads\n", o.method.c_str(),
-              all.name().c_str(), loader.dataset().size(), count_parameters(trainer.method(), true), steps,
-              o.batch * o.accumulate, cpu::threads());
-  MetricsLog metrics(out / "metrics.jsonl", trainer.steps_done());
-  {
-    Progress progress("epoch 1/" + std::to_string(o.epochs), steps, static_cast<long>(o.batch) * o.accumulate,
-                      trainer.steps_done());
-    trainer.fit(loader, [&](const StepReport& r) {
-      const long done = r.step + 1;
-      metrics.append(
-          r.step, {{"epoch", r.epoch}, {"loss", r.loss}, {"lr", r.lr}, {"momentum", r.momentum}, {"ratio", r.ratio}});
-      progress.set_label("epoch " + std::to_string(r.step / per_epoch + 1) + "/" + std::to_string(o.epochs));
-      progress.update(done, r.loss);
-      if (done % (per_epoch * o.save_every) == 0 || done == steps || interrupted) save();
-      return !interrupted;
-    });
-    progress.finish();
-  }
-  if (interrupted) {
-    std::printf("interrupted after step %ld; %s is written, go on with --resume\n", trainer.steps_done(),
-                checkpoint.c_str());
-    return 130;
-  }
-  std::printf("waited %.1f s for images\n", loader.wait_seconds());
-
-  auto curves = curves_of(out / "metrics.jsonl", o.method + " on " + all.name());
-  if (!untrained.empty()) {
-    curves.untrained = untrained;
-    curves.trained = accuracy();
-    std::printf("k-NN accuracy (k = %d) of every layer's class token, %ld images against %ld:\n%s", o.k,
-                std::min<long>(o.knn_test, test.size()), std::min<long>(o.knn_train, all.size()),
-                knn_table(untrained, curves.trained).c_str());
-    metrics.append(steps, {{"knn_untrained", untrained}, {"knn_trained", curves.trained}});
-  }
-  try {
-    write_training_picture(out / "training.png", curves);
-    std::printf("wrote %s, %s and %s\n", checkpoint.c_str(), (out / "metrics.jsonl").c_str(),
-                (out / "training.png").c_str());
-  } catch (const Error& error) {  // gnuplot is optional
-    std::printf("wrote %s and %s, but no picture: %s\n", checkpoint.c_str(), (out / "metrics.jsonl").c_str(),
-                error.what());
-  }
-  return 0;
-}
-
-template <class T>
-int run_method(const PretrainOptions& o) {
-  const std::string method = o.base_method();
-  if (method == "simclr") return run<T, SimCLR>(o);
-  if (method == "byol") return run<T, BYOL>(o);
-  return run<T, MoCoV3>(o);
-}
 
 int main(int argc, char** argv) {
   std::signal(SIGINT, [](int) { interrupted = 1; });
   std::signal(SIGTERM, [](int) { interrupted = 1; });
   try {
     const PretrainOptions options = parse_pretrain_options(argc, argv);
-    if (options.threads > 0) cpu::set_threads(options.threads);
-    return options.precision == "bf16" ? run_method<bf16>(options) : run_method<float>(options);
+    if (options.threads > 0) vitral::cpu::set_threads(options.threads);
+    return options.precision == "bf16" ? pretrain_bf16(options) : pretrain_fp32(options);
   } catch (const std::exception& error) {
     std::fprintf(stderr, "%s\n", error.what());
     return 1;

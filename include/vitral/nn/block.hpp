@@ -59,6 +59,7 @@ struct Block {
   template <class Mode = Evaluation>
   [[nodiscard]] auto operator()(const Operand auto& x, const Mode& mode = {}) const {
     if constexpr (OffersBlocks<B>) {
+      if (x.extent(0) < fewest_images) return composed(x, mode);  // threads share out the tokens instead of the images
       const auto keep1 = drop_path.template keep<P, B>(x.extent(0), mode);
       const auto keep2 = drop_path.template keep<P, B>(x.extent(0), mode);
       return transformer_block(x, attn.heads, mlp.fc1.weight.value.extent(0), norm1.eps, norm2.eps, keep1, keep2,
@@ -83,6 +84,8 @@ struct Block {
     const auto h = drop_path.add(select<1>(x, 0), attn.first_token(norm1(x)), mode);
     return drop_path.add(h, mlp(norm2(h)), mode);
   }
+
+  static constexpr int fewest_images = 4;
 
   static void visit(auto& self, auto&& f) {
     f("norm1", self.norm1);

@@ -27,8 +27,6 @@ namespace vitral::inline VITRAL_ABI::cpu::amx {
 
 #if defined(VITRAL_AMX)
 
-inline constexpr bool compiled = true;
-
 /// Whether this process may use tiles; asks the kernel once.
 [[nodiscard]] inline bool available() {
   static const bool granted = [] {
@@ -253,7 +251,11 @@ inline void multiply(const Matrix<const float>& a, const std::uint16_t* packed, 
 
 #else
 
-inline constexpr bool compiled = false;
+// Without AMX: never available, so nothing below is called.
+[[nodiscard]] inline bool available() { return false; }
+[[nodiscard]] inline long packed_words(long, long) { return 0; }
+inline void pack(const Matrix<const float>&, std::uint16_t*) {}
+inline void multiply(const Matrix<const float>&, const std::uint16_t*, const Matrix<float>&, bool, const float*) {}
 
 #endif
 

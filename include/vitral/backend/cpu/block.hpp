@@ -14,11 +14,12 @@ namespace vitral::inline VITRAL_ABI::cpu {
 
 namespace detail {
 
-/// Images that a thread takes at once: their activations (about 12 D per token at the widest place) fill some 1.5 MB.
+/// Images that a thread takes at once: their activations (about 12 D per token at the widest place) fill some 1.5 MB, and
+/// there are eight such tasks or more where the images suffice.
 template <class T>
 int images_at_once(const BlockSize& s) {
   const long bytes = static_cast<long>(s.tokens) * (4l * s.width + 2l * s.hidden) * static_cast<long>(sizeof(T));
-  return static_cast<int>(std::clamp((3l << 19) / bytes, 1l, static_cast<long>(s.images)));
+  return static_cast<int>(std::clamp((3l << 19) / bytes, 1l, (s.images + 7l) / 8));
 }
 
 /// A block's weights as right operands: of the forward pass, and of the gradients that flow back.
@@ -125,7 +126,8 @@ void block_forward_images(const T* x, T* y, const BlockParameters<const compute_
   using P = compute_t<T>;
   static thread_local Buffer buffer;
   const long rows = static_cast<long>(images) * s.tokens, d = s.width, h = s.hidden;
-  const auto [normal, active] = carve<T, 2>(buffer, {rows * d, rows * h});
+  const auto memory = carve<T, 2>(buffer, {rows * d, rows * h});
+  T *const normal = memory[0], *const active = memory[1];
 
   for (long i = 0; i < rows; ++i) {
     row_statistics(x + i * d, d, s.eps1, t.mean1[i], t.rstd1[i]);
@@ -180,8 +182,10 @@ void block_backward_images(const T* x, const T* dy, T* dx, bool add_dx, const Bl
   using P = compute_t<T>;
   static thread_local Buffer buffer;
   const long rows = static_cast<long>(images) * s.tokens, d = s.width, h = s.hidden;
-  const auto [normal, dnormal, dmiddle, dbranch, wide, dwide] =
-      carve<T, 6>(buffer, {rows * d, rows * d, rows * d, rows * d, rows * std::max(h, 3 * d), rows * std::max(h, 3 * d)});
+  const long widest = rows * std::max(h, 3 * d);
+  const auto memory = carve<T, 6>(buffer, {rows * d, rows * d, rows * d, rows * d, widest, widest});
+  T *const normal = memory[0], *const dnormal = memory[1], *const dmiddle = memory[2], *const dbranch = memory[3];
+  T *const wide = memory[4], *const dwide = memory[5];
   const auto weight_gradient = [rows](const T* dout, long out, const T* in, long width, P* weight, P* bias) {
     const Matrix<const T> up = row_major(dout, rows, out);
     multiply_once<T>(transposed(up), row_major(in, rows, width), row_major(weight, out, width), true);

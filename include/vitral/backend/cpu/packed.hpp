@@ -14,10 +14,7 @@ namespace detail {
 /// Whether products of T run on AMX tiles of our own: float's do where there are any; bf16's do so within oneDNN.
 template <class T>
 bool on_tiles() {
-  if constexpr (amx::compiled && std::is_same_v<T, float>)
-    return amx::available();
-  else
-    return false;
+  return std::is_same_v<T, float> && amx::available();
 }
 
 }  // namespace detail
@@ -32,7 +29,7 @@ class PackedMatrix {
   /// b has dense rows or dense columns.
   void pack(Matrix<const P> b) {
     matrix_ = b;
-    if constexpr (amx::compiled && std::is_same_v<T, float>)
+    if constexpr (std::is_same_v<T, float>)
       if (detail::on_tiles<T>()) return amx::pack(b, packed_.reserve<std::uint16_t>(amx::packed_words(b.rows, b.cols)));
     if constexpr (!std::is_same_v<T, double>) {
       constexpr auto from = onednn::DataType<P>::value, to = onednn::DataType<T>::value;
@@ -48,7 +45,7 @@ class PackedMatrix {
   /// c = a B (+ c when `accumulate`) (+ bias [n] in each row). a has dense rows or columns, c dense rows.
   template <class C>
   void multiply(Matrix<const T> a, Matrix<C> c, bool accumulate = false, const P* bias = nullptr) const {
-    if constexpr (amx::compiled && std::is_same_v<T, float>)
+    if constexpr (std::is_same_v<T, float>)
       if (detail::on_tiles<T>())
         return amx::multiply(a, static_cast<const std::uint16_t*>(packed_.data()), c, accumulate, bias);
     if constexpr (std::is_same_v<T, double>) {
@@ -74,7 +71,7 @@ class PackedMatrix {
 /// c = a b, or c += a b, for operands that meet once, on the calling thread alone. Sums are kept in compute_t<T>.
 template <class T>
 void multiply_once(Matrix<const T> a, Matrix<const T> b, Matrix<compute_t<T>> c, bool accumulate) {
-  if constexpr (amx::compiled && std::is_same_v<T, float>)
+  if constexpr (std::is_same_v<T, float>)
     if (detail::on_tiles<T>()) {
       static thread_local PackedMatrix<T> packed;
       packed.pack(b);

@@ -3,6 +3,7 @@
 
 #include <vitral/core/error.hpp>
 
+#include <algorithm>
 #include <exception>
 
 #include <omp.h>
@@ -37,7 +38,8 @@ class OneThread {
 };
 
 /// Runs task(0) ... task(tasks - 1), in parallel unless this is already inside a parallel region.
-/// Tasks are dealt out in equal contiguous shares. When tasks throw, one exception is rethrown after all have ended.
+/// Threads take the next few tasks when they are free, so that one that is held up by other work on the machine holds up
+/// none of the others. When tasks throw, one exception is rethrown after all have ended.
 template <class F>
 void parallel_for(long tasks, F&& task) {
   if (tasks <= 1 || omp_in_parallel() || omp_get_max_threads() == 1) {
@@ -45,7 +47,8 @@ void parallel_for(long tasks, F&& task) {
     return;
   }
   std::exception_ptr failure;
-#pragma omp parallel for schedule(static)
+  [[maybe_unused]] const long share = std::max(1l, tasks / (8l * omp_get_max_threads()));
+#pragma omp parallel for schedule(dynamic, share)
   for (long i = 0; i < tasks; ++i) {
     try {
       task(i);

@@ -1,0 +1,4 @@
+// pretrain with activations of type float.
+#include "pretrain_run.hpp"
+
+int pretrain_fp32(const PretrainOptions& options) { return run_method<float>(options); }
