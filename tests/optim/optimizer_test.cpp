@@ -3,7 +3,9 @@
 
 #include <vitral/autodiff/reduce.hpp>
 #include <vitral/io/safetensors.hpp>
+#include <vitral/models/vit.hpp>
 #include <vitral/optim/optimizers.hpp>
+#include <vitral/ssl/method.hpp>
 
 #include <doctest/doctest.h>
 
@@ -84,6 +86,30 @@ std::set<std::string> cases_of(const std::string& optimizer) {
 
 const std::vector<OptimizerSettings> all_settings{
     AdamW{.lr = 0.1, .weight_decay = 0.5}, Sgd{.lr = 0.1, .weight_decay = 0.5}, Lars{.lr = 0.1, .weight_decay = 0.5}};
+
+/// Every tensor of a method and of its optimiser after steps on random images; the last step has no gradient at all.
+/// `together` moves the teacher in the optimiser's pass.
+std::vector<std::vector<float>> after_steps(const OptimizerSettings& settings, bool together) {
+  MoCoV3 method(ViT<Cpu, float>(ViTSize{8, 4, 48, 2, 2}, Seed{1}), {.hidden = 256, .out = 64}, SelfDistillation{0.5});
+  auto optimizer = make_optimizer(settings, method);
+  Tape tape;
+  for (std::uint64_t i = 0; i < 4; ++i) {
+    tape.zero_grad();
+    const Tensor<float, Shape<dyn, 3, dyn, dyn>> view1 = normal<float>(Shape<dyn, 3, dyn, dyn>({4, 8, 8}), 2 * i),
+                                                 view2 = normal<float>(Shape<dyn, 3, dyn, dyn>({4, 8, 8}), 2 * i + 1);
+    if (i < 3) tape.backward(method.loss(tape, view1, view2, Training{}));
+    if (together) {
+      optimizer.step(tape, method, 0.9);
+    } else {
+      optimizer.step(tape);
+      method.update_teacher(0.9);
+    }
+  }
+  std::vector<std::vector<float>> out;
+  for_each_tensor(method, [&](const std::string&, const auto& member) { out.push_back(member.value.to_vector()); });
+  optimizer.for_each_state([&](const std::string&, const auto& state) { out.push_back(state.to_vector()); });
+  return out;
+}
 
 }  // namespace
 
@@ -198,4 +224,30 @@ TEST_CASE("the state is named after the parameter it belongs to") {
   names.clear();
   make_optimizer(Sgd{}, ones()).for_each_state(note);
   CHECK(names == std::vector<std::string>{"0.weight", "0.bias"});
+}
+
+TEST_CASE("a step that moves the teacher in the same pass gives the bits of the two one after the other") {
+  const int threads = cpu::threads();
+  for (const OptimizerSettings& settings : all_settings) {
+    CAPTURE(settings.index());
+    const auto expected = after_steps(settings, false);
+    for (const int n : {1, 2, 3}) {
+      cpu::set_threads(n);
+      CHECK((after_steps(settings, true) == expected));
+    }
+    cpu::set_threads(threads);
+  }
+}
+
+TEST_CASE("a method without a teacher takes the same step") {
+  SimCLR method(ViT<Cpu, float>(ViTSize{8, 4, 16, 1, 2}, Seed{1}), {.hidden = 16, .out = 8});
+  auto optimizer = make_optimizer(AdamW{}, method);
+  const auto weight = optimizer.parameters().front().value;
+  const auto before = weight.to_vector();
+  const Tensor<float, Shape<dyn, 3, dyn, dyn>> view = normal<float>(Shape<dyn, 3, dyn, dyn>({4, 8, 8}), 1);
+  Tape tape;
+  tape.backward(method.loss(tape, view, view, Training{}));
+  optimizer.step(tape, method, 0.9);
+  CHECK(optimizer.steps() == 1);
+  CHECK(weight.to_vector() != before);
 }

@@ -1,10 +1,13 @@
-// SGD, AdamW and LARS. Each step is one fused pass over a parameter, its gradient and its state.
+// SGD, AdamW and LARS. Each step is one fused pass over a parameter, its gradient, its state and, where a teacher follows
+// it, its moving average.
 #pragma once
 
 #include <vitral/autodiff/tape.hpp>
 #include <vitral/optim/parameters.hpp>
+#include <vitral/ssl/moving_average.hpp>
 #include <vitral/tensor/evaluate.hpp>
 
+#include <unordered_map>
 #include <variant>
 
 namespace vitral::inline VITRAL_ABI {
@@ -23,41 +26,59 @@ struct Lars {
 
 namespace detail {
 
+/// What one step does to one parameter.
+template <class P, class B>
+struct Update {
+  const ParameterRef<P, B>& parameter;
+  const Flat<P, B> gradient;
+  const std::vector<Flat<P, B>>& state;
+  long t;  // steps, this one included
+  const Flat<P, B>* average;
+  double momentum;  // of the average
+
+  [[nodiscard]] double decay(const auto& settings) const { return parameter.decays() ? settings.weight_decay : 0; }
+
+  /// The assignments in one pass over memory, and after them that of the average, if there is one.
+  void assign(const auto&... assignments) const {
+    if (average)
+      assign_together(assignments..., into(*average, moving_average(*average, parameter.value, momentum)));
+    else
+      assign_together(assignments...);
+  }
+};
+
 /// Loshchilov and Hutter 2019, algorithm 2, in PyTorch's form: decoupled weight decay, bias-corrected moments.
 template <class P, class B>
-void update(const AdamW& o, double decay, long t, const Flat<P, B>& p, const Flat<P, B>& g,
-            const std::vector<Flat<P, B>>& state) {
-  const Flat<P, B>&m = state[0], &v = state[1];
-  const double c1 = 1 - std::pow(o.beta1, static_cast<double>(t));
-  const double c2 = std::sqrt(1 - std::pow(o.beta2, static_cast<double>(t)));
-  assign_together(into(m, m * o.beta1 + g * (1 - o.beta1)),            //
-                  into(v, v * o.beta2 + square(g) * (1 - o.beta2)),    //
-                  into(p, p * (1 - o.lr * decay) - m * (o.lr / c1) / (sqrt(v) * (1 / c2) + o.eps)));
+void apply_update(const AdamW& o, const Update<P, B>& u) {
+  const Flat<P, B>&p = u.parameter.value, &g = u.gradient, &m = u.state[0], &v = u.state[1];
+  const double c1 = 1 - std::pow(o.beta1, static_cast<double>(u.t));
+  const double c2 = std::sqrt(1 - std::pow(o.beta2, static_cast<double>(u.t)));
+  u.assign(into(m, m * o.beta1 + g * (1 - o.beta1)),          //
+           into(v, v * o.beta2 + square(g) * (1 - o.beta2)),  //
+           into(p, p * (1 - o.lr * u.decay(o)) - m * (o.lr / c1) / (sqrt(v) * (1 / c2) + o.eps)));
 }
 
 /// PyTorch's form: the momentum buffer starts as the first gradient; weight decay is part of the gradient.
 template <class P, class B>
-void update(const Sgd& o, double decay, long t, const Flat<P, B>& p, const Flat<P, B>& g,
-            const std::vector<Flat<P, B>>& state) {
-  const Flat<P, B>& m = state[0];
-  assign_together(into(m, m * (t == 1 ? 0.0 : o.momentum) + (g + p * decay)),  //
-                  into(p, p - m * o.lr));
+void apply_update(const Sgd& o, const Update<P, B>& u) {
+  const Flat<P, B>&p = u.parameter.value, &g = u.gradient, &m = u.state[0];
+  u.assign(into(m, m * (u.t == 1 ? 0.0 : o.momentum) + (g + p * u.decay(o))),  //
+           into(p, p - m * o.lr));
 }
 
 /// You, Gitman and Ginsburg 2017, as MoCo v3 uses it: weights (two dimensions or more) move by a trust ratio
 /// trust * |p| / |g + decay p|; biases and scales move like plain SGD without decay.
 template <class P, class B>
-void update(const Lars& o, double decay, long t, const Flat<P, B>& p, const Flat<P, B>& g,
-            const std::vector<Flat<P, B>>& state, bool adapts) {
-  const Flat<P, B>& m = state[0];
+void apply_update(const Lars& o, const Update<P, B>& u) {
+  const Flat<P, B>&p = u.parameter.value, &g = u.gradient, &m = u.state[0];
   double ratio = 1;
-  if (adapts) {
+  if (u.parameter.decays()) {
     const double weight_norm = std::sqrt(static_cast<double>(sum(square(p)).item()));
-    const double update_norm = std::sqrt(static_cast<double>(sum(square(g + p * decay)).item()));
+    const double update_norm = std::sqrt(static_cast<double>(sum(square(g + p * u.decay(o))).item()));
     if (weight_norm > 0 && update_norm > 0) ratio = o.trust * weight_norm / update_norm;
   }
-  assign_together(into(m, m * (t == 1 ? 0.0 : o.momentum) + (g + p * decay) * ratio),  //
-                  into(p, p - m * o.lr));
+  u.assign(into(m, m * (u.t == 1 ? 0.0 : o.momentum) + (g + p * u.decay(o)) * ratio),  //
+           into(p, p - m * o.lr));
 }
 
 }  // namespace detail
@@ -80,19 +101,16 @@ class Optimizer {
 
   /// Changes every parameter that has a gradient on the tape. Weight decay applies to weights of two dimensions or
   /// more.
-  void step(const Tape& tape) {
-    ++steps_;
-    std::visit([&](const auto& settings) {
-      for (std::size_t i = 0; i < parameters_.size(); ++i) {
-        const auto& p = parameters_[i];
-        if (!tape.has_grad(p.value.data())) continue;
-        const double decay = p.decays() ? settings.weight_decay : 0;
-        if constexpr (std::is_same_v<decltype(settings), const Lars&>)
-          detail::update(settings, decay, steps_, p.value, tape.grad(p.value), state_[i], p.decays());
-        else
-          detail::update(settings, decay, steps_, p.value, tape.grad(p.value), state_[i]);
-      }
-    }, settings_);
+  void step(const Tape& tape) { run(tape, {}, 0); }
+
+  /// Does what step(tape) and then method.update_teacher(momentum) do, bit for bit, in one pass over memory.
+  template <class Method>
+  void step(const Tape& tape, const Method& method, double momentum) {
+    Averages averages;
+    method.for_each_average([&](const auto& average, const auto& source) {
+      averages.insert_or_assign(source.data(), Average{average, source});
+    });
+    run(tape, std::move(averages), momentum);
   }
 
   /// What a schedule changes from step to step.
@@ -115,6 +133,26 @@ class Optimizer {
   }
 
  private:
+  struct Average {
+    Flat<P, B> value, source;
+  };
+  using Averages = std::unordered_map<const void*, Average>;  // by the source's address
+
+  void run(const Tape& tape, Averages averages, double momentum) {
+    ++steps_;
+    for (std::size_t i = 0; i < parameters_.size(); ++i) {
+      const auto& p = parameters_[i];
+      if (!tape.has_grad(p.value.data())) continue;
+      const auto average = averages.extract(p.value.data());
+      const detail::Update<P, B> update{p, tape.grad(p.value), state_[i], steps_,
+                                        average ? &average.mapped().value : nullptr, momentum};
+      std::visit([&](const auto& settings) { detail::apply_update(settings, update); }, settings_);
+    }
+    // Averages of what the step left alone: frozen parameters, and those that no gradient reached.
+    for (const auto& [address, average] : averages)
+      assign(average.value, moving_average(average.value, average.source, momentum));
+  }
+
   OptimizerSettings settings_;
   std::vector<ParameterRef<P, B>> parameters_;
   std::vector<std::vector<Flat<P, B>>> state_;

@@ -4,6 +4,7 @@
 
 #include <vitral/ssl/branch.hpp>
 #include <vitral/ssl/criteria.hpp>
+#include <vitral/ssl/moving_average.hpp>
 
 #include <optional>
 
@@ -57,6 +58,7 @@ struct TeacherlessMethod {
   }
 
   void update_teacher(double) {}
+  void for_each_average(auto&&) const {}
   [[nodiscard]] const Encoder& encoder() const { return student.encoder; }
 
   static void visit(auto& self, auto&& f) { f("student", self.student); }
@@ -112,8 +114,15 @@ struct TeacherMethod {
 
   /// Parameters of the teacher move towards the student's; BatchNorm's running statistics are each branch's own.
   void update_teacher(double momentum) {
-    move_towards(teacher.encoder, student.encoder, momentum);
-    move_towards(teacher.projector[0], student.projector.back(), momentum);
+    for_each_average([momentum](const auto& average, const auto& source) {
+      assign(average, moving_average(average, source, momentum));
+    });
+  }
+  /// Calls f(average, source) for each parameter of the teacher and the student's that it follows, both flat.
+  template <class F>
+  void for_each_average(F&& f) const {
+    for_each_pair(teacher.encoder, student.encoder, f);
+    for_each_pair(teacher.projector[0], student.projector.back(), f);
   }
   [[nodiscard]] const Encoder& encoder() const { return student.encoder; }
 
@@ -123,15 +132,12 @@ struct TeacherMethod {
   }
 
  private:
-  template <class M>
-  static void move_towards(M& average, const M& source, double momentum) {
+  template <class M, class F>
+  static void for_each_pair(const M& average, const M& source, F& f) {
     std::vector<Tensor<scalar, Shape<dyn>, backend>> values;
     for_each_parameter(source, [&](const std::string&, const auto& p) { values.push_back(flat(p.value)); });
     std::size_t i = 0;
-    for_each_parameter(average, [&](const std::string&, auto& p) {
-      const auto target = flat(p.value);
-      assign(target, target + (values[i++] - target) * (1 - momentum));  // in this form, what is equal stays equal
-    });
+    for_each_parameter(average, [&](const std::string&, const auto& p) { f(flat(p.value), values[i++]); });
   }
 };
 

@@ -129,8 +129,7 @@ class Trainer {
     optimizer_.set_lr(out.lr);
     optimizer_.set_weight_decay(
         schedule_.weight_decay_end < 0 ? weight_decay_ : cosine(weight_decay_, schedule_.weight_decay_end));
-    optimizer_.step(tape_);
-    method_.update_teacher(out.momentum);
+    optimizer_.step(tape_, method_, out.momentum);
     return out;
   }
 
