@@ -1,5 +1,5 @@
-// SGD, AdamW and LARS. Each step is one fused pass over a parameter, its gradient, its state and, where a teacher follows
-// it, its moving average.
+// SGD, AdamW and LARS. Each step is one fused pass over a parameter, its gradient, its state and, where a teacher
+// follows it, its moving average.
 #pragma once
 
 #include <vitral/autodiff/tape.hpp>
