@@ -98,7 +98,13 @@ struct Lane<UniformPlan<R>> {
   LeafReader<float> load(const UniformPlan<R>& plan, const long* index, int axes, long count) {
     const long offset = offset_of(plan.stride, index, axes);
     const long step = plan.stride[axes - 1];
-    for (long i = 0; i < count; ++i) buffer[i] = step == 0 && i > 0 ? buffer[0] : plan.at(offset + i * step);
+    if (step == 0) {
+      std::fill_n(buffer, count, plan.at(offset));
+    } else {
+      const Random random = plan.random;  // a copy that nothing points to, for the loop's sake
+#pragma omp simd
+      for (long i = 0; i < count; ++i) buffer[i] = random.uniform_float(static_cast<std::uint64_t>(offset + i * step));
+    }
     return {buffer};
   }
 };

@@ -34,6 +34,17 @@ void pull(const Reader& reader, const typename Reader::trace& trace, const Sink&
     pull_arguments(reader, trace, sink, g, i, typename Reader::indices{});
 }
 
+/// One element there and back. A function of its own: a trace that lived in the SIMD loop itself would be memory to g++.
+template <class Reader, class Sink>
+void pull_element(const Reader& reader, const Sink& sink, typename Reader::value_type g, long i) {
+  pull(reader, reader.forward(i), sink, g, i);
+}
+template <class Reader, class Sink, class T>
+void pull_piece(const Reader reader, const Sink sink, const T* g, long count) {
+#pragma omp simd
+  for (long i = 0; i < count; ++i) pull_element(reader, sink, static_cast<typename Reader::value_type>(g[i]), i);
+}
+
 // ---- targets: where a leaf's gradient goes --------------------------------------------------------------------------
 
 template <class Target>
@@ -121,11 +132,7 @@ void pull_back(const Space<R>& space, const Plan& plan, const Targets& targets, 
     for_each_piece(space, space.size * task / tasks, space.size * (task + 1) / tasks,
                    [&](const long* index, long position, long count) {
                      const auto reader = lane.load(plan, index, space.axes, count);
-                     const T* g = upstream + position;
-#pragma omp simd
-                     for (long i = 0; i < count; ++i)
-                       pull(reader, reader.forward(i), sink, static_cast<typename decltype(reader)::value_type>(g[i]),
-                            i);
+                     pull_piece(reader, sink, upstream + position, count);
                      C* mine = partial.data() + task * width;
                      for_each_gradient(targets, sinks, [&](const auto& target, auto& lane_of_target) {
                        deposit(target, lane_of_target.buffer, mine, index, space.axes, count);
