@@ -18,7 +18,7 @@ using namespace vitral;
 struct StepOptions {
   int width = 192, depth = 12, heads = 3, image = 32, patch = 4, batch = 64, hidden = 1024, out = 256;
   int threads = 2, steps = 5;
-  std::string dtype = "fp32", method = "moco", state;
+  std::string dtype = "fp32", method = "moco", recompute = "nothing", state;
 };
 
 StepOptions parse(int argc, char** argv) {
@@ -40,6 +40,9 @@ StepOptions parse(int argc, char** argv) {
   app.add_option("--dtype", o.dtype, "Precision")->check(CLI::IsMember({"fp32", "bf16"}))->capture_default_str();
   app.add_option("--method", o.method, "Method, always with self-distillation")
       ->check(CLI::IsMember({"moco", "byol", "simclr"}))
+      ->capture_default_str();
+  app.add_option("--recompute", o.recompute, "What the backward pass computes again instead of keeping it")
+      ->check(CLI::IsMember({"nothing", "block"}))
       ->capture_default_str();
   app.add_option("--state", o.state, "Safetensors file of networks and views to start from")->check(CLI::ExistingFile);
   try {
@@ -70,7 +73,8 @@ double arithmetic(const StepOptions& o) {
 template <class T, template <class> class Method>
 void time_steps(const StepOptions& o) {
   const ViTSize size{o.image, o.patch, o.width, o.depth, o.heads};
-  Method<ViT<Cpu, T>> method(ViT<Cpu, T>(size), {o.hidden, o.out, 0.2},
+  const ViTOptions encoder_options{.recompute = o.recompute == "block" ? Recompute::block : Recompute::nothing};
+  Method<ViT<Cpu, T>> method(ViT<Cpu, T>(size, Seed{0}, encoder_options), {o.hidden, o.out, 0.2},
                              SelfDistillation{o.method == "simclr" ? 0.8 : 1.0});
   using Images = Tensor<float, Shape<dyn, 3, dyn, dyn>>;
   const Random random{7, 0, 0};

@@ -31,7 +31,7 @@ struct PretrainOptions {
   std::string ratio_schedule = "cosine";
   int hidden = 1024, out_dim = 256;
   long seed = 0;
-  std::string precision = "fp32";
+  std::string precision = "fp32", recompute = "nothing";
   int threads = 0, workers = 2, limit = 0, knn_train = 10000, knn_test = 2000, k = 20, save_every = 1;
   std::string out = "out", config;
   bool resume = false;
@@ -107,6 +107,8 @@ void for_each_option(Options& o, Visit visit) {
         o.crop_min);
   visit(Row{.name = "seed", .help = "Seed of all random numbers", .least = 0}, o.seed);
   visit(Row{.name = "precision", .help = "Type of the computation", .choices = "fp32|bf16"}, o.precision);
+  visit(Row{.name = "recompute", .help = "What the backward pass computes again instead of keeping: less memory, more time",
+            .choices = "nothing|block", .free = true}, o.recompute);
   visit(Row{.name = "limit", .help = "Train on the first images only; 0 = all", .least = 0}, o.limit);
   visit(Row{.name = "knn-train", .help = "Images among which k-NN looks, before and after training; 0 = no k-NN",
             .free = true, .least = 0}, o.knn_train);

@@ -67,7 +67,9 @@ int run(const PretrainOptions& o) {
                 {.batch = o.batch, .seed = static_cast<std::uint64_t>(o.seed), .workers = o.workers});
 
   const Seed seed{static_cast<std::uint64_t>(o.seed)};
-  ViT<Cpu, T> encoder({o.image, o.patch, o.width, o.depth, o.heads}, seed, {.drop_path = o.drop_path});
+  ViT<Cpu, T> encoder({o.image, o.patch, o.width, o.depth, o.heads}, seed,
+                      {.drop_path = o.drop_path,
+                       .recompute = o.recompute == "block" ? Recompute::block : Recompute::nothing});
   const auto accuracy = [&] {
     if (o.knn_train == 0 || o.knn_test == 0) return std::vector<double>{};
     return knn_accuracy(encoder, all, o.knn_train, test, o.knn_test, {.k = o.k});

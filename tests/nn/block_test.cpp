@@ -36,7 +36,8 @@ std::vector<std::vector<double>> outcome(const M& block, F&& run) {
   return out;
 }
 
-void check_close(const std::vector<std::vector<double>>& a, const std::vector<std::vector<double>>& b, double tolerance) {
+void check_close(const std::vector<std::vector<double>>& a, const std::vector<std::vector<double>>& b,
+                 double tolerance) {
   REQUIRE(a.size() == b.size());
   for (std::size_t i = 0; i < a.size(); ++i) {
     CAPTURE(i);

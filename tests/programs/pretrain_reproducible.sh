@@ -1,5 +1,6 @@
 #!/bin/bash
-# The same seed gives bit-identical losses with 1 and 2 threads, any number of loader workers, and after Ctrl-C and --resume.
+# The same seed gives bit-identical losses with 1 and 2 threads, any number of loader workers, with blocks computed again
+# in the backward pass, and after Ctrl-C and --resume.
 . "$(dirname "$0")/common.bash"
 
 run() { "$bin/pretrain" $tiny "$@" >"$work/log" 2>&1 || { cat "$work/log"; die "pretrain $*"; }; }
@@ -9,6 +10,8 @@ for method in sd-moco-v3 byol sd-simclr; do
   test "$(wc -l <"$work/whole/metrics.jsonl")" -eq 20 || die "$method: 20 steps expected, see: $(cat "$work/whole/metrics.jsonl")"
   run --method $method --drop-path 0.1 --threads 1 --workers 1 --out "$work/one"
   cmp "$work/whole/metrics.jsonl" "$work/one/metrics.jsonl" || die "$method: losses with 1 and 2 threads differ"
+  run --method $method --drop-path 0.1 --recompute block --out "$work/again"
+  cmp "$work/whole/metrics.jsonl" "$work/again/metrics.jsonl" || die "$method: losses with blocks computed again differ"
   test "$(cut -d, -f3 "$work/whole/metrics.jsonl" | sort -u | wc -l)" -gt 15 || die "$method: the losses do not change"
 done
 

@@ -97,8 +97,8 @@ struct CrossAttention {
           "attention: queries ", to_string(q.shape()), " with keys and values ", to_string(kv.shape()), " and ", heads,
           " heads; [batch, M, D] goes with [batch, N, 2 D], and the heads must divide D");
     auto y = Q::uninitialized(q.shape());
-    core.size = {q.extent(0), heads, q.extent(1), kv.extent(1), width / heads,
-                 1 / std::sqrt(static_cast<double>(width / heads))};
+    core.size = {q.extent(0),  heads,         q.extent(1),
+                 kv.extent(1), width / heads, 1 / std::sqrt(static_cast<double>(width / heads))};
     core.forward(rows(q), memory(kv, 0), memory(kv, 1), rows(y));
     return y;
   }

@@ -9,7 +9,9 @@ namespace vitral::inline VITRAL_ABI {
 
 /// Whether a backend computes whole blocks.
 template <class B>
-concept OffersBlocks = requires { B::offers_blocks; };
+concept OffersBlocks = requires {
+  B::offers_blocks;
+};
 
 /// What a block's backward pass finds: everything it needs, or the block's input alone, from which it computes the rest
 /// again (Chen et al., arXiv 1604.06174).
@@ -82,16 +84,15 @@ struct TransformerBlock {
     if (!qkv) return {};
     const long rows = static_cast<long>(size.images) * size.tokens;
     P* const s = statistics.data();
-    return {qkv.data(),   attended.data(), middle.data(), hidden.data(),
-            s,            s + rows,        s + 2 * rows,  s + 3 * rows,
-            logsumexp.data()};
+    return {qkv.data(), attended.data(), middle.data(), hidden.data(),   s,
+            s + rows,   s + 2 * rows,    s + 3 * rows,  logsumexp.data()};
   }
 };
 
 }  // namespace detail
 
-/// y = m + keep2 mlp(norm2(m)), m = x + keep1 attention(norm1(x)) for x [images, tokens, D]. The parameters are those of
-/// BlockParameters, in its order; keep1 and keep2 [images] scale each image's branches (empty: 1).
+/// y = m + keep2 mlp(norm2(m)), m = x + keep1 attention(norm1(x)) for x [images, tokens, D]. The parameters are those
+/// of BlockParameters, in its order; keep1 and keep2 [images] scale each image's branches (empty: 1).
 template <Operand X, class P, class B, class... Parameters>
 [[nodiscard]] auto transformer_block(const X& x, int heads, int hidden, double eps1, double eps2,
                                      const Tensor<P, Shape<dyn>, B>& keep1, const Tensor<P, Shape<dyn>, B>& keep2,

@@ -25,7 +25,7 @@ struct BlockParameters {
 
 struct BlockSize {
   int images = 0, tokens = 0, width = 0, hidden = 0, heads = 0;  ///< D = width, H = hidden
-  double eps1 = 1e-6, eps2 = 1e-6;                                 ///< of the two LayerNorms
+  double eps1 = 1e-6, eps2 = 1e-6;                               ///< of the two LayerNorms
 
   /// Elements of each of BlockParameters' members.
   VITRAL_HD long extent(int parameter) const {
@@ -44,7 +44,7 @@ struct BlockTrace {
   T* middle = nullptr;    ///< [images, tokens, D], after the first residual
   T* hidden = nullptr;    ///< [images, tokens, H], before the GELU
   compute_t<T>*mean1 = nullptr, *rstd1 = nullptr, *mean2 = nullptr, *rstd2 = nullptr;  ///< [images, tokens]
-  compute_t<T>* logsumexp = nullptr;                                                    ///< [images, heads, tokens]
+  compute_t<T>* logsumexp = nullptr;                                                   ///< [images, heads, tokens]
 };
 
 }  // namespace vitral::inline VITRAL_ABI

@@ -14,8 +14,8 @@ namespace vitral::inline VITRAL_ABI::cpu {
 
 namespace detail {
 
-/// Images that a thread takes at once: their activations (about 12 D per token at the widest place) fill some 1.5 MB, and
-/// there are eight such tasks or more where the images suffice.
+/// Images that a thread takes at once: their activations (about 12 D per token at the widest place) fill some 1.5 MB,
+/// and there are eight such tasks or more where the images suffice.
 template <class T>
 int images_at_once(const BlockSize& s) {
   const long bytes = static_cast<long>(s.tokens) * (4l * s.width + 2l * s.hidden) * static_cast<long>(sizeof(T));
@@ -69,8 +69,15 @@ std::array<T*, N> carve(Buffer& buffer, const std::array<long, N>& extents) {
 template <class T>
 BlockTrace<T> trace_from(const BlockTrace<T>& t, long image, const BlockSize& s) {
   const long row = image * s.tokens;
-  return {t.qkv + row * 3 * s.width, t.attended + row * s.width, t.middle + row * s.width, t.hidden + row * s.hidden,
-          t.mean1 + row, t.rstd1 + row, t.mean2 + row, t.rstd2 + row, t.logsumexp + row * s.heads};
+  return {t.qkv + row * 3 * s.width,
+          t.attended + row * s.width,
+          t.middle + row * s.width,
+          t.hidden + row * s.hidden,
+          t.mean1 + row,
+          t.rstd1 + row,
+          t.mean2 + row,
+          t.rstd2 + row,
+          t.logsumexp + row * s.heads};
 }
 
 /// A trace in a thread's own memory, for passes that keep none.
@@ -259,10 +266,9 @@ void block_forward(const T* x, T* y, const BlockParameters<const compute_t<T>>& 
   parallel_for((s.images + step - 1) / step, [&](long task) {
     const long first = task * step, at = first * s.tokens * s.width;
     const int images = static_cast<int>(std::min<long>(step, s.images - first));
-    detail::block_forward_images(x + at, y + at, w, packed, keep1 ? keep1 + first : nullptr,
-                                 keep2 ? keep2 + first : nullptr,
-                                 trace ? detail::trace_from(*trace, first, s) : detail::scratch_trace<T>(s, images), s,
-                                 images);
+    detail::block_forward_images(
+        x + at, y + at, w, packed, keep1 ? keep1 + first : nullptr, keep2 ? keep2 + first : nullptr,
+        trace ? detail::trace_from(*trace, first, s) : detail::scratch_trace<T>(s, images), s, images);
   });
 }
 
@@ -298,8 +304,8 @@ void block_backward(const T* x, const T* dy, T* dx, bool add_dx, const BlockPara
       } else {
         static thread_local Buffer again;
         t = detail::scratch_trace<T>(s, images);
-        detail::block_forward_images(x + at, again.reserve<T>(static_cast<long>(images) * s.tokens * s.width), w, forward,
-                                     k1, k2, t, s, images);
+        detail::block_forward_images(x + at, again.reserve<T>(static_cast<long>(images) * s.tokens * s.width), w,
+                                     forward, k1, k2, t, s, images);
       }
       detail::block_backward_images(x + at, dy + at, dx ? dx + at : nullptr, add_dx, w, backward, g, k1, k2, t, s,
                                     images);
@@ -307,7 +313,7 @@ void block_backward(const T* x, const T* dy, T* dx, bool add_dx, const BlockPara
   });
 
   const auto to = {dw.norm1_weight, dw.norm1_bias, dw.qkv_weight, dw.qkv_bias, dw.proj_weight, dw.proj_bias,
-                   dw.norm2_weight, dw.norm2_bias, dw.fc1_weight, dw.fc1_bias, dw.fc2_weight, dw.fc2_bias};
+                   dw.norm2_weight, dw.norm2_bias, dw.fc1_weight, dw.fc1_bias, dw.fc2_weight,  dw.fc2_bias};
   const P* from = sums;
   int number = 0;
   for (P* const gradient : to) {

@@ -1,4 +1,5 @@
-// Small matrix products inside parallel work, on the calling thread alone: blocks of the result stay in vector registers.
+// Small matrix products inside parallel work, on the calling thread alone: blocks of the result stay in vector
+// registers.
 #pragma once
 
 #include <vitral/tensor/matrix.hpp>
@@ -66,12 +67,18 @@ void product_columns(Matrix<const P> a, const P* b, long b_row, P* c, long c_row
   long i = 0;
   for (; i + 6 <= a.rows; i += 6) block(std::integral_constant<int, 6>{}, i);
   switch (a.rows - i) {
-    case 5: return block(std::integral_constant<int, 5>{}, i);
-    case 4: return block(std::integral_constant<int, 4>{}, i);
-    case 3: return block(std::integral_constant<int, 3>{}, i);
-    case 2: return block(std::integral_constant<int, 2>{}, i);
-    case 1: return block(std::integral_constant<int, 1>{}, i);
-    default: return;
+    case 5:
+      return block(std::integral_constant<int, 5>{}, i);
+    case 4:
+      return block(std::integral_constant<int, 4>{}, i);
+    case 3:
+      return block(std::integral_constant<int, 3>{}, i);
+    case 2:
+      return block(std::integral_constant<int, 2>{}, i);
+    case 1:
+      return block(std::integral_constant<int, 1>{}, i);
+    default:
+      return;
   }
 }
 
@@ -93,10 +100,17 @@ void block_product(Matrix<const P> a, Matrix<const P> b, Matrix<P> c, bool accum
     const P* const from = b.data + j;
     P* const to = c.data + j;
     switch (vectors) {
-      case 4: detail::product_columns<4>(a, from, b.row_stride, to, c.row_stride, accumulate); break;
-      case 3: detail::product_columns<3>(a, from, b.row_stride, to, c.row_stride, accumulate); break;
-      case 2: detail::product_columns<2>(a, from, b.row_stride, to, c.row_stride, accumulate); break;
-      default: detail::product_columns<1>(a, from, b.row_stride, to, c.row_stride, accumulate);
+      case 4:
+        detail::product_columns<4>(a, from, b.row_stride, to, c.row_stride, accumulate);
+        break;
+      case 3:
+        detail::product_columns<3>(a, from, b.row_stride, to, c.row_stride, accumulate);
+        break;
+      case 2:
+        detail::product_columns<2>(a, from, b.row_stride, to, c.row_stride, accumulate);
+        break;
+      default:
+        detail::product_columns<1>(a, from, b.row_stride, to, c.row_stride, accumulate);
     }
     j += vectors * lanes;
   }

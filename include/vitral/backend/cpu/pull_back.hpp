@@ -2,9 +2,8 @@
 // registers and pushes the result's gradient down to the leaves that want one. Nothing but the leaves was saved.
 #pragma once
 
+#include <vitral/backend/cpu/buffer.hpp>
 #include <vitral/backend/cpu/evaluate.hpp>
-
-#include <vector>
 
 VITRAL_KERNELS_BEGIN
 namespace vitral::inline VITRAL_ABI::cpu {
@@ -123,7 +122,9 @@ void pull_back(const Space<R>& space, const Plan& plan, const Targets& targets, 
   SinkLane<Targets> layout;
   for_each_gradient(targets, layout, [&](const auto& t, auto&) { width += t.reduced ? t.size : 0; });
   using C = compute_t<T>;
-  std::vector<C> partial(static_cast<std::size_t>(tasks * width));
+  static thread_local Buffer memory;
+  C* const partial = memory.reserve<C>(tasks * width);
+  std::fill_n(partial, tasks * width, C{});
 
   parallel_for(tasks, [&](long task) {
     Lane<Plan> lane;
@@ -133,7 +134,7 @@ void pull_back(const Space<R>& space, const Plan& plan, const Targets& targets, 
                    [&](const long* index, long position, long count) {
                      const auto reader = lane.load(plan, index, space.axes, count);
                      pull_piece(reader, sink, upstream + position, count);
-                     C* mine = partial.data() + task * width;
+                     C* mine = partial + task * width;
                      for_each_gradient(targets, sinks, [&](const auto& target, auto& lane_of_target) {
                        deposit(target, lane_of_target.buffer, mine, index, space.axes, count);
                        mine += target.reduced ? target.size : 0;
@@ -147,7 +148,7 @@ void pull_back(const Space<R>& space, const Plan& plan, const Targets& targets, 
     using P = compute_t<std::remove_reference_t<decltype(*target.data)>>;
     for (long i = 0; i < target.size; ++i) {
       C sum{};
-      for (long task = 0; task < tasks; ++task) sum += partial[static_cast<std::size_t>(task * width + column + i)];
+      for (long task = 0; task < tasks; ++task) sum += partial[task * width + column + i];
       target.data[i] = static_cast<P>(target.add ? static_cast<C>(target.data[i]) + sum : sum);
     }
     column += target.size;

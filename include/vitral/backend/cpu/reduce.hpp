@@ -2,6 +2,7 @@
 // fly. Work is cut by shape alone and partial results are joined in order, whatever the number of threads.
 #pragma once
 
+#include <vitral/backend/cpu/buffer.hpp>
 #include <vitral/backend/cpu/evaluate.hpp>
 
 #include <limits>
@@ -27,11 +28,13 @@ void reduce_sum(const Space<R>& space, const Plan& plan, Reduction r, double sca
   const long whole = r.outer * column_blocks;
   const long length = std::max(1L, task_size / columns);         // summands of one partial sum
   const long parts = whole >= 64 ? 1 : std::max(1L, std::min(64L, r.n / length));
-  std::vector<C> partial(static_cast<std::size_t>(parts * r.outer * r.inner));
+  static thread_local Buffer memory;
+  C* const partial = memory.reserve<C>(parts * r.outer * r.inner);
+  std::fill_n(partial, parts * r.outer * r.inner, C{});
   parallel_for(parts * whole, [&](long task) {
     const long part = task / whole, o = task % whole / column_blocks, column = task % column_blocks * columns;
     const long width = std::min(columns, r.inner - column);
-    C* sums = partial.data() + (part * r.outer + o) * r.inner + column;
+    C* sums = partial + (part * r.outer + o) * r.inner + column;
     Lane<Plan> lane;
     const auto add = [&](long row_begin, long begin, long end) {
       for_each_piece(space, begin, end, [&](const long* index, long position, long count) {
@@ -56,8 +59,8 @@ void reduce_sum(const Space<R>& space, const Plan& plan, Reduction r, double sca
     }
   });
   for (long i = 0; i < r.outer * r.inner; ++i) {
-    C sum = partial[static_cast<std::size_t>(i)];
-    for (long part = 1; part < parts; ++part) sum += partial[static_cast<std::size_t>(part * r.outer * r.inner + i)];
+    C sum = partial[i];
+    for (long part = 1; part < parts; ++part) sum += partial[part * r.outer * r.inner + i];
     out[i] = static_cast<compute_t<T>>(sum * static_cast<C>(scale));
   }
 }
