@@ -13,15 +13,18 @@ for commit in "$@"; do
   if [ ! -x "$tree/build/release/bin/benchmark_step" ]; then
     mkdir -p "$tree"
     git archive "$commit" | tar -x -C "$tree"
-    (cd "$tree" && cmake --preset release -DVITRAL_BUILD_TESTS=OFF && cmake --build --preset release --target benchmark_step) \
-      >"$folder/$commit.log" 2>&1
+    (
+      cd "$tree" && cmake --preset release -DVITRAL_BUILD_TESTS=OFF &&
+        cmake --build --preset release --target benchmark_step
+    ) >"$folder/$commit.log" 2>&1
   fi
   rm -f "$folder/$commit".{fp32,bf16}
 done
 for ((round = 0; round < rounds; ++round)); do
   for commit in "$@"; do
     for dtype in fp32 bf16; do
-      "$folder/$commit/build/release/bin/benchmark_step" --dtype $dtype --steps "$steps" | head -1 >>"$folder/$commit.$dtype"
+      "$folder/$commit/build/release/bin/benchmark_step" --dtype $dtype --steps "$steps" | head -1 \
+        >>"$folder/$commit.$dtype"
     done
   done
 done

@@ -102,7 +102,8 @@ TEST_CASE("every option is taken from the command line") {
                  {"epochs", 7}, {"warmup-epochs", 3}, {"optimizer", "lars"}, {"lr", 0.25}, {"min-lr", 0.125},
                  {"weight-decay", 0.5}, {"weight-decay-end", 0.75}, {"clip-grad", 3.5}, {"drop-path", 0.25},
                  {"ratio", 0.5}, {"ratio-schedule", "constant"}, {"temperature", 0.5}, {"hidden", 34}, {"out-dim", 16},
-                 {"momentum", 0.75}, {"crop-min", 0.5}, {"seed", 9}, {"precision", "bf16"}, {"recompute", "block"}, {"limit", 100},
+                 {"momentum", 0.75}, {"crop-min", 0.5}, {"seed", 9}, {"precision", "bf16"}, {"recompute", "block"},
+                 {"limit", 100},
                  {"knn-train", 50}, {"knn-test", 20}, {"k", 5}, {"threads", 1}, {"workers", 1}, {"out", "here"},
                  {"save-every", 2}});
   std::vector<std::string> arguments;

@@ -48,8 +48,8 @@ void check_width(const char* what, const X& x, const Scale& scale) {
 /// Calls a backend's backward kernel of either normalisation on block `block` of `blocks` equal blocks of rows.
 template <class P, class DY, class X, class Dx, class Scale, class Kernel>
 void normalization_backward(const DY& dy, const X& x, const Dx& dx, const Scale& scale, const RawGradient<P>& dscale,
-                            const RawGradient<P>& dbias, const P* mean, const P* rstd, Kernel&& kernel,
-                            int block = 0, int blocks = 1) {
+                            const RawGradient<P>& dbias, const P* mean, const P* rstd, Kernel&& kernel, int block = 0,
+                            int blocks = 1) {
   const auto [all_rows, cols] = row_extents(dy);
   const long rows = all_rows / blocks, at = block * rows * cols;
   const P* scales = nullptr;
@@ -79,8 +79,7 @@ struct LayerNorm {
   template <class DY, class Y, class X, class Scale, class Bias>
   void backward(const DY& dy, const Y&, const X& x, const Scale& scale, const Bias& bias) {
     normalization_backward<P>(dy, x, raw_gradient<scalar_of<DY>>(x), scale, raw_gradient<P>(scale),
-                              raw_gradient<P>(bias), mean.data(),
-                              rstd.data(),
+                              raw_gradient<P>(bias), mean.data(), rstd.data(),
                               [](const auto&... arguments) { B::layer_norm_backward(arguments...); });
   }
 };
@@ -118,9 +117,9 @@ struct BatchNorm {
     const auto dscale = raw_gradient<P>(scale), dbias = raw_gradient<P>(bias);
     const long cols = row_extents(dy).cols;
     for (int view = 0; view < views; ++view)
-      normalization_backward<P>(dy, x, dx, scale, dscale, dbias, mean.data() + view * cols,
-                                rstd.data() + view * cols,
-                                [](const auto&... arguments) { B::batch_norm_backward(arguments...); }, view, views);
+      normalization_backward<P>(
+          dy, x, dx, scale, dscale, dbias, mean.data() + view * cols, rstd.data() + view * cols,
+          [](const auto&... arguments) { B::batch_norm_backward(arguments...); }, view, views);
   }
 
  private:
@@ -130,8 +129,7 @@ struct BatchNorm {
     const int cols = running_mean.extent(0);
     const auto batch_mean = slice_view<0>(mean, view * cols, cols), batch_rstd = slice_view<0>(rstd, view * cols, cols);
     assign(running_mean, running_mean * (1 - momentum) + batch_mean * momentum);
-    assign(running_var, running_var * (1 - momentum) +
-                            (1 / square(batch_rstd) - eps) * (momentum * rows / (rows - 1)));
+    assign(running_var, running_var * (1 - momentum) + (1 / square(batch_rstd) - eps) * (momentum * rows / (rows - 1)));
   }
 };
 
@@ -157,10 +155,9 @@ template <Operand X, class Scale, class Bias, class P, class S, class B>
                                     double momentum = 0.1, double eps = 1e-5, int views = 1, int passes = 1) {
   static_assert(shape_of<X>::rank == 2, "vitral: batch_norm: the input needs two extents, [rows, channels]");
   const Shape<dyn> channels{running_mean.extent(0)};
-  return apply(
-      detail::BatchNorm<P, B>{reshape_tensor(running_mean, channels), reshape_tensor(running_var, channels), momentum, eps,
-                              views, passes},
-      x, scale, bias);
+  return apply(detail::BatchNorm<P, B>{reshape_tensor(running_mean, channels), reshape_tensor(running_var, channels),
+                                       momentum, eps, views, passes},
+               x, scale, bias);
 }
 
 /// BatchNorm in evaluation mode: by the running statistics, which is an element-wise expression.

@@ -96,7 +96,8 @@ inline void load(const Matrix<const float>& m, long row, long col, __m512 (&r)[1
   const long stride = dense_rows ? m.row_stride : m.col_stride;
   const float* const from = m.data + row * m.row_stride + col * m.col_stride;
   const __mmask16 mask = first_lanes(lanes);
-  for (long i = 0; i < side; ++i) r[i] = i < lines ? _mm512_maskz_loadu_ps(mask, from + i * stride) : _mm512_setzero_ps();
+  for (long i = 0; i < side; ++i)
+    r[i] = i < lines ? _mm512_maskz_loadu_ps(mask, from + i * stride) : _mm512_setzero_ps();
 }
 inline void load_rows(const Matrix<const float>& m, long row, long col, __m512 (&r)[16]) {
   load(m, row, col, r);
@@ -122,8 +123,9 @@ inline void split_left(const Matrix<const float>& a, long row, Word* to) {
 inline void split_right(const Matrix<const float>& b, Word* to) {
   const __m512i pairs = _mm512_set_epi32(0x1f0f, 0x1e0e, 0x1d0d, 0x1c0c, 0x1b0b, 0x1a0a, 0x1909, 0x1808, 0x1707, 0x1606,
                                          0x1505, 0x1404, 0x1303, 0x1202, 0x1101, 0x1000);
-  const __m512i low_bytes = _mm512_set1_epi32(0xff), order =
-      _mm512_or_si512(_mm512_and_si512(pairs, low_bytes), _mm512_slli_epi32(_mm512_srli_epi32(pairs, 8), 16));
+  const __m512i low_bytes = _mm512_set1_epi32(0xff),
+                order = _mm512_or_si512(_mm512_and_si512(pairs, low_bytes),
+                                        _mm512_slli_epi32(_mm512_srli_epi32(pairs, 8), 16));
   for (long n = 0; n < b.cols; n += 32)
     for (long k = 0; k < b.rows; k += depth)
       for (long half = 0; half < 2; ++half) {
@@ -166,18 +168,18 @@ inline void multiply_tiles(const Word* a, const Word* b, long count, float* sum)
   const Word* const first = a;
   for (long k = 0; k < count; ++k, a += parts * 2 * tile, b += parts * 2 * tile) {
     const Word* const next = k + 1 < count ? a + parts * 2 * tile : first;
-#define VITRAL_LOAD_LEFT(part)           \
-  _tile_loadd(4, at(a, part, 0), 64);    \
+#define VITRAL_LOAD_LEFT(part)        \
+  _tile_loadd(4, at(a, part, 0), 64); \
   _tile_loadd(5, at(a, part, 1), 64)
-#define VITRAL_LOAD_RIGHT(part)          \
-  _tile_loadd(6, at(b, part, 0), 64);    \
+#define VITRAL_LOAD_RIGHT(part)       \
+  _tile_loadd(6, at(b, part, 0), 64); \
   _tile_loadd(7, at(b, part, 1), 64)
-#define VITRAL_MULTIPLY(step)                                              \
-  _tile_dpbf16ps(0, 4, 6);                                                 \
-  prefetch(b + (parts * 2 + step) * tile);                                 \
-  _tile_dpbf16ps(1, 4, 7);                                                 \
-  prefetch(next + step * tile);                                            \
-  _tile_dpbf16ps(2, 5, 6);                                                 \
+#define VITRAL_MULTIPLY(step)              \
+  _tile_dpbf16ps(0, 4, 6);                 \
+  prefetch(b + (parts * 2 + step) * tile); \
+  _tile_dpbf16ps(1, 4, 7);                 \
+  prefetch(next + step * tile);            \
+  _tile_dpbf16ps(2, 5, 6);                 \
   _tile_dpbf16ps(3, 5, 7)
     // Small products first, in an order that reloads one side at a time.
     VITRAL_LOAD_LEFT(2);
@@ -228,8 +230,8 @@ inline void store_block(const float* sum, const Matrix<float>& c, long row, long
 /// Splits and packs b [k, n], which has dense rows or columns; `to` is aligned to 64 bytes.
 inline void pack(const Matrix<const float>& b, std::uint16_t* to) { detail::split_right(b, to); }
 
-/// c = a b (+ c when `accumulate`) (+ bias [n], may be null), on the calling thread. a has dense rows or columns, c dense
-/// rows.
+/// c = a b (+ c when `accumulate`) (+ bias [n], may be null), on the calling thread. a has dense rows or columns, c
+/// dense rows.
 inline void multiply(const Matrix<const float>& a, const std::uint16_t* packed, const Matrix<float>& c, bool accumulate,
                      const float* bias) {
   using namespace detail;

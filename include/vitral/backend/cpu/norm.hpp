@@ -67,8 +67,8 @@ void normalize_row(const T* x, const compute_t<T>* gamma, const compute_t<T>* be
   }
 }
 
-/// The gradients of one row's LayerNorm: dgamma and dbeta (null: not wanted) are added to, dx (null: not wanted) becomes
-/// `beside` (null: zero) + the gradient of x. dx may be dy or beside.
+/// The gradients of one row's LayerNorm: dgamma and dbeta (null: not wanted) are added to, dx (null: not wanted)
+/// becomes `beside` (null: zero) + the gradient of x. dx may be dy or beside.
 template <class T>
 void layer_norm_row_backward(const T* x, const compute_t<T>* gamma, compute_t<T> mean, compute_t<T> rstd, const T* dy,
                              const T* beside, T* dx, compute_t<T>* dgamma, compute_t<T>* dbeta, long cols) {

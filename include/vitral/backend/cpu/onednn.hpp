@@ -1,5 +1,5 @@
-// One adapter over oneDNN's C API, 2.x and 3.x: cached single-thread matrix products, and the packing of right operands.
-// Relies on <oneapi/dnnl/dnnl.h> alone; this is the only file that includes it.
+// One adapter over oneDNN's C API, 2.x and 3.x: cached single-thread matrix products, and the packing of right
+// operands. Relies on <oneapi/dnnl/dnnl.h> alone; this is the only file that includes it.
 #pragma once
 
 #include <vitral/backend/cpu/buffer.hpp>
@@ -55,11 +55,16 @@ inline const char* type_name(dnnl_data_type_t type) { return type == dnnl_bf16 ?
 
 inline const char* status_name(dnnl_status_t status) {
   switch (status) {
-    case dnnl_out_of_memory: return "out of memory";
-    case dnnl_invalid_arguments: return "invalid arguments";
-    case dnnl_unimplemented: return "unimplemented";
-    case dnnl_runtime_error: return "runtime error";
-    default: return "failed";
+    case dnnl_out_of_memory:
+      return "out of memory";
+    case dnnl_invalid_arguments:
+      return "invalid arguments";
+    case dnnl_unimplemented:
+      return "unimplemented";
+    case dnnl_runtime_error:
+      return "runtime error";
+    default:
+      return "failed";
   }
 }
 
@@ -217,9 +222,8 @@ inline PrimitiveDesc describe_product(const MatmulKey& key, const MemoryDesc& a,
 inline MemoryDesc packed_layout(long k, long n, dnnl_data_type_t type) {
   const MatmulKey key{256, n, k, k, 1, 0, 0, n, type, type, false, true};
   const OneThread one;
-  const PrimitiveDesc desc =
-      describe_product(key, describe(key.m, k, k, 1, type, key), describe_any(k, n, type, key),
-                       describe(key.m, n, n, 1, type, key));
+  const PrimitiveDesc desc = describe_product(key, describe(key.m, k, k, 1, type, key), describe_any(k, n, type, key),
+                                              describe(key.m, n, n, 1, type, key));
   return copy_of(dnnl_primitive_desc_query_md(desc.get(), dnnl_query_weights_md, 0), key);
 }
 
@@ -264,8 +268,13 @@ class PrimitiveCache {
       entry = {std::move(desc), Primitive(made)};
     }
     const MemoryDescView scratchpad = dnnl_primitive_desc_query_md(entry.desc.get(), dnnl_query_scratchpad_md, 0);
-    return {entry.primitive.get(), memory(view(a), key), memory(view(b), key), memory(view(bias), key),
-            memory(view(c), key), memory(scratchpad, key), dnnl_memory_desc_get_size(scratchpad)};
+    return {entry.primitive.get(),
+            memory(view(a), key),
+            memory(view(b), key),
+            memory(view(bias), key),
+            memory(view(c), key),
+            memory(scratchpad, key),
+            dnnl_memory_desc_get_size(scratchpad)};
   }
 
  private:

@@ -33,7 +33,8 @@ void pull(const Reader& reader, const typename Reader::trace& trace, const Sink&
     pull_arguments(reader, trace, sink, g, i, typename Reader::indices{});
 }
 
-/// One element there and back. A function of its own: a trace that lived in the SIMD loop itself would be memory to g++.
+/// One element there and back. A function of its own: a trace that lived in the SIMD loop itself would be memory to
+/// g++.
 template <class Reader, class Sink>
 void pull_element(const Reader& reader, const Sink& sink, typename Reader::value_type g, long i) {
   pull(reader, reader.forward(i), sink, g, i);
@@ -65,9 +66,8 @@ template <class... G>
 struct SinkLane<Pack<G...>> {
   Pack<SinkLane<G>...> args;
   auto sink() {
-    return [&]<int... I>(std::integer_sequence<int, I...>) {
-      return pack(get<I>(args).sink()...);
-    }(std::make_integer_sequence<int, sizeof...(G)>{});
+    return [&]<int... I>(std::integer_sequence<int, I...>) { return pack(get<I>(args).sink()...); }
+    (std::make_integer_sequence<int, sizeof...(G)>{});
   }
 };
 
@@ -80,9 +80,8 @@ void for_each_gradient(const GradientPlan<T, R>& target, SinkLane<GradientPlan<T
 }
 template <class... G, class F>
 void for_each_gradient(const Pack<G...>& targets, SinkLane<Pack<G...>>& lanes, F&& f) {
-  [&]<int... I>(std::integer_sequence<int, I...>) {
-    (for_each_gradient(get<I>(targets), get<I>(lanes.args), f), ...);
-  }(std::make_integer_sequence<int, sizeof...(G)>{});
+  [&]<int... I>(std::integer_sequence<int, I...>) { (for_each_gradient(get<I>(targets), get<I>(lanes.args), f), ...); }
+  (std::make_integer_sequence<int, sizeof...(G)>{});
 }
 
 /// Adds one piece to the gradient: directly where each element belongs to one result element, else to the task's

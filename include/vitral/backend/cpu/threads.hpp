@@ -38,8 +38,8 @@ class OneThread {
 };
 
 /// Runs task(0) ... task(tasks - 1), in parallel unless this is already inside a parallel region.
-/// Threads take the next few tasks when they are free, so that one that is held up by other work on the machine holds up
-/// none of the others. When tasks throw, one exception is rethrown after all have ended.
+/// Threads take the next few tasks when they are free, so that one that is held up by other work on the machine holds
+/// up none of the others. When tasks throw, one exception is rethrown after all have ended.
 template <class F>
 void parallel_for(long tasks, F&& task) {
   if (tasks <= 1 || omp_in_parallel() || omp_get_max_threads() == 1) {

@@ -1,0 +1,40 @@
+#!/bin/bash
+# Measures and writes docs/performance.md. PYTHON names the Python that has PyTorch (see pytorch.sh); COMMITS the commits
+# of the table of changes. Takes about a quarter of an hour on two cores; run it on a machine that does nothing else.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+. benchmarks/common.sh
+commits=${COMMITS:-"71d48c3 25b5475 HEAD"}
+page=$(mktemp)
+trap 'rm -f "$page"' EXIT
+
+say() { printf '%s\n' "$@" >>"$page"; }
+# listing COMMAND...: what it prints, as it is.
+listing() {
+  say '```'
+  echo "\$ $*" >>"$page"
+  "$@" 2>&1 | grep -v '^ninja\|^\[' | tee -a "$page"
+  say '```' ''
+}
+
+say '# Performance' '' 'Written by `benchmarks/performance.sh`; every number is measured by the command above it.' '' \
+  "Machine: $(nproc) cores of $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -1)," \
+  "$(awk '/MemTotal/ { printf "%.0f GiB", $2 / 1048576 }' /proc/meminfo). The machine is shared: ratios count, and the" \
+  'ranges show how far they moved.' ''
+say '## A step of SD-MoCo v3 beside PyTorch' '' \
+  'Same networks, images and threads, in turn; the first losses agree, or the script stops. PyTorch runs the plain' \
+  'reference (eager mode). Share of the peak: only the arithmetic that the plain method needs is counted.' ''
+for dtype in fp32 bf16; do listing bash benchmarks/against_pytorch.sh --dtype $dtype --steps 3; done
+say '## Memory against time' '' 'Blocks that keep their input alone and run again in the backward pass:' ''
+for dtype in fp32 bf16; do
+  for recompute in nothing block; do
+    listing build/release/bin/benchmark_step --dtype $dtype --steps 3 --recompute $recompute
+  done
+done
+say '## What the changes brought' '' 'Medians over rounds in which the commits take turns (`benchmarks/history.sh`):' ''
+ROUNDS=2 bash benchmarks/history.sh $commits | tee -a "$page"
+say '' '## Threads' ''
+for threads in 1 2; do listing build/release/bin/benchmark_step --steps 3 --threads $threads; done
+say '## Compile time' ''
+bash benchmarks/compile_time.sh | tee -a "$page"
+cp "$page" docs/performance.md
