@@ -8,6 +8,7 @@ cd "$(dirname "$0")/.."
 rounds=${ROUNDS:-3} steps=${STEPS:-3}
 folder=$PWD/build/history
 mkdir -p "$folder"
+set -- $(for commit in "$@"; do git rev-parse --short "$commit"; done)
 for commit in "$@"; do
   tree=$folder/$commit
   if [ ! -x "$tree/build/release/bin/benchmark_step" ]; then
