@@ -94,7 +94,7 @@ struct CrossAttention {
   auto forward(auto, const Q& q, const KV& kv) {
     const int width = q.extent(2);
     check(q.extent(0) == kv.extent(0) && kv.extent(2) == 2 * width && heads >= 1 && width % heads == 0,
-          "attention: queries ", to_string(q.shape()), " with keys and values ", to_string(kv.shape()), " and ", heads,
+          "attention: queries ", q.shape(), " with keys and values ", kv.shape(), " and ", heads,
           " heads; [batch, M, D] goes with [batch, N, 2 D], and the heads must divide D");
     auto y = Q::uninitialized(q.shape());
     core.size = {q.extent(0),  heads,         q.extent(1),

@@ -111,7 +111,7 @@ struct concat_rule<Axis, A, B, Rest...> {
   static shape apply(const A& a, const B& b, const Rest&... rest) {
     auto extents = a.all();
     for (int i = 0; i < A::rank; ++i)
-      check(i == axis || a[i] == b[i], "concat along axis ", axis, ": ", to_string(a), " and ", to_string(b),
+      check(i == axis || a[i] == b[i], "concat along axis ", axis, ": ", a, " and ", b,
             " differ along axis ", i);
     extents[axis] += b[axis];
     return concat_rule<Axis, two, Rest...>::apply(two(extents), rest...);

@@ -19,7 +19,7 @@ struct matmul_rule {
   using shape = replace_extent<X, X::rank - 1, W::static_extent(1 - inner)>;
 
   static shape apply(const X& x, const W& w) {
-    Match::check(x[X::rank - 1], w[inner], to_string(x), to_string(w) + (Transposed ? " transposed" : ""));
+    Match::check(x[X::rank - 1], w[inner], x, w, Transposed ? " transposed" : "");
     auto extents = x.all();
     extents[X::rank - 1] = w[1 - inner];
     return shape(extents);
@@ -166,7 +166,7 @@ struct BatchedMatMul {
   template <class L, class R>
   auto forward(auto, const L& a, const R& b) {
     inner_extents_match<shape_of<L>::static_extent(2), shape_of<R>::static_extent(1)>::check(
-        a.extent(2), b.extent(1), to_string(a.shape()), to_string(b.shape()));
+        a.extent(2), b.extent(1), a.shape(), b.shape());
     extents_match<shape_of<L>::static_extent(0), shape_of<R>::static_extent(0)>::check("batched_matmul: batch",
                                                                                        a.extent(0), b.extent(0));
     auto y = Tensor<T, S, B>::uninitialized(S(std::array<int, 3>{a.extent(0), a.extent(1), b.extent(2)}));

@@ -60,7 +60,7 @@ struct CrossEntropy {
   template <class X>
   auto forward(auto, const X& logits) {
     check(target.size() == row_extents(logits).rows, "cross_entropy: ", target.size(), " targets for logits of shape ",
-          to_string(logits.shape()));
+          logits.shape());
     auto losses = Tensor<P, row_shape_of<S>, B>::uninitialized(row_shape(logits.shape()));
     logsumexp = Tensor<P, row_shape_of<S>, B>::uninitialized(losses.shape());
     const auto [rows, cols] = row_extents(logits);

@@ -104,7 +104,7 @@ class Tape {
   template <Operand Loss>
   void backward(const Loss& loss) {
     if constexpr (is_variable<Loss>) {
-      check(loss.value().size() == 1, "backward: the loss has shape ", to_string(loss.shape()),
+      check(loss.value().size() == 1, "backward: the loss has shape ", loss.shape(),
             "; reduce it to one number with mean or sum, or give the upstream gradient");
       auto one = Tensor<scalar_of<Loss>, shape_of<Loss>, backend_of<Loss>>::uninitialized(loss.shape());
       backend_of<Loss>::fill(one.data(), 1, scalar_of<Loss>(1.0f));

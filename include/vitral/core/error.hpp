@@ -31,8 +31,9 @@ inline void append(std::string& out, std::floating_point auto number) {
 /// Joins text and numbers: `join("batch ", 3)` is "batch 3".
 template <class... Parts>
 [[nodiscard]] std::string join(const Parts&... parts) {
+  using detail::append;  // types that messages show, such as shapes, bring an `append` of their own
   std::string out;
-  (detail::append(out, parts), ...);
+  (append(out, parts), ...);
   return out;
 }
 

@@ -75,12 +75,16 @@ struct Shape {
   VITRAL_NO_UNIQUE_ADDRESS std::conditional_t<is_static, detail::NoExtents, std::array<int, dynamic_count>> dynamic_{};
 };
 
-/// "[64, 192]"
+/// Lets `check` and `fail` take shapes, written only when there is an error: "[64, 192]".
+template <int... E>
+void append(std::string& out, const Shape<E...>& shape) {
+  out += "[";
+  for (int i = 0; i < shape.rank; ++i) out += (i ? ", " : "") + std::to_string(shape[i]);
+  out += "]";
+}
 template <int... E>
 [[nodiscard]] std::string to_string(const Shape<E...>& shape) {
-  std::string out = "[";
-  for (int i = 0; i < shape.rank; ++i) out += (i ? ", " : "") + std::to_string(shape[i]);
-  return out + "]";
+  return join(shape);
 }
 
 template <int... E>
@@ -188,7 +192,7 @@ struct broadcast_rule {
     for (int i = 0; i < rank; ++i) {
       const int a = i < rank - L::rank ? 1 : l[i - (rank - L::rank)];
       const int b = i < rank - R::rank ? 1 : r[i - (rank - R::rank)];
-      if (a != b && a != 1 && b != 1) fail("cannot broadcast ", to_string(l), " with ", to_string(r));
+      if (a != b && a != 1 && b != 1) fail("cannot broadcast ", l, " with ", r);
       out[static_cast<std::size_t>(i)] = a == 1 ? b : a;
     }
     return shape(out);
@@ -200,8 +204,8 @@ template <int K, int R>
 struct inner_extents_match {
   static_assert(K == R || K == dyn || R == dyn,
                 "vitral: matmul: the left operand's last extent must equal the right operand's inner extent");
-  static void check(int k, int r, const std::string& left, const std::string& right) {
-    vitral::check(k == r, "matmul: cannot multiply ", left, " by ", right, ": inner extents ", k, " and ", r,
+  static void check(int k, int r, const auto& left, const auto& right, std::string_view note = "") {
+    vitral::check(k == r, "matmul: cannot multiply ", left, " by ", right, note, ": inner extents ", k, " and ", r,
                   " differ");
   }
 };
@@ -226,8 +230,8 @@ struct reshape_rule {
   static_assert(holds,
                 "vitral: reshape: the two shapes named in reshape_rule<From, To> differ in the number of elements");
   static void check(const From& from, const To& to) {
-    vitral::check(from.size() == to.size(), "reshape: ", to_string(from), " has ", from.size(), " elements, ",
-                  to_string(to), " has ", to.size());
+    vitral::check(from.size() == to.size(), "reshape: ", from, " has ", from.size(), " elements, ",
+                  to, " has ", to.size());
   }
 };
 

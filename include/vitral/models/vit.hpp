@@ -74,7 +74,7 @@ struct ViT {
   /// Class token (, distillation token) and patches with their positions: [batch, tokens, width].
   [[nodiscard]] auto tokens(const Operand auto& images) const {
     check(images.extent(2) == size.image && images.extent(3) == size.image, "ViT: images of shape ",
-          to_string(images.shape()), " do not fit a network for ", size.image, " x ", size.image, " pixels");
+          images.shape(), " do not fit a network for ", size.image, " x ", size.image, " pixels");
     const auto patches = patch_embed.template apply<T>(images);
     const Shape<dyn, 1, W> row(std::array<int, 3>{images.extent(0), 1, size.width});
     const auto rows_of_zeros = constant_beside(images, Tensor<T, Shape<dyn, 1, W>, B>(row));

@@ -73,17 +73,24 @@ class Initializer {
 
 namespace detail {
 
+/// `path` grows and shrinks in place: a walk needs memory for its longest name alone.
 template <class M, class F>
-void walk(const std::string& path, M& member, F&& f) {
+void walk(std::string& path, M& member, F&& f) {
   using Bare = std::remove_const_t<M>;
+  const auto below = [&](std::string_view name, auto& inner) {
+    const std::size_t length = path.size();
+    if (length) path += '.';
+    path += name;
+    walk(path, inner, f);
+    path.resize(length);
+  };
   if constexpr (is_parameter<Bare> || is_state<Bare>) {
-    f(path, member);
+    f(std::as_const(path), member);
   } else if constexpr (Module<M>) {
-    Bare::visit(member,
-                [&](const std::string& name, auto& inner) { walk(path.empty() ? name : path + "." + name, inner, f); });
+    Bare::visit(member, below);
   } else if constexpr (requires { member.begin(); }) {
     int i = 0;
-    for (auto& inner : member) walk(path + "." + std::to_string(i++), inner, f);
+    for (auto& inner : member) below(std::to_string(i++), inner);
   } else {
     static_assert(std::is_same_v<Bare, None>,
                   "vitral: visit: a member must be a parameter, a state, a module or a list of them");
@@ -94,11 +101,13 @@ void walk(const std::string& path, M& member, F&& f) {
 
 /// Calls f(path, parameter or state) for everything below a module; paths are timm's, "blocks.0.attn.qkv.weight".
 template <class M, class F>
-void for_each_tensor(M& module, F&& f, const std::string& prefix = "") {
+void for_each_tensor(M& module, F&& f, std::string prefix = "") {
+  prefix.reserve(64);
   detail::walk(prefix, module, f);
 }
 template <class M, class F>
-void for_each_parameter(M& module, F&& f, const std::string& prefix = "") {
+void for_each_parameter(M& module, F&& f, std::string prefix = "") {
+  prefix.reserve(64);
   detail::walk(prefix, module, [&](const std::string& path, auto& member) {
     if constexpr (is_parameter<std::remove_cvref_t<decltype(member)>>) f(path, member);
   });

@@ -35,7 +35,7 @@ struct PatchEmbed {
   [[nodiscard]] auto apply(const Operand auto& images) const {
     const int batch = images.extent(0), rows = images.extent(2) / patch, cols = images.extent(3) / patch;
     check(images.extent(1) == channels && rows * patch == images.extent(2) && cols * patch == images.extent(3),
-          "PatchEmbed: images of shape ", to_string(images.shape()), " cannot be cut into patches of 3 x ", patch,
+          "PatchEmbed: images of shape ", images.shape(), " cannot be cut into patches of 3 x ", patch,
           " x ", patch, "; choose an image size that the patch size divides");
     constexpr int values = times(channels, times(Patch, Patch));
     const auto cut = reshape(images, Shape<dyn, channels, dyn, Patch, dyn, Patch>(

@@ -7,7 +7,7 @@
 #include <vitral/ssl/moving_average.hpp>
 #include <vitral/tensor/evaluate.hpp>
 
-#include <unordered_map>
+#include <algorithm>
 #include <variant>
 
 namespace vitral::inline VITRAL_ABI {
@@ -101,16 +101,19 @@ class Optimizer {
 
   /// Changes every parameter that has a gradient on the tape. Weight decay applies to weights of two dimensions or
   /// more.
-  void step(const Tape& tape) { run(tape, {}, 0); }
+  void step(const Tape& tape) {
+    averages_.clear();
+    run(tape, 0);
+  }
 
   /// Does what step(tape) and then method.update_teacher(momentum) do, bit for bit, in one pass over memory.
   template <class Method>
   void step(const Tape& tape, const Method& method, double momentum) {
-    Averages averages;
-    method.for_each_average([&](const auto& average, const auto& source) {
-      averages.insert_or_assign(source.data(), Average{average, source});
-    });
-    run(tape, std::move(averages), momentum);
+    averages_.clear();
+    method.for_each_average(
+        [&](const auto& average, const auto& source) { averages_.push_back({average, source, false}); });
+    std::ranges::sort(averages_, {}, [](const Average& a) { return a.source.data(); });
+    run(tape, momentum);
   }
 
   /// What a schedule changes from step to step.
@@ -135,27 +138,31 @@ class Optimizer {
  private:
   struct Average {
     Flat<P, B> value, source;
+    bool done;
   };
-  using Averages = std::unordered_map<const void*, Average>;  // by the source's address
 
-  void run(const Tape& tape, Averages averages, double momentum) {
+  void run(const Tape& tape, double momentum) {
     ++steps_;
     for (std::size_t i = 0; i < parameters_.size(); ++i) {
       const auto& p = parameters_[i];
       if (!tape.has_grad(p.value.data())) continue;
-      const auto average = averages.extract(p.value.data());
-      const detail::Update<P, B> update{p, tape.grad(p.value), state_[i], steps_,
-                                        average ? &average.mapped().value : nullptr, momentum};
+      const auto found =
+          std::ranges::lower_bound(averages_, p.value.data(), {}, [](const Average& a) { return a.source.data(); });
+      const bool followed = found != averages_.end() && found->source.data() == p.value.data();
+      if (followed) found->done = true;
+      const detail::Update<P, B> update{p,      tape.grad(p.value), state_[i], steps_, followed ? &found->value : nullptr,
+                                        momentum};
       std::visit([&](const auto& settings) { detail::apply_update(settings, update); }, settings_);
     }
     // Averages of what the step left alone: frozen parameters, and those that no gradient reached.
-    for (const auto& [address, average] : averages)
-      assign(average.value, moving_average(average.value, average.source, momentum));
+    for (const Average& average : averages_)
+      if (!average.done) assign(average.value, moving_average(average.value, average.source, momentum));
   }
 
   OptimizerSettings settings_;
   std::vector<ParameterRef<P, B>> parameters_;
   std::vector<std::vector<Flat<P, B>>> state_;
+  std::vector<Average> averages_;  // of the step at work, by their sources' addresses; kept for its memory
   long steps_ = 0;
 };
 

@@ -54,7 +54,7 @@ template <class T, class S, class B, detail::Unrecorded E>
 void assign(const Tensor<T, S, B>& to, const E& expression) {
   using Rule = broadcast_rule<S, shape_of<E>>;
   check(Rule::apply(to.shape(), expression.shape()) == to.shape(), "assign: an expression of shape ",
-        to_string(expression.shape()), " does not fit a tensor of shape ", to_string(to.shape()));
+        expression.shape(), " does not fit a tensor of shape ", to.shape());
   detail::evaluate_into(to, expression);
 }
 
@@ -64,8 +64,8 @@ template <class S, class B, class... T, class... E>
 void assign_together(const Assignment<T, S, B, E>&... assignments) {
   const S shape = [](const auto& first, const auto&...) { return first.to.shape(); }(assignments...);
   (check(assignments.to.shape() == shape && assignments.expression.shape() == shape,
-         "assign_together: shapes differ: ", to_string(assignments.to.shape()), " = ",
-         to_string(assignments.expression.shape()), " beside ", to_string(shape)), ...);
+         "assign_together: shapes differ: ", assignments.to.shape(), " = ",
+         assignments.expression.shape(), " beside ", shape), ...);
   constexpr int R = detail::axes_of<S>;
   auto plans = pack(lower<R>(assignments.expression)...);
   const auto space = make_space(shape, plans);

@@ -46,7 +46,7 @@ template <int Axis, int Count = dyn, detail::Stored X>
   constexpr int axis = axis_of<shape_of<X>, Axis>;
   using S = replace_extent<shape_of<X>, axis, Count>;
   check(begin >= 0 && count >= 0 && begin <= x.extent(axis) - count, "slice: [", begin, ", ", long{begin} + count,
-        ") is outside axis ", axis, " of ", to_string(x.shape()));
+        ") is outside axis ", axis, " of ", x.shape());
   auto extents = x.shape().all();
   extents[axis] = count;
   const auto whole = view(x);
@@ -60,7 +60,7 @@ template <int Axis, detail::Stored X>
   constexpr int axis = axis_of<shape_of<X>, Axis>;
   using S = remove_extent<shape_of<X>, axis>;
   check(index >= 0 && index < x.extent(axis), "select: ", index, " is outside axis ", axis, " of ",
-        to_string(x.shape()));
+        x.shape());
   const auto whole = view(x);
   std::array<int, S::rank> extents{};
   typename View<scalar_of<X>, S, backend_of<X>>::Strides strides{};

@@ -85,7 +85,7 @@ template <int Axis = all_axes, Axes Keep = Axes::drop, detail::Unrecorded X>
   auto plan = lower<detail::axes_of<shape_of<X>>>(x);
   const auto space = make_space(x.shape(), plan);
   const Reduction r = detail::reduction_of<Axis>(x.shape());
-  check(r.n > 0, "max: the reduced axis of ", to_string(x.shape()), " is empty");
+  check(r.n > 0, "max: the reduced axis of ", x.shape(), " is empty");
   backend_of<X>::reduce_max(space, plan, r, values.data(), places.data());
   return Largest<decltype(values), decltype(places)>{values, places};
 }

@@ -33,7 +33,7 @@ class Tensor {
   }
   /// From numbers on the host, row by row.
   [[nodiscard]] static Tensor from(const std::vector<T>& values, const S& shape) {
-    check(static_cast<long>(values.size()) == shape.size(), "a tensor of shape ", to_string(shape), " was given ",
+    check(static_cast<long>(values.size()) == shape.size(), "a tensor of shape ", shape, " was given ",
           values.size(), " values");
     Tensor out = uninitialized(shape);
     B::copy_from_host(values.data(), out.data(), shape.size());
@@ -61,7 +61,7 @@ class Tensor {
   }
   /// The only element.
   [[nodiscard]] T item() const {
-    check(size() == 1, "item: a tensor of shape ", to_string(shape_), " has ", size(), " elements, not one");
+    check(size() == 1, "item: a tensor of shape ", shape_, " has ", size(), " elements, not one");
     return to_vector()[0];
   }
   [[nodiscard]] std::vector<T> to_vector() const {
