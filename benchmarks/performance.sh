@@ -1,6 +1,6 @@
 #!/bin/bash
 # Measures and writes docs/performance.md. PYTHON names the Python that has PyTorch (see pytorch.sh); COMMITS the commits
-# of the table of changes. Takes about a quarter of an hour on two cores; run it on a machine that does nothing else.
+# of the table of changes. Takes about half an hour on two cores; run it on a machine that does nothing else.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . benchmarks/common.sh
@@ -16,6 +16,13 @@ listing() {
   "$@" 2>&1 | grep -v '^ninja\|^\[' | tee -a "$page"
   say '```' ''
 }
+# ending COMMAND...: its summary.
+ending() {
+  say '```'
+  echo "\$ $*" >>"$page"
+  "$@" 2>&1 | sed -n '/^Time, /,$p' | tee -a "$page"
+  say '```' ''
+}
 
 say '# Performance' '' 'Written by `benchmarks/performance.sh`; every number is measured by the command above it.' '' \
   "Machine: $(nproc) cores of $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -1)," \
@@ -25,6 +32,16 @@ say '## A step of SD-MoCo v3 beside PyTorch' '' \
   'Same networks, images and threads, in turn; the first losses agree, or the script stops. PyTorch runs the plain' \
   'reference (eager mode). Share of the peak: only the arithmetic that the plain method needs is counted.' ''
 for dtype in fp32 bf16; do listing bash benchmarks/against_pytorch.sh --dtype $dtype --steps 3; done
+say 'The other methods, and ViT-S/16 at 224 pixels (the last lines alone):' ''
+vit_s='--width 384 --heads 6 --image 224 --patch 16 --batch 16 --hidden 4096'
+for work in '--method simclr' '--method byol' "$vit_s"; do
+  for dtype in fp32 bf16; do ending bash benchmarks/against_pytorch.sh $work --dtype $dtype --steps 2; done
+done
+say '## Inference beside ONNX Runtime' '' 'ViT-Ti, -S and -B with 16-pixel patches at 224 pixels, fp32, class token out; the' \
+  'features agree to a thousandth, or the script stops.' ''
+say '`RUNS=6 bash benchmarks/against_onnxruntime.sh`:' ''
+RUNS=6 bash benchmarks/against_onnxruntime.sh | grep '^|' | tee -a "$page"
+say ''
 say '## Memory against time' '' 'Blocks that keep their input alone and run again in the backward pass:' ''
 for dtype in fp32 bf16; do
   for recompute in nothing block; do

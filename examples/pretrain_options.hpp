@@ -3,6 +3,7 @@
 #pragma once
 
 #include <vitral/core/error.hpp>
+#include <vitral/data/names.hpp>
 #include <vitral/io/nearest.hpp>
 #include <vitral/optim/schedule.hpp>
 
@@ -32,7 +33,7 @@ struct PretrainOptions {
   int hidden = 1024, out_dim = 256;
   long seed = 0;
   std::string precision = "fp32", recompute = "nothing";
-  int threads = 0, workers = 2, limit = 0, knn_train = 10000, knn_test = 2000, k = 20, save_every = 1;
+  int threads = 0, workers = 2, limit = 0, unreadable = 100, knn_train = 10000, knn_test = 2000, k = 20, save_every = 1;
   std::string out = "out", config;
   bool resume = false;
 
@@ -65,7 +66,7 @@ void for_each_option(Options& o, Visit visit) {
   visit(Row{.name = "method", .help = "What to train; sd- is the self-distilled form",
             .choices = "simclr|byol|moco-v3|sd-simclr|sd-byol|sd-moco-v3"}, o.method);
   visit(Row{.name = "dataset", .help = "Layout of the images in --data",
-            .choices = "fashion-mnist|cifar10|folder", .published = "dataset"}, o.dataset);
+            .choices = vitral::dataset_names, .published = "dataset"}, o.dataset);
   visit(Row{.name = "data", .help = "Directory of the data set [where Debian, or fetch_cifar10.sh, puts it]",
             .published = "data_path", .free = true}, o.data);
   visit(Row{.name = "arch", .help = "Network: width 192, 384 or 768, 3, 6 or 12 heads, depth 12",
@@ -73,9 +74,9 @@ void for_each_option(Options& o, Visit visit) {
   visit(Row{.name = "width", .help = "Embedding width; 0 = of --arch", .least = 0}, o.width);
   visit(Row{.name = "depth", .help = "Number of blocks; 0 = of --arch", .least = 0}, o.depth);
   visit(Row{.name = "heads", .help = "Attention heads; 0 = of --arch", .least = 0}, o.heads);
-  visit(Row{.name = "patch", .help = "Patch side in pixels; 0 = 7, 4 or 16 by data set",
+  visit(Row{.name = "patch", .help = "Patch side in pixels; 0 = by data set",
             .published = "patch_size", .least = 0}, o.patch);
-  visit(Row{.name = "image", .help = "Image side in pixels; 0 = 28, 32 or 224 by data set",
+  visit(Row{.name = "image", .help = "Image side in pixels; 0 = by data set",
             .published = "image_size", .least = 0}, o.image);
   visit(Row{.name = "batch", .help = "Images in one step; the other images of a batch are what each is told from",
             .published = "batch_size_per_gpu", .least = 2}, o.batch);
@@ -118,6 +119,8 @@ void for_each_option(Options& o, Visit visit) {
   visit(Row{.name = "threads", .help = "Threads of the computation; 0 = all cores", .free = true, .least = 0},
         o.threads);
   visit(Row{.name = "workers", .help = "Threads that read and augment images", .free = true, .least = 1}, o.workers);
+  visit(Row{.name = "unreadable", .help = "Damaged images that are skipped before it is an error", .free = true, .least = 0},
+        o.unreadable);
   visit(Row{.name = "out", .help = "Directory for the checkpoint, metrics and picture", .free = true}, o.out);
   visit(Row{.name = "save-every", .help = "Epochs from one checkpoint to the next", .free = true, .least = 1},
         o.save_every);
@@ -253,11 +256,10 @@ inline void fill_defaults(PretrainOptions& o) {
   use(o.width, tiny ? 192 : small ? 384 : 768);
   use(o.heads, tiny ? 3 : small ? 6 : 12);
   use(o.depth, 12);
-  const bool fashion = o.dataset == "fashion-mnist", cifar = o.dataset == "cifar10";
-  use(o.image, fashion ? 28 : cifar ? 32 : 224);
-  use(o.patch, fashion ? 7 : cifar ? 4 : 16);
-  if (o.data.empty() && fashion) o.data = "/usr/share/datasets/fashion-mnist";
-  if (o.data.empty() && cifar) o.data = "data/cifar-10-batches-bin";
+  const vitral::DatasetDefaults usual = vitral::dataset_defaults(o.dataset);
+  use(o.image, usual.image);
+  use(o.patch, usual.patch);
+  if (o.data.empty()) o.data = usual.path;
   if (o.warmup_epochs < 0) o.warmup_epochs = o.epochs / 10;
   if (o.weight_decay_end < 0) o.weight_decay_end = o.weight_decay;
 }
@@ -265,7 +267,7 @@ inline void fill_defaults(PretrainOptions& o) {
 /// The rules that tie options together; each option's own limits stand in its row.
 inline void check_together(const PretrainOptions& o) {
   using vitral::check;
-  check(!o.data.empty(), "--dataset folder needs --data DIR, the directory that holds the images");
+  check(!o.data.empty(), "--dataset ", o.dataset, " needs --data DIR, the directory that holds the images");
   check(!o.out.empty(), "--out must name a directory");
   check(o.image % o.patch == 0, "--image ", o.image, " is no multiple of --patch ", o.patch,
         "; choose a patch side that divides the image side");

@@ -4,9 +4,8 @@
 
 #include "pretrain.hpp"
 
-#include <vitral/data/cifar10.hpp>
-#include <vitral/data/fashion_mnist.hpp>
-#include <vitral/data/image_folder.hpp>
+#include <vitral/data/loader.hpp>
+#include <vitral/data/open.hpp>
 #include <vitral/eval/knn.hpp>
 #include <vitral/io/metrics.hpp>
 #include <vitral/io/plots.hpp>
@@ -15,17 +14,12 @@
 #include <vitral/train/trainer.hpp>
 #include <vitral/vitral.hpp>
 
+#include <chrono>
 #include <cstdio>
 
 using namespace vitral;
 
-inline Dataset open_dataset(const PretrainOptions& o, Split split) {
-  if (o.dataset == "fashion-mnist") return FashionMnist(o.data, split);
-  if (o.dataset == "cifar10") return Cifar10(o.data, split);
-  return ImageFolder(o.data, split);
-}
-
-inline TwoViews views(const PretrainOptions& o) {
+inline Views views(const PretrainOptions& o) {
   auto pair = o.base_method() == "simclr" ? simclr_augmentation(o.image)
               : o.base_method() == "byol" ? byol_augmentation(o.image)
                                           : moco_v3_augmentation(o.image);
@@ -62,17 +56,20 @@ int run(const PretrainOptions& o) {
   check(!made, "--out ", o.out, ": cannot make the directory (", made.message(), "); choose one that may be written");
   const auto checkpoint = out / "checkpoint.safetensors";
 
-  const Dataset all = open_dataset(o, Split::train), test = open_dataset(o, Split::test);
+  const auto split = [&](Split which) { return open_dataset(o.dataset, o.data, which); };
+  const Dataset known = split(Split::train), test = split(Split::test),
+                all = has_unlabeled_split(o.dataset) ? split(Split::unlabeled) : known;
   Loader loader(o.limit > 0 ? subset(all, o.limit) : all, views(o),
-                {.batch = o.batch, .seed = static_cast<std::uint64_t>(o.seed), .workers = o.workers});
+                {.batch = o.batch, .seed = static_cast<std::uint64_t>(o.seed), .workers = o.workers,
+                 .unreadable = o.unreadable});
 
   const Seed seed{static_cast<std::uint64_t>(o.seed)};
   ViT<Cpu, T> encoder({o.image, o.patch, o.width, o.depth, o.heads}, seed,
                       {.drop_path = o.drop_path,
                        .recompute = o.recompute == "block" ? Recompute::block : Recompute::nothing});
   const auto accuracy = [&] {
-    if (o.knn_train == 0 || o.knn_test == 0) return std::vector<double>{};
-    return knn_accuracy(encoder, all, o.knn_train, test, o.knn_test, {.k = o.k});
+    if (o.knn_train == 0 || o.knn_test == 0 || known.classes().empty()) return std::vector<double>{};
+    return knn_accuracy(encoder, known, o.knn_train, test, o.knn_test, {.k = o.k});
   };
   std::optional<SelfDistillation> distillation;
   if (o.self_distilled()) distillation = SelfDistillation{o.ratio};
@@ -94,6 +91,7 @@ int run(const PretrainOptions& o) {
   std::printf("%s on %s: %ld images, %ld parameters, %ld steps of %d images, %d threads\n", o.method.c_str(),
               all.name().c_str(), loader.dataset().size(), count_parameters(trainer.method(), true), steps,
               o.batch * o.accumulate, cpu::threads());
+  const auto begin = std::chrono::steady_clock::now();
   MetricsLog metrics(out / "metrics.jsonl", trainer.steps_done());
   {
     Progress progress("epoch 1/" + std::to_string(o.epochs), steps, static_cast<long>(o.batch) * o.accumulate,
@@ -114,14 +112,17 @@ int run(const PretrainOptions& o) {
                 checkpoint.c_str());
     return 130;
   }
-  std::printf("waited %.1f s for images\n", loader.wait_seconds());
+  const std::chrono::duration<double> training = std::chrono::steady_clock::now() - begin;
+  std::printf("waited %.1f s for images, %.2f %% of the time\n", loader.wait_seconds(),
+              100 * loader.wait_seconds() / training.count());
+  if (loader.unreadable() > 0) std::printf("%ld images could not be read and were skipped\n", loader.unreadable());
 
   auto curves = curves_of(out / "metrics.jsonl", o.method + " on " + all.name());
   if (!untrained.empty()) {
     curves.untrained = untrained;
     curves.trained = accuracy();
     std::printf("k-NN accuracy (k = %d) of every layer's class token, %ld images against %ld:\n%s", o.k,
-                std::min<long>(o.knn_test, test.size()), std::min<long>(o.knn_train, all.size()),
+                std::min<long>(o.knn_test, test.size()), std::min<long>(o.knn_train, known.size()),
                 knn_table(untrained, curves.trained).c_str());
     metrics.append(steps, {{"knn_untrained", untrained}, {"knn_trained", curves.trained}});
   }

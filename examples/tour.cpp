@@ -1,7 +1,7 @@
 // A tour in four stops: tensors, the tape, a layer of your own, and self-distilled pretraining.
 //
 //   tour [DIRECTORY OF FASHION-MNIST]
-#include <vitral/data/fashion_mnist.hpp>
+#include <vitral/data/idx.hpp>
 #include <vitral/eval/knn.hpp>
 #include <vitral/train/trainer.hpp>
 #include <vitral/vitral.hpp>

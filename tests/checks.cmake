@@ -3,7 +3,7 @@
 # What a compiler run by hand needs: the library's flags, its own folder as -I and the dependencies' as system folders.
 set(folders "")
 foreach(target IN ITEMS Eigen3::Eigen OneDNN::OneDNN OpenMP::OpenMP_CXX nlohmann_json::nlohmann_json ZLIB::ZLIB PNG::PNG
-                        JPEG::JPEG)
+                        JPEG::JPEG WebP::WebP)
   list(APPEND folders "$<TARGET_PROPERTY:${target},INTERFACE_INCLUDE_DIRECTORIES>")
 endforeach()
 set(folders "$<REMOVE_DUPLICATES:$<FILTER:$<GENEX_EVAL:${folders}>,EXCLUDE,^/usr/include$>>")
@@ -43,6 +43,14 @@ foreach(compiler IN LISTS compilers)
   vitral_test(headers.${compiler} PROCESSORS 2 COMMAND bash "${CMAKE_CURRENT_SOURCE_DIR}/headers/check.sh"
               "${${compiler}_path}" "${flags_file}" "${PROJECT_SOURCE_DIR}/include")
 endforeach()
+
+# Whatever bytes a parser is given, it throws Error or reads them: a short run of each fuzzer.
+if(VITRAL_CLANG)
+  foreach(target IN ITEMS idx cifar tar image)
+    vitral_test(fuzz.${target} COMMAND bash "${CMAKE_CURRENT_SOURCE_DIR}/fuzz/run.sh" "${VITRAL_CLANG}" "${flags_file}"
+                ${target} 5)
+  endforeach()
+endif()
 
 # What must not compile does not, with the message that a user needs.
 file(GLOB cases CONFIGURE_DEPENDS "compile_fail/*.cpp")

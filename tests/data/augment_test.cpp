@@ -1,6 +1,6 @@
 #include "temporary.hpp"
 
-#include <vitral/data/augment.hpp>
+#include <vitral/data/views.hpp>
 
 #include <algorithm>
 #include <array>
@@ -142,6 +142,24 @@ TEST_CASE("crops lie inside, their areas and ratios in range, and they fill the 
   CHECK(at_right);
 }
 
+TEST_CASE("crops' areas and the logarithms of their ratios are uniform, and so are their places") {
+  Augmentation a;
+  a.crop_min = 0.1;
+  a.crop_max = 0.4;  // every shape fits: none is drawn again
+  constexpr int draws = 20000;
+  std::array<int, 10> areas{}, ratios{}, lefts{};
+  const auto tenth = [](double share) { return static_cast<std::size_t>(std::clamp(share * 10, 0.0, 9.0)); };
+  for (std::uint64_t step = 0; step < draws; ++step) {
+    const Box box = a.crop(2000, 2000, {9, 0, step});
+    ++areas[tenth((box.height * box.width / 4e6 - 0.1) / 0.3)];
+    ++ratios[tenth(0.5 + std::log(static_cast<double>(box.width) / box.height) / (2 * std::log(4.0 / 3)))];
+    ++lefts[tenth(box.left / static_cast<double>(2000 - box.width))];
+  }
+  // Each tenth holds 2000 with a standard deviation of 42.
+  for (const auto& counts : {areas, ratios, lefts})
+    for (const int count : counts) CHECK(std::abs(count - draws / 10) < 5 * 42);
+}
+
 TEST_CASE("a picture too long for any crop gets its largest central one") {
   Augmentation a;
   a.crop_min = 0.9;
@@ -181,6 +199,26 @@ TEST_CASE("the presets are the published recipes") {
   CHECK(one.blur == 0.5);
   CHECK(two.blur == 0.5);
   CHECK(two.solarize == 0.0);
+}
+
+TEST_CASE("multi-crop: two large views and many small ones of small parts") {
+  const MultiCrop crops = dino_augmentation();
+  CHECK(crops.first.size == 224);
+  CHECK(crops.first.crop_min == 0.4);
+  CHECK(crops.second.crop_max == 1.0);
+  CHECK(crops.second.solarize == 0.2);
+  CHECK(crops.local.size == 96);
+  CHECK(crops.local.crop_min == 0.05);
+  CHECK(crops.local.crop_max == 0.4);
+  CHECK(crops.local.blur == 0.5);
+  CHECK(crops.local.solarize == 0.0);
+  const Views views = multi_crop(crops);
+  REQUIRE(views.size() == 10);
+  CHECK(views[1].size() == 224);
+  CHECK(views[9].size() == 96);
+  MultiCrop wrong = crops;
+  wrong.locals = -1;
+  CHECK_THROWS_AS((void)multi_crop(wrong), Error);
 }
 
 TEST_CASE("impossible augmentations are errors") {

@@ -1,4 +1,4 @@
-#include "temporary.hpp"
+#include "pictures.hpp"
 
 #include <vitral/data/image_folder.hpp>
 
@@ -8,60 +8,14 @@
 using namespace vitral;
 using testing::contains;
 using testing::error_of;
+using testing::slope;
 using testing::TemporaryFolder;
+using testing::write_jpeg;
+using testing::write_png;
 
 namespace {
 
 namespace fs = std::filesystem;
-
-// A smooth picture, so that JPEG's losses are small.
-Image slope(int height, int width) {
-  Image image{height, width, {}};
-  for (int y = 0; y < height; ++y)
-    for (int x = 0; x < width; ++x)
-      for (int c = 0; c < 3; ++c) image.rgb.push_back(static_cast<std::uint8_t>(40 + 5 * x + 3 * y * (c + 1)));
-  return image;
-}
-
-void write_png(const fs::path& path, const std::uint8_t* pixels, int height, int width, unsigned format) {
-  fs::create_directories(path.parent_path());
-  png_image png{};
-  png.version = PNG_IMAGE_VERSION;
-  png.width = static_cast<png_uint_32>(width);
-  png.height = static_cast<png_uint_32>(height);
-  png.format = format;
-  REQUIRE(png_image_write_to_file(&png, path.c_str(), 0, pixels, 0, nullptr));
-}
-void write_png(const fs::path& path, const Image& image) {
-  write_png(path, image.rgb.data(), image.height, image.width, PNG_FORMAT_RGB);
-}
-
-void write_jpeg(const fs::path& path, const std::uint8_t* pixels, int height, int width, int channels) {
-  fs::create_directories(path.parent_path());
-  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "wb"), &std::fclose);
-  REQUIRE(file != nullptr);
-  jpeg_compress_struct jpeg{};
-  jpeg_error_mgr errors{};
-  jpeg.err = jpeg_std_error(&errors);
-  jpeg_create_compress(&jpeg);
-  jpeg_stdio_dest(&jpeg, file.get());
-  jpeg.image_height = static_cast<JDIMENSION>(height);
-  jpeg.image_width = static_cast<JDIMENSION>(width);
-  jpeg.input_components = channels;
-  jpeg.in_color_space = channels == 1 ? JCS_GRAYSCALE : channels == 3 ? JCS_RGB : JCS_CMYK;
-  jpeg_set_defaults(&jpeg);
-  jpeg_set_quality(&jpeg, 100, TRUE);
-  jpeg_start_compress(&jpeg, TRUE);
-  for (int y = 0; y < height; ++y) {
-    auto* row = const_cast<std::uint8_t*>(pixels + static_cast<std::ptrdiff_t>(y) * width * channels);
-    jpeg_write_scanlines(&jpeg, &row, 1);
-  }
-  jpeg_finish_compress(&jpeg);
-  jpeg_destroy_compress(&jpeg);
-}
-void write_jpeg(const fs::path& path, const Image& image) {
-  write_jpeg(path, image.rgb.data(), image.height, image.width, 3);
-}
 
 int largest_difference(const Image& a, const Image& b) {
   REQUIRE(a.rgb.size() == b.rgb.size());
@@ -113,6 +67,39 @@ TEST_CASE("an image folder with train and test or val folders keeps them apart")
   CHECK(contains(error_of([&] { ImageFolder bad(folder.path, Split::test); }), "no class of this name"));
 }
 
+TEST_CASE("names that are not ASCII and links are followed; a link that leads back up is an error") {
+  const TemporaryFolder folder;
+  const fs::path root = folder.path / "Bäume und 樹";
+  write_png(root / "Föhre" / "été №1.png", slope(4, 4));
+  write_png(folder.path / "elsewhere" / "x.png", slope(3, 3));
+  fs::create_directory_symlink(folder.path / "elsewhere", root / "樹");
+  const ImageFolder data(root);
+  CHECK(data.name() == "Bäume und 樹");
+  CHECK(data.classes() == std::vector<std::string>{"Föhre", "樹"});
+  REQUIRE(data.size() == 2);
+  CHECK(data.image(0).height == 4);
+  CHECK(data.image(1).height == 3);
+  fs::create_directory_symlink(root, root / "Föhre" / "up");
+  CHECK(contains(error_of([&] { ImageFolder again(root); }), "does a link lead back up?"));
+}
+
+TEST_CASE("a folder without labels gives all pictures below it") {
+  const TemporaryFolder folder;
+  write_png(folder.path / "b.png", slope(4, 6));
+  write_jpeg(folder.path / "a.jpg", slope(5, 6));
+  write_png(folder.path / "deep" / "er" / "c.png", slope(7, 6));
+  testing::write_bytes(folder.path / "notes.txt", {1});
+  const UnlabeledFolder data(folder.path);
+  REQUIRE(data.size() == 3);
+  CHECK(data.image(0).height == 5);
+  CHECK(data.image(2).height == 7);
+  CHECK(data.label(1) == -1);
+  CHECK(Dataset(data).classes().empty());
+  CHECK(contains(error_of([&] { UnlabeledFolder none(folder.path / "deep" / "none"); }), "no such folder"));
+  fs::create_directory(folder.path / "empty");
+  CHECK(contains(error_of([&] { UnlabeledFolder none(folder.path / "empty"); }), "no file in it or below ends in"));
+}
+
 TEST_CASE("an image folder without classes or pictures is an error that names it") {
   const TemporaryFolder folder;
   CHECK(contains(error_of([&] { ImageFolder data(folder.path / "none"); }), "--data DIR"));
@@ -153,7 +140,7 @@ TEST_CASE("a picture that cannot be read is an error that names the file") {
   write_jpeg(jpeg, slope(30, 30));
   testing::write_bytes(other, {'G', 'I', 'F'});
   const auto error = [](const fs::path& path) { return error_of([&] { (void)read_image(path); }); };
-  CHECK(contains(error(other), other.string() + ": neither a PNG nor a JPEG"));
+  CHECK(contains(error(other), other.string() + ": neither a PNG, a JPEG nor a WebP"));
   CHECK(contains(error(folder.path / "none.png"), "cannot open"));
   for (const fs::path& path : {png, jpeg}) {
     const std::vector<std::uint8_t> whole = read_bytes(path);

@@ -1,6 +1,6 @@
 #include "temporary.hpp"
 
-#include <vitral/data/cifar10.hpp>
+#include <vitral/data/cifar.hpp>
 #include <vitral/data/loader.hpp>
 
 #include <algorithm>
@@ -34,8 +34,7 @@ std::vector<Batch> all(Loader& from, long epoch, long first = 0) {
 }
 
 bool same(const Batch& a, const Batch& b) {
-  return a.epoch == b.epoch && a.index == b.index && a.size == b.size && a.labels == b.labels && a.view1 == b.view1 &&
-         a.view2 == b.view2;
+  return a.epoch == b.epoch && a.index == b.index && a.size == b.size && a.labels == b.labels && a.views == b.views;
 }
 
 }  // namespace
@@ -78,8 +77,8 @@ TEST_CASE("an epoch shows every picture once, in an order of its own") {
     std::vector<int> seen;
     for (const Batch& batch : all(data, epoch)) {
       CHECK(batch.size == (batch.index == 8 ? 4 : 7));
-      CHECK(batch.view1.size() == static_cast<std::size_t>(batch.size) * 3 * 64);
-      CHECK(batch.view2.size() == batch.view1.size());
+      REQUIRE(batch.views.size() == 2);
+      for (const auto& view : batch.views) CHECK(view.size() == static_cast<std::size_t>(batch.size) * 3 * 64);
       seen.insert(seen.end(), batch.labels.begin(), batch.labels.end());
     }
     CHECK(std::set<int>(seen.begin(), seen.end()).size() == 60);
@@ -94,19 +93,19 @@ TEST_CASE("an epoch shows every picture once, in an order of its own") {
 }
 
 TEST_CASE("seed, epoch and view decide a picture's pixels, not its place in the batch") {
-  const TwoViews views = two_views(moco_v3_augmentation(8));
+  const Views views = two_views(moco_v3_augmentation(8));
   Loader data = loader(12, {.batch = 4, .seed = 7});
   for (const Batch& batch : all(data, 2))
     for (std::size_t i = 0; i < 4; ++i) {
       const auto which = static_cast<std::uint64_t>(batch.labels[i]);  // the computed pictures' labels
       std::vector<float> out(192);
-      views.first(Computed{12}.image(batch.labels[i]), {7, stream_first_view + 2, which}, out.data());
-      CHECK(std::equal(out.begin(), out.end(), batch.view1.begin() + static_cast<long>(i * 192)));
-      views.second(Computed{12}.image(batch.labels[i]), {7, stream_second_view + 2, which}, out.data());
-      CHECK(std::equal(out.begin(), out.end(), batch.view2.begin() + static_cast<long>(i * 192)));
+      views[0](Computed{12}.image(batch.labels[i]), {7, stream_view(0) + 2, which}, out.data());
+      CHECK(std::equal(out.begin(), out.end(), batch.views[0].begin() + static_cast<long>(i * 192)));
+      views[1](Computed{12}.image(batch.labels[i]), {7, stream_view(1) + 2, which}, out.data());
+      CHECK(std::equal(out.begin(), out.end(), batch.views[1].begin() + static_cast<long>(i * 192)));
     }
   Loader other = loader(12, {.batch = 4, .seed = 8});
-  CHECK(all(other, 2)[0].view1 != all(data, 2)[0].view1);
+  CHECK(all(other, 2)[0].views[0] != all(data, 2)[0].views[0]);
 }
 
 TEST_CASE("a batch larger than the data set is an error that gives both numbers and the remedy") {
@@ -118,9 +117,9 @@ TEST_CASE("a batch larger than the data set is an error that gives both numbers 
   CHECK(loader(100, {.batch = 100}).batches() == 1);
 }
 
-TEST_CASE("an exception in a worker comes out of next, at the batch it belongs to, and nothing hangs") {
+TEST_CASE("with no unreadable image allowed, the first one comes out of next as an error, and nothing hangs") {
   for (const int workers : {0, 1, 2, 4}) {
-    Loader data(Failing{{40}}, two_views(moco_v3_augmentation(8)), {.batch = 4, .workers = workers});
+    Loader data(Failing{{40}}, two_views(moco_v3_augmentation(8)), {.batch = 4, .workers = workers, .unreadable = 0});
     const std::vector<std::uint32_t> order = shuffled(40, 0, 0);
     const long broken = (std::find(order.begin(), order.end(), 17u) - order.begin()) / 4;
     data.start(0);
@@ -131,6 +130,109 @@ TEST_CASE("an exception in a worker comes out of next, at the batch it belongs t
     data.start(0, broken + 1);  // and the loader can go on
     if (broken + 1 < data.batches()) CHECK(data.next(batch));
   }
+}
+
+TEST_CASE("an unreadable image is named once, counted, and replaced by the next, whatever the number of workers") {
+  std::vector<Batch> expected;
+  for (const int workers : {0, 1, 3}) {
+    std::vector<std::string> log;
+    Loader data(Failing{{40}}, two_views(moco_v3_augmentation(8)),
+                {.batch = 4, .workers = workers, .log = [&](const std::string& line) { log.push_back(line); }});
+    const std::vector<Batch> batches = all(data, 0);
+    CHECK(all(data, 1).size() == 10);
+    CHECK(data.unreadable() == 1);
+    REQUIRE(log.size() == 1);
+    CHECK(log[0] == "vitral: image 17 is broken; skipped, number 1 of at most 100");
+    if (workers == 0) expected = batches;
+    REQUIRE(batches.size() == 10);
+    for (std::size_t i = 0; i < 10; ++i) CHECK(same(batches[i], expected[i]));
+    std::multiset<int> labels;
+    for (const Batch& batch : batches) labels.insert(batch.labels.begin(), batch.labels.end());
+    CHECK(labels.count(17) == 0);
+    CHECK(labels.count(18) == 2);
+  }
+}
+
+TEST_CASE("a data set of nothing but unreadable images is an error at the limit") {
+  struct Broken : Computed {
+    Image image(long i) const { fail("image ", i, " is broken"); }
+  };
+  for (const long limit : {0l, 3l, 100l}) {
+    Loader data(Broken{{8}}, two_views(moco_v3_augmentation(8)),
+                {.batch = 4, .workers = 2, .unreadable = limit, .log = nullptr});
+    data.start(0);
+    Batch batch;
+    const std::string message = error_of([&] { data.next(batch); });
+    if (limit == 0) CHECK(contains(message, "is broken"));
+    if (limit == 3) CHECK(contains(message, "unreadable image number 4; at most 3 are skipped"));
+    if (limit == 100) CHECK(contains(message, "none of the 8 images of computed can be read"));
+  }
+}
+
+TEST_CASE("a batch that takes long is said to be waited for") {
+  struct Slow : Computed {
+    Image image(long i) const {
+      std::this_thread::sleep_for(std::chrono::milliseconds(120));
+      return Computed::image(i);
+    }
+  };
+  std::vector<std::string> log;
+  Loader data(Slow{{2}}, two_views(moco_v3_augmentation(8)),
+              {.batch = 2, .workers = 1, .patience = 0.05,
+               .log = [&](const std::string& line) { log.push_back(line); }});
+  data.start(0);
+  Batch batch;
+  CHECK(data.next(batch));
+  REQUIRE(!log.empty());
+  CHECK(contains(log[0], "waiting for a batch of computed"));
+}
+
+TEST_CASE("ranks share an epoch: together they see what one process with the larger batch sees") {
+  Loader whole = loader(50, {.batch = 12, .seed = 3, .workers = 0});
+  const std::vector<Batch> expected = all(whole, 4);
+  std::vector<std::vector<Batch>> parts;
+  for (const int rank : {0, 1, 2}) {
+    Loader part = loader(50, {.batch = 4, .seed = 3, .workers = 2, .rank = rank, .ranks = 3});
+    CHECK(part.batches() == 4);  // the same for all, or they would wait for each other
+    parts.push_back(all(part, 4));
+  }
+  for (std::size_t k = 0; k < expected.size(); ++k) {
+    std::multiset<int> labels;
+    for (const auto& part : parts) labels.insert(part[k].labels.begin(), part[k].labels.end());
+    CHECK(labels == std::multiset<int>(expected[k].labels.begin(), expected[k].labels.end()));
+    CHECK(parts[1][k].labels[0] == expected[k].labels[1]);
+    const auto pixels = parts[1][k].views[0].begin();
+    CHECK(std::equal(pixels, pixels + 192, expected[k].views[0].begin() + 192));
+  }
+  std::size_t seen = 0;
+  for (const int rank : {0, 1, 2}) {
+    Loader part = loader(50, {.batch = 4, .drop_last = false, .rank = rank, .ranks = 3});
+    for (const Batch& batch : all(part, 0)) seen += batch.labels.size();
+  }
+  CHECK(seen == 50);
+  CHECK_THROWS_AS(loader(50, {.batch = 4, .rank = 3, .ranks = 3}), Error);
+  CHECK_THROWS_AS(loader(50, {.batch = 4, .rank = 0, .ranks = 0}), Error);
+}
+
+TEST_CASE("evaluation passes follow the data set's order and repeat exactly") {
+  const Dataset data = Computed{6};
+  Loader passes(data, {center_view(8)}, {.batch = 4, .drop_last = false, .shuffle = false});
+  const std::vector<Batch> first = all(passes, 0), second = all(passes, 1);
+  REQUIRE(first.size() == 2);
+  CHECK(first[0].labels == std::vector<int>{0, 1, 2, 3});
+  CHECK(first[1].labels == std::vector<int>{4, 5});
+  CHECK(first[1].views == second[1].views);
+  std::vector<float> one(192);
+  center_view(8)(data.image(5), one.data());
+  CHECK(std::equal(one.begin(), one.end(), first[1].views[0].begin() + 192));
+}
+
+TEST_CASE("multi-crop batches hold large views, then small ones") {
+  Loader data(Computed{8, 16}, multi_crop(dino_augmentation(12, 6, 3)), {.batch = 4});
+  const std::vector<Batch> batches = all(data, 0);
+  REQUIRE(batches[0].views.size() == 5);
+  for (std::size_t k = 0; k < 5; ++k) CHECK(batches[0].views[k].size() == 4u * 3 * (k < 2 ? 144 : 36));
+  CHECK(batches[0].views[3] != batches[0].views[4]);
 }
 
 TEST_CASE("stopping, destroying, moving and starting anew work at any moment") {
@@ -183,13 +285,4 @@ TEST_CASE("a loader is made from a data set and a recipe in one line") {
   CHECK(batch.labels == std::vector<int>(5, 3));
   CHECK(data.dataset().name() == "cifar10");
   CHECK(data.options().batch == 5);
-}
-
-TEST_CASE("load_batch fills consecutive views in the data set's order") {
-  const Dataset data = Computed{6};
-  std::vector<float> out(2 * 192), one(192);
-  load_batch(data, 3, 2, center_view(8), out.data());
-  center_view(8)(data.image(4), one.data());
-  CHECK(std::equal(one.begin(), one.end(), out.begin() + 192));
-  CHECK_THROWS_AS(load_batch(data, 5, 2, center_view(8), out.data()), Error);
 }

@@ -104,7 +104,7 @@ TEST_CASE("every option is taken from the command line") {
                  {"ratio", 0.5}, {"ratio-schedule", "constant"}, {"temperature", 0.5}, {"hidden", 34}, {"out-dim", 16},
                  {"momentum", 0.75}, {"crop-min", 0.5}, {"seed", 9}, {"precision", "bf16"}, {"recompute", "block"},
                  {"limit", 100},
-                 {"knn-train", 50}, {"knn-test", 20}, {"k", 5}, {"threads", 1}, {"workers", 1}, {"out", "here"},
+                 {"knn-train", 50}, {"knn-test", 20}, {"k", 5}, {"threads", 1}, {"workers", 1}, {"unreadable", 5}, {"out", "here"},
                  {"save-every", 2}});
   std::vector<std::string> arguments;
   const nlohmann::ordered_json defaults = to_json(parse({}));

@@ -1,5 +1,5 @@
-// The published augmentation recipes of SimCLR, BYOL and MoCo v3, and the fixed view that evaluation uses.
-// Chen et al. 2020 (SimCLR, appendix A); Grill et al. 2020 (BYOL, appendix B, table 6); Chen, Xie and He 2021.
+// A picture's random view, by the operations that the published recipes share (see views.hpp), and the fixed view that
+// evaluation uses.
 #pragma once
 
 #include <vitral/core/config.hpp>
@@ -129,14 +129,6 @@ inline void Augmentation::operator()(const Image& image, Random random, float* o
   normalize(out, count);
 }
 
-/// The two views of one picture that a method compares.
-struct TwoViews {
-  Augmentation first;
-  Augmentation second;
-};
-
-using AugmentationPair = std::pair<Augmentation, Augmentation>;
-
 /// Throws Error unless the numbers make sense.
 inline void check_augmentation(const Augmentation& a) {
   check(a.size > 0, "a view of ", a.size, " pixels; expected at least 1");
@@ -149,43 +141,6 @@ inline void check_augmentation(const Augmentation& a) {
   check(a.brightness >= 0 && a.contrast >= 0 && a.saturation >= 0 && a.hue >= 0 && a.hue <= 0.5, "colour strengths ",
         a.brightness, ", ", a.contrast, ", ", a.saturation, " and hue ", a.hue,
         "; expected none below 0, and hue at most 0.5");
-}
-
-/// Throws Error if either is impossible or their sizes differ.
-[[nodiscard]] inline TwoViews two_views(const Augmentation& first, const Augmentation& second) {
-  check_augmentation(first);
-  check_augmentation(second);
-  check(first.size == second.size, "two views of ", first.size, " and ", second.size,
-        " pixels; expected the same size");
-  return {first, second};
-}
-[[nodiscard]] inline TwoViews two_views(const AugmentationPair& pair) { return two_views(pair.first, pair.second); }
-
-/// MoCo v3's recipe for ViT: blur 1 and 0.1, solarize 0 and 0.2. The published smallest crop is 0.08 (its ResNet: 0.2).
-[[nodiscard]] inline AugmentationPair moco_v3_augmentation(int size) {
-  check(size > 0, "views of ", size, " pixels were asked for; expected at least 1");
-  Augmentation first;
-  first.size = size;
-  Augmentation second = first;
-  second.blur = 0.1;
-  second.solarize = 0.2;
-  return {first, second};
-}
-
-/// BYOL's recipe: MoCo v3's, with bicubic resizing.
-[[nodiscard]] inline AugmentationPair byol_augmentation(int size) {
-  AugmentationPair pair = moco_v3_augmentation(size);
-  pair.first.interpolation = pair.second.interpolation = Interpolation::bicubic;
-  return pair;
-}
-
-/// SimCLR's recipe at colour strength 1, the same for both views: bicubic resizing, blur 0.5, no solarize.
-[[nodiscard]] inline AugmentationPair simclr_augmentation(int size) {
-  Augmentation view = byol_augmentation(size).first;
-  view.brightness = view.contrast = view.saturation = 0.8;
-  view.hue = 0.2;
-  view.blur = 0.5;
-  return {view, view};
 }
 
 /// The view for evaluation, without chance: the shorter side is resized to `size` (to size * 256 / 224 where it is

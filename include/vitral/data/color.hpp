@@ -46,11 +46,14 @@ inline void adjust_saturation(float* planes, int count, float factor) {
   }
 }
 
-/// Turns the hue of the HSV model by `turn` in [-1/2, 1/2] of the circle; saturation and value stay.
+/// Turns the hue of the HSV model by `turn` in [-1/2, 1/2] of the circle; saturation and value stay. The hue moves in
+/// PIL's steps: 255 a circle and cut off, not rounded, which shifts colours by up to 14 of 255 on its own; the recipes
+/// were published with it.
 inline void adjust_hue(float* planes, int count, float turn) {
   float* red = planes;
   float* green = planes + count;
   float* blue = planes + 2 * static_cast<std::ptrdiff_t>(count);
+  const float steps = static_cast<float>(static_cast<int>(turn * 255));
   // Selections instead of branches and conditional steps of 6 instead of fmod, so that the loop vectorises. A channel
   // is value - chroma * tent(k), where k runs round the circle of six sectors from the channel's own start.
   const auto channel = [](float value, float chroma, float k) {
@@ -66,9 +69,13 @@ inline void adjust_hue(float* planes, int count, float turn) {
     const float from_green = (b - r) * scale + 2;
     const float from_blue = (r - g) * scale + 4;
     const float high = value == g ? from_green : from_blue;
-    float hue = (value == r ? from_red : high) + 6 * turn;
+    float hue = value == r ? from_red : high;
     hue = hue < 0 ? hue + 6 : hue;
-    hue = hue >= 6 ? hue - 6 : hue;
+    float step = static_cast<float>(static_cast<int>(hue * (255.0f / 6))) + steps;
+    step = step < 0 ? step + 256 : step;  // PIL's hues are bytes: a circle of 256 values, of which the last is the first
+    step = step >= 256 ? step - 256 : step;
+    hue = step * (6.0f / 255);
+    hue = hue >= 6 ? 0 : hue;
     red[i] = channel(value, chroma, hue + 5);
     green[i] = channel(value, chroma, hue + 3);
     blue[i] = channel(value, chroma, hue + 1);

@@ -14,15 +14,23 @@
 
 namespace vitral::inline VITRAL_ABI {
 
-/// Which part of a data set to read.
-enum class Split { train, test };
+/// Which part of a data set to read; few have an unlabeled one.
+enum class Split { train, test, unlabeled };
 
-/// "train" or "test".
-[[nodiscard]] constexpr const char* name_of(Split split) { return split == Split::train ? "train" : "test"; }
+/// "train", "test" or "unlabeled".
+[[nodiscard]] constexpr const char* name_of(Split split) {
+  return split == Split::train ? "train" : split == Split::test ? "test" : "unlabeled";
+}
 
-/// Labelled pictures, numbered from 0. `image` and `label` are called from several threads at once.
+/// Throws Error where a data set has no such split.
+inline void refuse_unlabeled(Split split, const std::string& name) {
+  check(split != Split::unlabeled, name, ": has no unlabeled split; use train or test");
+}
+
+/// Pictures, numbered from 0, with an index into `classes` each; pictures without labels have no classes, and -1.
+/// `image` and `label` are called from several threads at once.
 template <class D>
-concept LabelledImages = requires(const D& data, long i) {
+concept Images = requires(const D& data, long i) {
   { data.size() } -> std::convertible_to<long>;
   { data.image(i) } -> std::same_as<Image>;
   { data.label(i) } -> std::convertible_to<int>;
@@ -34,7 +42,7 @@ concept LabelledImages = requires(const D& data, long i) {
 class Dataset {
  public:
   template <class D>
-    requires(!std::same_as<std::remove_cvref_t<D>, Dataset> && LabelledImages<std::remove_cvref_t<D>>)
+    requires(!std::same_as<std::remove_cvref_t<D>, Dataset> && Images<std::remove_cvref_t<D>>)
   Dataset(D&& data)  // NOLINT: every data set is a Dataset
       : self_(std::make_shared<const Model<std::remove_cvref_t<D>>>(std::forward<D>(data))) {}
 
@@ -46,7 +54,7 @@ class Dataset {
     return self_->image(i);
   }
 
-  /// The class of picture i: an index into classes().
+  /// The class of picture i: an index into classes(), or -1 where there are none.
   [[nodiscard]] int label(long i) const {
     check_index(i);
     return self_->label(i);

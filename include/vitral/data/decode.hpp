@@ -1,12 +1,14 @@
-// PNG and JPEG files as pictures. Needs libpng and libjpeg (libjpeg-turbo); image_folder.hpp alone includes it.
-// Both libraries report errors by longjmp, so the functions that call setjmp own nothing that has a destructor.
+// PNG, JPEG and WebP files as the RGB that PIL makes of them. Needs libpng, libjpeg (libjpeg-turbo) and libwebp.
+// The first two report errors by longjmp, so the functions that call setjmp own nothing that has a destructor.
 #pragma once
 
 #include <vitral/core/config.hpp>
 #include <vitral/core/error.hpp>
+#include <vitral/data/exif.hpp>
 #include <vitral/data/image.hpp>
 #include <vitral/data/read_bytes.hpp>
 
+#include <cctype>
 #include <csetjmp>
 #include <cstddef>
 #include <cstdint>
@@ -14,11 +16,14 @@
 #include <cstring>
 #include <filesystem>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include <jpeglib.h>
 #include <jerror.h>
 #include <png.h>
+#include <webp/decode.h>
 
 namespace vitral::inline VITRAL_ABI {
 
@@ -82,6 +87,7 @@ inline bool png_finish(PngReader& reader, png_bytepp rows) {
 struct JpegReader {
   jpeg_decompress_struct jpeg{};
   jpeg_error_mgr errors{};
+  jpeg_progress_mgr progress{};
   std::jmp_buf jump{};
   bool truncated = false;
   char message[JMSG_LENGTH_MAX] = "";
@@ -104,6 +110,13 @@ struct JpegReader {
   static void note(j_common_ptr jpeg, int) {  // the only warning that means lost pixels
     if (jpeg->err->msg_code == JWRN_JPEG_EOF) static_cast<JpegReader*>(jpeg->client_data)->truncated = true;
   }
+  /// Encoders make some ten scans of a progressive picture; a file of thousands is made to keep us busy.
+  static void limit_scans(j_common_ptr jpeg) {
+    if (reinterpret_cast<j_decompress_ptr>(jpeg)->input_scan_number <= 500) return;
+    auto* self = static_cast<JpegReader*>(jpeg->client_data);
+    std::snprintf(self->message, sizeof self->message, "more than 500 scans");
+    std::longjmp(self->jump, 1);
+  }
 };
 
 /// Reads the header and asks for RGB (CMYK stays CMYK: the library cannot convert it); false on error.
@@ -111,6 +124,9 @@ inline bool jpeg_begin(JpegReader& reader, const std::uint8_t* bytes, std::size_
   if (setjmp(reader.jump)) return false;  // NOLINT
   jpeg_create_decompress(&reader.jpeg);
   reader.jpeg.client_data = &reader;
+  reader.progress.progress_monitor = &JpegReader::limit_scans;
+  reader.jpeg.progress = &reader.progress;
+  jpeg_save_markers(&reader.jpeg, JPEG_APP0 + 1, 0xffff);
   jpeg_mem_src(&reader.jpeg, bytes, static_cast<unsigned long>(size));
   jpeg_read_header(&reader.jpeg, TRUE);
   const bool cmyk = reader.jpeg.jpeg_color_space == JCS_CMYK || reader.jpeg.jpeg_color_space == JCS_YCCK;
@@ -134,7 +150,7 @@ inline bool jpeg_finish(JpegReader& reader, std::uint8_t* row, std::uint8_t* rgb
     }
     for (std::size_t x = 0; x < width; ++x)
       for (std::size_t c = 0; c < 3; ++c)
-        out[3 * x + c] = static_cast<std::uint8_t>((row[4 * x + c] ^ flip) * (row[4 * x + 3] ^ flip) / 255);
+        out[3 * x + c] = static_cast<std::uint8_t>(((row[4 * x + c] ^ flip) * (row[4 * x + 3] ^ flip) + 127) / 255);
   }
   jpeg_finish_decompress(&reader.jpeg);
   return true;
@@ -164,24 +180,52 @@ inline Image blank_image(const std::string& name, long height, long width) {
   return image;
 }
 
-/// A JPEG picture of any kind as RGB. `name` is what an Error names.
+/// A JPEG picture of any kind as RGB, turned upright as its EXIF data say. `name` is what an Error names.
 [[nodiscard]] inline Image decode_jpeg(const std::vector<std::uint8_t>& bytes, const std::string& name) {
   detail::JpegReader reader;
   check(detail::jpeg_begin(reader, bytes.data(), bytes.size()), name, ": not a readable JPEG: ", reader.message);
+  int orientation = 1;
+  for (const jpeg_marker_struct* marker = reader.jpeg.marker_list; marker != nullptr; marker = marker->next)
+    if (orientation == 1) orientation = exif_orientation(marker->data, marker->data_length);
   Image image = detail::blank_image(name, reader.jpeg.image_height, reader.jpeg.image_width);
   std::vector<std::uint8_t> row(static_cast<std::size_t>(image.width) * 4);
   check(detail::jpeg_finish(reader, row.data(), image.rgb.data()), name, ": not a readable JPEG: ", reader.message);
   check(!reader.truncated, name, ": not a readable JPEG: truncated");
+  return upright(std::move(image), orientation);
+}
+
+/// A WebP picture (not an animation) as RGB; alpha is dropped. `name` is what an Error names.
+[[nodiscard]] inline Image decode_webp(const std::vector<std::uint8_t>& bytes, const std::string& name) {
+  WebPBitstreamFeatures features;
+  check(WebPGetFeatures(bytes.data(), bytes.size(), &features) == VP8_STATUS_OK, name, ": not a readable WebP");
+  check(features.has_animation == 0, name, ": an animated WebP; convert it to a picture, or remove it");
+  Image image = detail::blank_image(name, features.height, features.width);
+  check(WebPDecodeRGBInto(bytes.data(), bytes.size(), image.rgb.data(), image.rgb.size(), image.width * 3) != nullptr,
+        name, ": not a readable WebP: truncated or damaged");
   return image;
 }
 
-/// Reads a PNG or JPEG file, told apart by their first bytes. Throws Error with the file's name.
-[[nodiscard]] inline Image read_image(const std::filesystem::path& path) {
-  const std::vector<std::uint8_t> bytes = read_bytes(path);
-  if (bytes.size() >= 8 && png_sig_cmp(bytes.data(), 0, 8) == 0) return decode_png(bytes, path.string());
-  if (bytes.size() >= 3 && bytes[0] == 0xff && bytes[1] == 0xd8 && bytes[2] == 0xff)
-    return decode_jpeg(bytes, path.string());
-  fail(path.string(), ": neither a PNG nor a JPEG; convert or remove it");
+/// A PNG, JPEG or WebP picture, told apart by the first bytes. `name` is what an Error names.
+[[nodiscard]] inline Image decode_image(const std::vector<std::uint8_t>& bytes, const std::string& name) {
+  const auto begins = [&](std::size_t at, std::string_view text) {
+    return bytes.size() >= at + text.size() && std::memcmp(bytes.data() + at, text.data(), text.size()) == 0;
+  };
+  if (begins(0, "\x89PNG\r\n\x1a\n")) return decode_png(bytes, name);
+  if (begins(0, "\xff\xd8\xff")) return decode_jpeg(bytes, name);
+  if (begins(0, "RIFF") && begins(8, "WEBP")) return decode_webp(bytes, name);
+  fail(name, ": neither a PNG, a JPEG nor a WebP", bytes.empty() ? ", but empty" : "", "; convert or remove it");
 }
+
+[[nodiscard]] inline Image read_image(const std::filesystem::path& path) {
+  return decode_image(read_bytes(path), path.string());
+}
+
+/// Whether a file's name ends as decode_image's formats do.
+[[nodiscard]] inline bool has_picture_ending(const std::filesystem::path& path) {
+  std::string ending = path.extension().string();
+  for (char& c : ending) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  return ending == ".png" || ending == ".jpg" || ending == ".jpeg" || ending == ".webp";
+}
+inline constexpr const char* picture_endings = ".png, .jpg, .jpeg or .webp";
 
 }  // namespace vitral::inline VITRAL_ABI

@@ -26,4 +26,13 @@ inline void check_image(const Image& image) {
         " bytes; expected height * width * 3, and at least one pixel");
 }
 
+/// A picture from its three planes [3, height, width], one after the other.
+[[nodiscard]] inline Image image_from_planes(const std::uint8_t* planes, int height, int width) {
+  const std::size_t count = static_cast<std::size_t>(height) * static_cast<std::size_t>(width);
+  Image image{height, width, std::vector<std::uint8_t>(3 * count)};
+  for (std::size_t p = 0; p < count; ++p)
+    for (std::size_t c = 0; c < 3; ++c) image.rgb[3 * p + c] = planes[c * count + p];
+  return image;
+}
+
 }  // namespace vitral::inline VITRAL_ABI

@@ -1,14 +1,14 @@
-// A folder of class folders with PNG and JPEG pictures, decoded when they are asked for. Needs libpng and libjpeg.
+// Folders of PNG, JPEG and WebP pictures, decoded when they are asked for. Needs the libraries of decode.hpp.
 #pragma once
 
 #include <vitral/core/config.hpp>
 #include <vitral/core/error.hpp>
 #include <vitral/data/dataset.hpp>
 #include <vitral/data/decode.hpp>
+#include <vitral/data/folders.hpp>
 #include <vitral/data/image.hpp>
 
 #include <algorithm>
-#include <cctype>
 #include <cstddef>
 #include <filesystem>
 #include <string>
@@ -16,35 +16,52 @@
 
 namespace vitral::inline VITRAL_ABI {
 
+namespace detail {
+
+inline bool is_hidden(const std::filesystem::path& path) { return path.filename().string().starts_with('.'); }
+
+/// The pictures at any depth below a folder, sorted by path; hidden files and folders are left out, links followed.
+inline std::vector<std::filesystem::path> pictures_below(const std::filesystem::path& folder) {
+  namespace fs = std::filesystem;
+  std::vector<fs::path> files;
+  const auto follow = fs::directory_options::follow_directory_symlink;
+  for (auto entry = fs::recursive_directory_iterator(folder, follow); entry != fs::end(entry); ++entry) {
+    check(entry.depth() < 64, entry->path().string(), ": 64 folders deep; does a link lead back up?");
+    if (is_hidden(entry->path()))
+      entry.disable_recursion_pending();
+    else if (entry->is_regular_file() && has_picture_ending(entry->path()))
+      files.push_back(entry->path());
+  }
+  std::sort(files.begin(), files.end());
+  return files;
+}
+
+}  // namespace detail
+
 /// DIR/<class>/**/<picture>: the classes are the folders' names, sorted; pictures are sorted by path. Where DIR/train
 /// exists it holds the training split, and DIR/test or else DIR/val the other; without it the whole of DIR is both.
 class ImageFolder {
  public:
   /// Lists the pictures; throws Error if there are no classes, no pictures, or a test class that train lacks.
   explicit ImageFolder(const std::filesystem::path& folder, Split split = Split::train)
-      : name_(folder.filename().empty() ? folder.parent_path().filename().string() : folder.filename().string()) {
-    namespace fs = std::filesystem;
-    check(fs::is_directory(folder), folder.string(),
-          ": no such folder, expected one that holds a folder of PNG or JPEG files for each class; check --data DIR");
-    const bool has_train = fs::is_directory(folder / "train");
-    const fs::path train = has_train ? folder / "train" : folder;
-    fs::path root = train;
-    if (has_train && split == Split::test) {
-      root = fs::is_directory(folder / "test") ? folder / "test" : folder / "val";
-      check(fs::is_directory(root), folder.string(), ": has train/ but neither test/ nor val/; add one of them");
-    }
+      : name_(folder_name(folder)) {
+    const char* const holds = "a folder of PNG, JPEG or WebP files for each class";
+    const auto train = split_folder(folder, Split::train, holds);
+    const auto root = split_folder(folder, split, holds);
     classes_ = folders(train);
-    check(!classes_.empty(), train.string(), ": has no class folders; expected one folder of pictures for each class");
+    check(!classes_.empty(), train.string(), ": has no class folders; expected one folder of pictures for each class, "
+          "or use the data set `images`, which needs no labels");
     for (const std::string& name : folders(root)) {
       const auto found = std::find(classes_.begin(), classes_.end(), name);
       check(found != classes_.end(), (root / name).string(), ": there is no class of this name in ", train.string());
-      add(root / name, static_cast<int>(found - classes_.begin()));
+      for (const auto& file : detail::pictures_below(root / name)) files_.push_back(file);
+      labels_.resize(files_.size(), static_cast<int>(found - classes_.begin()));
     }
-    check(!files_.empty(), root.string(), ": no file ends in .png, .jpg or .jpeg in any of the class folders");
+    check(!files_.empty(), root.string(), ": no file ends in ", picture_endings, " in any of the class folders");
   }
 
   [[nodiscard]] long size() const { return static_cast<long>(files_.size()); }
-  [[nodiscard]] Image image(long i) const { return read_image(files_[static_cast<std::size_t>(i)]); }
+  [[nodiscard]] Image image(long i) const { return read_image(file(i)); }
   [[nodiscard]] int label(long i) const { return labels_[static_cast<std::size_t>(i)]; }
   [[nodiscard]] std::vector<std::string> classes() const { return classes_; }
   [[nodiscard]] std::string name() const { return name_; }
@@ -53,34 +70,41 @@ class ImageFolder {
   [[nodiscard]] const std::filesystem::path& file(long i) const { return files_[static_cast<std::size_t>(i)]; }
 
  private:
-  static bool hidden(const std::filesystem::path& path) { return path.filename().string().starts_with('.'); }
-
   static std::vector<std::string> folders(const std::filesystem::path& root) {
     std::vector<std::string> names;
     for (const auto& entry : std::filesystem::directory_iterator(root))
-      if (entry.is_directory() && !hidden(entry.path())) names.push_back(entry.path().filename().string());
+      if (entry.is_directory() && !detail::is_hidden(entry.path())) names.push_back(entry.path().filename().string());
     std::sort(names.begin(), names.end());
     return names;
-  }
-
-  static bool is_picture(const std::filesystem::path& path) {
-    std::string ending = path.extension().string();
-    for (char& c : ending) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-    return (ending == ".png" || ending == ".jpg" || ending == ".jpeg") && !hidden(path);
-  }
-
-  void add(const std::filesystem::path& folder, int label) {
-    const auto first = static_cast<std::ptrdiff_t>(files_.size());
-    for (const auto& entry : std::filesystem::recursive_directory_iterator(folder))
-      if (entry.is_regular_file() && is_picture(entry.path())) files_.push_back(entry.path());
-    std::sort(files_.begin() + first, files_.end());
-    labels_.resize(files_.size(), label);
   }
 
   std::string name_;
   std::vector<std::string> classes_;
   std::vector<std::filesystem::path> files_;
   std::vector<int> labels_;
+};
+
+/// All pictures below a folder, without labels, sorted by path. DIR/train and so on are as ImageFolder has them.
+class UnlabeledFolder {
+ public:
+  explicit UnlabeledFolder(const std::filesystem::path& folder, Split split = Split::train)
+      : name_(folder_name(folder)),
+        files_(detail::pictures_below(split_folder(folder, split, "PNG, JPEG or WebP files"))) {
+    check(!files_.empty(), folder.string(), ": no file in it or below ends in ", picture_endings);
+  }
+
+  [[nodiscard]] long size() const { return static_cast<long>(files_.size()); }
+  [[nodiscard]] Image image(long i) const { return read_image(file(i)); }
+  [[nodiscard]] int label(long) const { return -1; }
+  [[nodiscard]] std::vector<std::string> classes() const { return {}; }
+  [[nodiscard]] std::string name() const { return name_; }
+
+  /// The file that picture i comes from.
+  [[nodiscard]] const std::filesystem::path& file(long i) const { return files_[static_cast<std::size_t>(i)]; }
+
+ private:
+  std::string name_;
+  std::vector<std::filesystem::path> files_;
 };
 
 }  // namespace vitral::inline VITRAL_ABI

@@ -1,21 +1,27 @@
-// Shuffled batches of two views, prepared ahead by worker threads. What a batch holds is a pure function of the seed,
-// the epoch and its number: never of the number of workers, their timing, or where an interrupted run resumed.
+// Shuffled batches of views, prepared ahead by worker threads. What a batch holds is a pure function of the seed, the
+// epoch and its number: never of the number of workers, their timing, or where an interrupted run resumed.
 #pragma once
 
 #include <vitral/core/config.hpp>
 #include <vitral/core/error.hpp>
 #include <vitral/core/philox.hpp>
-#include <vitral/data/augment.hpp>
 #include <vitral/data/dataset.hpp>
+#include <vitral/data/views.hpp>
 
 #include <algorithm>
 #include <chrono>
+#include <atomic>
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
+#include <cstdio>
+#include <deque>
 #include <exception>
+#include <functional>
 #include <memory>
 #include <mutex>
+#include <set>
+#include <string>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -24,22 +30,31 @@ namespace vitral::inline VITRAL_ABI {
 
 /// Streams of `Random` that loading draws from; the epoch is added to them, so that each owns 2^24 of them.
 inline constexpr std::uint64_t stream_shuffle = 0x11000000;
-inline constexpr std::uint64_t stream_first_view = 0x12000000;
-inline constexpr std::uint64_t stream_second_view = 0x13000000;
+inline constexpr std::uint64_t streams_per_view = 0x01000000;
+/// The stream of view k: what view k of picture i looks like is decided by the seed, the epoch, k and i.
+[[nodiscard]] inline constexpr std::uint64_t stream_view(std::size_t k) { return 0x12000000 + k * streams_per_view; }
+inline constexpr std::size_t most_views = 13;  // those up to the trainer's own streams
 
 struct LoaderOptions {
   int batch = 256;
   std::uint64_t seed = 0;
   int workers = 2;        ///< 0 prepares each batch inside next()
   bool drop_last = true;  ///< leave out the pictures that do not fill a batch
+  bool shuffle = true;    ///< false: the data set's own order, as evaluation wants it
+  int rank = 0;           ///< of `ranks` processes that share each epoch: batch k of all ranks together holds the
+  int ranks = 1;          ///< pictures that batch k of one process with `ranks` times the batch would hold
+  long unreadable = 100;  ///< pictures that may turn out unreadable; each is replaced by the next one that is readable
+  double patience = 30;   ///< seconds of waiting for a batch after which the log names what is being read
+  std::function<void(const std::string&)> log = [](const std::string& line) {
+    std::fprintf(stderr, "%s\n", line.c_str());
+  };  ///< called from one thread at a time
 };
 
-/// `view1` and `view2` are [size, 3, extent, extent]; the buffers go back and forth between loader and caller.
+/// `views[k]` is [size, 3, extent, extent], of view k; the buffers go back and forth between loader and caller.
 struct Batch {
   long epoch = 0;
   long index = 0;  ///< 0 ... batches() - 1
-  std::vector<float> view1;
-  std::vector<float> view2;
+  std::vector<std::vector<float>> views;
   std::vector<int> labels;
   int size = 0;  ///< pictures; less than asked for only in the last batch without drop_last
 };
@@ -56,19 +71,49 @@ struct Batch {
 
 namespace detail {
 
+/// What could not be read, and whether that is still tolerable.
+class Unreadable {
+ public:
+  Unreadable(const LoaderOptions& options) : limit_(options.unreadable), log_(options.log) {}  // NOLINT
+
+  /// Picture `which` failed with `message`; throws Error when it is one too many. Repeated failures count once.
+  void note(std::uint32_t which, const std::string& message) {
+    const std::lock_guard lock(mutex_);
+    const bool is_new = pictures_.insert(which).second;
+    const long count = static_cast<long>(pictures_.size());
+    if (count > limit_)
+      throw Error(limit_ == 0 ? message : join(message, " (unreadable image number ", count, "; at most ", limit_,
+                                               " are skipped: repair the data, or raise the limit)"));
+    if (is_new && log_) log_(join(message, "; skipped, number ", count, " of at most ", limit_));
+  }
+  [[nodiscard]] long count() const {
+    const std::lock_guard lock(mutex_);
+    return static_cast<long>(pictures_.size());
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  std::set<std::uint32_t> pictures_;
+  long limit_;
+  std::function<void(const std::string&)> log_;
+};
+
 /// What the workers share with the caller. Batch k of the epoch is prepared in slot k modulo the number of slots, so
 /// at most workers + 2 batches exist at a time.
 class LoaderState {
  public:
-  LoaderState(Dataset data, TwoViews views, LoaderOptions options)
-      : data_(std::move(data)), views_(views), options_(options), size_(data_.size()) {
-    check(options.batch > 0, "a batch of ", options.batch, " images; use --batch with at least 1");
-    check(options.batch <= size_, "a batch of ", options.batch, " images is larger than ", data_.name(), ", which has ",
-          size_, "; use --batch with at most ", size_);
-    check(options.workers >= 0, options.workers, " loader workers; expected 0 or more");
-    check(size_ <= long{UINT32_MAX}, data_.name(), ": ", size_, " images, expected at most 2^32 - 1");
-    views_ = two_views(views_.first, views_.second);  // checks them
-    slots_.resize(static_cast<std::size_t>(options.workers) + 2);
+  LoaderState(Dataset data, Views views, LoaderOptions options)
+      : data_(std::move(data)), views_(std::move(views)), options_(std::move(options)), size_(share()),
+        unreadable_(options_) {
+    check(options_.batch > 0, "a batch of ", options_.batch, " images; use --batch with at least 1");
+    check(options_.batch <= size_ || !options_.drop_last, "a batch of ", options_.batch, " images is larger than ",
+          data_.name(), ", which has ", size_, options_.ranks > 1 ? " for each rank" : "", "; use --batch with at most ",
+          size_);
+    check(options_.workers >= 0, options_.workers, " loader workers; expected 0 or more");
+    check(data_.size() <= long{UINT32_MAX}, data_.name(), ": ", data_.size(), " images, expected at most 2^32 - 1");
+    check(!views_.empty() && views_.size() <= most_views, views_.size(), " views of a picture; expected 1 to ",
+          most_views);
+    for (int i = 0; i < options_.workers + 2; ++i) slots_.emplace_back();
     taken_ = claimed_ = batches();  // nothing to take before start()
   }
   LoaderState(const LoaderState&) = delete;
@@ -81,7 +126,7 @@ class LoaderState {
     stop();
     check(epoch >= 0 && epoch < 1l << 24, "epoch ", epoch, "; expected 0 to ", (1l << 24) - 1);
     check(first >= 0 && first <= batches(), "batch ", first, " of an epoch that has ", batches());
-    order_ = shuffled(size_, options_.seed, epoch);
+    if (options_.shuffle || order_.empty()) order_ = order(epoch);
     epoch_ = epoch;
     claimed_ = taken_ = first;
     stopping_ = false;
@@ -108,7 +153,9 @@ class LoaderState {
       prepare(taken_, slot);
     } else {
       std::unique_lock lock(mutex_);
-      ready_.wait(lock, [&] { return slot.done; });
+      const std::chrono::duration<double> patience(options_.patience);
+      while (!ready_.wait_for(lock, patience, [&] { return slot.done; }))
+        if (options_.log) options_.log(slow(slot, patience.count()));
     }
     waited_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
     if (slot.error) std::rethrow_exception(slot.error);  // and again, should next() be called again
@@ -124,15 +171,40 @@ class LoaderState {
 
   double wait_seconds() const { return waited_; }
   const Dataset& dataset() const { return data_; }
-  const TwoViews& views() const { return views_; }
+  const Views& views() const { return views_; }
   const LoaderOptions& options() const { return options_; }
+  long unreadable() const { return unreadable_.count(); }
 
  private:
   struct Slot {
     Batch batch;
     bool done = false;
     std::exception_ptr error;
+    std::atomic<std::uint32_t> reading{0};  // the picture at work
   };
+
+  /// Pictures of an epoch that are this rank's.
+  long share() const {
+    check(options_.ranks >= 1 && options_.rank >= 0 && options_.rank < options_.ranks, "rank ", options_.rank, " of ",
+          options_.ranks, "; expected ranks from 0 to one less than their number");
+    const long whole = data_.size() / options_.ranks, rest = data_.size() % options_.ranks;
+    return options_.drop_last || options_.rank >= rest ? whole : whole + 1;
+  }
+  std::vector<std::uint32_t> order(long epoch) const {
+    std::vector<std::uint32_t> all;
+    if (options_.shuffle) all = shuffled(data_.size(), options_.seed, epoch);
+    std::vector<std::uint32_t> mine(static_cast<std::size_t>(size_));
+    for (std::size_t i = 0; i < mine.size(); ++i) {
+      const std::size_t at = i * static_cast<std::size_t>(options_.ranks) + static_cast<std::size_t>(options_.rank);
+      mine[i] = options_.shuffle ? all[at] : static_cast<std::uint32_t>(at);
+    }
+    return mine;
+  }
+
+  std::string slow(const Slot& slot, double seconds) const {
+    return join("waiting for a batch of ", data_.name(), " for another ", seconds, " s; image ",
+                slot.reading.load(std::memory_order_relaxed), " is being read");
+  }
 
   Slot& slot_of(long batch) { return slots_[static_cast<std::size_t>(batch) % slots_.size()]; }
 
@@ -156,32 +228,50 @@ class LoaderState {
   void prepare(long index, Slot& slot) noexcept {
     slot.error = nullptr;
     try {
-      fill(index, slot.batch);
+      fill(index, slot);
     } catch (...) {
       slot.error = std::current_exception();
     }
   }
 
-  void fill(long index, Batch& batch) {
+  void fill(long index, Slot& slot) {
+    Batch& batch = slot.batch;
     const long first = index * options_.batch;
     const auto count = static_cast<std::size_t>(std::min<long>(options_.batch, size_ - first));
-    const auto extent = static_cast<std::size_t>(views_.first.size);
-    const std::size_t pixels = 3 * extent * extent;
     batch.epoch = epoch_;
     batch.index = index;
     batch.size = static_cast<int>(count);
-    batch.view1.resize(count * pixels);
-    batch.view2.resize(count * pixels);
+    batch.views.resize(views_.size());
+    for (std::size_t k = 0; k < views_.size(); ++k) batch.views[k].resize(count * pixels(k));
     batch.labels.resize(count);
     const auto epoch = static_cast<std::uint64_t>(epoch_);
     for (std::size_t i = 0; i < count; ++i) {
       if (abandoned()) return;
       const std::uint32_t which = order_[static_cast<std::size_t>(first) + i];
-      const Image image = data_.image(which);
-      views_.first(image, {options_.seed, stream_first_view + epoch, which}, batch.view1.data() + i * pixels);
-      views_.second(image, {options_.seed, stream_second_view + epoch, which}, batch.view2.data() + i * pixels);
-      batch.labels[i] = data_.label(which);
+      const auto [image, used] = readable(which, slot);
+      for (std::size_t k = 0; k < views_.size(); ++k)
+        views_[k](image, {options_.seed, stream_view(k) + epoch, which}, batch.views[k].data() + i * pixels(k));
+      batch.labels[i] = data_.label(used);
     }
+  }
+
+  std::size_t pixels(std::size_t view) const {
+    const auto extent = static_cast<std::size_t>(views_[view].size());
+    return 3 * extent * extent;
+  }
+
+  /// Picture `which`, or the next one of the data set that can be read, and its number.
+  std::pair<Image, long> readable(std::uint32_t which, Slot& slot) {
+    for (long tried = 0; tried < data_.size(); ++tried) {
+      const long used = (which + tried) % data_.size();
+      slot.reading.store(static_cast<std::uint32_t>(used), std::memory_order_relaxed);
+      try {
+        return {data_.image(used), used};
+      } catch (const Error& error) {
+        unreadable_.note(static_cast<std::uint32_t>(used), error.what());
+      }
+    }
+    fail("none of the ", data_.size(), " images of ", data_.name(), " can be read");
   }
 
   bool abandoned() {
@@ -190,11 +280,12 @@ class LoaderState {
   }
 
   const Dataset data_;
-  TwoViews views_;
+  const Views views_;
   const LoaderOptions options_;
-  const long size_;
+  const long size_;  // of this rank's share
+  Unreadable unreadable_;
   std::vector<std::uint32_t> order_;
-  std::vector<Slot> slots_;
+  std::deque<Slot> slots_;
   std::vector<std::thread> threads_;
   std::mutex mutex_;                      // guards stopping_, claimed_, taken_ and every slot's `done`
   std::condition_variable room_, ready_;  // "a slot is free or we stop", "a batch is done"
@@ -208,10 +299,12 @@ class LoaderState {
 }  // namespace detail
 
 /// `start(epoch)`, then `next(batch)` until it is false. Throws Error if the batch is larger than the data set.
+/// An unreadable picture (its data set throws Error) is logged and replaced by the next readable one, the same whatever
+/// the number of workers; more of them than `LoaderOptions::unreadable` are an Error.
 class Loader {
  public:
-  Loader(Dataset data, TwoViews views, LoaderOptions options = {})
-      : state_(std::make_unique<detail::LoaderState>(std::move(data), views, options)) {}
+  Loader(Dataset data, Views views, LoaderOptions options = {})
+      : state_(std::make_unique<detail::LoaderState>(std::move(data), std::move(views), std::move(options))) {}
 
   /// Batches in an epoch.
   [[nodiscard]] long batches() const { return state_->batches(); }
@@ -220,7 +313,7 @@ class Loader {
   void start(long epoch, long first_batch = 0) { state_->start(epoch, first_batch); }
 
   /// Takes the next batch, waiting for it if need be; false after the epoch's last, after stop() and before start().
-  /// Throws what the data set or an augmentation threw for one of the batch's pictures.
+  /// Throws the Error of one unreadable picture too many, and what else was thrown for one of the batch's pictures.
   bool next(Batch& batch) { return state_->next(batch); }
 
   /// Ends the workers; the destructor does it too.
@@ -230,19 +323,13 @@ class Loader {
   [[nodiscard]] double wait_seconds() const { return state_->wait_seconds(); }
 
   [[nodiscard]] const Dataset& dataset() const { return state_->dataset(); }
-  [[nodiscard]] const TwoViews& views() const { return state_->views(); }
+  [[nodiscard]] const Views& views() const { return state_->views(); }
   [[nodiscard]] const LoaderOptions& options() const { return state_->options(); }
+  /// Pictures that could not be read so far.
+  [[nodiscard]] long unreadable() const { return state_->unreadable(); }
 
  private:
   std::unique_ptr<detail::LoaderState> state_;  // at a fixed address for the workers, so that a Loader can move
 };
-
-/// Fills `out` [count, 3, size, size] with the views of the pictures first ... first + count - 1. `view` is a
-/// CenterView, or anything else that has a `size` and is called as view(image, out).
-template <class View>
-void load_batch(const Dataset& data, long first, int count, const View& view, float* out) {
-  const auto pixels = std::ptrdiff_t{3} * view.size * view.size;
-  for (int i = 0; i < count; ++i) view(data.image(first + i), out + i * pixels);
-}
 
 }  // namespace vitral::inline VITRAL_ABI

@@ -1,4 +1,4 @@
-// Whole files as bytes, and the checks that every data set's reader shares.
+// Files, or parts of them, as bytes, and the errors that every data set's reader shares.
 #pragma once
 
 #include <vitral/core/config.hpp>
@@ -16,22 +16,42 @@
 
 namespace vitral::inline VITRAL_ABI {
 
-/// The content of a regular file; throws Error with the file's name and the system's reason.
-[[nodiscard]] inline std::vector<std::uint8_t> read_bytes(const std::filesystem::path& path) {
-  struct Close {
-    void operator()(std::FILE* file) const { std::fclose(file); }
-  };
-  const std::unique_ptr<std::FILE, Close> file(std::fopen(path.c_str(), "rb"));
-  check(file != nullptr, path.string(), ": cannot open: ", std::strerror(errno));
+namespace detail {
+
+struct CloseFile {
+  void operator()(std::FILE* file) const { std::fclose(file); }
+};
+using FileHandle = std::unique_ptr<std::FILE, CloseFile>;
+
+/// Opens a regular file; throws Error with the file's name and the system's reason.
+inline FileHandle open_file(const std::filesystem::path& path) {
   std::error_code ignored;
   check(!std::filesystem::is_directory(path, ignored), path.string(), ": is a directory, expected a file");
-  const std::uintmax_t size = std::filesystem::file_size(path, ignored);
-  check(!ignored, path.string(), ": cannot tell its size, expected a regular file");
+  FileHandle file(std::fopen(path.c_str(), "rb"));
+  check(file != nullptr, path.string(), ": cannot open: ", std::strerror(errno));
+  return file;
+}
 
-  std::vector<std::uint8_t> bytes(static_cast<std::size_t>(size));
-  const std::size_t got = std::fread(bytes.data(), 1, bytes.size(), file.get());
+}  // namespace detail
+
+/// `count` bytes of a file from `offset` on; throws Error if there are fewer.
+[[nodiscard]] inline std::vector<std::uint8_t> read_bytes(const std::filesystem::path& path, std::uint64_t offset,
+                                                          std::size_t count) {
+  const detail::FileHandle file = detail::open_file(path);
+  std::vector<std::uint8_t> bytes(count);
+  const bool found = ::fseeko(file.get(), static_cast<off_t>(offset), SEEK_SET) == 0;
+  const std::size_t got = found ? std::fread(bytes.data(), 1, bytes.size(), file.get()) : 0;
   check(got == bytes.size(), path.string(), ": only ", got, " of ", bytes.size(), " bytes could be read");
   return bytes;
+}
+
+/// The content of a regular file; throws Error with the file's name and the system's reason.
+[[nodiscard]] inline std::vector<std::uint8_t> read_bytes(const std::filesystem::path& path) {
+  const detail::FileHandle file = detail::open_file(path);  // what is wrong with the file is said here
+  std::error_code ignored;
+  const std::uintmax_t size = std::filesystem::file_size(path, ignored);
+  check(!ignored, path.string(), ": cannot tell its size, expected a regular file");
+  return read_bytes(path, 0, size);
 }
 
 }  // namespace vitral::inline VITRAL_ABI

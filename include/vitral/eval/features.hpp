@@ -21,23 +21,25 @@ template <class Encoder>
   using B = typename Encoder::backend;
   count = std::min(count, data.size());
   check(count > 0, "features: ", data.name(), " has no images");
-  const CenterView view = center_view(encoder.size.image);
-  const long pixels = 3L * view.size * view.size;
-  const int width = encoder.width();
-  Features empty{{}, {}, static_cast<int>(data.classes().size())};
-  for (long i = 0; i < count; ++i) empty.labels.push_back(data.label(i));
-  std::vector<Features> layers(static_cast<std::size_t>(encoder.depth()), empty);
-  for (Features& layer : layers) layer.rows = Tensor<float, Shape<dyn, dyn>>({static_cast<int>(count), width});
-  std::vector<float> host;
-  for (long first = 0; first < count; first += batch) {
-    const int size = static_cast<int>(std::min<long>(batch, count - first));
-    host.resize(static_cast<std::size_t>(size * pixels));
-    cpu::parallel_for(size, [&](long i) { load_batch(data, first + i, 1, view, host.data() + i * pixels); });
-    const auto images = Tensor<float, Shape<dyn, 3, dyn, dyn>, B>::from(host, {size, view.size, view.size});
-    const auto tokens = encoder.layers(images);
+  const Dataset images = subset(data, count);
+  batch = static_cast<int>(std::min<long>(batch, count));
+  Loader loader(images, {center_view(encoder.size.image)},
+                {.batch = batch, .workers = cpu::threads(), .drop_last = false, .shuffle = false});
+  std::vector<Features> layers(static_cast<std::size_t>(encoder.depth()));
+  for (Features& layer : layers) {
+    layer.rows = Tensor<float, Shape<dyn, dyn>>({static_cast<int>(count), encoder.width()});
+    layer.classes = static_cast<int>(data.classes().size());
+  }
+  loader.start(0);
+  for (Batch part; loader.next(part);) {
+    const int side = encoder.size.image;
+    const auto tokens =
+        encoder.layers(Tensor<float, Shape<dyn, 3, dyn, dyn>, B>::from(part.views[0], {part.size, side, side}));
     for (std::size_t layer = 0; layer < layers.size(); ++layer) {
       const auto normalised = l2_normalize(cast<float>(tokens[layer]));
-      B::copy_to_host(normalised.data(), layers[layer].rows.data() + first * width, normalised.size());
+      B::copy_to_host(normalised.data(), layers[layer].rows.data() + part.index * batch * encoder.width(),
+                      normalised.size());
+      layers[layer].labels.insert(layers[layer].labels.end(), part.labels.begin(), part.labels.end());
     }
   }
   return layers;

@@ -63,6 +63,8 @@ inline std::vector<std::pair<float, int>> nearest_rows(const float* similarity, 
 template <class Encoder>
 [[nodiscard]] std::vector<double> knn_accuracy(const Encoder& encoder, const Dataset& train, long train_count,
                                                const Dataset& test, long test_count, const KnnOptions& options = {}) {
+  for (const Dataset& data : {train, test})
+    check(!data.classes().empty(), "k-NN: the images of ", data.name(), " have no labels");
   const auto known = extract_features(encoder, train, train_count);
   const auto asked = extract_features(encoder, test, test_count);
   std::vector<double> accuracy;

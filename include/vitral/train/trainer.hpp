@@ -62,6 +62,8 @@ class Trainer {
   /// to go on.
   template <class Report>
   void fit(Loader& loader, Report&& report) {
+    check(loader.views().size() == 2, "Trainer: the loader makes ", loader.views().size(),
+          " views of a picture; expected two_views(...)");
     const long per_epoch = steps_per_epoch(loader), steps = per_epoch * schedule_.epochs;
     Batch batch;
     for (long epoch = steps_done() / per_epoch; epoch < schedule_.epochs; ++epoch) {
@@ -108,13 +110,13 @@ class Trainer {
     tape_.zero_grad();
     for (int part = 0; part < schedule_.accumulate; ++part) {
       check(loader.next(batch), "Trainer: the loader ended in the middle of an epoch");
-      const auto views = [&](const std::vector<float>& pixels) {
-        const int side = loader.views().first.size;
-        return Images::from(pixels, {batch.size, side, side});
+      const auto view = [&](std::size_t k) {
+        const int side = loader.views()[k].size();
+        return Images::from(batch.views[k], {batch.size, side, side});
       };
       const Training mode{
           Random{seed_.value, training_stream, static_cast<std::uint64_t>(now * schedule_.accumulate + part)}};
-      const auto loss = method_.loss(tape_, views(batch.view1), views(batch.view2), mode);
+      const auto loss = method_.loss(tape_, view(0), view(1), mode);
       const double value = static_cast<double>(loss.item()) / schedule_.accumulate;
       if (!std::isfinite(value)) {
         tape_.clear();

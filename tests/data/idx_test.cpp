@@ -1,6 +1,6 @@
 #include "temporary.hpp"
 
-#include <vitral/data/fashion_mnist.hpp>
+#include <vitral/data/idx.hpp>
 
 using namespace vitral;
 using testing::contains;

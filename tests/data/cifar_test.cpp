@@ -1,6 +1,8 @@
 #include "temporary.hpp"
 
-#include <vitral/data/cifar10.hpp>
+#include <vitral/data/cifar.hpp>
+
+#include <algorithm>
 
 using namespace vitral;
 using testing::contains;
@@ -76,4 +78,29 @@ TEST_CASE("truncated, empty and mislabelled CIFAR-10 files are errors") {
   std::filesystem::remove(path);
   std::filesystem::create_directory(path);
   CHECK(contains(error(), path.string()));
+}
+
+TEST_CASE("CIFAR-100 gives the fine label, which follows the coarse one") {
+  const testing::TemporaryFolder folder;
+  std::vector<std::uint8_t> bytes;
+  for (const int fine : {0, 99}) {
+    bytes.push_back(19);
+    bytes.push_back(static_cast<std::uint8_t>(fine));
+    for (int c = 0; c < 3; ++c)
+      for (int p = 0; p < 1024; ++p) bytes.push_back(static_cast<std::uint8_t>(fine + 20 * c + p % 5));
+  }
+  testing::write_bytes(folder.path / "cifar-100-binary" / "test.bin", bytes);
+  const Dataset data = Cifar100(folder.path, Split::test);
+  REQUIRE(data.size() == 2);
+  CHECK(data.label(0) == 0);
+  CHECK(data.label(1) == 99);
+  const std::vector<std::string> classes = data.classes();
+  CHECK(classes.size() == 100);
+  CHECK(std::is_sorted(classes.begin(), classes.end()));
+  CHECK(data.image(1).rgb[3 * 7 + 2] == 99 + 40 + 7 % 5);
+  CHECK(contains(error_of([&] { Cifar100 train(folder.path); }), "train.bin: no such file"));
+  CHECK(contains(error_of([&] { Cifar100 none(folder.path, Split::unlabeled); }), "no unlabeled split"));
+  bytes[1] = 100;
+  testing::write_bytes(folder.path / "cifar-100-binary" / "test.bin", bytes);
+  CHECK(contains(error_of([&] { Cifar100 test(folder.path, Split::test); }), "label 100 of record 0, expected 0 to 99"));
 }

@@ -1,0 +1,128 @@
+// CIFAR-10 and CIFAR-100 (Krizhevsky, 2009) in their binary layout: records of label bytes and 3 * 32 * 32 planar pixels.
+#pragma once
+
+#include <vitral/core/config.hpp>
+#include <vitral/core/error.hpp>
+#include <vitral/data/dataset.hpp>
+#include <vitral/data/image.hpp>
+#include <vitral/data/read_bytes.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+namespace vitral::inline VITRAL_ABI {
+
+namespace detail {
+
+/// Records of `labels` label bytes, the last of which is the class, and the pixels of one picture.
+class CifarRecords {
+ public:
+  CifarRecords(int labels, int classes, std::string advice)
+      : labels_(static_cast<std::size_t>(labels)), classes_(classes), advice_(std::move(advice)) {}
+
+  /// Reads folder/name or folder/subfolder/name.
+  void append(const std::filesystem::path& folder, const std::string& subfolder, const std::string& name) {
+    const std::filesystem::path path = find(folder, subfolder, name);
+    const std::vector<std::uint8_t> bytes = read_bytes(path);
+    check(!bytes.empty() && bytes.size() % record() == 0, path.string(), ": truncated, ", bytes.size(),
+          " bytes are not whole records of ", record(), " bytes; ", advice_);
+    for (std::size_t at = 0; at < bytes.size(); at += record())
+      check(bytes[at + labels_ - 1] < classes_, path.string(), ": label ", int{bytes[at + labels_ - 1]}, " of record ",
+            at / record(), ", expected 0 to ", classes_ - 1, "; is this the binary version of CIFAR-", classes_, "?");
+    records_.insert(records_.end(), bytes.begin(), bytes.end());
+  }
+
+  [[nodiscard]] long size() const { return static_cast<long>(records_.size() / record()); }
+  [[nodiscard]] int label(long i) const { return records_[static_cast<std::size_t>(i) * record() + labels_ - 1]; }
+  [[nodiscard]] Image image(long i) const {
+    return image_from_planes(records_.data() + static_cast<std::size_t>(i) * record() + labels_, extent, extent);
+  }
+
+ private:
+  static constexpr int extent = 32;
+  [[nodiscard]] std::size_t record() const { return labels_ + 3 * extent * extent; }
+
+  [[nodiscard]] std::filesystem::path find(const std::filesystem::path& folder, const std::string& subfolder,
+                                           const std::string& name) const {
+    std::error_code ignored;
+    for (const auto& path : {folder / name, folder / subfolder / name})
+      if (std::filesystem::exists(path, ignored)) return path;
+    fail((folder / name).string(), ": no such file, expected the binary version of CIFAR-", classes_, " there; ",
+         advice_, " or name the folder that has it with --data DIR");
+  }
+
+  std::size_t labels_;
+  int classes_;
+  std::string advice_;
+  std::vector<std::uint8_t> records_;
+};
+
+}  // namespace detail
+
+/// 32 x 32 colour photographs in ten classes; 50000 to train and 10000 to test in the published files.
+class Cifar10 {
+ public:
+  /// Reads data_batch_1.bin to data_batch_5.bin, or test_batch.bin, from `folder` or its subfolder
+  /// cifar-10-batches-bin. Throws Error if a file is missing or damaged.
+  explicit Cifar10(const std::filesystem::path& folder, Split split = Split::train)
+      : records_(1, 10, "run `bash examples/fetch_cifar10.sh " + folder.string() + "`") {
+    refuse_unlabeled(split, "CIFAR-10");
+    std::vector<std::string> names{"test_batch.bin"};
+    if (split == Split::train)
+      names = {"data_batch_1.bin", "data_batch_2.bin", "data_batch_3.bin", "data_batch_4.bin", "data_batch_5.bin"};
+    for (const std::string& name : names) records_.append(folder, "cifar-10-batches-bin", name);
+  }
+
+  [[nodiscard]] long size() const { return records_.size(); }
+  [[nodiscard]] Image image(long i) const { return records_.image(i); }
+  [[nodiscard]] int label(long i) const { return records_.label(i); }
+  [[nodiscard]] std::vector<std::string> classes() const {
+    return {"airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"};
+  }
+  [[nodiscard]] std::string name() const { return "cifar10"; }
+
+ private:
+  detail::CifarRecords records_;
+};
+
+/// 32 x 32 colour photographs in a hundred classes (the fine labels); 50000 to train and 10000 to test.
+class Cifar100 {
+ public:
+  /// Reads train.bin or test.bin from `folder` or its subfolder cifar-100-binary. Throws Error if it is missing or
+  /// damaged.
+  explicit Cifar100(const std::filesystem::path& folder, Split split = Split::train)
+      : records_(2, 100, "get cifar-100-binary.tar.gz from the CIFAR-100 page and unpack it") {
+    refuse_unlabeled(split, "CIFAR-100");
+    records_.append(folder, "cifar-100-binary", split == Split::train ? "train.bin" : "test.bin");
+  }
+
+  [[nodiscard]] long size() const { return records_.size(); }
+  [[nodiscard]] Image image(long i) const { return records_.image(i); }
+  [[nodiscard]] int label(long i) const { return records_.label(i); }
+  [[nodiscard]] std::vector<std::string> classes() const {
+    return {"apple",       "aquarium_fish", "baby",       "bear",       "beaver",       "bed",         "bee",
+            "beetle",      "bicycle",       "bottle",     "bowl",       "boy",          "bridge",      "bus",
+            "butterfly",   "camel",         "can",        "castle",     "caterpillar",  "cattle",      "chair",
+            "chimpanzee",  "clock",         "cloud",      "cockroach",  "couch",        "crab",        "crocodile",
+            "cup",         "dinosaur",      "dolphin",    "elephant",   "flatfish",     "forest",      "fox",
+            "girl",        "hamster",       "house",      "kangaroo",   "keyboard",     "lamp",        "lawn_mower",
+            "leopard",     "lion",          "lizard",     "lobster",    "man",          "maple_tree",  "motorcycle",
+            "mountain",    "mouse",         "mushroom",   "oak_tree",   "orange",       "orchid",      "otter",
+            "palm_tree",   "pear",          "pickup_truck", "pine_tree", "plain",       "plate",       "poppy",
+            "porcupine",   "possum",        "rabbit",     "raccoon",    "ray",          "road",        "rocket",
+            "rose",        "sea",           "seal",       "shark",      "shrew",        "skunk",       "skyscraper",
+            "snail",       "snake",         "spider",     "squirrel",   "streetcar",    "sunflower",   "sweet_pepper",
+            "table",       "tank",          "telephone",  "television", "tiger",        "tractor",     "train",
+            "trout",       "tulip",         "turtle",     "wardrobe",   "whale",        "willow_tree", "wolf",
+            "woman",       "worm"};
+  }
+  [[nodiscard]] std::string name() const { return "cifar100"; }
+
+ private:
+  detail::CifarRecords records_;
+};
+
+}  // namespace vitral::inline VITRAL_ABI

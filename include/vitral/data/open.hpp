@@ -1,0 +1,26 @@
+// Any data set by its name, for programs that choose at run time. Needs the libraries of all readers.
+#pragma once
+
+#include <vitral/data/cifar.hpp>
+#include <vitral/data/idx.hpp>
+#include <vitral/data/image_folder.hpp>
+#include <vitral/data/names.hpp>
+#include <vitral/data/stl10.hpp>
+#include <vitral/data/tar.hpp>
+
+namespace vitral::inline VITRAL_ABI {
+
+/// Opens the data set `name` at `path`: see the class of each for what it expects there.
+[[nodiscard]] inline Dataset open_dataset(const std::string& name, const std::filesystem::path& path, Split split) {
+  if (name == "fashion-mnist") return FashionMnist(path, split);
+  if (name == "mnist") return Mnist(path, split);
+  if (name == "cifar10") return Cifar10(path, split);
+  if (name == "cifar100") return Cifar100(path, split);
+  if (name == "stl10") return Stl10(path, split);
+  if (name == "folder") return ImageFolder(path, split);
+  if (name == "images") return UnlabeledFolder(path, split);
+  if (name == "tar") return TarImages(path, split);
+  fail("there is no data set \"", name, "\"; use one of ", dataset_names);
+}
+
+}  // namespace vitral::inline VITRAL_ABI

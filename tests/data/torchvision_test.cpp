@@ -1,0 +1,157 @@
+// Each operation beside torchvision's on PIL images with the same parameters, and each kind of file beside PIL's RGB:
+// tests/fixtures/make_pictures.py made the answers.
+#include <vitral/data/augment.hpp>
+#include <vitral/data/decode.hpp>
+#include <vitral/io/safetensors.hpp>
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cmath>
+
+using namespace vitral;
+
+namespace {
+
+const SafetensorsFile& answers() {
+  static const SafetensorsFile file(VITRAL_TESTS_DIR "/fixtures/augmentations.safetensors");
+  return file;
+}
+
+Image image_of(const SafetensorsFile& file, const std::string& name) {
+  const TensorEntry& entry = file.tensor(name);
+  REQUIRE(entry.shape.size() == 3);
+  Image image{static_cast<int>(entry.shape[0]), static_cast<int>(entry.shape[1]), {}};
+  const auto* bytes = reinterpret_cast<const std::uint8_t*>(entry.bytes.data());
+  image.rgb.assign(bytes, bytes + static_cast<std::ptrdiff_t>(entry.shape[0] * entry.shape[1] * 3));
+  return image;
+}
+
+std::vector<float> planes_of(const Image& image) {
+  const std::size_t count = image.rgb.size() / 3;
+  std::vector<float> planes(3 * count);
+  for (std::size_t p = 0; p < count; ++p)
+    for (std::size_t c = 0; c < 3; ++c) planes[c * count + p] = static_cast<float>(image.rgb[3 * p + c]) / 255;
+  return planes;
+}
+
+struct Difference {
+  double mean = 0, largest = 0;  // of 255
+};
+
+Difference difference(const std::vector<float>& planes, const Image& expected) {
+  const std::size_t count = expected.rgb.size() / 3;
+  REQUIRE(planes.size() == 3 * count);
+  Difference d;
+  for (std::size_t p = 0; p < count; ++p)
+    for (std::size_t c = 0; c < 3; ++c) {
+      const double x = std::abs(255.0 * static_cast<double>(planes[c * count + p]) - expected.rgb[3 * p + c]);
+      d.mean += x / (3 * static_cast<double>(count));
+      d.largest = std::max(d.largest, x);
+    }
+  return d;
+}
+
+/// Calls test(case, its parameters) for each case whose name begins so; there must be some.
+template <class Test>
+void for_cases(const std::string& prefix, const Test& test) {
+  int found = 0;
+  for (const std::string& name : answers().names()) {
+    if (!name.starts_with(prefix) || name.ends_with(".parameters")) continue;
+    ++found;
+    CAPTURE(name);
+    test(name, answers().values<double>(name + ".parameters"));
+  }
+  REQUIRE(found > 0);
+}
+
+void check_close(const std::vector<float>& planes, const std::string& name, double mean = 2, double largest = 8) {
+  const Difference d = difference(planes, image_of(answers(), name));
+  CAPTURE(d.mean);
+  CAPTURE(d.largest);
+  CHECK(d.mean <= mean);
+  CHECK(d.largest <= largest);
+}
+
+/// A colour operation on the whole picture.
+template <class Operation>
+void check_operation(const std::string& prefix, const Operation& operation) {
+  const Image picture = image_of(answers(), "picture");
+  for_cases(prefix, [&](const std::string& name, const std::vector<double>& parameters) {
+    std::vector<float> planes = planes_of(picture);
+    operation(planes.data(), static_cast<int>(planes.size() / 3),
+              parameters.empty() ? 0.0f : static_cast<float>(parameters[0]));
+    check_close(planes, name);
+  });
+}
+
+Interpolation kind_of(const std::string& name) {
+  return name.find("bicubic") == std::string::npos ? Interpolation::bilinear : Interpolation::bicubic;
+}
+
+}  // namespace
+
+TEST_CASE("resized crops, flips and centre views agree with torchvision's") {
+  const Image picture = image_of(answers(), "picture");
+  const auto crop = [&](bool flip) {
+    return [&picture, flip](const std::string& name, const std::vector<double>& p) {
+      const auto at = [&](std::size_t i) { return static_cast<int>(p[i]); };
+      std::vector<float> planes(static_cast<std::size_t>(3 * at(4) * at(4)));
+      resize(picture, {at(0), at(1), at(2), at(3)}, at(4), kind_of(name), flip, planes.data());
+      check_close(planes, name);
+    };
+  };
+  for_cases("resized_crop.", crop(false));
+  for_cases("flip", crop(true));
+  for_cases("center.", [&](const std::string& name, const std::vector<double>& p) {
+    CenterView view = center_view(static_cast<int>(p[0]));
+    view.interpolation = kind_of(name);
+    view.normalize = {{0, 0, 0}, {1, 1, 1}};
+    std::vector<float> planes(static_cast<std::size_t>(3 * view.size * view.size));
+    view(picture, planes.data());
+    check_close(planes, name);
+  });
+}
+
+TEST_CASE("colour operations agree with torchvision's") {
+  check_operation("brightness.", adjust_brightness);
+  check_operation("contrast.", adjust_contrast);
+  check_operation("saturation.", adjust_saturation);
+  check_operation("hue.", adjust_hue);
+  check_operation("gray", [](float* planes, int count, float) { to_grayscale(planes, count); });
+  check_operation("solarize", [](float* planes, int count, float) { solarize(planes, count, 128.0f / 255); });
+}
+
+TEST_CASE("blur is a true Gaussian, and differs from PIL's only as far as PIL's boxes do") {
+  const Image whole = image_of(answers(), "picture");
+  Image square{60, 60, {}};
+  for (int y = 0; y < 60; ++y)
+    for (int x = 0; x < 180; ++x) square.rgb.push_back(whole.rgb[static_cast<std::size_t>(y * whole.width * 3 + x)]);
+  for_cases("blur.gaussian.", [&](const std::string& name, const std::vector<double>& p) {
+    std::vector<float> planes = planes_of(square);
+    gaussian_blur(planes.data(), 3, 60, p[0]);
+    check_close(planes, name, 0.5, 1.5);
+    const Image pil = image_of(answers(), "blur.pil." + name.substr(std::string("blur.gaussian.").size()));
+    const Difference boxes = difference(planes_of(image_of(answers(), name)), pil), ours = difference(planes, pil);
+    MESSAGE("PIL's blur beside a true Gaussian of sigma ", p[0], ": ", boxes.mean, " of 255 on average, ",
+            boxes.largest, " at most");
+    CHECK(ours.mean <= boxes.mean + 0.5);
+    CHECK(ours.largest <= boxes.largest + 1.5);
+  });
+}
+
+TEST_CASE("every kind of file comes out as the RGB that PIL shows") {
+  const SafetensorsFile expected(VITRAL_TESTS_DIR "/fixtures/pictures.safetensors");
+  REQUIRE(expected.names().size() > 20);
+  for (const std::string& name : expected.names()) {
+    CAPTURE(name);
+    const Image image = read_image(VITRAL_TESTS_DIR "/fixtures/pictures/" + name);
+    const Image shown = image_of(expected, name);
+    CHECK(image.height == shown.height);
+    CHECK(image.width == shown.width);
+    REQUIRE(image.rgb.size() == shown.rgb.size());
+    int largest = 0;
+    for (std::size_t i = 0; i < image.rgb.size(); ++i) largest = std::max(largest, std::abs(image.rgb[i] - shown.rgb[i]));
+    CHECK(largest <= 1);
+  }
+}
