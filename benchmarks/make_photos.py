@@ -1,4 +1,4 @@
-"""Cuts photographs into pieces of 500 x 375 pixels, as JPEG files of quality 90.
+"""Cuts photographs into pieces of 500 x 375 pixels, as JPEG files of quality 95.
 
     python3 make_photos.py FROM_DIR TO_DIR COUNT"""
 import os
@@ -22,5 +22,5 @@ for name in sorted(os.listdir(source)):
                                 (row + 1) * height // 2))
             side = min(piece.width // 4, piece.height // 3)
             piece.crop((0, 0, 4 * side, 3 * side)).resize((500, 375), Image.LANCZOS).save(
-                os.path.join(target, f"{made:04d}.jpg"), quality=90)
+                os.path.join(target, f"{made:04d}.jpg"), quality=95)
             made += 1

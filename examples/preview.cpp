@@ -61,22 +61,24 @@ void run(Options o) {
 
   const int rows = static_cast<int>(std::min<long>(o.rows, data.size() - o.first));
   const int columns = 1 + o.draws * static_cast<int>(views.size()), gap = 4;
-  const auto at = [&](int cell) { return gap + cell * (o.image + gap); };
-  check(static_cast<long>(at(rows)) * at(columns) <= max_pixels, "a sheet of ", at(columns), " x ", at(rows),
+  const auto view_of = [&](int column) { return static_cast<std::size_t>(column - 1) % views.size(); };
+  std::vector<int> left{gap, gap + o.image + gap};  // of each column, and the sheet's width
+  for (int column = 1; column < columns; ++column) left.push_back(left.back() + views[view_of(column)].size() + gap);
+  const auto top = [&](int row) { return gap + row * (o.image + gap); };
+  check(static_cast<long>(top(rows)) * left.back() <= max_pixels, "a sheet of ", left.back(), " x ", top(rows),
         " pixels is too large; use fewer --rows or --draws, or a smaller --image");
-  Image sheet{at(rows), at(columns), {}};
+  Image sheet{top(rows), left.back(), {}};
   sheet.rgb.assign(static_cast<std::size_t>(sheet.height) * static_cast<std::size_t>(sheet.width) * 3, 255);
   std::vector<float> planes(3 * static_cast<std::size_t>(o.image) * static_cast<std::size_t>(o.image));
   for (int row = 0; row < rows; ++row) {
     const long which = o.first + row;
     const Image image = data.image(which);
     itself(image, planes.data());
-    place(sheet, at(row), at(0), planes, o.image);
+    place(sheet, top(row), left[0], planes, o.image);
     for (int column = 1; column < columns; ++column) {
-      const auto draw = static_cast<std::uint64_t>(column - 1);
-      const ImageView& view = views[draw % views.size()];
-      view(image, {o.seed, draw, static_cast<std::uint64_t>(which)}, planes.data());
-      place(sheet, at(row), at(column), planes, view.size());
+      const ImageView& view = views[view_of(column)];
+      view(image, {o.seed, static_cast<std::uint64_t>(column), static_cast<std::uint64_t>(which)}, planes.data());
+      place(sheet, top(row), left[static_cast<std::size_t>(column)], planes, view.size());
     }
   }
   write_png(o.out, sheet);

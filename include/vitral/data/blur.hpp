@@ -13,20 +13,28 @@ namespace vitral::inline VITRAL_ABI {
 
 namespace detail {
 
-/// out[x] = sum over t of weight[t] * in[t][x] for x in [0, width), by blocks whose sums stay in registers.
-/// `in(t)` gives the t-th row; rows must be readable up to the next multiple of 16.
-template <class Row>
-void mix_rows(const std::vector<float>& weight, int width, const Row& in, float* out) {
-  constexpr int block = 16;
-  for (int x = 0; x < width; x += block) {
+/// out[x] = sum over t of weight[t] * in[t][x] for x in [from, to), `block` at a time: their sums stay in registers,
+/// enough of them that none waits for the other.
+template <int block, class Row>
+void mix_blocks(const std::vector<float>& weight, int from, int to, const Row& in, float* out) {
+  for (int x = from; x < to; x += block) {
     std::array<float, block> sum{};
     for (std::size_t t = 0; t < weight.size(); ++t) {
       const float w = weight[t];
-      const float* from = in(static_cast<int>(t)) + x;
-      for (std::size_t i = 0; i < block; ++i) sum[i] += w * from[i];
+      const float* row = in(static_cast<int>(t)) + x;
+#pragma omp simd
+      for (std::size_t i = 0; i < block; ++i) sum[i] += w * row[i];
     }
-    std::copy_n(sum.data(), std::min(block, width - x), out + x);
+    std::copy_n(sum.data(), std::min(block, to - x), out + x);
   }
+}
+
+/// The same for x in [0, width). `in(t)` gives the t-th row; rows must be readable up to the next multiple of 16.
+template <class Row>
+void mix_rows(const std::vector<float>& weight, int width, const Row& in, float* out) {
+  const int wide = width / 64 * 64;
+  mix_blocks<64>(weight, 0, wide, in, out);
+  mix_blocks<16>(weight, wide, width, in, out);
 }
 
 }  // namespace detail

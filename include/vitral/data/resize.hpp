@@ -7,6 +7,7 @@
 #include <vitral/data/image.hpp>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -81,7 +82,7 @@ inline void resize(const Image& image, const Box& crop, const ResizeAxis& down, 
   const detail::AxisWeights columns = detail::axis_weights(across, kind);
   const int line = crop.width * 3;
   const std::ptrdiff_t plane = static_cast<std::ptrdiff_t>(down.out) * across.out;
-  std::vector<float> buffer(static_cast<std::size_t>(line));
+  std::vector<float> buffer(static_cast<std::size_t>(line) + 1);
   float* const mixed = buffer.data();
 
   for (int y = 0; y < down.out; ++y) {
@@ -92,23 +93,23 @@ inline void resize(const Image& image, const Box& crop, const ResizeAxis& down, 
     for (int t = 0; t < rows.taps; ++t, from += static_cast<std::ptrdiff_t>(image.width) * 3) {
       const float w = weight[t];
       if (w == 0) continue;
+#pragma omp simd
       for (int x = 0; x < line; ++x) mixed[x] += w * static_cast<float>(from[x]);
     }
     float* out = planes + static_cast<std::ptrdiff_t>(y) * across.out;
     weight = columns.weight.data();
     for (int x = 0; x < across.out; ++x, weight += columns.taps) {
       const float* at = mixed + static_cast<std::ptrdiff_t>(columns.first[static_cast<std::size_t>(x)]) * 3;
-      float red = 0, green = 0, blue = 0;
-      for (int t = 0; t < columns.taps; ++t, at += 3) {
-        red += weight[t] * at[0];
-        green += weight[t] * at[1];
-        blue += weight[t] * at[2];
-      }
+      std::array<float, 4> sum{};  // the fourth is the next pixel's red, for the sake of a vector of four
+      for (int t = 0; t < columns.taps; ++t, at += 3)
+        for (std::size_t c = 0; c < 4; ++c) sum[c] += weight[t] * at[c];
       const int column = flip ? across.out - 1 - x : x;
-      out[column] = std::clamp(red / 255, 0.0f, 1.0f);  // the cubic filter overshoots at edges
-      out[column + plane] = std::clamp(green / 255, 0.0f, 1.0f);
-      out[column + 2 * plane] = std::clamp(blue / 255, 0.0f, 1.0f);
+      for (std::size_t c = 0; c < 3; ++c) out[column + static_cast<std::ptrdiff_t>(c) * plane] = sum[c];
     }
+    for (int c = 0; c < 3; ++c, out += plane)
+#pragma omp simd
+      for (int x = 0; x < across.out; ++x)
+        out[x] = std::min(std::max(out[x] / 255, 0.0f), 1.0f);  // the cubic filter overshoots at edges
   }
 }
 
