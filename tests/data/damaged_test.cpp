@@ -1,0 +1,105 @@
+// Whatever is done to a picture's file, reading it gives a picture or an Error, in bounded memory; under the sanitizers
+// as well. The fuzzers of tests/fuzz go on from here.
+#include "pictures.hpp"
+
+#include <vitral/core/philox.hpp>
+#include <vitral/data/image_folder.hpp>
+#include <vitral/data/loader.hpp>
+
+#include <zlib.h>
+
+#include <algorithm>
+
+using namespace vitral;
+using testing::contains;
+using testing::error_of;
+using testing::TemporaryFolder;
+
+namespace {
+
+namespace fs = std::filesystem;
+using Bytes = std::vector<std::uint8_t>;
+
+std::vector<Bytes> good_files() {
+  std::vector<Bytes> files;
+  for (const auto& entry : fs::directory_iterator(VITRAL_TESTS_DIR "/fixtures/pictures"))
+    files.push_back(read_bytes(entry.path()));
+  REQUIRE(files.size() > 20);
+  return files;
+}
+
+/// Whether the bytes are a picture; anything but an Error is a failure.
+bool decodes(const Bytes& bytes) {
+  try {
+    check_image(decode_image(bytes, "damaged"));
+    return true;
+  } catch (const Error& error) {
+    CHECK(contains(error.what(), "damaged"));
+    return false;
+  }
+}
+
+}  // namespace
+
+TEST_CASE("pictures cut off anywhere and with bytes changed anywhere are errors, or pictures") {
+  const Random random{11, 0, 0};
+  std::uint64_t draw = 0;
+  long errors = 0, all = 0;
+  for (const Bytes& good : good_files()) {
+    CHECK(decodes(good));
+    for (int i = 0; i < 40; ++i, ++all) {
+      Bytes cut(good.begin(), good.begin() + random.below(draw++, static_cast<std::uint32_t>(good.size())));
+      errors += !decodes(cut);
+    }
+    for (int i = 0; i < 60; ++i, ++all) {
+      Bytes changed = good;
+      for (int k = 0; k <= i % 4; ++k) {
+        const auto at = random.below(draw++, static_cast<std::uint32_t>(good.size()));
+        changed[at] = static_cast<std::uint8_t>(random.bits(draw++));
+      }
+      errors += !decodes(changed);
+    }
+  }
+  CHECK(errors > all / 4);
+  CHECK(errors < all);
+}
+
+TEST_CASE("empty files, other types, folders and absurd extents are errors that say what to do") {
+  const TemporaryFolder folder;
+  const auto error = [&](const char* name, const Bytes& bytes) {
+    testing::write_bytes(folder.path / name, bytes);
+    return error_of([&] { (void)read_image(folder.path / name); });
+  };
+  CHECK(contains(error("empty.jpg", {}), "but empty; convert or remove it"));
+  CHECK(contains(error("page.png", {'<', 'h', 't', 'm', 'l', '>'}), "neither a PNG, a JPEG nor a WebP; convert"));
+  CHECK(contains(error("animation.png", {'G', 'I', 'F', '8', '9', 'a'}), "neither a PNG"));
+  fs::create_directory(folder.path / "folder.png");
+  CHECK(contains(error_of([&] { (void)read_image(folder.path / "folder.png"); }), "is a directory"));
+  // A PNG header of 60000 x 60000 pixels: the checksum is right, so that the extents are believed.
+  Bytes huge = read_bytes(VITRAL_TESTS_DIR "/fixtures/pictures/rgb.png");
+  const Bytes extents{0, 0, 0xea, 0x60, 0, 0, 0xea, 0x60};
+  std::copy(extents.begin(), extents.end(), huge.begin() + 16);
+  const auto sum = static_cast<std::uint32_t>(::crc32(0, huge.data() + 12, 17));
+  for (int i = 0; i < 4; ++i) huge[static_cast<std::size_t>(29 + i)] = static_cast<std::uint8_t>(sum >> (24 - 8 * i));
+  CHECK(contains(error("huge.png", huge), "60000 x 60000 pixels, expected at most"));
+}
+
+TEST_CASE("a folder with broken files among good ones trains on the good ones") {
+  const TemporaryFolder folder;
+  for (int i = 0; i < 12; ++i) {
+    const auto path = folder.path / ("p" + std::to_string(10 + i) + ".png");
+    testing::write_png(path, testing::slope(9, 9));
+    if (i % 4 == 3) fs::resize_file(path, static_cast<std::uintmax_t>(i) * 5);
+  }
+  std::vector<std::string> log;
+  Loader loader(UnlabeledFolder(folder.path), two_views(moco_v3_augmentation(8)),
+                {.batch = 3, .workers = 2, .unreadable = 3,
+                 .log = [&](const std::string& line) { log.push_back(line); }});
+  loader.start(0);
+  long pictures = 0;
+  for (Batch batch; loader.next(batch);) pictures += batch.size;
+  CHECK(pictures == 12);
+  CHECK(loader.unreadable() == 3);
+  REQUIRE(log.size() == 3);
+  for (const std::string& line : log) CHECK(contains(line, folder.path.string()));
+}
