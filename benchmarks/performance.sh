@@ -42,6 +42,8 @@ say '## Inference beside ONNX Runtime' '' 'ViT-Ti, -S and -B with 16-pixel patch
 say '`RUNS=6 bash benchmarks/against_onnxruntime.sh`:' ''
 RUNS=6 bash benchmarks/against_onnxruntime.sh | grep '^|' | tee -a "$page"
 say ''
+say '## Images beside torchvision' ''
+listing bash benchmarks/against_torchvision.sh
 say '## Memory against time' '' 'Blocks that keep their input alone and run again in the backward pass:' ''
 for dtype in fp32 bf16; do
   for recompute in nothing block; do
