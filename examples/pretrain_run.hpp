@@ -19,12 +19,12 @@
 
 using namespace vitral;
 
-inline Views views(const PretrainOptions& o) {
+inline AugmentationPair augmentations(const PretrainOptions& o) {
   auto pair = o.base_method() == "simclr" ? simclr_augmentation(o.image)
               : o.base_method() == "byol" ? byol_augmentation(o.image)
                                           : moco_v3_augmentation(o.image);
   pair.first.crop_min = pair.second.crop_min = o.crop_min;
-  return two_views(pair);
+  return pair;
 }
 
 inline OptimizerSettings optimizer(const PretrainOptions& o) {
@@ -56,10 +56,11 @@ int run(const PretrainOptions& o) {
   check(!made, "--out ", o.out, ": cannot make the directory (", made.message(), "); choose one that may be written");
   const auto checkpoint = out / "checkpoint.safetensors";
 
-  const auto split = [&](Split which) { return open_dataset(o.dataset, o.data, which); };
+  const auto split = [&](Split which) { return open_dataset(o.dataset, o.data, which, augmentations(o).first.least_side());
+  };
   const Dataset known = split(Split::train), test = split(Split::test),
                 all = has_unlabeled_split(o.dataset) ? split(Split::unlabeled) : known;
-  Loader loader(o.limit > 0 ? subset(all, o.limit) : all, views(o),
+  Loader loader(o.limit > 0 ? subset(all, o.limit) : all, two_views(augmentations(o)),
                 {.batch = o.batch, .seed = static_cast<std::uint64_t>(o.seed), .workers = o.workers,
                  .unreadable = o.unreadable});
 

@@ -1,7 +1,9 @@
 #include "pictures.hpp"
 
 #include <vitral/data/image_folder.hpp>
+#include <vitral/data/resize.hpp>
 
+#include <cmath>
 #include <cstdlib>
 #include <memory>
 
@@ -81,6 +83,32 @@ TEST_CASE("names that are not ASCII and links are followed; a link that leads ba
   CHECK(data.image(1).height == 3);
   fs::create_directory_symlink(root, root / "Föhre" / "up");
   CHECK(contains(error_of([&] { ImageFolder again(root); }), "does a link lead back up?"));
+}
+
+TEST_CASE("large JPEGs are decoded at the smallest scale that leaves the pixels asked for") {
+  const TemporaryFolder folder;
+  Image picture{96, 128, {}};
+  for (int y = 0; y < 96; ++y)
+    for (int x = 0; x < 128; ++x)
+      for (int c = 0; c < 3; ++c)
+        picture.rgb.push_back(static_cast<std::uint8_t>(128 + 60 * std::sin(0.11 * x + c) + 60 * std::cos(0.07 * y)));
+  write_jpeg(folder.path / "a.jpg", picture);
+  write_png(folder.path / "b.png", picture);
+  const auto side = [&](int least) { return UnlabeledFolder(folder.path, Split::train, least).image(0).height; };
+  CHECK(side(0) == 96);
+  CHECK(side(97) == 96);
+  CHECK(side(49) == 96);
+  CHECK(side(48) == 48);
+  CHECK(side(25) == 48);
+  CHECK(side(24) == 24);
+  CHECK(side(1) == 12);
+  CHECK(UnlabeledFolder(folder.path, Split::train, 12).image(1).height == 96);  // PNG has no scales
+  const Image whole = read_image(folder.path / "a.jpg"), half = read_image(folder.path / "a.jpg", 48);
+  REQUIRE(half.width == 64);
+  std::vector<float> from_whole(3 * 32 * 32), from_half(from_whole);
+  resize(whole, {0, 0, 96, 128}, 32, Interpolation::bilinear, false, from_whole.data());
+  resize(half, {0, 0, 48, 64}, 32, Interpolation::bilinear, false, from_half.data());
+  for (std::size_t i = 0; i < from_whole.size(); ++i) REQUIRE(std::abs(from_whole[i] - from_half[i]) < 2.0f / 255);
 }
 
 TEST_CASE("a folder without labels gives all pictures below it") {

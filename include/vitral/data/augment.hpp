@@ -58,6 +58,11 @@ struct Augmentation {
   /// Writes the view, [3, size, size]; `random` decides everything.
   void operator()(const Image& image, Random random, float* out) const;
 
+  /// The shorter side of a picture from which on no crop is enlarged, however small and long it is drawn.
+  [[nodiscard]] int least_side() const {
+    return static_cast<int>(std::ceil(size * std::sqrt(std::max(ratio_max, 1 / ratio_min) / crop_min)));
+  }
+
   /// The crop that `random` draws from a picture of these extents.
   [[nodiscard]] Box crop(int height, int width, Random random) const;
 };

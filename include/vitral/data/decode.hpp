@@ -8,6 +8,7 @@
 #include <vitral/data/image.hpp>
 #include <vitral/data/read_bytes.hpp>
 
+#include <algorithm>
 #include <cctype>
 #include <csetjmp>
 #include <cstddef>
@@ -119,8 +120,9 @@ struct JpegReader {
   }
 };
 
-/// Reads the header and asks for RGB (CMYK stays CMYK: the library cannot convert it); false on error.
-inline bool jpeg_begin(JpegReader& reader, const std::uint8_t* bytes, std::size_t size) {
+/// Reads the header and asks for RGB (CMYK stays CMYK: the library cannot convert it), at the smallest of the scales 1,
+/// 1/2, 1/4 and 1/8 that leaves `least_side` pixels, or at scale 1 if that is 0; false on error.
+inline bool jpeg_begin(JpegReader& reader, const std::uint8_t* bytes, std::size_t size, int least_side) {
   if (setjmp(reader.jump)) return false;  // NOLINT
   jpeg_create_decompress(&reader.jpeg);
   reader.jpeg.client_data = &reader;
@@ -131,6 +133,11 @@ inline bool jpeg_begin(JpegReader& reader, const std::uint8_t* bytes, std::size_
   jpeg_read_header(&reader.jpeg, TRUE);
   const bool cmyk = reader.jpeg.jpeg_color_space == JCS_CMYK || reader.jpeg.jpeg_color_space == JCS_YCCK;
   reader.jpeg.out_color_space = cmyk ? JCS_CMYK : JCS_RGB;
+  const JDIMENSION shorter = std::min(reader.jpeg.image_width, reader.jpeg.image_height);
+  const auto least = static_cast<JDIMENSION>(least_side);
+  while (least > 0 && reader.jpeg.scale_denom < 8 && shorter / (2 * reader.jpeg.scale_denom) >= least)
+    reader.jpeg.scale_denom *= 2;
+  jpeg_calc_output_dimensions(&reader.jpeg);
   return true;
 }
 
@@ -180,14 +187,16 @@ inline Image blank_image(const std::string& name, long height, long width) {
   return image;
 }
 
-/// A JPEG picture of any kind as RGB, turned upright as its EXIF data say. `name` is what an Error names.
-[[nodiscard]] inline Image decode_jpeg(const std::vector<std::uint8_t>& bytes, const std::string& name) {
+/// A JPEG picture of any kind as RGB, turned upright as its EXIF data say. `name` is what an Error names. A large picture
+/// may be decoded at a smaller scale, in less time, as long as its shorter side keeps `least_side` pixels; 0: never.
+[[nodiscard]] inline Image decode_jpeg(const std::vector<std::uint8_t>& bytes, const std::string& name,
+                                       int least_side = 0) {
   detail::JpegReader reader;
-  check(detail::jpeg_begin(reader, bytes.data(), bytes.size()), name, ": not a readable JPEG: ", reader.message);
+  check(detail::jpeg_begin(reader, bytes.data(), bytes.size(), least_side), name, ": not a readable JPEG: ", reader.message);
   int orientation = 1;
   for (const jpeg_marker_struct* marker = reader.jpeg.marker_list; marker != nullptr; marker = marker->next)
     if (orientation == 1) orientation = exif_orientation(marker->data, marker->data_length);
-  Image image = detail::blank_image(name, reader.jpeg.image_height, reader.jpeg.image_width);
+  Image image = detail::blank_image(name, reader.jpeg.output_height, reader.jpeg.output_width);
   std::vector<std::uint8_t> row(static_cast<std::size_t>(image.width) * 4);
   check(detail::jpeg_finish(reader, row.data(), image.rgb.data()), name, ": not a readable JPEG: ", reader.message);
   check(!reader.truncated, name, ": not a readable JPEG: truncated");
@@ -205,19 +214,21 @@ inline Image blank_image(const std::string& name, long height, long width) {
   return image;
 }
 
-/// A PNG, JPEG or WebP picture, told apart by the first bytes. `name` is what an Error names.
-[[nodiscard]] inline Image decode_image(const std::vector<std::uint8_t>& bytes, const std::string& name) {
+/// A PNG, JPEG or WebP picture, told apart by the first bytes. `name` is what an Error names; see decode_jpeg for
+/// `least_side`.
+[[nodiscard]] inline Image decode_image(const std::vector<std::uint8_t>& bytes, const std::string& name,
+                                        int least_side = 0) {
   const auto begins = [&](std::size_t at, std::string_view text) {
     return bytes.size() >= at + text.size() && std::memcmp(bytes.data() + at, text.data(), text.size()) == 0;
   };
   if (begins(0, "\x89PNG\r\n\x1a\n")) return decode_png(bytes, name);
-  if (begins(0, "\xff\xd8\xff")) return decode_jpeg(bytes, name);
+  if (begins(0, "\xff\xd8\xff")) return decode_jpeg(bytes, name, least_side);
   if (begins(0, "RIFF") && begins(8, "WEBP")) return decode_webp(bytes, name);
   fail(name, ": neither a PNG, a JPEG nor a WebP", bytes.empty() ? ", but empty" : "", "; convert or remove it");
 }
 
-[[nodiscard]] inline Image read_image(const std::filesystem::path& path) {
-  return decode_image(read_bytes(path), path.string());
+[[nodiscard]] inline Image read_image(const std::filesystem::path& path, int least_side = 0) {
+  return decode_image(read_bytes(path), path.string(), least_side);
 }
 
 /// Whether a file's name ends as decode_image's formats do.

@@ -42,9 +42,10 @@ inline std::vector<std::filesystem::path> pictures_below(const std::filesystem::
 /// exists it holds the training split, and DIR/test or else DIR/val the other; without it the whole of DIR is both.
 class ImageFolder {
  public:
-  /// Lists the pictures; throws Error if there are no classes, no pictures, or a test class that train lacks.
-  explicit ImageFolder(const std::filesystem::path& folder, Split split = Split::train)
-      : name_(folder_name(folder)) {
+  /// Lists the pictures, of which large ones may be decoded at a scale that leaves `least_side` pixels (0: none is, see
+  /// decode_jpeg); throws Error if there are no classes, no pictures, or a test class that train lacks.
+  explicit ImageFolder(const std::filesystem::path& folder, Split split = Split::train, int least_side = 0)
+      : name_(folder_name(folder)), least_side_(least_side) {
     const char* const holds = "a folder of PNG, JPEG or WebP files for each class";
     const auto train = split_folder(folder, Split::train, holds);
     const auto root = split_folder(folder, split, holds);
@@ -61,7 +62,7 @@ class ImageFolder {
   }
 
   [[nodiscard]] long size() const { return static_cast<long>(files_.size()); }
-  [[nodiscard]] Image image(long i) const { return read_image(file(i)); }
+  [[nodiscard]] Image image(long i) const { return read_image(file(i), least_side_); }
   [[nodiscard]] int label(long i) const { return labels_[static_cast<std::size_t>(i)]; }
   [[nodiscard]] std::vector<std::string> classes() const { return classes_; }
   [[nodiscard]] std::string name() const { return name_; }
@@ -79,6 +80,7 @@ class ImageFolder {
   }
 
   std::string name_;
+  int least_side_;
   std::vector<std::string> classes_;
   std::vector<std::filesystem::path> files_;
   std::vector<int> labels_;
@@ -87,14 +89,14 @@ class ImageFolder {
 /// All pictures below a folder, without labels, sorted by path. DIR/train and so on are as ImageFolder has them.
 class UnlabeledFolder {
  public:
-  explicit UnlabeledFolder(const std::filesystem::path& folder, Split split = Split::train)
-      : name_(folder_name(folder)),
+  explicit UnlabeledFolder(const std::filesystem::path& folder, Split split = Split::train, int least_side = 0)
+      : name_(folder_name(folder)), least_side_(least_side),
         files_(detail::pictures_below(split_folder(folder, split, "PNG, JPEG or WebP files"))) {
     check(!files_.empty(), folder.string(), ": no file in it or below ends in ", picture_endings);
   }
 
   [[nodiscard]] long size() const { return static_cast<long>(files_.size()); }
-  [[nodiscard]] Image image(long i) const { return read_image(file(i)); }
+  [[nodiscard]] Image image(long i) const { return read_image(file(i), least_side_); }
   [[nodiscard]] int label(long) const { return -1; }
   [[nodiscard]] std::vector<std::string> classes() const { return {}; }
   [[nodiscard]] std::string name() const { return name_; }
@@ -104,6 +106,7 @@ class UnlabeledFolder {
 
  private:
   std::string name_;
+  int least_side_;
   std::vector<std::filesystem::path> files_;
 };
 

@@ -10,16 +10,18 @@
 
 namespace vitral::inline VITRAL_ABI {
 
-/// Opens the data set `name` at `path`: see the class of each for what it expects there.
-[[nodiscard]] inline Dataset open_dataset(const std::string& name, const std::filesystem::path& path, Split split) {
+/// Opens the data set `name` at `path`: see the class of each for what it expects there, and decode_jpeg for
+/// `least_side`.
+[[nodiscard]] inline Dataset open_dataset(const std::string& name, const std::filesystem::path& path, Split split,
+                                          int least_side = 0) {
   if (name == "fashion-mnist") return FashionMnist(path, split);
   if (name == "mnist") return Mnist(path, split);
   if (name == "cifar10") return Cifar10(path, split);
   if (name == "cifar100") return Cifar100(path, split);
   if (name == "stl10") return Stl10(path, split);
-  if (name == "folder") return ImageFolder(path, split);
-  if (name == "images") return UnlabeledFolder(path, split);
-  if (name == "tar") return TarImages(path, split);
+  if (name == "folder") return ImageFolder(path, split, least_side);
+  if (name == "images") return UnlabeledFolder(path, split, least_side);
+  if (name == "tar") return TarImages(path, split, least_side);
   fail("there is no data set \"", name, "\"; use one of ", dataset_names);
 }
 

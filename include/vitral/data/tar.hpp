@@ -158,8 +158,10 @@ class TarReader {
 class TarImages {
  public:
   /// `source` is an archive, or a folder whose .tar files are read in the order of their names; classes.txt beside the
-  /// archives, one name a line, may name the classes. Where the folder has train/, the splits are as in ImageFolder.
-  explicit TarImages(const std::filesystem::path& source, Split split = Split::train) {
+  /// archives, one name a line, may name the classes. Where the folder has train/, the splits are as in ImageFolder; so is
+  /// `least_side`.
+  explicit TarImages(const std::filesystem::path& source, Split split = Split::train, int least_side = 0)
+      : least_side_(least_side) {
     namespace fs = std::filesystem;
     std::error_code ignored;
     fs::path folder = source.parent_path();
@@ -184,7 +186,7 @@ class TarImages {
     const Sample& sample = samples_[static_cast<std::size_t>(i)];
     const auto& archive = archives_[sample.archive];
     return decode_image(read_bytes(archive, sample.entry.offset, sample.entry.size),
-                        archive.string() + ": " + sample.entry.path);
+                        archive.string() + ": " + sample.entry.path, least_side_);
   }
   [[nodiscard]] int label(long i) const { return samples_[static_cast<std::size_t>(i)].label; }
   [[nodiscard]] std::vector<std::string> classes() const { return classes_; }
@@ -263,6 +265,7 @@ class TarImages {
     while (static_cast<int>(classes_.size()) <= most) classes_.push_back(std::to_string(classes_.size()));
   }
 
+  int least_side_;
   std::vector<std::filesystem::path> archives_;
   std::vector<Sample> samples_;
   std::vector<std::string> classes_;
