@@ -1,6 +1,7 @@
 // The place of the CUDA backend: tensors, expressions and the tape compile with nvcc for a backend of a few lines, and
 // their plans run in kernels. The program compares a few numbers where there is a device.
 #include <vitral/autodiff/record.hpp>
+#include <vitral/backend/cuda/pinned.hpp>
 #include <vitral/tensor/evaluate.hpp>
 
 #include <cmath>
@@ -176,6 +177,11 @@ int main() {
   using namespace cuda_test;
   int devices = 0;
   if (cudaGetDeviceCount(&devices) != cudaSuccess || devices == 0) return std::puts("skipped: no CUDA device"), 77;
+  vitral::cuda::use_pinned_memory();
+  vitral::HostVector<float> batch(1000);
+  cudaPointerAttributes attributes{};
+  if (cudaPointerGetAttributes(&attributes, batch.data()) != cudaSuccess || attributes.type != cudaMemoryTypeHost)
+    return std::puts("a batch does not lie in page-locked memory"), 1;
   const bool right[] = {runs<float>(1e-6), runs<double>(1e-12), runs<bf16>(2e-2)};
   return right[0] && right[1] && right[2] ? 0 : 1;
 }

@@ -4,6 +4,7 @@
 #include <vitral/data/loader.hpp>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <set>
 #include <thread>
@@ -271,6 +272,31 @@ TEST_CASE("the time that next waits is accounted for, and small when the batches
   Batch batch;
   CHECK(ahead.next(batch));
   CHECK(ahead.wait_seconds() < 0.2);
+}
+
+TEST_CASE("batches lie in the host memory of a backend, which a whole epoch takes from it only once") {
+  static std::atomic<long> taken, released;
+  taken = released = 0;
+  const HostMemory before = host_memory;
+  host_memory = {[](std::size_t bytes) {
+                   ++taken;
+                   return ::operator new(bytes);
+                 },
+                 [](void* memory) {
+                   ++released;
+                   ::operator delete(memory);
+                 }};
+  {
+    Loader data = loader(400, {.batch = 8, .workers = 2});
+    Batch batch;
+    data.start(0);
+    while (data.next(batch)) {
+    }
+    CHECK(taken > 0);
+    CHECK(taken <= 2 * (2 + 2 + 1));  // two views for each slot and for the caller's batch
+  }
+  CHECK(released == taken);
+  host_memory = before;
 }
 
 TEST_CASE("a loader is made from a data set and a recipe in one line") {

@@ -4,6 +4,7 @@
 
 #include <vitral/core/config.hpp>
 #include <vitral/core/error.hpp>
+#include <vitral/core/host_memory.hpp>
 #include <vitral/core/philox.hpp>
 #include <vitral/data/dataset.hpp>
 #include <vitral/data/views.hpp>
@@ -54,7 +55,7 @@ struct LoaderOptions {
 struct Batch {
   long epoch = 0;
   long index = 0;  ///< 0 ... batches() - 1
-  std::vector<std::vector<float>> views;
+  std::vector<HostVector<float>> views;
   std::vector<int> labels;
   int size = 0;  ///< pictures; less than asked for only in the last batch without drop_last
 };

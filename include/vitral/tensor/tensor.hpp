@@ -32,12 +32,16 @@ class Tensor {
     return Tensor(Buffer::of<B>(static_cast<std::size_t>(shape.size()) * sizeof(T)), shape);
   }
   /// From numbers on the host, row by row.
-  [[nodiscard]] static Tensor from(const std::vector<T>& values, const S& shape) {
+  template <class A>
+  [[nodiscard]] static Tensor from(const std::vector<T, A>& values, const S& shape) {
     check(static_cast<long>(values.size()) == shape.size(), "a tensor of shape ", shape, " was given ",
           values.size(), " values");
     Tensor out = uninitialized(shape);
     B::copy_from_host(values.data(), out.data(), shape.size());
     return out;
+  }
+  [[nodiscard]] static Tensor from(std::initializer_list<T> values, const S& shape) {
+    return from(std::vector<T>(values), shape);
   }
   /// The same memory under another shape; the number of elements is the caller's duty.
   Tensor(Buffer buffer, const S& shape) : buffer_(std::move(buffer)), shape_(shape) {}
