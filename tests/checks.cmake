@@ -90,18 +90,18 @@ foreach(way IN ITEMS find_package add_subdirectory fetch_content)
               "${CMAKE_CXX_COMPILER}" "${CMAKE_GENERATOR}")
 endforeach()
 
-# The headers that will be shared with CUDA, under nvcc where there is one.
+# CUDA, under nvcc where there is one: compiled for two generations, run where there is a device.
 set(cuda_default OFF)
 if(VITRAL_NVCC)
   set(cuda_default ON)
 endif()
-option(VITRAL_CUDA_TESTS "Compile the CUDA test with nvcc" ${cuda_default})
+option(VITRAL_CUDA_TESTS "Compile the CUDA tests with nvcc" ${cuda_default})
 if(VITRAL_CUDA_TESTS)
   set(nvcc "${VITRAL_NVCC}")
 endif()
-foreach(architecture IN ITEMS sm_80 sm_90)
-  vitral_test(cuda.${architecture} COMMAND bash "${CMAKE_CURRENT_SOURCE_DIR}/cuda/check.sh" "${nvcc}" ${architecture}
-              "${PROJECT_SOURCE_DIR}/include" "${CMAKE_CURRENT_SOURCE_DIR}/cuda/compile_test.cu"
+foreach(source IN ITEMS expressions conformance training)
+  vitral_test(cuda.${source} COMMAND bash "${CMAKE_CURRENT_SOURCE_DIR}/cuda/check.sh" "${nvcc}"
+              "${PROJECT_SOURCE_DIR}/include" "${CMAKE_CURRENT_SOURCE_DIR}/cuda/${source}_test.cu"
               "${CMAKE_CURRENT_BINARY_DIR}")
 endforeach()
 

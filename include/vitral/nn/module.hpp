@@ -9,9 +9,18 @@
 
 namespace vitral::inline VITRAL_ABI {
 
+namespace detail {
+
+/// A function for `visit` that does nothing. (nvcc takes no lambda in a concept.)
+struct VisitNothing {
+  void operator()(std::string_view, auto&) const {}
+};
+
+}  // namespace detail
+
 /// A module offers `static void visit(auto& self, auto&& f)`, which calls f(name, member) for each member.
 template <class M>
-concept Module = requires(M& m) { M::visit(m, [](const auto&, auto&) {}); };
+concept Module = requires(M& m) { M::visit(m, detail::VisitNothing{}); };
 
 /// Evaluation mode: running statistics, nothing dropped.
 struct Evaluation {};

@@ -16,9 +16,9 @@ struct Matrix {
 
   VITRAL_HD constexpr T& operator()(long i, long j) const { return data[i * row_stride + j * col_stride]; }
 
-  VITRAL_HD constexpr operator Matrix<const T>() const
-    requires(!std::is_const_v<T>)
-  {
+  template <class U>
+    requires(!std::is_const_v<T> && std::is_same_v<U, const T>)
+  VITRAL_HD constexpr operator Matrix<U>() const {
     return {data, rows, cols, row_stride, col_stride};
   }
 };
@@ -52,9 +52,9 @@ struct MatrixBatch {
     return {first.data + i * stride, first.rows, first.cols, first.row_stride, first.col_stride};
   }
 
-  VITRAL_HD constexpr operator MatrixBatch<const T>() const
-    requires(!std::is_const_v<T>)
-  {
+  template <class U>
+    requires(!std::is_const_v<T> && std::is_same_v<U, const T>)
+  VITRAL_HD constexpr operator MatrixBatch<U>() const {
     return {first, count, stride};
   }
 };

@@ -1,0 +1,262 @@
+// Matrix products by cuBLASLt, with the bias in the same pass and the choice of an algorithm remembered for each shape.
+// GELU and ReLU follow in a pass of our own: cuBLASLt's GELU is the tanh approximation, ours is exact.
+#pragma once
+
+#include <vitral/backend/cuda/launch.hpp>
+#include <vitral/core/bf16.hpp>
+#include <vitral/core/math.hpp>
+#include <vitral/tensor/matrix.hpp>
+
+#include <cublasLt.h>
+
+#include <compare>
+#include <map>
+#include <memory>
+#include <type_traits>
+
+namespace vitral::inline VITRAL_ABI::cuda {
+
+/// How float operands are multiplied: as they are, or rounded to TF32 (10 fraction bits) on tensor cores.
+enum class FloatProducts { exact, tf32 };
+
+namespace detail {
+
+inline void require(cublasStatus_t status, const char* call) {
+  if (status != CUBLAS_STATUS_SUCCESS) [[unlikely]]
+    fail("cuBLASLt: ", call, ": ", cublasLtGetStatusString(status));
+}
+
+template <class T>
+inline constexpr cudaDataType_t type_of = std::is_same_v<T, double>  ? CUDA_R_64F
+                                          : std::is_same_v<T, float> ? CUDA_R_32F
+                                                                     : CUDA_R_16BF;
+
+template <class T>
+bool has_dense_rows(const Matrix<T>& m) {
+  return (m.col_stride == 1 || m.cols == 1) && (m.row_stride >= m.cols || m.rows == 1);
+}
+template <class T>
+bool has_dense_cols(const Matrix<T>& m) {
+  return (m.row_stride == 1 || m.rows == 1) && (m.col_stride >= m.rows || m.cols == 1);
+}
+
+/// What decides a product. cuBLASLt counts columns first, so that C [m, n] by rows is C^T [n, m] to it, and C^T = B^T A^T.
+struct ProductKey {
+  long m, n, k, batch;
+  bool a_transposed, b_transposed;  // whether its columns are dense
+  long a_stride, b_stride, c_stride, a_batch, b_batch, c_batch;
+  int input, output, compute, bias;
+  bool accumulate;
+  auto operator<=>(const ProductKey&) const = default;
+};
+
+template <class Handle, cublasStatus_t (*Destroy)(Handle)>
+struct Destroyer {
+  using pointer = Handle;
+  void operator()(Handle handle) const { Destroy(handle); }
+};
+using Operation = std::unique_ptr<void, Destroyer<cublasLtMatmulDesc_t, cublasLtMatmulDescDestroy>>;
+using Layout = std::unique_ptr<void, Destroyer<cublasLtMatrixLayout_t, cublasLtMatrixLayoutDestroy>>;
+using Preference = std::unique_ptr<void, Destroyer<cublasLtMatmulPreference_t, cublasLtMatmulPreferenceDestroy>>;
+
+/// A product that is ready to run.
+struct Product {
+  Operation operation;
+  Layout first, second, result;  // B, A and C
+  cublasLtMatmulAlgo_t algorithm;
+};
+
+class Products {
+ public:
+  static Products& instance() {
+    static Products& products = *new Products;  // never destroyed: the driver may be gone before it
+    return products;
+  }
+
+  template <class S>
+  void run(const ProductKey& key, const void* a, const void* b, void* c, const void* bias) {
+    auto found = products_.find(key);
+    if (found == products_.end()) found = products_.emplace(key, make(key)).first;
+    Product& p = found->second;
+    if (bias)
+      require(cublasLtMatmulDescSetAttribute(p.operation.get(), CUBLASLT_MATMUL_DESC_BIAS_POINTER, &bias, sizeof bias),
+              "bias");
+    const S alpha = 1, beta = key.accumulate ? 1 : 0;
+    require(cublasLtMatmul(handle_, p.operation.get(), &alpha, b, p.first.get(), a, p.second.get(), &beta, c,
+                           p.result.get(), c, p.result.get(), &p.algorithm, workspace_, workspace_bytes, stream()),
+            "cublasLtMatmul");
+  }
+
+ private:
+  static constexpr std::size_t workspace_bytes = 32 << 20;
+
+  Products() {
+    require(cublasLtCreate(&handle_), "cublasLtCreate");
+    workspace_ = allocate(workspace_bytes);
+  }
+
+  static Layout layout(int type, long rows, long cols, long stride, long batch, long batch_stride) {
+    cublasLtMatrixLayout_t made = nullptr;
+    require(cublasLtMatrixLayoutCreate(&made, static_cast<cudaDataType_t>(type), static_cast<std::uint64_t>(rows),
+                                       static_cast<std::uint64_t>(cols), stride),
+            "cublasLtMatrixLayoutCreate");
+    Layout owner(made);
+    const auto count = static_cast<std::int32_t>(batch);
+    const std::int64_t step = batch_stride;
+    require(cublasLtMatrixLayoutSetAttribute(made, CUBLASLT_MATRIX_LAYOUT_BATCH_COUNT, &count, sizeof count), "batch");
+    require(cublasLtMatrixLayoutSetAttribute(made, CUBLASLT_MATRIX_LAYOUT_STRIDED_BATCH_OFFSET, &step, sizeof step),
+            "batch stride");
+    return owner;
+  }
+
+  Product make(const ProductKey& key) {
+    Product p;
+    cublasLtMatmulDesc_t operation = nullptr;
+    const auto scale = key.compute == CUBLAS_COMPUTE_64F ? CUDA_R_64F : CUDA_R_32F;
+    require(cublasLtMatmulDescCreate(&operation, static_cast<cublasComputeType_t>(key.compute), scale),
+            "cublasLtMatmulDescCreate");
+    p.operation.reset(operation);
+    const auto set = [&](cublasLtMatmulDescAttributes_t what, const auto& value) {
+      require(cublasLtMatmulDescSetAttribute(operation, what, &value, sizeof value), "cublasLtMatmulDescSetAttribute");
+    };
+    // The first operand is B: its dense rows are dense columns of B^T, which needs no transposition.
+    set(CUBLASLT_MATMUL_DESC_TRANSA, key.b_transposed ? CUBLAS_OP_T : CUBLAS_OP_N);
+    set(CUBLASLT_MATMUL_DESC_TRANSB, key.a_transposed ? CUBLAS_OP_T : CUBLAS_OP_N);
+    if (key.bias >= 0) {
+      set(CUBLASLT_MATMUL_DESC_EPILOGUE, CUBLASLT_EPILOGUE_BIAS);
+      set(CUBLASLT_MATMUL_DESC_BIAS_DATA_TYPE, static_cast<std::int32_t>(key.bias));
+    }
+    p.first = key.b_transposed ? layout(key.input, key.k, key.n, key.b_stride, key.batch, key.b_batch)
+                               : layout(key.input, key.n, key.k, key.b_stride, key.batch, key.b_batch);
+    p.second = key.a_transposed ? layout(key.input, key.m, key.k, key.a_stride, key.batch, key.a_batch)
+                                : layout(key.input, key.k, key.m, key.a_stride, key.batch, key.a_batch);
+    p.result = layout(key.output, key.n, key.m, key.c_stride, key.batch, key.c_batch);
+
+    cublasLtMatmulPreference_t made = nullptr;
+    require(cublasLtMatmulPreferenceCreate(&made), "cublasLtMatmulPreferenceCreate");
+    const Preference preference(made);
+    require(cublasLtMatmulPreferenceSetAttribute(made, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, &workspace_bytes,
+                                                 sizeof workspace_bytes),
+            "workspace");
+    cublasLtMatmulHeuristicResult_t best{};
+    int count = 0;
+    require(cublasLtMatmulAlgoGetHeuristic(handle_, operation, p.first.get(), p.second.get(), p.result.get(),
+                                           p.result.get(), made, 1, &best, &count),
+            "cublasLtMatmulAlgoGetHeuristic");
+    check(count > 0, "cuBLASLt: no algorithm for [", key.m, ", ", key.k, "] x [", key.k, ", ", key.n, "]");
+    p.algorithm = best.algo;
+    return p;
+  }
+
+  cublasLtHandle_t handle_ = nullptr;
+  void* workspace_ = nullptr;
+  std::map<ProductKey, Product> products_;
+};
+
+/// c = activation(c + bias), keeping c + bias in `pre`; bias may be null.
+template <Activation activation, class C>
+__global__ void finish_kernel(Matrix<C> c, C* pre, const compute_t<C>* bias) {
+  using P = compute_t<C>;
+  const long step = static_cast<long>(gridDim.x) * blockDim.x, size = c.rows * c.cols;
+  for (long i = static_cast<long>(blockIdx.x) * blockDim.x + threadIdx.x; i < size; i += step) {
+    const long row = i / c.cols, col = i % c.cols, at = row * c.row_stride + col;
+    P value = static_cast<P>(c.data[at]);
+    if (bias) value += bias[col];
+    if (pre) pre[at] = value;
+    if constexpr (activation == Activation::relu) value = value > P(0) ? value : P(0);
+    if constexpr (activation == Activation::gelu) value = math::gelu(value);
+    c.data[at] = value;
+  }
+}
+template <class C>
+void finish(const Matrix<C>& c, C* pre, const compute_t<C>* bias, Activation activation) {
+  const auto kernel = activation == Activation::gelu   ? &finish_kernel<Activation::gelu, C>
+                      : activation == Activation::relu ? &finish_kernel<Activation::relu, C>
+                                                       : &finish_kernel<Activation::none, C>;
+  launch("matmul's epilogue", kernel, grid_for(c.rows * c.cols), block_threads, 0, c, pre, bias);
+}
+
+template <class From, class To>
+__global__ void pack_kernel(Matrix<const From> from, To* to) {
+  const long step = static_cast<long>(gridDim.x) * blockDim.x, size = from.rows * from.cols;
+  for (long i = static_cast<long>(blockIdx.x) * blockDim.x + threadIdx.x; i < size; i += step)
+    to[i] = static_cast<compute_t<To>>(from(i / from.cols, i % from.cols));
+}
+
+/// Copies a matrix of any strides to dense rows, as another type where asked for.
+template <class To, class From>
+void pack_rows(const Matrix<const From>& from, To* to) {
+  launch("packing a matrix", &pack_kernel<From, To>, grid_for(from.rows * from.cols), block_threads, 0, from, to);
+}
+
+}  // namespace detail
+
+/// For each i: C[i] = A[i] B[i], or C[i] += A[i] B[i], then the epilogue (of a single product). Strides, shapes and
+/// errors as in backend/backend.hpp.
+template <FloatProducts products, class T, class C>
+void batched_matmul(MatrixBatch<const T> a, MatrixBatch<const T> b, MatrixBatch<C> c, bool accumulate,
+                    const Epilogue<C>& epilogue = {}) {
+  using S = std::conditional_t<std::is_same_v<T, double>, double, float>;
+  const long m = c.first.rows, n = c.first.cols, k = a.first.cols;
+  check(a.first.rows == m && b.first.cols == n && b.first.rows == k && a.count == c.count && b.count == c.count,
+        "matmul: cannot multiply ", a.count, " x [", a.first.rows, ", ", a.first.cols, "] by ", b.count, " x [",
+        b.first.rows, ", ", b.first.cols, "] into ", c.count, " x [", m, ", ", n, "]");
+  if (m == 0 || n == 0 || c.count == 0) return;
+  if (!detail::has_dense_rows(c.first)) {
+    check(detail::has_dense_cols(c.first) && epilogue.empty(), "matmul: the output's strides (", c.first.row_stride,
+          ", ", c.first.col_stride, ") must be those of dense rows, or of dense columns without an epilogue");
+    return batched_matmul<products, T, C>({transposed(b.first), b.count, b.stride},
+                                          {transposed(a.first), a.count, a.stride},
+                                          {transposed(c.first), c.count, c.stride}, accumulate);
+  }
+  const auto readable = [](const Matrix<const T>& x) { return detail::has_dense_rows(x) || detail::has_dense_cols(x); };
+  if (!readable(a.first) || !readable(b.first)) {
+    const Scratch<T> a_copy(readable(a.first) ? 0 : m * k), b_copy(readable(b.first) ? 0 : k * n);
+    for (long i = 0; i < c.count; ++i) {
+      const auto packed = [&](const Matrix<const T>& x, const Scratch<T>& copy) -> Matrix<const T> {
+        if (readable(x)) return x;
+        detail::pack_rows(x, copy.data());
+        return row_major<const T>(copy.data(), x.rows, x.cols);
+      };
+      batched_matmul<products, T, C>({packed(a[i], a_copy), 1, 0}, {packed(b[i], b_copy), 1, 0}, {c[i], 1, 0},
+                                     accumulate, epilogue);
+    }
+    return;
+  }
+  check(c.count == 1 || epilogue.empty(), "matmul: a batch of products takes no epilogue on this device");
+  if (k == 0) {
+    if (!accumulate)
+      for (long i = 0; i < c.count; ++i)
+        require(cudaMemset2DAsync(c[i].data, static_cast<std::size_t>(c.first.row_stride) * sizeof(C), 0,
+                                  static_cast<std::size_t>(n) * sizeof(C), static_cast<std::size_t>(m), stream()),
+                "cudaMemset2DAsync");
+    if (!epilogue.empty()) detail::finish(c.first, epilogue.pre, epilogue.bias, epilogue.activation);
+    return;
+  }
+  // cuBLASLt adds a bias of the result's type; the masters of a bf16 layer are floats, and double has no epilogue.
+  constexpr bool bias_in_product = !std::is_same_v<T, double>;
+  const bool in_product = bias_in_product && epilogue.bias;
+  const Scratch<C> bias_copy(in_product && std::is_same_v<C, bf16> ? n : 0);
+  const void* bias = in_product ? epilogue.bias : nullptr;
+  if constexpr (std::is_same_v<C, bf16>)
+    if (in_product) {
+      detail::pack_rows(row_major<const float>(epilogue.bias, 1, n), bias_copy.data());
+      bias = bias_copy.data();
+    }
+  const auto dense_cols = [](const Matrix<const T>& x) { return !detail::has_dense_rows(x); };
+  const auto stride = [](const auto& x, bool by_cols) {
+    return by_cols ? std::max(x.col_stride, x.rows) : std::max(x.row_stride, x.cols);
+  };
+  const int compute = std::is_same_v<T, double>  ? CUBLAS_COMPUTE_64F
+                      : std::is_same_v<T, float> && products == FloatProducts::tf32 ? CUBLAS_COMPUTE_32F_FAST_TF32
+                                                                                    : CUBLAS_COMPUTE_32F;
+  const bool a_cols = dense_cols(a.first), b_cols = dense_cols(b.first);
+  const detail::ProductKey key{m, n, k, c.count, a_cols, b_cols, stride(a.first, a_cols), stride(b.first, b_cols),
+                               stride(c.first, false), a.stride, b.stride, c.stride, detail::type_of<T>,
+                               detail::type_of<C>, compute, in_product ? detail::type_of<C> : -1, accumulate};
+  detail::Products::instance().run<S>(key, a.first.data, b.first.data, c.first.data, bias);
+  if (epilogue.pre || epilogue.activation != Activation::none || (epilogue.bias && !in_product))
+    detail::finish(c.first, epilogue.pre, in_product ? nullptr : epilogue.bias, epilogue.activation);
+}
+
+}  // namespace vitral::inline VITRAL_ABI::cuda

@@ -1,0 +1,186 @@
+// LayerNorm over rows and BatchNorm over columns, forward and backward; see backend/backend.hpp for what each does.
+#pragma once
+
+#include <vitral/backend/cuda/reduce.hpp>
+#include <vitral/backend/cuda/rows.hpp>
+
+namespace vitral::inline VITRAL_ABI::cuda {
+
+namespace detail {
+
+template <class T>
+__global__ void layer_norm_rows(const T* x, const compute_t<T>* gamma, const compute_t<T>* beta, T* y,
+                                compute_t<T>* mean, compute_t<T>* rstd, long cols, double eps) {
+  using P = compute_t<T>;
+  const long at = blockIdx.x * cols;
+  const P centre = sum_over<P>(cols, [=](long j) { return load(x, at + j); }) / static_cast<P>(cols);
+  const P squares = sum_over<P>(cols, [=](long j) {
+    const P d = load(x, at + j) - centre;
+    return d * d;
+  });
+  const P scale = P(1) / ::sqrt(squares / static_cast<P>(cols) + static_cast<P>(eps));
+  if (threadIdx.x == 0) {
+    if (mean) mean[blockIdx.x] = centre;
+    if (rstd) rstd[blockIdx.x] = scale;
+  }
+  for_cols(cols, [&](long j) {
+    P value = (load(x, at + j) - centre) * scale;
+    if (gamma) value *= gamma[j];
+    if (beta) value += beta[j];
+    y[at + j] = value;
+  });
+}
+
+template <class T>
+__global__ void layer_norm_rows_backward(const T* x, const compute_t<T>* gamma, const compute_t<T>* mean,
+                                         const compute_t<T>* rstd, const T* dy, T* dx, bool add, long cols) {
+  using P = compute_t<T>;
+  const long at = blockIdx.x * cols;
+  const P centre = mean[blockIdx.x], scale = rstd[blockIdx.x];
+  const auto g = [=](long j) { return load(dy, at + j) * (gamma ? gamma[j] : P(1)); };
+  const auto normal = [=](long j) { return (load(x, at + j) - centre) * scale; };
+  const P mean_g = sum_over<P>(cols, g) / static_cast<P>(cols);
+  const P mean_dot = sum_over<P>(cols, [=](long j) { return g(j) * normal(j); }) / static_cast<P>(cols);
+  for_cols(cols, [&](long j) { put(dx, at + j, scale * (g(j) - mean_g - normal(j) * mean_dot), add); });
+}
+
+/// partial [2, parts, cols]: the shares of dgamma and dbeta that a part of the rows has.
+template <class T>
+__global__ void layer_norm_columns(const T* x, const compute_t<T>* mean, const compute_t<T>* rstd, const T* dy,
+                                   long rows, long cols, compute_t<T>* partial) {
+  using P = compute_t<T>;
+  const long column = static_cast<long>(blockIdx.x) * blockDim.x + threadIdx.x, part = blockIdx.y, parts = gridDim.y;
+  if (column >= cols) return;
+  P gamma_sum{}, beta_sum{};
+  for (long i = rows * part / parts; i < rows * (part + 1) / parts; ++i) {
+    const P up = load(dy, i * cols + column);
+    gamma_sum += up * ((load(x, i * cols + column) - mean[i]) * rstd[i]);
+    beta_sum += up;
+  }
+  partial[part * cols + column] = gamma_sum;
+  partial[(parts + part) * cols + column] = beta_sum;
+}
+
+/// Threads of a BatchNorm block: 32 columns side by side, each in 8 interleaved sets of rows.
+constexpr int norm_columns = 32, norm_lanes = 8;
+
+/// The sum over the rows of value(row) for this thread's column, known to all of its lanes.
+template <class F>
+__device__ double column_sum(long rows, F value) {
+  __shared__ double partial[norm_lanes][norm_columns];
+  double sum = 0;
+  for (long i = threadIdx.y; i < rows; i += norm_lanes) sum += value(i);
+  __syncthreads();  // the sum before this one may still be read
+  partial[threadIdx.y][threadIdx.x] = sum;
+  __syncthreads();
+  sum = 0;
+  for (int lane = 0; lane < norm_lanes; ++lane) sum += partial[lane][threadIdx.x];
+  return sum;
+}
+
+template <class T>
+__global__ void batch_norm_columns(const T* x, const compute_t<T>* gamma, const compute_t<T>* beta, T* y,
+                                   compute_t<T>* mean, compute_t<T>* rstd, compute_t<T>* running_mean,
+                                   compute_t<T>* running_var, double momentum, double eps, long rows, long cols) {
+  using P = compute_t<T>;
+  const long c = static_cast<long>(blockIdx.x) * norm_columns + threadIdx.x;
+  const bool inside = c < cols;  // all threads take part in the sums
+  const auto at = [=](long i) { return inside ? static_cast<double>(load(x, i * cols + c)) : 0.0; };
+  const double count = static_cast<double>(rows), centre = column_sum(rows, at) / count;
+  const double squares = column_sum(rows, [=](long i) { return (at(i) - centre) * (at(i) - centre); });
+  if (!inside) return;
+  const P factor = static_cast<P>(1.0 / ::sqrt(squares / count + eps)), middle = static_cast<P>(centre);
+  if (threadIdx.y == 0) {
+    mean[c] = middle;
+    rstd[c] = factor;
+    const auto follow = [=](P& running, double batch) {
+      running = static_cast<P>((1.0 - momentum) * static_cast<double>(running) + momentum * batch);
+    };
+    if (running_mean) follow(running_mean[c], centre);
+    if (running_var) follow(running_var[c], squares / (count - 1.0));
+  }
+  const P scale = gamma ? factor * gamma[c] : factor, shift = beta ? beta[c] : P(0);
+  for (long i = threadIdx.y; i < rows; i += norm_lanes)
+    y[i * cols + c] = (load(x, i * cols + c) - middle) * scale + shift;
+}
+
+template <class T>
+__global__ void batch_norm_columns_backward(const T* x, const compute_t<T>* gamma, const compute_t<T>* mean,
+                                            const compute_t<T>* rstd, const T* dy, T* dx, bool add_dx,
+                                            compute_t<T>* dgamma, bool add_dgamma, compute_t<T>* dbeta, bool add_dbeta,
+                                            long rows, long cols) {
+  using P = compute_t<T>;
+  const long c = static_cast<long>(blockIdx.x) * norm_columns + threadIdx.x;
+  const bool inside = c < cols;
+  const P centre = inside ? mean[c] : P(0), factor = inside ? rstd[c] : P(0);
+  const auto up = [=](long i) { return inside ? load(dy, i * cols + c) : P(0); };
+  const auto normal = [=](long i) { return inside ? (load(x, i * cols + c) - centre) * factor : P(0); };
+  const double sum = column_sum(rows, [=](long i) { return static_cast<double>(up(i)); });
+  const double dot = column_sum(rows, [=](long i) { return static_cast<double>(up(i) * normal(i)); });
+  if (!inside) return;
+  if (threadIdx.y == 0) {
+    if (dgamma) dgamma[c] = static_cast<P>(dot) + (add_dgamma ? dgamma[c] : P(0));
+    if (dbeta) dbeta[c] = static_cast<P>(sum) + (add_dbeta ? dbeta[c] : P(0));
+  }
+  if (!dx) return;
+  const P scale = gamma ? factor * gamma[c] : factor;
+  const P mean_g = static_cast<P>(sum / static_cast<double>(rows));
+  const P mean_dot = static_cast<P>(dot / static_cast<double>(rows));
+  for (long i = threadIdx.y; i < rows; i += norm_lanes)
+    put(dx, i * cols + c, scale * (up(i) - mean_g - normal(i) * mean_dot), add_dx);
+}
+
+}  // namespace detail
+
+template <class T>
+void layer_norm_forward(const T* x, const compute_t<T>* gamma, const compute_t<T>* beta, T* y, compute_t<T>* mean,
+                        compute_t<T>* rstd, long rows, long cols, double eps) {
+  detail::launch_rows("layer_norm", &detail::layer_norm_rows<T>, rows, cols, x, gamma, beta, y, mean, rstd, cols, eps);
+}
+
+template <class T>
+void layer_norm_backward(const T* x, const compute_t<T>* gamma, const compute_t<T>* mean, const compute_t<T>* rstd,
+                         const T* dy, T* dx, bool add_dx, compute_t<T>* dgamma, bool add_dgamma, compute_t<T>* dbeta,
+                         bool add_dbeta, long rows, long cols) {
+  using P = compute_t<T>;
+  if (dgamma || dbeta) {  // before dx, which may take dy's place
+    const int parts = detail::parts_of(cols, rows);
+    const Scratch<P> partial(2L * parts * cols);
+    const auto blocks = static_cast<unsigned>((cols + block_threads - 1) / block_threads);
+    launch("layer_norm backward", &detail::layer_norm_columns<T>, dim3(blocks, static_cast<unsigned>(parts)),
+           block_threads, 0, x, mean, rstd, dy, rows, cols, partial.data());
+    const auto join = [&](const P* from, P* to, bool add) {
+      if (to) launch("layer_norm backward", &detail::join_parts<P, P>, blocks, block_threads, 0, from, parts, cols, 1.0,
+                     add, to);
+    };
+    join(partial.data(), dgamma, add_dgamma);
+    join(partial.data() + static_cast<long>(parts) * cols, dbeta, add_dbeta);
+  }
+  if (dx)
+    detail::launch_rows("layer_norm backward", &detail::layer_norm_rows_backward<T>, rows, cols, x, gamma, mean, rstd,
+                        dy, dx, add_dx, cols);
+}
+
+template <class T>
+void batch_norm_forward(const T* x, const compute_t<T>* gamma, const compute_t<T>* beta, T* y, compute_t<T>* mean,
+                        compute_t<T>* rstd, compute_t<T>* running_mean, compute_t<T>* running_var, double momentum,
+                        double eps, long rows, long cols) {
+  check(rows >= 2, "batch_norm: training needs 2 or more rows to normalise over, not ", rows,
+        "; use a larger batch or evaluation mode");
+  launch("batch_norm", &detail::batch_norm_columns<T>,
+         static_cast<unsigned>((cols + detail::norm_columns - 1) / detail::norm_columns),
+         dim3(detail::norm_columns, detail::norm_lanes), 0, x, gamma, beta, y, mean, rstd, running_mean, running_var,
+         momentum, eps, rows, cols);
+}
+
+template <class T>
+void batch_norm_backward(const T* x, const compute_t<T>* gamma, const compute_t<T>* mean, const compute_t<T>* rstd,
+                         const T* dy, T* dx, bool add_dx, compute_t<T>* dgamma, bool add_dgamma, compute_t<T>* dbeta,
+                         bool add_dbeta, long rows, long cols) {
+  launch("batch_norm backward", &detail::batch_norm_columns_backward<T>,
+         static_cast<unsigned>((cols + detail::norm_columns - 1) / detail::norm_columns),
+         dim3(detail::norm_columns, detail::norm_lanes), 0, x, gamma, mean, rstd, dy, dx, add_dx, dgamma, add_dgamma,
+         dbeta, add_dbeta, rows, cols);
+}
+
+}  // namespace vitral::inline VITRAL_ABI::cuda

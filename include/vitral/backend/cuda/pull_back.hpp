@@ -1,0 +1,193 @@
+// The backward pass of a fused expression: kernels re-read the leaves, recompute the intermediates in registers and push
+// the result's gradient down. Leaves as large as the result are written by one kernel; the gradient of each broadcast
+// leaf is a sum that a kernel of its own forms in a fixed order, recomputing rather than storing what it sums.
+#pragma once
+
+#include <vitral/backend/cuda/reduce.hpp>
+
+namespace vitral::inline VITRAL_ABI::cuda {
+
+namespace detail {
+
+/// Calls f(target) for the target of each leaf that may want a gradient.
+template <class F>
+void for_each_target(NoGradient&, F&&) {}
+template <class T, int R, class F>
+void for_each_target(GradientPlan<T, R>& target, F&& f) {
+  f(target);
+}
+template <class F>
+void for_each_target(Pack<>&, F&&) {}
+template <class H, class... T, class F>
+void for_each_target(Pack<H, T...>& targets, F&& f) {
+  for_each_target(targets.head, f);
+  for_each_target(targets.tail, f);
+}
+
+/// Where push leaves a leaf's gradient: in its place, or in the sum of the one leaf that a kernel is about.
+struct InPlace {
+  template <class T, int R, class C>
+  __device__ void operator()(const GradientPlan<T, R>& target, C g, const long* index, int axes) const {
+    T& to = target.data[offset_of(target.stride, index, axes)];
+    using P = compute_t<T>;
+    const P rounded = static_cast<P>(g);
+    to = target.add ? static_cast<P>(to) + rounded : rounded;
+  }
+};
+template <class S>
+struct IntoSum {
+  S* sum;
+  template <class T, int R, class C>
+  __device__ void operator()(const GradientPlan<T, R>&, C g, const long*, int) const {
+    *sum += static_cast<S>(g);
+  }
+};
+
+template <class Plan, class C, class Sink>
+__device__ void push(const Plan&, const NoGradient&, C, const long*, int, const Sink&) {}
+template <class Plan, class T, int R, class C, class Sink>
+__device__ void push(const Plan&, const GradientPlan<T, R>& target, C g, const long* index, int axes,
+                     const Sink& sink) {
+  if (target.data) sink(target, g, index, axes);
+}
+template <class Op, class... P, class... G, class C, class Sink>
+__device__ void push(const NodePlan<Op, P...>& plan, const Pack<G...>& targets, C g, const long* index, int axes,
+                     const Sink& sink);
+
+template <class Op, class... P, class... G, class C, class Sink, int... I>
+__device__ void push_arguments(const NodePlan<Op, P...>& plan, const Pack<G...>& targets, C g, const long* index,
+                               int axes, const Sink& sink, std::integer_sequence<int, I...>) {
+  using A = joint_compute<decltype(value_at(get<I>(plan.args), index, axes))...>;
+  const auto y = value_at(plan, index, axes);
+  const auto parts = Op::pull(g, y, static_cast<A>(value_at(get<I>(plan.args), index, axes))...);
+  (push(get<I>(plan.args), get<I>(targets), get<I>(parts), index, axes, sink), ...);
+}
+template <class Op, class... P, class... G, class C, class Sink>
+__device__ void push(const NodePlan<Op, P...>& plan, const Pack<G...>& targets, C g, const long* index, int axes,
+                     const Sink& sink) {
+  push_arguments(plan, targets, g, index, axes, sink, std::make_integer_sequence<int, sizeof...(P)>{});
+}
+
+template <int R, class Plan, class Targets, class T>
+__global__ void pull_elements(Space<R> space, Plan plan, Targets targets, const T* upstream) {
+  using C = value_of<Plan>;
+  const long step = static_cast<long>(gridDim.x) * blockDim.x;
+  for (long i = static_cast<long>(blockIdx.x) * blockDim.x + threadIdx.x; i < space.size; i += step) {
+    long index[R];
+    index_at(space, i, index);
+    push(plan, targets, static_cast<C>(static_cast<compute_t<T>>(upstream[i])), index, space.axes, InPlace{});
+  }
+}
+
+/// The space seen from a broadcast leaf: first the axes that it has, then those it is summed over.
+template <int R>
+struct Folded {
+  Space<R> kept, summed;    // sub-spaces, in the order of the axes
+  int kept_axis[R], summed_axis[R];
+  long position_stride[R];  // of the result's axes
+};
+
+template <int R>
+Folded<R> fold(const Space<R>& space, const long (&stride)[R]) {
+  Folded<R> f{};
+  f.kept.size = f.summed.size = 1;
+  long next = 1;
+  for (int i = space.axes - 1; i >= 0; --i) {
+    f.position_stride[i] = next;
+    next *= space.extent[i];
+  }
+  for (int i = 0; i < space.axes; ++i) {
+    Space<R>& to = stride[i] != 0 ? f.kept : f.summed;
+    (stride[i] != 0 ? f.kept_axis : f.summed_axis)[to.axes] = i;
+    to.extent[to.axes++] = space.extent[i];
+    to.size *= space.extent[i];
+  }
+  for (Space<R>* s : {&f.kept, &f.summed})
+    if (s->axes == 0) s->axes = 1, s->extent[0] = 1;
+  return f;
+}
+
+/// The sum's share of one summand.
+template <class S, int R, class Plan, class Targets, class T>
+__device__ void add_summand(S& sum, const Folded<R>& f, long kept, long summed, int axes, const Plan& plan,
+                            const Targets& targets, const T* upstream) {
+  long index[R] = {}, part[R];
+  index_at(f.kept, kept, part);
+  if (f.kept.size > 1)
+    for (int i = 0; i < f.kept.axes; ++i) index[f.kept_axis[i]] = part[i];
+  index_at(f.summed, summed, part);
+  if (f.summed.size > 1)
+    for (int i = 0; i < f.summed.axes; ++i) index[f.summed_axis[i]] = part[i];
+  const long position = offset_of(f.position_stride, index, axes);
+  using C = value_of<Plan>;
+  push(plan, targets, static_cast<C>(static_cast<compute_t<T>>(upstream[position])), index, axes, IntoSum<S>{&sum});
+}
+
+/// partial [parts, kept.size]. `wide`: a thread for each kept element; else a block.
+template <class S, bool wide, int R, class Plan, class Targets, class T>
+__global__ void pull_sum(Folded<R> f, int axes, Plan plan, Targets targets, const T* upstream, int parts, S* partial) {
+  const long part = blockIdx.y;
+  const long first = f.summed.size * part / parts, last = f.summed.size * (part + 1) / parts;
+  S sum{};
+  if constexpr (wide) {
+    const long kept = static_cast<long>(blockIdx.x) * blockDim.x + threadIdx.x;
+    if (kept >= f.kept.size) return;
+    for (long k = first; k < last; ++k) add_summand(sum, f, kept, k, axes, plan, targets, upstream);
+    partial[part * f.kept.size + kept] = sum;
+  } else {
+    for (long k = first + threadIdx.x; k < last; k += blockDim.x)
+      add_summand(sum, f, blockIdx.x, k, axes, plan, targets, upstream);
+    sum = block_reduce(sum, Add{});
+    if (threadIdx.x == 0) partial[part * f.kept.size + blockIdx.x] = sum;
+  }
+}
+
+/// `targets` holds the one broadcast leaf that `leaf` is.
+template <int R, class Plan, class Targets, class T, class L>
+void pull_broadcast(const Space<R>& space, const Plan& plan, const Targets& targets, const GradientPlan<L, R>& leaf,
+                    const T* upstream) {
+  using S = compute_t<T>;
+  const Folded<R> f = fold(space, leaf.stride);
+  // Where the last axis is the leaf's own, neighbouring threads read neighbouring elements.
+  const bool wide = leaf.stride[space.axes - 1] != 0 && f.kept.size >= 32;
+  const int parts = parts_of(wide ? f.kept.size : f.kept.size * block_threads, f.summed.size);
+  const Scratch<S> partial(parts * f.kept.size);
+  const auto blocks = static_cast<unsigned>(wide ? (f.kept.size + block_threads - 1) / block_threads : f.kept.size);
+  launch("pull_back", wide ? &pull_sum<S, true, R, Plan, Targets, T> : &pull_sum<S, false, R, Plan, Targets, T>,
+         dim3(blocks, static_cast<unsigned>(parts)), block_threads, 0, f, space.axes, plan, targets, upstream, parts,
+         partial.data());
+  launch("pull_back", &join_parts<S, L>, static_cast<unsigned>((f.kept.size + block_threads - 1) / block_threads),
+         block_threads, 0, static_cast<const S*>(partial.data()), parts, f.kept.size, 1.0, leaf.add, leaf.data);
+}
+
+}  // namespace detail
+
+/// For each leaf with a target: gradient (=|+=) sum over its broadcast axes of upstream * d result / d leaf.
+template <int R, class Plan, class Targets, class T>
+void pull_back(const Space<R>& space, const Plan& plan, const Targets& targets, const T* upstream) {
+  static_assert(fits_a_launch<Space<R>, Plan, Targets, detail::Folded<R>>,
+                "vitral: this expression is too large for one kernel; eval a part of it");
+  Targets whole = targets;
+  bool any = false;
+  int leaves = 0;
+  detail::for_each_target(whole, [&](auto& leaf) {
+    ++leaves;
+    if (leaf.reduced) leaf.data = nullptr;
+    any = any || leaf.data;
+  });
+  if (any && space.size > 0)
+    launch("pull_back", &detail::pull_elements<R, Plan, Targets, T>, grid_for(space.size), block_threads, 0, space,
+           plan, whole, upstream);
+  for (int which = 0; which < leaves; ++which) {
+    Targets one = targets;
+    int at = 0;
+    detail::for_each_target(one, [&](auto& leaf) {
+      if (at++ != which || !leaf.reduced) leaf.data = nullptr;
+    });
+    detail::for_each_target(one, [&](const auto& leaf) {
+      if (leaf.data) detail::pull_broadcast(space, plan, one, leaf, upstream);
+    });
+  }
+}
+
+}  // namespace vitral::inline VITRAL_ABI::cuda
