@@ -1,11 +1,11 @@
 // Runs element-wise plans: one kernel that strides over the result, for one result or for several at once.
 #pragma once
 
+#include <vitral/backend/cuda/index.hpp>
 #include <vitral/backend/cuda/launch.hpp>
 #include <vitral/core/pack.hpp>
 #include <vitral/tensor/plan.hpp>
 
-#include <climits>
 #include <type_traits>
 
 namespace vitral::inline VITRAL_ABI::cuda {
@@ -13,26 +13,6 @@ namespace vitral::inline VITRAL_ABI::cuda {
 /// Kernels take 4 KiB of arguments.
 template <class... A>
 inline constexpr bool fits_a_launch = (std::is_trivially_copyable_v<A> && ...) && (sizeof(A) + ... + 0) <= 4000;
-
-/// The index of the element that stands at `position` in row-major order.
-template <int R>
-VITRAL_HD void index_at(const Space<R>& space, long position, long (&index)[R]) {
-  if (space.size <= INT_MAX) {  // 32-bit division is several times as fast
-    auto rest = static_cast<unsigned>(position);
-    for (int i = space.axes - 1; i > 0; --i) {
-      const auto extent = static_cast<unsigned>(space.extent[i]);
-      index[i] = rest % extent;
-      rest /= extent;
-    }
-    index[0] = rest;
-    return;
-  }
-  for (int i = space.axes - 1; i > 0; --i) {
-    index[i] = position % space.extent[i];
-    position /= space.extent[i];
-  }
-  index[0] = position;
-}
 
 template <class Plan, class T>
 struct Target {

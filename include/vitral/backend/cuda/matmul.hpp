@@ -10,6 +10,7 @@
 #include <cublasLt.h>
 
 #include <compare>
+#include <cstdint>
 #include <map>
 #include <memory>
 #include <type_traits>
@@ -31,6 +32,14 @@ inline constexpr cudaDataType_t type_of = std::is_same_v<T, double>  ? CUDA_R_64
                                           : std::is_same_v<T, float> ? CUDA_R_32F
                                                                      : CUDA_R_16BF;
 
+/// What all matrices of a batch are aligned to, up to 256 bytes: algorithms with wide loads ask for it.
+template <class T>
+unsigned alignment_of(const MatrixBatch<T>& batch) {
+  auto bits = reinterpret_cast<std::uintptr_t>(batch.first.data) | 256;
+  if (batch.count > 1) bits |= static_cast<std::uintptr_t>(batch.stride) * sizeof(T);
+  return static_cast<unsigned>(bits & (~bits + 1));
+}
+
 template <class T>
 bool has_dense_rows(const Matrix<T>& m) {
   return (m.col_stride == 1 || m.cols == 1) && (m.row_stride >= m.cols || m.rows == 1);
@@ -46,6 +55,7 @@ struct ProductKey {
   bool a_transposed, b_transposed;  // whether its columns are dense
   long a_stride, b_stride, c_stride, a_batch, b_batch, c_batch;
   int input, output, compute, bias;
+  unsigned a_alignment, b_alignment, c_alignment;  // of the addresses, in bytes
   bool accumulate;
   auto operator<=>(const ProductKey&) const = default;
 };
@@ -138,6 +148,13 @@ class Products {
     require(cublasLtMatmulPreferenceSetAttribute(made, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, &workspace_bytes,
                                                  sizeof workspace_bytes),
             "workspace");
+    const auto aligned = [&](cublasLtMatmulPreferenceAttributes_t what, std::uint32_t bytes) {
+      require(cublasLtMatmulPreferenceSetAttribute(made, what, &bytes, sizeof bytes), "alignment");
+    };
+    aligned(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, key.b_alignment);
+    aligned(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES, key.a_alignment);
+    aligned(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, key.c_alignment);
+    aligned(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES, key.c_alignment);
     cublasLtMatmulHeuristicResult_t best{};
     int count = 0;
     require(cublasLtMatmulAlgoGetHeuristic(handle_, operation, p.first.get(), p.second.get(), p.result.get(),
@@ -253,7 +270,8 @@ void batched_matmul(MatrixBatch<const T> a, MatrixBatch<const T> b, MatrixBatch<
   const bool a_cols = dense_cols(a.first), b_cols = dense_cols(b.first);
   const detail::ProductKey key{m, n, k, c.count, a_cols, b_cols, stride(a.first, a_cols), stride(b.first, b_cols),
                                stride(c.first, false), a.stride, b.stride, c.stride, detail::type_of<T>,
-                               detail::type_of<C>, compute, in_product ? detail::type_of<C> : -1, accumulate};
+                               detail::type_of<C>, compute, in_product ? detail::type_of<C> : -1,
+                               detail::alignment_of(a), detail::alignment_of(b), detail::alignment_of(c), accumulate};
   detail::Products::instance().run<S>(key, a.first.data, b.first.data, c.first.data, bias);
   if (epilogue.pre || epilogue.activation != Activation::none || (epilogue.bias && !in_product))
     detail::finish(c.first, epilogue.pre, in_product ? nullptr : epilogue.bias, epilogue.activation);

@@ -79,45 +79,12 @@ __global__ void pull_elements(Space<R> space, Plan plan, Targets targets, const 
   }
 }
 
-/// The space seen from a broadcast leaf: first the axes that it has, then those it is summed over.
-template <int R>
-struct Folded {
-  Space<R> kept, summed;    // sub-spaces, in the order of the axes
-  int kept_axis[R], summed_axis[R];
-  long position_stride[R];  // of the result's axes
-};
-
-template <int R>
-Folded<R> fold(const Space<R>& space, const long (&stride)[R]) {
-  Folded<R> f{};
-  f.kept.size = f.summed.size = 1;
-  long next = 1;
-  for (int i = space.axes - 1; i >= 0; --i) {
-    f.position_stride[i] = next;
-    next *= space.extent[i];
-  }
-  for (int i = 0; i < space.axes; ++i) {
-    Space<R>& to = stride[i] != 0 ? f.kept : f.summed;
-    (stride[i] != 0 ? f.kept_axis : f.summed_axis)[to.axes] = i;
-    to.extent[to.axes++] = space.extent[i];
-    to.size *= space.extent[i];
-  }
-  for (Space<R>* s : {&f.kept, &f.summed})
-    if (s->axes == 0) s->axes = 1, s->extent[0] = 1;
-  return f;
-}
-
 /// The sum's share of one summand.
 template <class S, int R, class Plan, class Targets, class T>
 __device__ void add_summand(S& sum, const Folded<R>& f, long kept, long summed, int axes, const Plan& plan,
                             const Targets& targets, const T* upstream) {
-  long index[R] = {}, part[R];
-  index_at(f.kept, kept, part);
-  if (f.kept.size > 1)
-    for (int i = 0; i < f.kept.axes; ++i) index[f.kept_axis[i]] = part[i];
-  index_at(f.summed, summed, part);
-  if (f.summed.size > 1)
-    for (int i = 0; i < f.summed.axes; ++i) index[f.summed_axis[i]] = part[i];
+  long index[R];
+  unfold(f, kept, summed, index);
   const long position = offset_of(f.position_stride, index, axes);
   using C = value_of<Plan>;
   push(plan, targets, static_cast<C>(static_cast<compute_t<T>>(upstream[position])), index, axes, IntoSum<S>{&sum});

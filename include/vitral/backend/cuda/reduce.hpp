@@ -55,12 +55,6 @@ __global__ void join_parts(const C* partial, int parts, long count, double scale
   out[i] = static_cast<compute_t<T>>(sum);
 }
 
-/// Parts into which n summands are cut where there are few results.
-inline int parts_of(long results, long n) {
-  const long enough = 132 * 8 * block_threads;  // threads that keep any present device busy; not its own count
-  return static_cast<int>(std::clamp(std::min(enough / std::max(results, 1l), n / 64), 1l, 256l));
-}
-
 template <class C, int R, class Plan, class T>
 __global__ void max_kernel(Space<R> space, Plan plan, Reduction r, T* out, int* places) {
   // A warp for each result; its lanes take every 32nd value, and of equal ones the first stands.
