@@ -37,3 +37,19 @@ function(vitral_program name)
   vitral_program_flags(${name})
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/bin")
 endfunction()
+
+# Compiles FILE, a .cu, for two generations of GPUs into TARGET. (Not by CMake's own CUDA language: the flags of the C++
+# sources are not nvcc's.)
+function(vitral_cuda_part target file)
+  set(object "${CMAKE_CURRENT_BINARY_DIR}/${file}.o")
+  add_custom_command(
+    OUTPUT "${object}"
+    COMMAND "${CUDAToolkit_NVCC_EXECUTABLE}" -std=c++20 -O2 -Werror all-warnings
+            -gencode arch=compute_80,code=sm_80 -gencode arch=compute_90,code=sm_90
+            "-I${PROJECT_SOURCE_DIR}/include" -MD -MF "${object}.d" -MT "${object}"
+            -c "${CMAKE_CURRENT_SOURCE_DIR}/${file}" -o "${object}"
+    DEPENDS "${file}" DEPFILE "${object}.d" COMMENT "Compiling ${file} with nvcc" VERBATIM)
+  target_sources(${target} PRIVATE "${object}")
+  target_compile_definitions(${target} PRIVATE VITRAL_HAS_CUDA)
+  target_link_libraries(${target} PRIVATE CUDA::cudart_static CUDA::cublasLt)
+endfunction()
