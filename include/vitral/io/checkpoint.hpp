@@ -56,9 +56,9 @@ void load_tensor(const SafetensorsFile& file, const std::string& name, const Ten
 template <class M>
 void load_module(const SafetensorsFile& file, M& module, const std::string& prefix = "") {
   M trial = clone_module(module);
-  for_each_tensor(trial, [&](const std::string& name, auto& member) { load_tensor(file, name, member.value); }, prefix);
-  for_each_tensor(
-      module, [&](const std::string& name, auto& member) { load_tensor(file, name, member.value); }, prefix);
+  const auto load = [&](const std::string& name, auto& member) { load_tensor(file, name, member.value); };
+  for_each_tensor(trial, load, prefix);
+  for_each_tensor(module, load, prefix);
 }
 
 }  // namespace vitral::inline VITRAL_ABI
