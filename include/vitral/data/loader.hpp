@@ -46,9 +46,10 @@ struct LoaderOptions {
   int ranks = 1;          ///< pictures that batch k of one process with `ranks` times the batch would hold
   long unreadable = 100;  ///< pictures that may turn out unreadable; each is replaced by the next one that is readable
   double patience = 30;   ///< seconds of waiting for a batch after which the log names what is being read
+  /// Where to say what was skipped and what is waited for, from several threads; empty: nowhere.
   std::function<void(const std::string&)> log = [](const std::string& line) {
     std::fprintf(stderr, "%s\n", line.c_str());
-  };  ///< called from one thread at a time
+  };
 };
 
 /// `views[k]` is [size, 3, extent, extent], of view k; the buffers go back and forth between loader and caller.
@@ -121,7 +122,7 @@ class LoaderState {
   LoaderState& operator=(const LoaderState&) = delete;
   ~LoaderState() { stop(); }
 
-  long batches() const { return options_.drop_last ? size_ / options_.batch : (size_ - 1) / options_.batch + 1; }
+  long batches() const { return options_.drop_last ? size_ / options_.batch : (size_ + options_.batch - 1) / options_.batch; }
 
   void start(long epoch, long first) {
     stop();
