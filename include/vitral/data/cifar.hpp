@@ -20,6 +20,13 @@ namespace detail {
 /// Records of `labels` label bytes, the last of which is the class, and the pixels of one picture.
 class CifarRecords {
  public:
+  [[nodiscard]] long size() const { return static_cast<long>(records_.size() / record()); }
+  [[nodiscard]] int label(long i) const { return records_[static_cast<std::size_t>(i) * record() + labels_ - 1]; }
+  [[nodiscard]] Image image(long i) const {
+    return image_from_planes(records_.data() + static_cast<std::size_t>(i) * record() + labels_, extent, extent);
+  }
+
+ protected:
   CifarRecords(int labels, int classes, std::string advice)
       : labels_(static_cast<std::size_t>(labels)), classes_(classes), advice_(std::move(advice)) {}
 
@@ -33,12 +40,6 @@ class CifarRecords {
       check(bytes[at + labels_ - 1] < classes_, path.string(), ": label ", int{bytes[at + labels_ - 1]}, " of record ",
             at / record(), ", expected 0 to ", classes_ - 1, "; is this the binary version of CIFAR-", classes_, "?");
     records_.insert(records_.end(), bytes.begin(), bytes.end());
-  }
-
-  [[nodiscard]] long size() const { return static_cast<long>(records_.size() / record()); }
-  [[nodiscard]] int label(long i) const { return records_[static_cast<std::size_t>(i) * record() + labels_ - 1]; }
-  [[nodiscard]] Image image(long i) const {
-    return image_from_planes(records_.data() + static_cast<std::size_t>(i) * record() + labels_, extent, extent);
   }
 
  private:
@@ -63,45 +64,34 @@ class CifarRecords {
 }  // namespace detail
 
 /// 32 x 32 colour photographs in ten classes; 50000 to train and 10000 to test in the published files.
-class Cifar10 {
- public:
+struct Cifar10 : detail::CifarRecords {
   /// Reads data_batch_1.bin to data_batch_5.bin, or test_batch.bin, from `folder` or its subfolder
   /// cifar-10-batches-bin. Throws Error if a file is missing or damaged.
   explicit Cifar10(const std::filesystem::path& folder, Split split = Split::train)
-      : records_(1, 10, "run `bash examples/fetch_cifar10.sh " + folder.string() + "`") {
+      : CifarRecords(1, 10, "run `bash examples/fetch_cifar10.sh " + folder.string() + "`") {
     refuse_unlabeled(split, "CIFAR-10");
     std::vector<std::string> names{"test_batch.bin"};
     if (split == Split::train)
       names = {"data_batch_1.bin", "data_batch_2.bin", "data_batch_3.bin", "data_batch_4.bin", "data_batch_5.bin"};
-    for (const std::string& name : names) records_.append(folder, "cifar-10-batches-bin", name);
+    for (const std::string& name : names) append(folder, "cifar-10-batches-bin", name);
   }
 
-  [[nodiscard]] long size() const { return records_.size(); }
-  [[nodiscard]] Image image(long i) const { return records_.image(i); }
-  [[nodiscard]] int label(long i) const { return records_.label(i); }
   [[nodiscard]] std::vector<std::string> classes() const {
     return {"airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"};
   }
   [[nodiscard]] std::string name() const { return "cifar10"; }
-
- private:
-  detail::CifarRecords records_;
 };
 
 /// 32 x 32 colour photographs in a hundred classes (the fine labels); 50000 to train and 10000 to test.
-class Cifar100 {
- public:
+struct Cifar100 : detail::CifarRecords {
   /// Reads train.bin or test.bin from `folder` or its subfolder cifar-100-binary. Throws Error if it is missing or
   /// damaged.
   explicit Cifar100(const std::filesystem::path& folder, Split split = Split::train)
-      : records_(2, 100, "get cifar-100-binary.tar.gz from the CIFAR-100 page and unpack it") {
+      : CifarRecords(2, 100, "get cifar-100-binary.tar.gz from the CIFAR-100 page and unpack it") {
     refuse_unlabeled(split, "CIFAR-100");
-    records_.append(folder, "cifar-100-binary", split == Split::train ? "train.bin" : "test.bin");
+    append(folder, "cifar-100-binary", split == Split::train ? "train.bin" : "test.bin");
   }
 
-  [[nodiscard]] long size() const { return records_.size(); }
-  [[nodiscard]] Image image(long i) const { return records_.image(i); }
-  [[nodiscard]] int label(long i) const { return records_.label(i); }
   [[nodiscard]] std::vector<std::string> classes() const {
     return {"apple",       "aquarium_fish", "baby",       "bear",       "beaver",       "bed",         "bee",
             "beetle",      "bicycle",       "bottle",     "bowl",       "boy",          "bridge",      "bus",
@@ -120,9 +110,6 @@ class Cifar100 {
             "woman",       "worm"};
   }
   [[nodiscard]] std::string name() const { return "cifar100"; }
-
- private:
-  detail::CifarRecords records_;
 };
 
 }  // namespace vitral::inline VITRAL_ABI

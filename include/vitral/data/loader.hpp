@@ -81,7 +81,8 @@ class Unreadable {
   /// Picture `which` failed with `message`; throws Error when it is one too many. Repeated failures count once.
   void note(std::uint32_t which, const std::string& message) {
     const std::lock_guard lock(mutex_);
-    const bool is_new = pictures_.insert(which).second;
+    // Workers that go on failing after the one too many do not change what is said about it.
+    const bool is_new = static_cast<long>(pictures_.size()) <= limit_ && pictures_.insert(which).second;
     const long count = static_cast<long>(pictures_.size());
     if (count > limit_)
       throw Error(limit_ == 0 ? message : join(message, " (unreadable image number ", count, "; at most ", limit_,

@@ -32,12 +32,9 @@ inline FileHandle open_file(const std::filesystem::path& path) {
   return file;
 }
 
-}  // namespace detail
-
-/// `count` bytes of a file from `offset` on; throws Error if there are fewer.
-[[nodiscard]] inline std::vector<std::uint8_t> read_bytes(const std::filesystem::path& path, std::uint64_t offset,
-                                                          std::size_t count) {
-  const detail::FileHandle file = detail::open_file(path);
+/// `count` bytes of an open file, whose path errors name.
+inline std::vector<std::uint8_t> read_from(const FileHandle& file, const std::filesystem::path& path,
+                                           std::uint64_t offset, std::size_t count) {
   std::vector<std::uint8_t> bytes(count);
   const bool found = ::fseeko(file.get(), static_cast<off_t>(offset), SEEK_SET) == 0;
   const std::size_t got = found ? std::fread(bytes.data(), 1, bytes.size(), file.get()) : 0;
@@ -45,13 +42,21 @@ inline FileHandle open_file(const std::filesystem::path& path) {
   return bytes;
 }
 
+}  // namespace detail
+
+/// `count` bytes of a file from `offset` on; throws Error if there are fewer.
+[[nodiscard]] inline std::vector<std::uint8_t> read_bytes(const std::filesystem::path& path, std::uint64_t offset,
+                                                          std::size_t count) {
+  return detail::read_from(detail::open_file(path), path, offset, count);
+}
+
 /// The content of a regular file; throws Error with the file's name and the system's reason.
 [[nodiscard]] inline std::vector<std::uint8_t> read_bytes(const std::filesystem::path& path) {
-  const detail::FileHandle file = detail::open_file(path);  // what is wrong with the file is said here
+  const detail::FileHandle file = detail::open_file(path);
   std::error_code ignored;
   const std::uintmax_t size = std::filesystem::file_size(path, ignored);
   check(!ignored, path.string(), ": cannot tell its size, expected a regular file");
-  return read_bytes(path, 0, size);
+  return detail::read_from(file, path, 0, size);
 }
 
 }  // namespace vitral::inline VITRAL_ABI

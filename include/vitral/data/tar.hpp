@@ -74,6 +74,10 @@ class TarReader {
     return false;
   }
 
+  [[nodiscard]] std::vector<std::uint8_t> content(const TarEntry& entry) const {
+    return detail::read_from(file_, name_, entry.offset, entry.size);
+  }
+
  private:
   using Header = std::array<std::uint8_t, 512>;
   static constexpr std::uint64_t no_size = UINT64_MAX;
@@ -220,17 +224,16 @@ class TarImages {
       if (here != key) finish();
       key = here;
       if (std::filesystem::path(entry.path).extension() == ".cls")
-        sample.label = read_label(archive, entry);
+        sample.label = read_label(reader, archives_[archive].string() + ": " + entry.path, entry);
       else if (has_picture_ending(entry.path) && sample.entry.path.empty())
         sample.entry = entry;
     }
     finish();
   }
 
-  int read_label(std::size_t archive, const TarEntry& entry) const {
-    const std::string name = archives_[archive].string() + ": " + entry.path;
+  static int read_label(const TarReader& reader, const std::string& name, const TarEntry& entry) {
     check(entry.size <= 64, name, ": a label of ", entry.size, " bytes, expected a number from 0 on");
-    const std::vector<std::uint8_t> bytes = read_bytes(archives_[archive], entry.offset, entry.size);
+    const std::vector<std::uint8_t> bytes = reader.content(entry);
     std::string text(bytes.begin(), bytes.end());
     while (!text.empty() && std::string_view(" \t\r\n").find(text.back()) != std::string_view::npos) text.pop_back();
     int label = -1;
