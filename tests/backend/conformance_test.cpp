@@ -1,8 +1,8 @@
-// What every backend has to do (backend/backend.hpp), against plain loops in double: the CPU's, or CUDA's where nvcc
-// compiles this file (tests/cuda/conformance_test.cu).
+// What every backend has to do (backend/backend.hpp), against plain loops in double: the CPU's, or CUDA's where
+// tests/cuda/conformance_test.cu includes this file.
 #include <vitral/autodiff/record.hpp>
 #include <vitral/backend/backend.hpp>
-#if defined(__CUDACC__)
+#if defined(VITRAL_TEST_CUDA)
 #include <vitral/backend/cuda/cuda.hpp>
 #else
 #include <vitral/backend/cpu/cpu.hpp>
@@ -26,7 +26,7 @@ struct On {
   using Backend_ = B;
   using Scalar = T;
 };
-#if defined(__CUDACC__)
+#if defined(VITRAL_TEST_CUDA)
 using All = std::tuple<On<Cuda, float>, On<Cuda, double>, On<Cuda, bf16>>;
 #else
 using All = std::tuple<On<Cpu, float>, On<Cpu, double>, On<Cpu, bf16>>;

@@ -1,5 +1,6 @@
 // The conformance test of backends, for CUDA. Skipped where there is no device.
 #define DOCTEST_CONFIG_IMPLEMENT
+#define VITRAL_TEST_CUDA
 #include "../backend/conformance_test.cpp"
 
 #include <cstdio>

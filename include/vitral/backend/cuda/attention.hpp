@@ -4,7 +4,8 @@
 #pragma once
 
 #include <vitral/backend/cuda/block_reduce.hpp>
-#include <vitral/backend/cuda/launch.hpp>
+#include <vitral/backend/cuda/instructions.hpp>
+#include <vitral/backend/cuda/memory.hpp>
 #include <vitral/core/bf16.hpp>
 #include <vitral/tensor/heads.hpp>
 
@@ -93,12 +94,6 @@ struct RowSums {
     }
   }
 };
-
-template <class P>
-__device__ P* dynamic_shared() {
-  extern __shared__ double shared_memory[];
-  return reinterpret_cast<P*>(shared_memory);
-}
 
 template <int Channels, class T>
 __global__ void attention_kernel(Heads<const T> q, Heads<const T> k, Heads<const T> v, Heads<T> out, compute_t<T>* lse,

@@ -3,6 +3,8 @@
 
 #include <vitral/core/config.hpp>
 
+#include <cuda_runtime.h>
+
 namespace vitral::inline VITRAL_ABI::cuda {
 
 struct Add {

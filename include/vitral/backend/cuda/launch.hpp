@@ -1,4 +1,4 @@
-// The stream on which all work is queued, errors of CUDA calls as exceptions, memory, and how kernels are launched.
+// The stream on which all work is queued, errors of CUDA calls as exceptions, and how kernels are launched.
 #pragma once
 
 #include <vitral/core/error.hpp>
@@ -35,59 +35,33 @@ struct Device {
     require(cudaDeviceGetAttribute(&multiprocessors, cudaDevAttrMultiProcessorCount, current),
             "cudaDeviceGetAttribute");
     require(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), "cudaStreamCreateWithFlags");
-    // Freed memory stays with the process: the next allocation is then no call to the driver.
-    cudaMemPool_t pool = nullptr;
-    require(cudaDeviceGetDefaultMemPool(&pool, current), "cudaDeviceGetDefaultMemPool");
-    unsigned long long everything = ~0ull;
-    require(cudaMemPoolSetAttribute(pool, cudaMemPoolAttrReleaseThreshold, &everything), "cudaMemPoolSetAttribute");
   }
 };
 
 inline cudaStream_t stream() { return Device::instance().stream; }
 
-[[nodiscard]] inline void* allocate(std::size_t bytes) {
-  void* memory = nullptr;
-  const cudaError_t status = cudaMallocAsync(&memory, std::max<std::size_t>(bytes, 1), stream());
-  if (status == cudaErrorMemoryAllocation) {
-    std::size_t free = 0, total = 0;
-    cudaMemGetInfo(&free, &total);
-    constexpr std::size_t mib = 1 << 20;
-    fail("CUDA: out of memory: ", bytes, " bytes were asked for; of the device's ", total / mib, " MiB, ",
-         (total - free) / mib, " are held and ", free / mib, " free; use a smaller batch or model");
-  }
-  require(status, "cudaMallocAsync");
-  return memory;
-}
-inline void deallocate(void* memory) { cudaFreeAsync(memory, stream()); }
-
-/// Memory for the length of a call; it is free for others as soon as the work queued meanwhile is done.
-template <class T>
-class Scratch {
- public:
-  explicit Scratch(long count) : data_(static_cast<T*>(allocate(static_cast<std::size_t>(count) * sizeof(T)))) {}
-  Scratch(const Scratch&) = delete;
-  Scratch& operator=(const Scratch&) = delete;
-  ~Scratch() { deallocate(data_); }
-  [[nodiscard]] T* data() const { return data_; }
-
- private:
-  T* data_;
-};
-
 inline constexpr int block_threads = 256;
+
+/// Blocks of `threads` that cover `count` elements, one a thread.
+[[nodiscard]] inline unsigned blocks_for(long count, int threads = block_threads) {
+  return static_cast<unsigned>((count + threads - 1) / threads);
+}
 
 /// Blocks for a kernel that strides over `count` elements: enough to fill the device, no more.
 [[nodiscard]] inline unsigned grid_for(long count) {
-  const long wanted = (count + block_threads - 1) / block_threads;
-  return static_cast<unsigned>(std::clamp(wanted, 1l, 16l * Device::instance().multiprocessors));
+  return std::clamp(blocks_for(count), 1u, 16u * static_cast<unsigned>(Device::instance().multiprocessors));
 }
 
 /// Queues a kernel; nothing to do is nothing queued.
 template <class... P, class... A>
 void launch(const char* name, void (*kernel)(P...), dim3 grid, dim3 block, std::size_t shared, const A&... arguments) {
   if (grid.x == 0 || grid.y == 0 || grid.z == 0) return;
-  kernel<<<grid, block, shared, stream()>>>(arguments...);
-  require(cudaGetLastError(), name);
+  cudaLaunchConfig_t config{};
+  config.gridDim = grid;
+  config.blockDim = block;
+  config.dynamicSmemBytes = shared;
+  config.stream = stream();
+  require(cudaLaunchKernelEx(&config, kernel, static_cast<P>(arguments)...), name);
 }
 
 /// Where kernels note an index or a target outside its range: looked at whenever the host waits for the device.

@@ -2,7 +2,7 @@
 // GELU and ReLU follow in a pass of our own: cuBLASLt's GELU is the tanh approximation, ours is exact.
 #pragma once
 
-#include <vitral/backend/cuda/launch.hpp>
+#include <vitral/backend/cuda/memory.hpp>
 #include <vitral/core/bf16.hpp>
 #include <vitral/core/math.hpp>
 #include <vitral/tensor/matrix.hpp>

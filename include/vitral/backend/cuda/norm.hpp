@@ -146,7 +146,7 @@ void layer_norm_backward(const T* x, const compute_t<T>* gamma, const compute_t<
   if (dgamma || dbeta) {  // before dx, which may take dy's place
     const int parts = detail::parts_of(cols, rows);
     const Scratch<P> partial(2L * parts * cols);
-    const auto blocks = static_cast<unsigned>((cols + block_threads - 1) / block_threads);
+    const auto blocks = blocks_for(cols);
     launch("layer_norm backward", &detail::layer_norm_columns<T>, dim3(blocks, static_cast<unsigned>(parts)),
            block_threads, 0, x, mean, rstd, dy, rows, cols, partial.data());
     const auto join = [&](const P* from, P* to, bool add) {
@@ -168,7 +168,7 @@ void batch_norm_forward(const T* x, const compute_t<T>* gamma, const compute_t<T
   check(rows >= 2, "batch_norm: training needs 2 or more rows to normalise over, not ", rows,
         "; use a larger batch or evaluation mode");
   launch("batch_norm", &detail::batch_norm_columns<T>,
-         static_cast<unsigned>((cols + detail::norm_columns - 1) / detail::norm_columns),
+         blocks_for(cols, detail::norm_columns),
          dim3(detail::norm_columns, detail::norm_lanes), 0, x, gamma, beta, y, mean, rstd, running_mean, running_var,
          momentum, eps, rows, cols);
 }
@@ -178,7 +178,7 @@ void batch_norm_backward(const T* x, const compute_t<T>* gamma, const compute_t<
                          const T* dy, T* dx, bool add_dx, compute_t<T>* dgamma, bool add_dgamma, compute_t<T>* dbeta,
                          bool add_dbeta, long rows, long cols) {
   launch("batch_norm backward", &detail::batch_norm_columns_backward<T>,
-         static_cast<unsigned>((cols + detail::norm_columns - 1) / detail::norm_columns),
+         blocks_for(cols, detail::norm_columns),
          dim3(detail::norm_columns, detail::norm_lanes), 0, x, gamma, mean, rstd, dy, dx, add_dx, dgamma, add_dgamma,
          dbeta, add_dbeta, rows, cols);
 }

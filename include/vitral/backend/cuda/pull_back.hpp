@@ -123,7 +123,7 @@ void pull_broadcast(const Space<R>& space, const Plan& plan, const Targets& targ
   launch("pull_back", wide ? &pull_sum<S, true, R, Plan, Targets, T> : &pull_sum<S, false, R, Plan, Targets, T>,
          dim3(blocks, static_cast<unsigned>(parts)), block_threads, 0, f, space.axes, plan, targets, upstream, parts,
          partial.data());
-  launch("pull_back", &join_parts<S, L>, static_cast<unsigned>((f.kept.size + block_threads - 1) / block_threads),
+  launch("pull_back", &join_parts<S, L>, blocks_for(f.kept.size),
          block_threads, 0, static_cast<const S*>(partial.data()), parts, f.kept.size, 1.0, leaf.add, leaf.data);
 }
 

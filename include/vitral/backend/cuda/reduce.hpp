@@ -4,6 +4,7 @@
 
 #include <vitral/backend/cuda/block_reduce.hpp>
 #include <vitral/backend/cuda/evaluate.hpp>
+#include <vitral/backend/cuda/memory.hpp>
 
 namespace vitral::inline VITRAL_ABI::cuda {
 
@@ -103,9 +104,9 @@ void reduce_sum(const Space<R>& space, const Plan& plan, Reduction r, double sca
            space, plan, r, parts, partial.data());
   else
     launch("reduce_sum", &detail::sum_columns<C, R, Plan>,
-           dim3(static_cast<unsigned>((whole + block_threads - 1) / block_threads), grid_y), block_threads, 0, space,
+           dim3(blocks_for(whole), grid_y), block_threads, 0, space,
            plan, r, parts, partial.data());
-  launch("reduce_sum", &detail::join_parts<C, T>, static_cast<unsigned>((whole + block_threads - 1) / block_threads),
+  launch("reduce_sum", &detail::join_parts<C, T>, blocks_for(whole),
          block_threads, 0, static_cast<const C*>(partial.data()), parts, whole, scale, false, out);
 }
 
@@ -115,7 +116,7 @@ void reduce_max(const Space<R>& space, const Plan& plan, Reduction r, T* out, in
   using C = detail::value_of<Plan>;
   const long whole = r.outer * r.inner;
   launch("reduce_max", &detail::max_kernel<C, R, Plan, T>,
-         static_cast<unsigned>((whole * 32 + block_threads - 1) / block_threads), block_threads, 0, space, plan, r, out,
+         blocks_for(whole * 32), block_threads, 0, space, plan, r, out,
          places);
 }
 

@@ -201,7 +201,7 @@ void gather_rows(const T* table, const int* index, T* out, long rows_out, long c
 }
 template <class T>
 void scatter_add_rows(const T* rows, const int* index, T* table, long rows_in, long cols, long table_rows) {
-  launch("scatter_add_rows", &detail::scatter_kernel<T>, static_cast<unsigned>((cols + 31) / 32), 32, 0, rows, index,
+  launch("scatter_add_rows", &detail::scatter_kernel<T>, blocks_for(cols, 32), 32, 0, rows, index,
          table, rows_in, cols, table_rows, Faults::instance().device());
 }
 

@@ -1,0 +1,153 @@
+// The part of cuBLASLt that Vitral uses, as plain loops: column-major matrices, transposition, batches and epilogues.
+#pragma once
+
+#include "cuda_runtime.h"
+
+enum cublasStatus_t { CUBLAS_STATUS_SUCCESS, CUBLAS_STATUS_NOT_SUPPORTED = 15 };
+enum cublasComputeType_t { CUBLAS_COMPUTE_32F = 68, CUBLAS_COMPUTE_64F = 70, CUBLAS_COMPUTE_32F_FAST_TF32 = 77 };
+enum cublasOperation_t { CUBLAS_OP_N, CUBLAS_OP_T };
+enum cublasLtEpilogue_t { CUBLASLT_EPILOGUE_DEFAULT = 1, CUBLASLT_EPILOGUE_BIAS = 4 };
+enum cublasLtMatmulDescAttributes_t {
+  CUBLASLT_MATMUL_DESC_TRANSA,
+  CUBLASLT_MATMUL_DESC_TRANSB,
+  CUBLASLT_MATMUL_DESC_EPILOGUE,
+  CUBLASLT_MATMUL_DESC_BIAS_POINTER,
+  CUBLASLT_MATMUL_DESC_BIAS_DATA_TYPE
+};
+enum cublasLtMatrixLayoutAttribute_t { CUBLASLT_MATRIX_LAYOUT_BATCH_COUNT, CUBLASLT_MATRIX_LAYOUT_STRIDED_BATCH_OFFSET };
+enum cublasLtMatmulPreferenceAttributes_t {
+  CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES,
+  CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES,
+  CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES,
+  CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES,
+  CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES
+};
+namespace on_host {
+struct Product {
+  bool transpose_a = false, transpose_b = false, bias = false;
+  const void* bias_data = nullptr;
+  cudaDataType_t bias_type = CUDA_R_32F;
+};
+struct Layout {
+  cudaDataType_t type;
+  std::uint64_t rows, cols;
+  std::int64_t stride;
+  std::int32_t count = 1;
+  std::int64_t step = 0;
+};
+struct Preference {};
+
+inline double read(const void* data, cudaDataType_t type, std::int64_t i) {
+  if (type == CUDA_R_64F) return static_cast<const double*>(data)[i];
+  if (type == CUDA_R_32F) return static_cast<double>(static_cast<const float*>(data)[i]);
+  const std::uint32_t bits = static_cast<std::uint32_t>(static_cast<const std::uint16_t*>(data)[i]) << 16;
+  float value;
+  std::memcpy(&value, &bits, sizeof value);
+  return static_cast<double>(value);
+}
+inline void write(void* data, cudaDataType_t type, std::int64_t i, double value) {
+  if (type == CUDA_R_64F) return void(static_cast<double*>(data)[i] = value);
+  const auto narrow = static_cast<float>(value);
+  if (type == CUDA_R_32F) return void(static_cast<float*>(data)[i] = narrow);
+  std::uint32_t bits;
+  std::memcpy(&bits, &narrow, sizeof bits);
+  static_cast<std::uint16_t*>(data)[i] = static_cast<std::uint16_t>((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
+}
+/// The matrix op(x) of a batch's member, column-major and in double.
+inline std::vector<double> unpack(const void* data, const Layout& x, bool transpose, std::int64_t member) {
+  std::vector<double> out(x.rows * x.cols);
+  for (std::uint64_t c = 0; c < x.cols; ++c)
+    for (std::uint64_t r = 0; r < x.rows; ++r)
+      out[transpose ? c + r * x.cols : r + c * x.rows] =
+          read(data, x.type, member * x.step + static_cast<std::int64_t>(c) * x.stride + static_cast<std::int64_t>(r));
+  return out;
+}
+}  // namespace on_host
+using cublasLtHandle_t = void*;
+using cublasLtMatmulDesc_t = on_host::Product*;
+using cublasLtMatrixLayout_t = on_host::Layout*;
+using cublasLtMatmulPreference_t = on_host::Preference*;
+struct cublasLtMatmulAlgo_t {};
+struct cublasLtMatmulHeuristicResult_t {
+  cublasLtMatmulAlgo_t algo;
+};
+inline const char* cublasLtGetStatusString(cublasStatus_t) { return "as the device of fibres reports it"; }
+inline cublasStatus_t cublasLtCreate(cublasLtHandle_t* handle) { return *handle = nullptr, CUBLAS_STATUS_SUCCESS; }
+inline cublasStatus_t cublasLtMatmulDescCreate(cublasLtMatmulDesc_t* made, cublasComputeType_t, cudaDataType_t) {
+  return *made = new on_host::Product, CUBLAS_STATUS_SUCCESS;
+}
+inline cublasStatus_t cublasLtMatmulDescDestroy(cublasLtMatmulDesc_t p) { return delete p, CUBLAS_STATUS_SUCCESS; }
+inline cublasStatus_t cublasLtMatmulDescSetAttribute(cublasLtMatmulDesc_t p, cublasLtMatmulDescAttributes_t what,
+                                                     const void* value, size_t) {
+  if (what == CUBLASLT_MATMUL_DESC_BIAS_POINTER) {
+    std::memcpy(&p->bias_data, value, sizeof p->bias_data);
+    return CUBLAS_STATUS_SUCCESS;
+  }
+  std::int32_t number;
+  std::memcpy(&number, value, sizeof number);
+  if (what == CUBLASLT_MATMUL_DESC_TRANSA) p->transpose_a = number == CUBLAS_OP_T;
+  if (what == CUBLASLT_MATMUL_DESC_TRANSB) p->transpose_b = number == CUBLAS_OP_T;
+  if (what == CUBLASLT_MATMUL_DESC_EPILOGUE) p->bias = number == CUBLASLT_EPILOGUE_BIAS;
+  if (what == CUBLASLT_MATMUL_DESC_BIAS_DATA_TYPE) p->bias_type = static_cast<cudaDataType_t>(number);
+  return CUBLAS_STATUS_SUCCESS;
+}
+inline cublasStatus_t cublasLtMatrixLayoutCreate(cublasLtMatrixLayout_t* made, cudaDataType_t type, std::uint64_t rows,
+                                                 std::uint64_t cols, std::int64_t stride) {
+  return *made = new on_host::Layout{type, rows, cols, stride}, CUBLAS_STATUS_SUCCESS;
+}
+inline cublasStatus_t cublasLtMatrixLayoutDestroy(cublasLtMatrixLayout_t x) { return delete x, CUBLAS_STATUS_SUCCESS; }
+inline cublasStatus_t cublasLtMatrixLayoutSetAttribute(cublasLtMatrixLayout_t x, cublasLtMatrixLayoutAttribute_t what,
+                                                       const void* value, size_t) {
+  if (what == CUBLASLT_MATRIX_LAYOUT_BATCH_COUNT) std::memcpy(&x->count, value, sizeof x->count);
+  if (what == CUBLASLT_MATRIX_LAYOUT_STRIDED_BATCH_OFFSET) std::memcpy(&x->step, value, sizeof x->step);
+  return CUBLAS_STATUS_SUCCESS;
+}
+inline cublasStatus_t cublasLtMatmulPreferenceCreate(cublasLtMatmulPreference_t* made) {
+  return *made = new on_host::Preference, CUBLAS_STATUS_SUCCESS;
+}
+inline cublasStatus_t cublasLtMatmulPreferenceDestroy(cublasLtMatmulPreference_t p) {
+  return delete p, CUBLAS_STATUS_SUCCESS;
+}
+inline cublasStatus_t cublasLtMatmulPreferenceSetAttribute(cublasLtMatmulPreference_t,
+                                                           cublasLtMatmulPreferenceAttributes_t, const void*, size_t) {
+  return CUBLAS_STATUS_SUCCESS;
+}
+inline cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t, cublasLtMatmulDesc_t, cublasLtMatrixLayout_t,
+                                                     cublasLtMatrixLayout_t, cublasLtMatrixLayout_t,
+                                                     cublasLtMatrixLayout_t, cublasLtMatmulPreference_t, int,
+                                                     cublasLtMatmulHeuristicResult_t*, int* count) {
+  return *count = 1, CUBLAS_STATUS_SUCCESS;
+}
+inline cublasStatus_t cublasLtMatmul(cublasLtHandle_t, cublasLtMatmulDesc_t operation, const void* alpha, const void* a,
+                                     cublasLtMatrixLayout_t a_layout, const void* b, cublasLtMatrixLayout_t b_layout,
+                                     const void* beta, const void*, cublasLtMatrixLayout_t, void* d,
+                                     cublasLtMatrixLayout_t d_layout, const cublasLtMatmulAlgo_t*, void*, size_t,
+                                     cudaStream_t) {
+  const on_host::Product p = *operation;
+  const on_host::Layout x = *a_layout, y = *b_layout, z = *d_layout;
+  const auto scalar = [&](const void* s) { return on_host::read(s, z.type == CUDA_R_64F ? CUDA_R_64F : CUDA_R_32F, 0); };
+  const double times = scalar(alpha), keep = scalar(beta);
+  const auto k = static_cast<size_t>(p.transpose_a ? x.rows : x.cols);
+  if ((p.transpose_a ? x.cols : x.rows) != z.rows || (p.transpose_b ? y.rows : y.cols) != z.cols ||
+      (p.transpose_b ? y.cols : y.rows) != k || x.count != z.count || y.count != z.count)
+    return CUBLAS_STATUS_NOT_SUPPORTED;
+  on_host::queue([=] {
+    std::vector<double> column(z.rows);
+    for (std::int64_t member = 0; member < z.count; ++member) {
+      const auto left = on_host::unpack(a, x, p.transpose_a, member), right = on_host::unpack(b, y, p.transpose_b, member);
+      for (std::uint64_t c = 0; c < z.cols; ++c) {
+        column.assign(z.rows, 0);
+        for (size_t i = 0; i < k; ++i)
+          for (std::uint64_t r = 0; r < z.rows; ++r) column[r] += left[r + i * z.rows] * right[i + c * k];
+        for (std::uint64_t r = 0; r < z.rows; ++r) {
+          const auto place = member * z.step + static_cast<std::int64_t>(c) * z.stride + static_cast<std::int64_t>(r);
+          double value = times * column[r];
+          if (keep != 0) value += keep * on_host::read(d, z.type, place);
+          if (p.bias) value += on_host::read(p.bias_data, p.bias_type, static_cast<std::int64_t>(r));
+          on_host::write(d, z.type, place, value);
+        }
+      }
+    }
+  });
+  return CUBLAS_STATUS_SUCCESS;
+}

@@ -1,0 +1,207 @@
+// The part of the CUDA runtime that Vitral uses, for a device of fibres (threads.hpp): memory is the host's, with guards
+// around it, work is done when it is queued, or kept by a graph while a stream is captured.
+#pragma once
+
+#include "threads.hpp"
+
+#include <functional>
+#include <map>
+#include <tuple>
+
+using std::size_t;
+
+enum cudaError_t {
+  cudaSuccess = 0,
+  cudaErrorInvalidValue = 1,
+  cudaErrorMemoryAllocation = 2,
+  cudaErrorStreamCaptureUnsupported = 900
+};
+enum cudaMemcpyKind { cudaMemcpyHostToHost, cudaMemcpyHostToDevice, cudaMemcpyDeviceToHost, cudaMemcpyDeviceToDevice };
+enum cudaMemoryType { cudaMemoryTypeUnregistered, cudaMemoryTypeHost, cudaMemoryTypeDevice };
+enum cudaDataType_t { CUDA_R_32F = 0, CUDA_R_64F = 1, CUDA_R_16BF = 14 };
+enum cudaDeviceAttr { cudaDevAttrMultiProcessorCount, cudaDevAttrMaxSharedMemoryPerBlockOptin };
+enum cudaFuncAttribute { cudaFuncAttributeMaxDynamicSharedMemorySize };
+enum cudaStreamCaptureMode { cudaStreamCaptureModeGlobal, cudaStreamCaptureModeThreadLocal, cudaStreamCaptureModeRelaxed };
+inline constexpr unsigned cudaStreamNonBlocking = 1, cudaHostAllocDefault = 0, cudaHostAllocMapped = 2;
+
+namespace on_host {
+using Work = std::function<void()>;
+struct Stream {
+  bool capturing = false;
+  std::vector<Work> captured;
+};
+struct Graph {
+  std::vector<Work> work;
+};
+inline Stream& stream() {
+  static Stream& only = *new Stream;
+  return only;
+}
+inline void queue(Work work) {
+  if (stream().capturing) return stream().captured.push_back(std::move(work));
+  work();
+}
+
+/// Memory of the device: new bytes are NaNs, and 64 bytes on either side are looked at when it is given back.
+constexpr size_t guard = 64, most_memory = size_t{4} << 30;
+constexpr unsigned char fresh = 0xff, guard_byte = 0xa5;
+struct Allocations {
+  std::map<char*, size_t> sizes;
+  size_t held = 0;
+};
+inline Allocations& allocations() {
+  static Allocations& all = *new Allocations;
+  return all;
+}
+inline std::map<const void*, size_t>& granted_shared() {
+  static auto& granted = *new std::map<const void*, size_t>;
+  return granted;
+}
+inline constexpr size_t shared_bytes = 227 << 10;
+/// A block's dynamic shared memory; what lies beyond the size asked for stays NaN and must.
+alignas(128) inline thread_local char shared[shared_bytes + guard];
+}  // namespace on_host
+
+using cudaStream_t = on_host::Stream*;
+using cudaGraph_t = on_host::Graph*;
+using cudaGraphExec_t = on_host::Graph*;
+
+inline const char* cudaGetErrorName(cudaError_t e) {
+  return e == cudaErrorMemoryAllocation ? "cudaErrorMemoryAllocation" : e == cudaSuccess ? "cudaSuccess" : "cudaError";
+}
+inline const char* cudaGetErrorString(cudaError_t) { return "as the device of fibres reports it"; }
+inline cudaError_t cudaGetDeviceCount(int* count) { return *count = 1, cudaSuccess; }
+inline cudaError_t cudaGetDevice(int* device) { return *device = 0, cudaSuccess; }
+inline cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr what, int) {
+  *value = what == cudaDevAttrMultiProcessorCount ? 2 : static_cast<int>(on_host::shared_bytes);
+  return cudaSuccess;
+}
+inline cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned) {
+  return *stream = &on_host::stream(), cudaSuccess;
+}
+inline cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
+  return stream->capturing ? cudaErrorStreamCaptureUnsupported : cudaSuccess;
+}
+inline cudaError_t cudaGetLastError() { return cudaSuccess; }
+
+// ---- memory
+inline cudaError_t cudaMalloc(void** memory, size_t bytes) {
+  using namespace on_host;
+  Allocations& all = allocations();
+  if (all.held + bytes > most_memory) return cudaErrorMemoryAllocation;
+  auto* const begin = static_cast<char*>(std::aligned_alloc(256, (bytes + 512 + 255) / 256 * 256));
+  std::memset(begin + 256 - guard, guard_byte, guard);
+  std::memset(begin + 256, fresh, bytes);
+  std::memset(begin + 256 + bytes, guard_byte, guard);
+  all.sizes[begin + 256] = bytes;
+  all.held += bytes;
+  *memory = begin + 256;
+  return cudaSuccess;
+}
+inline cudaError_t cudaFree(void* memory) {
+  using namespace on_host;
+  if (!memory) return cudaSuccess;
+  Allocations& all = allocations();
+  auto* const data = static_cast<char*>(memory);
+  const auto found = all.sizes.find(data);
+  if (found == all.sizes.end()) return cudaErrorInvalidValue;
+  for (size_t i = 0; i < guard; ++i)
+    if (static_cast<unsigned char>(data[i - guard]) != guard_byte ||
+        static_cast<unsigned char>(data[found->second + i]) != guard_byte)
+      broken("something was written beside an allocation");
+  all.held -= found->second;
+  all.sizes.erase(found);
+  std::free(data - 256);
+  return cudaSuccess;
+}
+inline cudaError_t cudaMemGetInfo(size_t* free, size_t* total) {
+  *total = on_host::most_memory;
+  *free = *total - on_host::allocations().held;
+  return cudaSuccess;
+}
+inline cudaError_t cudaHostAlloc(void** memory, size_t bytes, unsigned) {
+  *memory = std::aligned_alloc(256, (bytes + 255) / 256 * 256);
+  return cudaSuccess;
+}
+inline cudaError_t cudaFreeHost(void* memory) { return std::free(memory), cudaSuccess; }
+struct cudaPointerAttributes {
+  cudaMemoryType type;
+};
+inline cudaError_t cudaPointerGetAttributes(cudaPointerAttributes* out, const void*) {
+  return out->type = cudaMemoryTypeHost, cudaSuccess;  // a device of fibres has no other memory
+}
+inline cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpyKind, cudaStream_t) {
+  on_host::queue([=] { std::memmove(to, from, bytes); });
+  return cudaSuccess;
+}
+inline cudaError_t cudaMemset2DAsync(void* to, size_t pitch, int value, size_t width, size_t height, cudaStream_t) {
+  on_host::queue([=] {
+    for (size_t row = 0; row < height; ++row) std::memset(static_cast<char*>(to) + row * pitch, value, width);
+  });
+  return cudaSuccess;
+}
+
+// ---- kernels
+struct cudaLaunchConfig_t {
+  dim3 gridDim, blockDim;
+  size_t dynamicSmemBytes = 0;
+  cudaStream_t stream = nullptr;
+  void* attrs = nullptr;
+  unsigned numAttrs = 0;
+};
+template <class... P>
+cudaError_t cudaFuncSetAttribute(void (*kernel)(P...), cudaFuncAttribute, int bytes) {
+  if (static_cast<size_t>(bytes) > on_host::shared_bytes) return cudaErrorInvalidValue;
+  on_host::granted_shared()[reinterpret_cast<const void*>(kernel)] = static_cast<size_t>(bytes);
+  return cudaSuccess;
+}
+template <class... P, class... A>
+cudaError_t cudaLaunchKernelEx(const cudaLaunchConfig_t* config, void (*kernel)(P...), A&&... arguments) {
+  static_assert((std::is_trivially_copyable_v<P> && ...), "arguments are copied byte by byte");
+  static_assert((sizeof(P) + ... + 0) <= 32764, "a kernel takes 32,764 bytes of arguments");
+  const auto granted = on_host::granted_shared().find(reinterpret_cast<const void*>(kernel));
+  const size_t allowed = granted == on_host::granted_shared().end() ? 48 << 10 : granted->second;
+  if (config->dynamicSmemBytes > allowed || config->gridDim.y > 65535 || config->gridDim.z > 65535)
+    return cudaErrorInvalidValue;
+  on_host::queue([config = *config, kernel, arguments = std::tuple<P...>(arguments...)] {
+    auto body = [&] { std::apply(kernel, arguments); };
+    gridDim = config.gridDim;
+    blockDim = config.blockDim;
+    for (unsigned z = 0; z < gridDim.z; ++z)
+      for (unsigned y = 0; y < gridDim.y; ++y)
+        for (unsigned x = 0; x < gridDim.x; ++x) {
+          blockIdx = {x, y, z};
+          std::memset(on_host::shared, on_host::fresh, config.dynamicSmemBytes + on_host::guard);
+          on_host::Block::current().run(config.blockDim, body);
+          for (size_t i = 0; i < on_host::guard; ++i)
+            if (static_cast<unsigned char>(on_host::shared[config.dynamicSmemBytes + i]) != on_host::fresh)
+              on_host::broken("something was written behind the shared memory");
+        }
+  });
+  return cudaSuccess;
+}
+
+// ---- graphs
+inline cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode) {
+  stream->captured.clear();
+  return stream->capturing = true, cudaSuccess;
+}
+inline cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t* graph) {
+  stream->capturing = false;
+  *graph = new on_host::Graph{std::move(stream->captured)};
+  return cudaSuccess;
+}
+inline cudaError_t cudaGraphInstantiate(cudaGraphExec_t* exec, cudaGraph_t graph, unsigned long long = 0) {
+  return *exec = new on_host::Graph(*graph), cudaSuccess;
+}
+struct cudaGraphExecUpdateResultInfo {};
+inline cudaError_t cudaGraphExecUpdate(cudaGraphExec_t exec, cudaGraph_t graph, cudaGraphExecUpdateResultInfo*) {
+  if (exec->work.size() != graph->work.size()) return cudaErrorInvalidValue;
+  return *exec = *graph, cudaSuccess;
+}
+inline cudaError_t cudaGraphLaunch(cudaGraphExec_t exec, cudaStream_t) {
+  for (const on_host::Work& work : exec->work) work();
+  return cudaSuccess;
+}
+inline cudaError_t cudaGraphDestroy(cudaGraph_t graph) { return delete graph, cudaSuccess; }
+inline cudaError_t cudaGraphExecDestroy(cudaGraphExec_t exec) { return delete exec, cudaSuccess; }
