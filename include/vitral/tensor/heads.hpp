@@ -13,6 +13,12 @@ struct Heads {
   long batch_stride = 0, token_stride = 0, head_stride = 0;
 };
 
+/// Where the vectors of an image and head begin.
+template <class T>
+VITRAL_HD long offset_of_head(const Heads<T>& heads, int image, int head) {
+  return image * heads.batch_stride + head * heads.head_stride;
+}
+
 struct AttentionSize {
   int batch = 0, heads = 0, queries = 0, keys = 0, width = 0;  ///< width: channels of one head
   double scale = 1;                                              ///< of q k^T

@@ -23,6 +23,9 @@ struct dim3 {
   unsigned x = 1, y = 1, z = 1;
   dim3(unsigned x_ = 1, unsigned y_ = 1, unsigned z_ = 1) : x(x_), y(y_), z(z_) {}
 };
+struct alignas(16) uint4 {
+  unsigned x, y, z, w;
+};
 inline uint3 threadIdx, blockIdx;
 inline dim3 blockDim, gridDim;
 
@@ -59,14 +62,15 @@ class Block {
   /// Every lane gives `value` and gets that of the lane `from`.
   template <class T>
   T exchange(T value, int from) {
-    static_assert(std::is_trivially_copyable_v<T> && sizeof(T) <= 64);
-    Thread& self = threads_[at(running_)];
-    auto& slots = warps_[at(running_ / 32)].slot[self.exchanges++ % 2];
-    std::memcpy(slots[running_ % 32], &value, sizeof value);
-    wait(State::at_warp);
     T result;
-    std::memcpy(static_cast<void*>(&result), slots[from % 32], sizeof result);
+    std::memcpy(static_cast<void*>(&result), give(value)[from % 32], sizeof result);
     return result;
+  }
+  /// Every lane gives `value` and gets those of all.
+  template <class T>
+  void exchange_all(const T& value, T (&all)[32]) {
+    const auto& slots = give(value);
+    for (int lane = 0; lane < 32; ++lane) std::memcpy(static_cast<void*>(all + lane), slots[lane], sizeof value);
   }
   void warp_barrier() { wait(State::at_warp); }
   [[nodiscard]] int lane() const { return running_ % 32; }
@@ -88,6 +92,16 @@ class Block {
     char slot[2][32][64];  // of this exchange and the one before, which may still be read
   };
   static constexpr std::size_t stack_size = 64 << 10;
+
+  template <class T>
+  auto& give(const T& value) {
+    static_assert(std::is_trivially_copyable_v<T> && sizeof(T) <= 64);
+    Thread& self = threads_[at(running_)];
+    auto& slots = warps_[at(running_ / 32)].slot[self.exchanges++ % 2];
+    std::memcpy(slots[running_ % 32], &value, sizeof value);
+    wait(State::at_warp);
+    return slots;
+  }
 
   static std::size_t at(int i) { return static_cast<std::size_t>(i); }
 

@@ -1,15 +1,11 @@
-// Attention without a stored [queries, keys] matrix: blocks of 32 queries meet tiles of 32 keys in shared memory, with
+// Attention without a stored [queries, keys] matrix, for every type and width (attention_mma.hpp has bf16's own): blocks of 32 queries meet tiles of 32 keys in shared memory, with
 // the running softmax of Milakov and Gimelshein (arXiv 1805.02867) as FlashAttention uses it (Dao et al. 2022). The
 // backward pass forms the scores again; dq, and dk with dv, have a kernel each, so that nothing is added atomically.
 #pragma once
 
-#include <vitral/backend/cuda/block_reduce.hpp>
-#include <vitral/backend/cuda/instructions.hpp>
-#include <vitral/backend/cuda/memory.hpp>
-#include <vitral/core/bf16.hpp>
-#include <vitral/tensor/heads.hpp>
+#include <vitral/backend/cuda/attention_mma.hpp>
 
-#include <cmath>
+#include <type_traits>
 
 namespace vitral::inline VITRAL_ABI::cuda {
 
@@ -55,11 +51,6 @@ __device__ void load_tile(const SharedTile<P>& to, const Heads<const T>& from, l
     to(row, channel) =
         inside ? static_cast<P>(from.data[head_offset + (first + row) * from.token_stride + channel]) * factor : P(0);
   }
-}
-
-template <class T>
-__device__ long offset_of_head(const Heads<T>& heads, int b, int h) {
-  return b * heads.batch_stride + h * heads.head_stride;
 }
 
 template <class P>
@@ -216,8 +207,7 @@ __global__ void attention_backward_kernel(Heads<const T> q, Heads<const T> k, He
 template <class... A, class... B>
 void launch_tiles(const char* name, void (*kernel)(A...), int rows, const AttentionSize& size, std::size_t shared,
                   const B&... arguments) {
-  if (shared > 48 * 1024)
-    require(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(shared)), name);
+  allow_shared(name, kernel, shared);
   launch(name, kernel,
          dim3(static_cast<unsigned>((rows + tile - 1) / tile), static_cast<unsigned>(size.batch * size.heads)),
          32 * attention_warps, shared, arguments...);
@@ -243,6 +233,10 @@ void attention_forward(Heads<const T> q, Heads<const T> k, Heads<const T> v, Hea
                        const AttentionSize& size) {
   using P = compute_t<T>;
   check(size.keys > 0, "attention: there are no keys");
+  if constexpr (std::is_same_v<T, bf16>)
+    if (detail::suits_mma(size, q, k, v, out))
+      return size.width == 32 ? detail::launch_mma<32>(q, k, v, out, lse, size)
+                              : detail::launch_mma<64>(q, k, v, out, lse, size);
   detail::with_channels(size.width, [&](auto channels) {
     detail::launch_tiles("attention", &detail::attention_kernel<channels(), T>, size.queries, size,
                          detail::tiles_bytes<P>(3, 1, size.width), q, k, v, out, lse, size);
@@ -256,8 +250,14 @@ void attention_backward(Heads<const T> q, Heads<const T> k, Heads<const T> v, He
   using P = compute_t<T>;
   const long rows = static_cast<long>(size.batch) * size.heads * size.queries;
   const Scratch<P> delta(rows);
-  launch("attention backward", &detail::attention_delta<T>, static_cast<unsigned>((rows * 32 + 255) / 256),
-         block_threads, 0, out, dout, delta.data(), size);
+  launch("attention backward", &detail::attention_delta<T>, blocks_for(rows * 32), block_threads, 0, out, dout,
+         delta.data(), size);
+  if constexpr (std::is_same_v<T, bf16>)
+    if (detail::suits_mma(size, q, k, v, dout, dq, dk, dv)) {
+      const float* const kept = delta.data();
+      return size.width == 32 ? detail::launch_mma_backward<32>(q, k, v, lse, dout, kept, dq, dk, dv, add, size)
+                              : detail::launch_mma_backward<64>(q, k, v, lse, dout, kept, dq, dk, dv, add, size);
+    }
   detail::with_channels(size.width, [&](auto channels) {
     const std::size_t shared = detail::tiles_bytes<P>(4, 2, size.width);
     const P* const kept = delta.data();

@@ -1,7 +1,10 @@
-// What CUDA C++ has no words for: dynamic shared memory of any type.
+// What CUDA C++ has no words for: dynamic shared memory of any type, and products of small bf16 matrices by a warp on
+// tensor cores (PTX ISA, "Matrix multiply-accumulate operation using mma instruction", m16n8k16 and ldmatrix).
 #pragma once
 
-#include <vitral/core/config.hpp>
+#include <vitral/core/bf16.hpp>
+
+#include <cuda_runtime.h>
 
 namespace vitral::inline VITRAL_ABI::cuda {
 
@@ -10,6 +13,45 @@ template <class T>
 __device__ T* dynamic_shared() {
   extern __shared__ uint4 shared_memory[];
   return reinterpret_cast<T*>(shared_memory);
+}
+
+// Lane l holds, with g = l / 4 and t = l % 4, two neighbouring elements in each 32-bit register:
+// - of A [16, 16]: rows g, g + 8, g, g + 8 at columns 2t, 2t, 2t + 8, 2t + 8 and the next;
+// - of B [16, 8]: column g at rows 2t and 2t + 8 and the next;
+// - of C [16, 8], as floats: row g at columns 2t, 2t + 1, then row g + 8.
+
+/// c += a b.
+__device__ inline void multiply_add(float (&c)[4], const unsigned (&a)[4], unsigned b0, unsigned b1) {
+  asm volatile(
+      "mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, "
+      "{%0, %1, %2, %3};"
+      : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
+      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
+}
+
+/// Four matrices of 8 x 8 from shared memory: lane l names the 16 bytes of row l % 8 of matrix l / 8, and gets of each
+/// matrix the elements 2t and 2t + 1 of row g.
+__device__ inline void load_matrices(unsigned (&to)[4], const bf16* row) {
+  const auto address = static_cast<unsigned>(__cvta_generic_to_shared(row));
+  asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];"
+               : "=r"(to[0]), "=r"(to[1]), "=r"(to[2]), "=r"(to[3])
+               : "r"(address)
+               : "memory");
+}
+/// The same, but of each matrix the elements of column g in rows 2t and 2t + 1.
+__device__ inline void load_transposed(unsigned (&to)[4], const bf16* row) {
+  const auto address = static_cast<unsigned>(__cvta_generic_to_shared(row));
+  asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0, %1, %2, %3}, [%4];"
+               : "=r"(to[0]), "=r"(to[1]), "=r"(to[2]), "=r"(to[3])
+               : "r"(address)
+               : "memory");
+}
+
+/// Two values rounded to bf16 in one register.
+__device__ inline unsigned pair_of(float first, float second) {
+  unsigned both;
+  asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(both) : "f"(second), "f"(first));
+  return both;
 }
 
 }  // namespace vitral::inline VITRAL_ABI::cuda

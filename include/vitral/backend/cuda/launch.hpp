@@ -18,6 +18,7 @@ inline void require(cudaError_t status, const char* call) {
 /// What is asked about the device once.
 struct Device {
   int multiprocessors = 1;
+  std::size_t shared_bytes = 0;  ///< the most that a block may have
   cudaStream_t stream = nullptr;
 
   static const Device& instance() {
@@ -34,6 +35,9 @@ struct Device {
     require(cudaGetDevice(&current), "cudaGetDevice");
     require(cudaDeviceGetAttribute(&multiprocessors, cudaDevAttrMultiProcessorCount, current),
             "cudaDeviceGetAttribute");
+    int bytes = 0;
+    require(cudaDeviceGetAttribute(&bytes, cudaDevAttrMaxSharedMemoryPerBlockOptin, current), "cudaDeviceGetAttribute");
+    shared_bytes = static_cast<std::size_t>(bytes);
     require(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), "cudaStreamCreateWithFlags");
   }
 };
@@ -50,6 +54,15 @@ inline constexpr int block_threads = 256;
 /// Blocks for a kernel that strides over `count` elements: enough to fill the device, no more.
 [[nodiscard]] inline unsigned grid_for(long count) {
   return std::clamp(blocks_for(count), 1u, 16u * static_cast<unsigned>(Device::instance().multiprocessors));
+}
+
+/// Lets a kernel be launched with `bytes` of dynamic shared memory; beyond 48 KiB it has to be asked for.
+template <class... P>
+void allow_shared(const char* name, void (*kernel)(P...), std::size_t bytes) {
+  if (bytes <= 48 * 1024) return;
+  check(bytes <= Device::instance().shared_bytes, name, ": a block needs ", bytes,
+        " bytes of shared memory, and the device has ", Device::instance().shared_bytes);
+  require(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(bytes)), name);
 }
 
 /// Queues a kernel; nothing to do is nothing queued.

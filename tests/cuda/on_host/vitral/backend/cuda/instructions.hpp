@@ -1,7 +1,7 @@
-// backend/cuda/instructions.hpp for the device of fibres.
+// backend/cuda/instructions.hpp for the device of fibres: the lanes of a warp exchange what the instructions read.
 #pragma once
 
-#include <vitral/core/config.hpp>
+#include <vitral/core/bf16.hpp>
 
 #include <cuda_runtime.h>
 
@@ -10,6 +10,51 @@ namespace vitral::inline VITRAL_ABI::cuda {
 template <class T>
 T* dynamic_shared() {
   return reinterpret_cast<T*>(on_host::shared);
+}
+
+inline float half_of(unsigned both, int which) {
+  bf16 value;
+  value.bits = static_cast<std::uint16_t>(which ? both >> 16 : both);
+  return value;
+}
+
+inline void multiply_add(float (&c)[4], const unsigned (&a)[4], unsigned b0, unsigned b1) {
+  struct Registers {
+    unsigned a[4], b[2];
+  };
+  const Registers mine{{a[0], a[1], a[2], a[3]}, {b0, b1}};
+  on_host::Block& block = on_host::Block::current();
+  Registers all[32];
+  block.exchange_all(mine, all);
+  const int g = block.lane() / 4, t = block.lane() % 4;
+  for (int i = 0; i < 4; ++i) {
+    const int row = g + 8 * (i / 2), column = 2 * t + i % 2;
+    float sum = c[i];
+    for (int k = 0; k < 16; ++k) {
+      const Registers &left = all[row % 8 * 4 + k % 8 / 2], &right = all[column * 4 + k % 8 / 2];
+      sum += half_of(left.a[row / 8 + 2 * (k / 8)], k % 2) * half_of(right.b[k / 8], k % 2);
+    }
+    c[i] = sum;
+  }
+}
+
+inline void load_elements(unsigned (&to)[4], const bf16* row, bool transposed) {
+  if (reinterpret_cast<std::uintptr_t>(row) % 16 != 0) on_host::broken("ldmatrix needs addresses of 16 bytes");
+  on_host::Block& block = on_host::Block::current();
+  const bf16* rows[32];
+  block.exchange_all(row, rows);
+  const int g = block.lane() / 4, t = block.lane() % 4;
+  for (int m = 0; m < 4; ++m) {
+    const auto at = [&](int r, int c) { return static_cast<unsigned>(rows[8 * m + r][c].bits); };
+    to[m] = transposed ? at(2 * t, g) | at(2 * t + 1, g) << 16 : at(g, 2 * t) | at(g, 2 * t + 1) << 16;
+  }
+  block.warp_barrier();  // what was read may be written by other lanes from now on
+}
+inline void load_matrices(unsigned (&to)[4], const bf16* row) { load_elements(to, row, false); }
+inline void load_transposed(unsigned (&to)[4], const bf16* row) { load_elements(to, row, true); }
+
+inline unsigned pair_of(float first, float second) {
+  return static_cast<unsigned>(bf16(first).bits) | static_cast<unsigned>(bf16(second).bits) << 16;
 }
 
 }  // namespace vitral::inline VITRAL_ABI::cuda
