@@ -19,7 +19,10 @@ namespace vitral::inline VITRAL_ABI {
 // - Calls are ordered: each sees what those before it wrote. Only copy_to_host has to wait for the device.
 
 /// Memory. `allocate` gives at least 64-byte alignment and throws Error when there is no more; `on_host` says whether
-/// the program may follow the pointers itself. Counts are in elements.
+/// the program may follow the pointers itself. Counts are in elements. The copies named queue_ need not be done when they
+/// return: the host's memory has to stay as it is until the run of Steps is, in which they are.
+/// Steps: run(kind, f), kind 0, 1 or 2, does or queues what f queues, and wait(its result) waits until that is done; runs
+/// of one kind should queue the same operations. `ahead`: runs that the host should queue before it waits for the first.
 template <class B, class T>
 concept BackendMemory = requires(void* memory, T* to, const T* from, long count, T value, std::size_t bytes) {
   { B::on_host } -> std::convertible_to<bool>;
@@ -29,11 +32,15 @@ concept BackendMemory = requires(void* memory, T* to, const T* from, long count,
   B::copy(from, to, count);
   B::copy_from_host(from, to, count);
   B::copy_to_host(from, to, count);
+  B::queue_copy_from_host(from, to, count);
+  B::queue_copy_to_host(from, to, count);
+  { B::Steps::ahead } -> std::convertible_to<long>;
 };
 
 /// Plans of expressions (tensor/plan.hpp; `value_at` is their meaning). `out` is dense over the space.
 /// evaluate             out = plan.
 /// evaluate_together    several outs; for each element the first is stored before the second plan is read, and so on.
+/// evaluate_each        optional: evaluate_together for a std::vector of Together (tensor/plan.hpp), in one pass over all.
 /// evaluate_window      out[window's strides] = plan; only the strides of `window` are read.
 /// reduce_sum           the space is [outer, n, inner]: out [outer, inner] = scale * sum over n. n may be 0.
 /// reduce_max           the largest value over n >= 1 and where it stands first; a NaN counts as largest.

@@ -306,6 +306,8 @@ class LoaderState {
 /// the number of workers; more of them than `LoaderOptions::unreadable` are an Error.
 class Loader {
  public:
+  using batch_type = Batch;
+
   Loader(Dataset data, Views views, LoaderOptions options = {})
       : state_(std::make_unique<detail::LoaderState>(std::move(data), std::move(views), std::move(options))) {}
 

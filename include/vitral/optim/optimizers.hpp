@@ -26,59 +26,51 @@ struct Lars {
 
 namespace detail {
 
-/// What one step does to one parameter.
+/// One parameter in one step. Each optimiser's `changes` are the assignments to its state and value, in their order,
+/// and those that come after.
 template <class P, class B>
 struct Update {
   const ParameterRef<P, B>& parameter;
   const Flat<P, B> gradient;
   const std::vector<Flat<P, B>>& state;
   long t;  // steps, this one included
-  const Flat<P, B>* average;
-  double momentum;  // of the average
 
   [[nodiscard]] double decay(const auto& settings) const { return parameter.decays() ? settings.weight_decay : 0; }
-
-  /// The assignments in one pass over memory, and after them that of the average, if there is one.
-  void assign(const auto&... assignments) const {
-    if (average)
-      assign_together(assignments..., into(*average, moving_average(*average, parameter.value, momentum)));
-    else
-      assign_together(assignments...);
-  }
 };
 
 /// Loshchilov and Hutter 2019, algorithm 2, in PyTorch's form: decoupled weight decay, bias-corrected moments.
 template <class P, class B>
-void apply_update(const AdamW& o, const Update<P, B>& u) {
+auto changes(const AdamW& o, const Update<P, B>& u, const auto&... after) {
   const Flat<P, B>&p = u.parameter.value, &g = u.gradient, &m = u.state[0], &v = u.state[1];
   const double c1 = 1 - std::pow(o.beta1, static_cast<double>(u.t));
   const double c2 = std::sqrt(1 - std::pow(o.beta2, static_cast<double>(u.t)));
-  u.assign(into(m, m * o.beta1 + g * (1 - o.beta1)),          //
-           into(v, v * o.beta2 + square(g) * (1 - o.beta2)),  //
-           into(p, p * (1 - o.lr * u.decay(o)) - m * (o.lr / c1) / (sqrt(v) * (1 / c2) + o.eps)));
+  return pack_handles(into(m, m * o.beta1 + g * (1 - o.beta1)),          //
+                      into(v, v * o.beta2 + square(g) * (1 - o.beta2)),  //
+                      into(p, p * (1 - o.lr * u.decay(o)) - m * (o.lr / c1) / (sqrt(v) * (1 / c2) + o.eps)), after...);
 }
 
 /// PyTorch's form: the momentum buffer starts as the first gradient; weight decay is part of the gradient.
 template <class P, class B>
-void apply_update(const Sgd& o, const Update<P, B>& u) {
+auto changes(const Sgd& o, const Update<P, B>& u, const auto&... after) {
   const Flat<P, B>&p = u.parameter.value, &g = u.gradient, &m = u.state[0];
-  u.assign(into(m, m * (u.t == 1 ? 0.0 : o.momentum) + (g + p * u.decay(o))),  //
-           into(p, p - m * o.lr));
+  return pack_handles(into(m, m * (u.t == 1 ? 0.0 : o.momentum) + (g + p * u.decay(o))),  //
+                      into(p, p - m * o.lr), after...);
 }
 
 /// You, Gitman and Ginsburg 2017, as MoCo v3 uses it: weights (two dimensions or more) move by a trust ratio
 /// trust * |p| / |g + decay p|; biases and scales move like plain SGD without decay.
 template <class P, class B>
-void apply_update(const Lars& o, const Update<P, B>& u) {
+auto changes(const Lars& o, const Update<P, B>& u, const auto&... after) {
   const Flat<P, B>&p = u.parameter.value, &g = u.gradient, &m = u.state[0];
-  double ratio = 1;
+  auto ratio = Tensor<P, Shape<>, B>::uninitialized({});
   if (u.parameter.decays()) {
-    const double weight_norm = std::sqrt(static_cast<double>(sum(square(p)).item()));
-    const double update_norm = std::sqrt(static_cast<double>(sum(square(g + p * u.decay(o))).item()));
-    if (weight_norm > 0 && update_norm > 0) ratio = o.trust * weight_norm / update_norm;
+    const auto weight_norm = sqrt(sum(square(p))), update_norm = sqrt(sum(square(g + p * u.decay(o))));
+    assign(ratio, select(weight_norm * update_norm > 0, o.trust * weight_norm / update_norm, 1));
+  } else {
+    B::fill(ratio.data(), 1, P(1));
   }
-  u.assign(into(m, m * (u.t == 1 ? 0.0 : o.momentum) + (g + p * u.decay(o)) * ratio),  //
-           into(p, p - m * o.lr));
+  return pack_handles(into(m, m * (u.t == 1 ? 0.0 : o.momentum) + (g + p * u.decay(o)) * ratio),  //
+                      into(p, p - m * o.lr), after...);
 }
 
 }  // namespace detail
@@ -140,29 +132,57 @@ class Optimizer {
     Flat<P, B> value, source;
     bool done;
   };
+  /// A parameter that this step changes, and the average that follows it.
+  struct Job {
+    std::size_t parameter, average;
+  };
 
+  /// One pass for the parameters with an average, one for those without, and one for the averages of what the step left
+  /// alone: frozen parameters, and those that no gradient reached.
   void run(const Tape& tape, double momentum) {
     ++steps_;
+    followed_.clear();
+    alone_.clear();
+    rest_.clear();
     for (std::size_t i = 0; i < parameters_.size(); ++i) {
-      const auto& p = parameters_[i];
-      if (!tape.has_grad(p.value.data())) continue;
-      const auto found =
-          std::ranges::lower_bound(averages_, p.value.data(), {}, [](const Average& a) { return a.source.data(); });
-      const bool followed = found != averages_.end() && found->source.data() == p.value.data();
-      if (followed) found->done = true;
-      const detail::Update<P, B> update{p,      tape.grad(p.value), state_[i], steps_, followed ? &found->value : nullptr,
-                                        momentum};
-      std::visit([&](const auto& settings) { detail::apply_update(settings, update); }, settings_);
+      const auto* const data = parameters_[i].value.data();
+      if (!tape.has_grad(data)) continue;
+      const auto found = std::ranges::lower_bound(averages_, data, {}, [](const Average& a) { return a.source.data(); });
+      if (found != averages_.end() && found->source.data() == data) {
+        found->done = true;
+        followed_.push_back({i, static_cast<std::size_t>(found - averages_.begin())});
+      } else {
+        alone_.push_back({i, 0});
+      }
     }
-    // Averages of what the step left alone: frozen parameters, and those that no gradient reached.
-    for (const Average& average : averages_)
-      if (!average.done) assign(average.value, moving_average(average.value, average.source, momentum));
+    for (std::size_t i = 0; i < averages_.size(); ++i)
+      if (!averages_[i].done) rest_.push_back({0, i});
+
+    const auto moved = [&](const Job& job) {
+      const Average& a = averages_[job.average];
+      return into(a.value, moving_average(a.value, a.source, momentum));
+    };
+    std::visit(
+        [&](const auto& settings) {
+          const auto update = [&](const Job& job) {
+            const auto& p = parameters_[job.parameter];
+            return detail::Update<P, B>{p, tape.grad(p.value), state_[job.parameter], steps_};
+          };
+          assign_each<B>(followed_.size(), [&](std::size_t i) {
+            return detail::changes(settings, update(followed_[i]), moved(followed_[i]));
+          });
+          assign_each<B>(alone_.size(), [&](std::size_t i) { return detail::changes(settings, update(alone_[i])); });
+        },
+        settings_);
+    assign_each<B>(rest_.size(), [&](std::size_t i) { return pack_handles(moved(rest_[i])); });
   }
 
   OptimizerSettings settings_;
   std::vector<ParameterRef<P, B>> parameters_;
   std::vector<std::vector<Flat<P, B>>> state_;
-  std::vector<Average> averages_;  // of the step at work, by their sources' addresses; kept for its memory
+  // Of the step at work, kept for their memory; the averages by their sources' addresses.
+  std::vector<Average> averages_;
+  std::vector<Job> followed_, alone_, rest_;
   long steps_ = 0;
 };
 

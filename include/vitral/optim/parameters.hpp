@@ -2,6 +2,7 @@
 #pragma once
 
 #include <vitral/nn/module.hpp>
+#include <vitral/tensor/evaluate.hpp>
 #include <vitral/tensor/layout.hpp>
 #include <vitral/tensor/reduce.hpp>
 
@@ -30,20 +31,23 @@ template <class M>
 }
 
 /// Scales all gradients so that their joint norm is at most max_norm, as torch.nn.utils.clip_grad_norm_ does; returns
-/// the norm before. Gradients that no backward pass reached count as zero.
+/// the norm before, which stays on the device. Gradients that no backward pass reached count as zero.
 template <class P, class B>
-double clip_grad_norm(const std::vector<ParameterRef<P, B>>& parameters, const Tape& tape, double max_norm) {
-  double squares = 0;
+Tensor<P, Shape<>, B> clip_grad_norm(const std::vector<ParameterRef<P, B>>& parameters, const Tape& tape,
+                                     double max_norm) {
+  std::vector<Flat<P, B>> gradients;
   for (const auto& p : parameters)
-    if (tape.has_grad(p.value.data())) squares += static_cast<double>(sum(square(tape.grad(p.value))).item());
-  const double norm = std::sqrt(squares);
-  const double scale = max_norm / (norm + 1e-6);
-  if (scale < 1)
-    for (const auto& p : parameters)
-      if (tape.has_grad(p.value.data())) {
-        const auto g = tape.grad(p.value);
-        assign(g, g * scale);
-      }
+    if (tape.has_grad(p.value.data())) gradients.push_back(tape.grad(p.value));
+  const auto squares = Flat<P, B>::uninitialized({static_cast<int>(gradients.size())});
+  for (std::size_t i = 0; i < gradients.size(); ++i) {
+    const auto square_sum = sum(square(gradients[i]));
+    B::copy(square_sum.data(), squares.data() + i, 1);
+  }
+  const auto norm = eval(sqrt(sum(squares)));
+  const auto scale = eval(minimum(max_norm / (norm + 1e-6), 1));
+  assign_each<B>(gradients.size(), [&](std::size_t i) {
+    return pack_handles(into(gradients[i], gradients[i] * scale));
+  });
   return norm;
 }
 

@@ -23,9 +23,10 @@ auto in_full_precision(const X& x) {
 /// Row i of every block belongs to class (i + shift) mod rows.
 template <class B>
 Tensor<int, Shape<dyn>, B> shifted_targets(int rows, int shift) {
-  std::vector<int> numbers(static_cast<std::size_t>(rows));
-  for (int i = 0; i < rows; ++i) numbers[static_cast<std::size_t>(i)] = (i + shift) % rows;
-  return Tensor<int, Shape<dyn>, B>::from(numbers, {rows});
+  auto targets = Tensor<int, Shape<dyn>, B>::uninitialized({rows});
+  const auto row = positions(targets.shape());
+  assign(targets, select(row + shift < rows, row + shift, row + (shift - rows)));
+  return targets;
 }
 
 /// The mean of the blocks' losses, which all have the same number of rows.
@@ -74,13 +75,10 @@ struct NtXent {
   template <class Q, Operand A>
   [[nodiscard]] auto operator()(const std::vector<Q>& queries, const A& anchors) const {
     using B = backend_of<A>;
-    using T = compute_t<scalar_of<A>>;
     const auto a = l2_normalize(detail::in_full_precision(anchors));
     const int rows = a.extent(0);
     check(rows % 2 == 0, "NtXent: two stacked views have an even number of rows, not ", rows);
-    std::vector<T> same(static_cast<std::size_t>(rows) * static_cast<std::size_t>(rows));
-    for (int i = 0; i < rows; ++i) same[static_cast<std::size_t>(i) * static_cast<std::size_t>(rows + 1)] = 1;
-    const auto itself = Tensor<T, Shape<dyn, dyn>, B>::from(same, {rows, rows});
+    const auto itself = equal(positions(Shape<dyn, 1>{rows, 1}), positions(Shape<dyn>{rows}));
     const auto targets = detail::shifted_targets<B>(rows, rows / 2);
     return detail::mean_over_blocks(queries, [&](const Q& q) {
       const auto similarity = linear(l2_normalize(detail::in_full_precision(q)), a);

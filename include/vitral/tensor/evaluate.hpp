@@ -1,9 +1,11 @@
 // From expressions to tensors: `eval` makes a new one, `assign` writes into one that exists, `assign_together` makes
-// several assignments in one pass over memory.
+// several assignments in one pass over memory, `assign_each` does so for many tensors.
 #pragma once
 
 #include <vitral/tensor/operators.hpp>
 #include <vitral/tensor/plan.hpp>
+
+#include <vector>
 
 namespace vitral::inline VITRAL_ABI {
 
@@ -58,20 +60,51 @@ void assign(const Tensor<T, S, B>& to, const E& expression) {
   detail::evaluate_into(to, expression);
 }
 
-/// All assignments in one pass over memory: for each element the first, then the second, which may read what the first
-/// wrote, and so on. All tensors must have the same shape.
+namespace detail {
+
 template <class S, class B, class... T, class... E>
-void assign_together(const Assignment<T, S, B, E>&... assignments) {
+auto lower_together(const Assignment<T, S, B, E>&... assignments) {
   const S shape = [](const auto& first, const auto&...) { return first.to.shape(); }(assignments...);
   (check(assignments.to.shape() == shape && assignments.expression.shape() == shape,
          "assign_together: shapes differ: ", assignments.to.shape(), " = ",
          assignments.expression.shape(), " beside ", shape), ...);
-  constexpr int R = detail::axes_of<S>;
-  auto plans = pack(lower<R>(assignments.expression)...);
+  auto plans = pack(lower<axes_of<S>>(assignments.expression)...);
   const auto space = make_space(shape, plans);
-  [&]<int... I>(std::integer_sequence<int, I...>) {
-    B::evaluate_together(space, pack(assignments.to.data()...), plans);
-  }(std::make_integer_sequence<int, sizeof...(E)>{});
+  return Together<axes_of<S>, Pack<T*...>, decltype(plans)>{space, pack(assignments.to.data()...), plans};
+}
+template <class... A>
+auto lower_together(const Pack<A...>& assignments) {
+  return [&]<int... I>(std::integer_sequence<int, I...>) {
+    return lower_together(get<I>(assignments)...);
+  }(std::make_integer_sequence<int, sizeof...(A)>{});
+}
+
+}  // namespace detail
+
+/// All assignments in one pass over memory: for each element the first, then the second, which may read what the first
+/// wrote, and so on. All tensors must have the same shape.
+template <class S, class B, class... T, class... E>
+void assign_together(const Assignment<T, S, B, E>&... assignments) {
+  const auto lowered = detail::lower_together(assignments...);
+  B::evaluate_together(lowered.space, lowered.out, lowered.plans);
+}
+
+/// assign_together of the pack of assignments that `of(i)` returns, for each i below `count`; none may read what another
+/// i writes. A backend that offers evaluate_each makes them all in one pass.
+template <class B, class F>
+void assign_each(std::size_t count, F&& of) {
+  using Job = decltype(detail::lower_together(of(0)));
+  if constexpr (requires(const std::vector<Job>& jobs) { B::evaluate_each(jobs); }) {
+    std::vector<Job> jobs;
+    jobs.reserve(count);
+    for (std::size_t i = 0; i < count; ++i) jobs.push_back(detail::lower_together(of(i)));
+    B::evaluate_each(jobs);
+  } else {
+    for (std::size_t i = 0; i < count; ++i) {
+      const Job job = detail::lower_together(of(i));
+      B::evaluate_together(job.space, job.out, job.plans);
+    }
+  }
 }
 
 }  // namespace vitral::inline VITRAL_ABI

@@ -36,6 +36,21 @@ template <class S>
   return {random, shape};
 }
 
+/// 0, 1, 2, ...: the place of each element of the shape in row-major order; exact up to 2^24.
+template <class S>
+struct Positions {
+  using scalar = float;
+  using shape_type = S;
+  using backend = void;
+  static constexpr bool weak = true, recorded = false;
+  S extents;
+  [[nodiscard]] const S& shape() const { return extents; }
+};
+template <class S>
+[[nodiscard]] Positions<S> positions(const S& shape) {
+  return {shape};
+}
+
 namespace detail {
 
 template <class Op, class Promoted>

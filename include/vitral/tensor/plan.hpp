@@ -28,6 +28,12 @@ struct UniformPlan {
   VITRAL_HD float at(long offset) const { return random.uniform_float(static_cast<std::uint64_t>(offset)); }
 };
 
+template <int R>
+struct PositionPlan {
+  long stride[R];
+  VITRAL_HD float at(long offset) const { return static_cast<float>(offset); }
+};
+
 template <class T>
 struct ConstantPlan {
   T value;
@@ -80,6 +86,12 @@ LeafPlan<T, R> lower(const View<T, S, B>& x) {
 template <int R, class S>
 UniformPlan<R> lower(const Uniform<S>& x) {
   UniformPlan<R> plan{x.random, {}};
+  detail::dense_broadcast_strides<R>(x.extents, plan.stride);
+  return plan;
+}
+template <int R, class S>
+PositionPlan<R> lower(const Positions<S>& x) {
+  PositionPlan<R> plan{};
   detail::dense_broadcast_strides<R>(x.extents, plan.stride);
   return plan;
 }
@@ -143,6 +155,14 @@ Space<detail::axes_of<S>> make_space(const S& shape, P&... plans) {
   return space;
 }
 
+/// What evaluate_together is given, as one value: a backend may take many of them at once (evaluate_each).
+template <int R, class Outs, class Plans>
+struct Together {
+  Space<R> space;
+  Outs out;
+  Plans plans;
+};
+
 /// A reduction sees the space as [outer, n, inner] and reduces n.
 struct Reduction {
   long outer, n, inner;
@@ -167,6 +187,10 @@ VITRAL_HD auto value_at(const LeafPlan<T, R>& plan, const long* index, int axes)
 }
 template <int R>
 VITRAL_HD float value_at(const UniformPlan<R>& plan, const long* index, int axes) {
+  return plan.at(offset_of(plan.stride, index, axes));
+}
+template <int R>
+VITRAL_HD float value_at(const PositionPlan<R>& plan, const long* index, int axes) {
   return plan.at(offset_of(plan.stride, index, axes));
 }
 template <class T>

@@ -7,6 +7,9 @@
 #include <vitral/optim/schedule.hpp>
 #include <vitral/ssl/method.hpp>
 
+#include <array>
+#include <deque>
+
 namespace vitral::inline VITRAL_ABI {
 
 /// How a run changes over time, as in the published code: the learning rate rises linearly over the warm-up and falls
@@ -51,7 +54,8 @@ class Trainer {
   [[nodiscard]] long steps_done() const { return optimizer_.steps(); }
 
   /// Optimisation steps in an epoch of this loader; batches that do not fill a step are left out.
-  [[nodiscard]] long steps_per_epoch(const Loader& loader) const {
+  template <class Source>
+  [[nodiscard]] long steps_per_epoch(const Source& loader) const {
     const long steps = loader.batches() / schedule_.accumulate;
     check(steps > 0, "Trainer: ", loader.batches(), " batches in an epoch are fewer than the ", schedule_.accumulate,
           " that make a step; use a smaller batch or accumulate less");
@@ -59,19 +63,26 @@ class Trainer {
   }
 
   /// Trains from where the run stands to its end. `report(StepReport)` is called after every step and returns whether
-  /// to go on.
-  template <class Report>
-  void fit(Loader& loader, Report&& report) {
+  /// to go on. On a device that works beside the host it may be a step behind: steps_done() and save() then speak of
+  /// the step after the reported one. Source: Loader, or what offers the same.
+  template <class Source, class Report>
+  void fit(Source& loader, Report&& report) {
     check(loader.views().size() == 2, "Trainer: the loader makes ", loader.views().size(),
           " views of a picture; expected two_views(...)");
     const long per_epoch = steps_per_epoch(loader), steps = per_epoch * schedule_.epochs;
-    Batch batch;
-    for (long epoch = steps_done() / per_epoch; epoch < schedule_.epochs; ++epoch) {
+    std::array<InFlight<typename Source::batch_type>, 2> batches;
+    losses_.resize(static_cast<std::size_t>(2 * schedule_.accumulate));
+    bool wanted = true;
+    for (long epoch = steps_done() / per_epoch; wanted && epoch < schedule_.epochs; ++epoch) {
       const long first = steps_done() % per_epoch;
       loader.start(epoch, first * schedule_.accumulate);
-      for (long i = first; i < per_epoch; ++i)
-        if (!report(step(loader, batch, per_epoch, steps))) return loader.stop();
+      for (long i = first; wanted && i < per_epoch; ++i) {
+        queue_step(loader, batches, per_epoch, steps);
+        if (static_cast<long>(queued_.size()) > backend::Steps::ahead) wanted = report(finish_step());
+      }
     }
+    loader.stop();
+    while (!queued_.empty()) report(finish_step());
   }
   void fit(Loader loader) {
     fit(loader, [](const StepReport&) { return true; });
@@ -98,7 +109,21 @@ class Trainer {
   }
 
  private:
-  StepReport step(Loader& loader, Batch& batch, long per_epoch, long steps) {
+  /// A batch that a run may still read.
+  template <class B>
+  struct InFlight {
+    B batch;
+    long run = -1;
+  };
+  /// A step of which the device may not be done.
+  struct Queued {
+    StepReport report;
+    long run;
+  };
+  enum Kind : std::size_t { first_part, further_part, update };  // of runs
+
+  template <class Source, class Batches>
+  void queue_step(Source& loader, Batches& batches, long per_epoch, long steps) {
     const long now = steps_done();
     const auto cosine = [&](double base, double final) { return CosineSchedule{base, final, steps}.at(now); };
     StepReport out{now, steps, static_cast<double>(now + 1) / static_cast<double>(per_epoch), 0, 0, 0, 0};
@@ -107,31 +132,68 @@ class Trainer {
     out.ratio = schedule_.ratio_rises ? cosine(0, ratio_) : ratio_;
     if (method_.distillation) method_.distillation->ratio = out.ratio;
 
-    tape_.zero_grad();
     for (int part = 0; part < schedule_.accumulate; ++part) {
+      const long number = now * schedule_.accumulate + part;
+      auto& [batch, run] = batches[static_cast<std::size_t>(number) % 2];
+      if (run >= 0) steps_.wait(run);
       check(loader.next(batch), "Trainer: the loader ended in the middle of an epoch");
-      const auto view = [&](std::size_t k) {
-        const int side = loader.views()[k].size();
-        return Images::from(batch.views[k], {batch.size, side, side});
-      };
-      const Training mode{
-          Random{seed_.value, training_stream, static_cast<std::uint64_t>(now * schedule_.accumulate + part)}};
-      const auto loss = method_.loss(tape_, view(0), view(1), mode);
-      const double value = static_cast<double>(loss.item()) / schedule_.accumulate;
-      if (!std::isfinite(value)) {
-        tape_.clear();
-        fail("the loss became ", value, " at step ", now, " (epoch ", out.epoch,
-             "); training stops. Go on from the last checkpoint with a lower learning rate (--lr), a longer warm-up or "
-             "--clip-grad");
-      }
-      out.loss += value;
-      tape_.backward(eval(loss * (1.0 / schedule_.accumulate)));
+      const Training mode{Random{seed_.value, training_stream, static_cast<std::uint64_t>(number)}};
+      run = steps_.run(part == 0 ? first_part : further_part, [&] {
+        if (part == 0) tape_.zero_grad();
+        const auto view = [&](std::size_t k) {
+          const int side = loader.views()[k].size();
+          return images_of(batch.views[k], {batch.size, side, side});
+        };
+        const auto loss = method_.loss(tape_, view(0), view(1), mode);
+        backend::queue_copy_to_host(loss.value().data(), losses_.data() + loss_index(now, part), 1);
+        if constexpr (backend::on_host) check_loss(out, static_cast<double>(losses_[loss_index(now, part)]));
+        tape_.backward(eval(loss * (1.0 / schedule_.accumulate)));
+      });
     }
-    if (schedule_.clip_grad > 0) clip_grad_norm(optimizer_.parameters(), tape_, schedule_.clip_grad);
-    optimizer_.set_lr(out.lr);
-    optimizer_.set_weight_decay(
-        schedule_.weight_decay_end < 0 ? weight_decay_ : cosine(weight_decay_, schedule_.weight_decay_end));
-    optimizer_.step(tape_, method_, out.momentum);
+    const long run = steps_.run(update, [&] {
+      if (schedule_.clip_grad > 0) (void)clip_grad_norm(optimizer_.parameters(), tape_, schedule_.clip_grad);
+      optimizer_.set_lr(out.lr);
+      optimizer_.set_weight_decay(
+          schedule_.weight_decay_end < 0 ? weight_decay_ : cosine(weight_decay_, schedule_.weight_decay_end));
+      optimizer_.step(tape_, method_, out.momentum);
+    });
+    queued_.push_back({out, run});
+  }
+
+  /// Waits for the oldest queued step.
+  StepReport finish_step() {
+    const Queued queued = queued_.front();
+    queued_.pop_front();
+    steps_.wait(queued.run);
+    StepReport out = queued.report;
+    for (int part = 0; part < schedule_.accumulate; ++part) {
+      const auto value = static_cast<double>(losses_[loss_index(out.step, part)]);
+      check_loss(out, value);
+      out.loss += value / schedule_.accumulate;
+    }
+    return out;
+  }
+
+  void check_loss(const StepReport& at, double value) {
+    if (std::isfinite(value)) return;
+    tape_.clear();
+    queued_.clear();
+    fail("the loss became ", value, " at step ", at.step, " (epoch ", at.epoch,
+         "); training stops. Go on from the last checkpoint with a lower learning rate (--lr), a longer warm-up or "
+         "--clip-grad");
+  }
+
+  /// Where the loss of a part stands: a step's beside those of the step that may still be under way.
+  [[nodiscard]] std::size_t loss_index(long step, int part) const {
+    return static_cast<std::size_t>(step % 2 * schedule_.accumulate + part);
+  }
+
+  /// A view on the device: where it is already, or on its way from the host.
+  static const Images& images_of(const Images& view, const typename Images::shape_type&) { return view; }
+  static Images images_of(const HostVector<float>& view, const typename Images::shape_type& shape) {
+    Images out = Images::uninitialized(shape);
+    check(static_cast<long>(view.size()) >= out.size(), "Trainer: a view of ", view.size(), " numbers for shape ", shape);
+    backend::queue_copy_from_host(view.data(), out.data(), out.size());
     return out;
   }
 
@@ -143,6 +205,9 @@ class Trainer {
   Seed seed_;
   double ratio_, lr_ = 0, weight_decay_ = 0;
   Tape tape_;
+  typename backend::Steps steps_;
+  std::deque<Queued> queued_;
+  HostVector<scalar> losses_;
 };
 
 }  // namespace vitral::inline VITRAL_ABI

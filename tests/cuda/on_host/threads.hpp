@@ -205,6 +205,7 @@ class Block {
 #define __host__
 #define __forceinline__ inline
 #define __launch_bounds__(...)
+#define __grid_constant__
 #define __shared__ thread_local
 
 inline void __syncthreads() { on_host::Block::current().block_barrier(); }

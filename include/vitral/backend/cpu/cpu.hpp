@@ -45,6 +45,25 @@ struct Cpu {
     copy(from, to, count);
   }
 
+  template <class T>
+  static void queue_copy_from_host(const T* from, T* to, long count) {
+    copy(from, to, count);
+  }
+  template <class T>
+  static void queue_copy_to_host(const T* from, T* to, long count) {
+    copy(from, to, count);
+  }
+  /// Work is done when it is queued.
+  struct Steps {
+    static constexpr long ahead = 0;
+    template <class F>
+    long run(std::size_t, F&& work) {
+      work();
+      return 0;
+    }
+    void wait(long) {}
+  };
+
   // ---- expressions
   template <int R, class T, class Plan>
   static void evaluate(const Space<R>& space, T* out, const Plan& plan) {

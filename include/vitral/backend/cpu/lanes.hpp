@@ -109,6 +109,17 @@ struct Lane<UniformPlan<R>> {
   }
 };
 
+template <int R>
+struct Lane<PositionPlan<R>> {
+  alignas(64) float buffer[chunk];
+
+  LeafReader<float> load(const PositionPlan<R>& plan, const long* index, int axes, long count) {
+    const long offset = offset_of(plan.stride, index, axes), step = plan.stride[axes - 1];
+    for (long i = 0; i < count; ++i) buffer[i] = plan.at(offset + i * step);
+    return {buffer};
+  }
+};
+
 template <class T>
 struct Lane<ConstantPlan<T>> {
   ConstantReader<T> load(const ConstantPlan<T>& plan, const long*, int, long) { return {plan.value}; }

@@ -10,6 +10,7 @@
 #include <vitral/backend/cuda/pull_back.hpp>
 #include <vitral/backend/cuda/reduce.hpp>
 #include <vitral/backend/cuda/rows.hpp>
+#include <vitral/backend/cuda/steps.hpp>
 
 namespace vitral::inline VITRAL_ABI {
 
@@ -50,17 +51,28 @@ struct BasicCuda {
     transfer(from, to, count, cudaMemcpyDeviceToHost);
     cuda::Faults::instance().wait();
   }
+  template <class T>
+  static void queue_copy_from_host(const T* from, T* to, long count) {
+    transfer(from, to, count, cudaMemcpyHostToDevice);
+  }
+  template <class T>
+  static void queue_copy_to_host(const T* from, T* to, long count) {
+    transfer(from, to, count, cudaMemcpyDeviceToHost);
+  }
+  using Steps = cuda::Steps;
 
   // ---- expressions
   template <int R, class T, class Plan>
   static void evaluate(const Space<R>& space, T* out, const Plan& plan) {
-    cuda::evaluate(space, cuda::Target<Plan, T>{plan, out});
+    cuda::evaluate(space, pack(out), pack(plan));
   }
   template <int R, class... T, class... Plan>
   static void evaluate_together(const Space<R>& space, const Pack<T*...>& out, const Pack<Plan...>& plans) {
-    [&]<int... I>(std::integer_sequence<int, I...>) {
-      cuda::evaluate(space, cuda::Target<Plan, T>{get<I>(plans), get<I>(out)}...);
-    }(std::make_integer_sequence<int, sizeof...(T)>{});
+    cuda::evaluate(space, out, plans);
+  }
+  template <class Job>
+  static void evaluate_each(const std::vector<Job>& jobs) {
+    cuda::evaluate_each(jobs);
   }
   template <int R, class Plan, class T>
   static void reduce_sum(const Space<R>& space, const Plan& plan, Reduction extents, double scale, T* out) {

@@ -1,47 +1,89 @@
-// Runs element-wise plans: one kernel that strides over the result, for one result or for several at once.
+// Runs element-wise plans: one kernel that strides over the result, for one result or for several at once, and one for
+// any number of results of a form (all parameters of an optimiser's step). Four elements at a time where they allow it.
 #pragma once
 
 #include <vitral/backend/cuda/index.hpp>
 #include <vitral/backend/cuda/launch.hpp>
+#include <vitral/backend/cuda/quads.hpp>
 #include <vitral/core/pack.hpp>
-#include <vitral/tensor/plan.hpp>
 
 #include <type_traits>
+#include <vector>
 
 namespace vitral::inline VITRAL_ABI::cuda {
 
-/// Kernels take 4 KiB of arguments.
+/// Arguments of a kernel: 4 KiB serve all devices and drivers.
 template <class... A>
 inline constexpr bool fits_a_launch = (std::is_trivially_copyable_v<A> && ...) && (sizeof(A) + ... + 0) <= 4000;
 
-template <class Plan, class T>
-struct Target {
-  Plan plan;
-  T* out;
-};
-
 namespace detail {
 
-template <class Plan, class T, int R>
-__device__ void store(const Target<Plan, T>& target, const long (&index)[R], int axes, long position) {
-  target.out[position] = static_cast<compute_t<T>>(value_at(target.plan, index, axes));
+/// Where element `position` is stored, and what: the first plan's before the second is read, and so on.
+template <int R>
+__device__ void store(const Pack<>&, const Pack<>&, const long (&)[R], int, long) {}
+template <class T, class... Ts, class Plan, class... Plans, int R>
+__device__ void store(const Pack<T*, Ts*...>& out, const Pack<Plan, Plans...>& plans, const long (&index)[R], int axes,
+                      long position) {
+  out.head[position] = static_cast<compute_t<T>>(value_at(plans.head, index, axes));
+  store(out.tail, plans.tail, index, axes, position);
 }
 template <int R>
-__device__ void store(const Pack<>&, const long (&)[R], int, long) {}
-template <class H, class... T, int R>
-__device__ void store(const Pack<H, T...>& targets, const long (&index)[R], int axes, long position) {
-  store(targets.head, index, axes, position);
-  store(targets.tail, index, axes, position);
+__device__ void store_quads(const Pack<>&, const Pack<>&, const long (&)[R], int, long) {}
+template <class T, class... Ts, class Plan, class... Plans, int R>
+__device__ void store_quads(const Pack<T*, Ts*...>& out, const Pack<Plan, Plans...>& plans, const long (&index)[R],
+                            int axes, long position) {
+  store_quad(out.head + position, quad_at(plans.head, index, axes));
+  store_quads(out.tail, plans.tail, index, axes, position);
 }
 
-template <int R, class Targets>
-__global__ void evaluate_kernel(Space<R> space, Targets targets) {
-  const long step = static_cast<long>(gridDim.x) * blockDim.x;
-  for (long i = static_cast<long>(blockIdx.x) * blockDim.x + threadIdx.x; i < space.size; i += step) {
+/// The share of a thread: elements, or quads of them, first, first + step, ...
+template <int R, class Outs, class Plans>
+__device__ void evaluate_share(const Together<R, Outs, Plans>& job, bool quads, long first, long step) {
+  const int width = quads ? 4 : 1;
+  for (long i = first * width; i < job.space.size; i += step * width) {
     long index[R];
-    index_at(space, i, index);
-    store(targets, index, space.axes, i);
+    index_at(job.space, i, index);
+    if (quads)
+      store_quads(job.out, job.plans, index, job.space.axes, i);
+    else
+      store(job.out, job.plans, index, job.space.axes, i);
   }
+}
+
+template <class Job>
+__global__ void evaluate_kernel(Job job, bool quads) {
+  evaluate_share(job, quads, static_cast<long>(blockIdx.x) * blockDim.x + threadIdx.x,
+                 static_cast<long>(gridDim.x) * blockDim.x);
+}
+
+/// Jobs in the arguments of one kernel, 32 KiB at the most, and the first block of each.
+template <class Job>
+struct JobTable {
+  static constexpr int most = static_cast<int>((32764 - 16) / (sizeof(Job) + sizeof(unsigned) + 1));
+  int count;
+  unsigned first_block[most];
+  bool quads[most];
+  Job job[most];
+};
+constexpr long job_elements = 8 * block_threads;  // of a block
+
+template <class Job>
+__global__ void evaluate_jobs(const __grid_constant__ JobTable<Job> table) {
+  int first = 0, last = table.count;  // the last job that begins at this block or before
+  while (last - first > 1) {
+    const int middle = (first + last) / 2;
+    (table.first_block[middle] <= blockIdx.x ? first : last) = middle;
+  }
+  const unsigned begin = table.first_block[first], end = first + 1 < table.count ? table.first_block[first + 1] : gridDim.x;
+  evaluate_share(table.job[first], table.quads[first], static_cast<long>(blockIdx.x - begin) * blockDim.x + threadIdx.x,
+                 static_cast<long>(end - begin) * blockDim.x);
+}
+
+template <int R, class... T, class Plans>
+bool allows_quads(const Together<R, Pack<T*...>, Plans>& job) {
+  bool aligned = job.space.extent[job.space.axes - 1] % 4 == 0;
+  for_each(job.out, [&](const auto* out) { aligned = aligned && cuda::allows_quads(out); });
+  return aligned && cuda::allows_quads(job.plans, job.space.axes);
 }
 
 template <int R, class Plan, class T>
@@ -56,14 +98,39 @@ __global__ void window_kernel(Space<R> space, Plan plan, LeafPlan<T, R> window, 
 
 }  // namespace detail
 
-/// For each element the first target is stored before the second plan is read, and so on.
-template <int R, class... Plan, class... T>
-void evaluate(const Space<R>& space, const Target<Plan, T>&... targets) {
-  static_assert(fits_a_launch<Space<R>, Target<Plan, T>...>,
-                "vitral: this expression is too large for one kernel; eval a part of it");
+/// For each element the first plan's value is stored before the second plan is read, and so on.
+template <int R, class... T, class... Plan>
+void evaluate(const Space<R>& space, const Pack<T*...>& out, const Pack<Plan...>& plans) {
+  using Job = Together<R, Pack<T*...>, Pack<Plan...>>;
+  static_assert(fits_a_launch<Job, bool>, "vitral: this expression is too large for one kernel; eval a part of it");
   if (space.size == 0) return;
-  launch("evaluate", &detail::evaluate_kernel<R, Pack<Target<Plan, T>...>>, grid_for(space.size), block_threads, 0,
-         space, pack(targets...));
+  const Job job{space, out, plans};
+  const bool quads = detail::allows_quads(job);
+  launch("evaluate", &detail::evaluate_kernel<Job>, grid_for(quads ? space.size / 4 : space.size), block_threads, 0, job,
+         quads);
+}
+
+/// The same for each job; none may read what another writes.
+template <class Job>
+void evaluate_each(const std::vector<Job>& jobs) {
+  using Table = detail::JobTable<Job>;
+  static_assert(Table::most > 0, "vitral: this expression is too large for one kernel; eval a part of it");
+  Table table{};
+  unsigned blocks = 0;
+  const auto flush = [&] {
+    launch("evaluate_each", &detail::evaluate_jobs<Job>, blocks, block_threads, 0, table);
+    table.count = 0;
+    blocks = 0;
+  };
+  for (const Job& job : jobs) {
+    if (job.space.size == 0) continue;
+    if (table.count == Table::most) flush();
+    table.first_block[table.count] = blocks;
+    table.quads[table.count] = detail::allows_quads(job);
+    table.job[table.count++] = job;
+    blocks += static_cast<unsigned>((job.space.size + detail::job_elements - 1) / detail::job_elements);
+  }
+  flush();
 }
 
 template <int R, class Plan, class T>

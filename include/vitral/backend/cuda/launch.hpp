@@ -94,6 +94,10 @@ class Faults {
   /// Waits for the device; throws what its kernels have noted.
   void wait() {
     require(cudaStreamSynchronize(stream()), "cudaStreamSynchronize");
+    look();
+  }
+  /// Throws what kernels that are done have noted.
+  void look() {
     if (fault_->code == 0) return;
     const Fault found = *fault_;
     *fault_ = Fault{};

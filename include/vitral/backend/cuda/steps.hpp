@@ -1,0 +1,93 @@
+// Work that is queued as a whole: a CUDA graph for each step, so that no kernel waits for the host to launch it. What a
+// step queues is captured and put into the graph of the step before, which has the same form and other numbers; the
+// device meanwhile works on the step before.
+#pragma once
+
+#include <vitral/backend/cuda/launch.hpp>
+
+#include <array>
+
+namespace vitral::inline VITRAL_ABI::cuda {
+
+class Steps {
+ public:
+  /// Runs that the host may queue before it waits for the first of them.
+  static constexpr long ahead = 1;
+  /// Kernels are queued one by one, as a debugger likes them.
+  static inline bool eager = false;
+
+  Steps() {
+    for (cudaEvent_t& event : done_)
+      require(cudaEventCreateWithFlags(&event, cudaEventDisableTiming), "cudaEventCreateWithFlags");
+  }
+  Steps(const Steps&) = delete;
+  Steps& operator=(const Steps&) = delete;
+  ~Steps() {
+    for (const Graph& graph : graphs_)
+      if (graph.exec) cudaGraphExecDestroy(graph.exec);
+    for (const cudaEvent_t event : done_) cudaEventDestroy(event);
+  }
+
+  /// Queues what `work` queues; it must not wait for the device. Runs of one kind share a graph. Returns what to wait
+  /// for.
+  template <class F>
+  long run(std::size_t kind, F&& work) {
+    Graph& graph = graphs_[kind];
+    if (eager || graph.runs++ < eager_runs)
+      work();
+    else
+      launch(graph, capture(work));
+    require(cudaEventRecord(done_[at(runs_)], stream()), "cudaEventRecord");
+    return runs_++;
+  }
+
+  /// Waits until a run is done, one of the last few; throws what kernels have noted.
+  void wait(long run) {
+    require(cudaEventSynchronize(done_[at(run)]), "cudaEventSynchronize");
+    Faults::instance().look();
+  }
+
+ private:
+  struct Graph {
+    cudaGraphExec_t exec = nullptr;
+    int runs = 0;
+  };
+  // The first runs load kernels, choose algorithms and fill the memory pool, which a capture could not contain.
+  static constexpr int eager_runs = 2;
+  static constexpr std::size_t kinds = 3, events = 8;
+
+  static std::size_t at(long run) { return static_cast<std::size_t>(run) % events; }
+
+  template <class F>
+  static cudaGraph_t capture(F& work) {
+    cudaGraph_t captured = nullptr;
+    require(cudaStreamBeginCapture(stream(), cudaStreamCaptureModeRelaxed), "cudaStreamBeginCapture");
+    try {
+      work();
+    } catch (...) {
+      cudaStreamEndCapture(stream(), &captured);
+      if (captured) cudaGraphDestroy(captured);
+      throw;
+    }
+    require(cudaStreamEndCapture(stream(), &captured), "cudaStreamEndCapture");
+    return captured;
+  }
+
+  static void launch(Graph& graph, cudaGraph_t captured) {
+    cudaGraphExecUpdateResultInfo what{};
+    if (graph.exec && cudaGraphExecUpdate(graph.exec, captured, &what) != cudaSuccess) {
+      cudaGetLastError();  // the step has another form: it gets a graph of its own
+      require(cudaGraphExecDestroy(graph.exec), "cudaGraphExecDestroy");
+      graph.exec = nullptr;
+    }
+    if (!graph.exec) require(cudaGraphInstantiate(&graph.exec, captured, 0), "cudaGraphInstantiate");
+    require(cudaGraphDestroy(captured), "cudaGraphDestroy");
+    require(cudaGraphLaunch(graph.exec, stream()), "cudaGraphLaunch");
+  }
+
+  std::array<Graph, kinds> graphs_;
+  std::array<cudaEvent_t, events> done_{};
+  long runs_ = 0;
+};
+
+}  // namespace vitral::inline VITRAL_ABI::cuda
