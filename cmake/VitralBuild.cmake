@@ -44,8 +44,8 @@ function(vitral_cuda_part target file)
   set(object "${CMAKE_CURRENT_BINARY_DIR}/${file}.o")
   add_custom_command(
     OUTPUT "${object}"
-    COMMAND "${CUDAToolkit_NVCC_EXECUTABLE}" -std=c++20 -O2 -Werror all-warnings
-            -gencode arch=compute_80,code=sm_80 -gencode arch=compute_90,code=sm_90
+    COMMAND "${CUDAToolkit_NVCC_EXECUTABLE}" -std=c++20 -O2 -Werror all-warnings -Xcompiler -fopenmp
+            "-gencode=arch=compute_80,code=[sm_80,sm_90]"
             "-I${PROJECT_SOURCE_DIR}/include" -MD -MF "${object}.d" -MT "${object}"
             -c "${CMAKE_CURRENT_SOURCE_DIR}/${file}" -o "${object}"
     DEPENDS "${file}" DEPFILE "${object}.d" COMMENT "Compiling ${file} with nvcc" VERBATIM)

@@ -3,6 +3,7 @@
 #include "pretrain.hpp"
 
 #include <vitral/backend/cpu/threads.hpp>
+#include <vitral/eval/knn.hpp>
 
 #include <cstdio>
 
@@ -14,9 +15,24 @@ int main(int argc, char** argv) {
   try {
     const PretrainOptions options = parse_pretrain_options(argc, argv);
     if (options.threads > 0) vitral::cpu::set_threads(options.threads);
+    if (options.device == "cuda") return pretrain_cuda(options);
     return options.precision == "bf16" ? pretrain_bf16(options) : pretrain_fp32(options);
   } catch (const std::exception& error) {
     std::fprintf(stderr, "%s\n", error.what());
     return 1;
   }
 }
+
+double knn_of_layer(LayerFeatures known, LayerFeatures asked, int k) {
+  const auto features = [](LayerFeatures& f) {
+    return vitral::Features{std::move(f.rows), f.width, std::move(f.labels), f.classes};
+  };
+  return vitral::knn_accuracy(features(known), features(asked), {.k = k});
+}
+
+#if !defined(VITRAL_HAS_CUDA)
+int pretrain_cuda(const PretrainOptions&) {
+  vitral::fail("--device cuda: this program was built without CUDA; install the CUDA Toolkit and build again, or use "
+               "--device cpu");
+}
+#endif

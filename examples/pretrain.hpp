@@ -1,4 +1,5 @@
-// What the source files of `pretrain` share.
+// What the source files of `pretrain` share. They are compiled by different compilers and for different machines, so what
+// passes between them is made of the standard library's types alone.
 #pragma once
 
 #include "pretrain_options.hpp"
@@ -11,3 +12,15 @@ extern volatile std::sig_atomic_t interrupted;
 /// A run with activations of the type in the name; returns the exit status.
 int pretrain_fp32(const PretrainOptions& options);
 int pretrain_bf16(const PretrainOptions& options);
+/// A run on a GPU, in the precision that the options name.
+int pretrain_cuda(const PretrainOptions& options);
+
+/// One layer's features of labelled images; a row of `width` for each.
+struct LayerFeatures {
+  std::vector<float> rows;
+  int width;
+  std::vector<int> labels;
+  int classes;
+};
+/// The share of `asked` that k-NN among `known` classifies correctly, computed on the CPU.
+double knn_of_layer(LayerFeatures known, LayerFeatures asked, int k);

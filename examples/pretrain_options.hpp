@@ -32,10 +32,10 @@ struct PretrainOptions {
   std::string ratio_schedule = "cosine";
   int hidden = 1024, out_dim = 256;
   long seed = 0;
-  std::string precision = "fp32", recompute = "nothing";
+  std::string device = "cpu", precision = "fp32", recompute = "nothing";
   int threads = 0, workers = 2, limit = 0, unreadable = 100, knn_train = 10000, knn_test = 2000, k = 20, save_every = 1;
   std::string out = "out", config;
-  bool resume = false;
+  bool resume = false, eager = false;
 
   /// Whether the method is the self-distilled form ("sd-") of base_method().
   bool self_distilled() const { return method.starts_with("sd-"); }
@@ -107,7 +107,9 @@ void for_each_option(Options& o, Visit visit) {
   visit(Row{.name = "crop-min", .help = "Smallest crop as a part of the image's area", .above = 0, .most = 1},
         o.crop_min);
   visit(Row{.name = "seed", .help = "Seed of all random numbers", .least = 0}, o.seed);
-  visit(Row{.name = "precision", .help = "Type of the computation", .choices = "fp32|bf16"}, o.precision);
+  visit(Row{.name = "device", .help = "Where it is computed", .choices = "cpu|cuda"}, o.device);
+  visit(Row{.name = "precision", .help = "Type of the computation; tf32: floats on a GPU's tensor cores",
+            .choices = "fp32|bf16|tf32"}, o.precision);
   visit(Row{.name = "recompute", .help = "What the backward pass computes again instead of keeping: less memory, more time",
             .choices = "nothing|block", .free = true}, o.recompute);
   visit(Row{.name = "limit", .help = "Train on the first images only; 0 = all", .least = 0}, o.limit);
@@ -279,6 +281,10 @@ inline void check_together(const PretrainOptions& o) {
         "; shorten the warm-up or train longer");
   check(!o.self_distilled() || o.depth >= 2, "--method ", o.method, " teaches the layers below the last, and --depth ",
         o.depth, " has none; use --method ", o.base_method(), " or at least 2 blocks");
+  check(o.precision != "tf32" || o.device == "cuda", "--precision tf32 is a mode of GPUs; use --device cuda, or --precision "
+        "fp32 or bf16");
+  check(o.recompute == "nothing" || o.device == "cpu", "--recompute block is for --device cpu; use a smaller --batch with "
+        "--accumulate to save a GPU's memory");
   check(o.hidden % 2 == 0 || !o.self_distilled(), "--hidden ", o.hidden,
         " is odd; with --method ", o.method, " the lower layers' projectors have half of it");
   check(o.limit == 0 || o.limit >= o.batch, "--limit ", o.limit, " leaves fewer images than one --batch ", o.batch,
@@ -304,7 +310,7 @@ inline PretrainOptions parse_pretrain_options(int argc, const char* const* argv)
   PretrainOptions options;
   CLI::App app{"Pretrains a vision transformer on images without labels, by SimCLR, BYOL, MoCo v3 or their\n"
                "self-distilled forms (Jang et al., WACV 2023), and shows what every layer has learnt."};
-  std::vector<std::string> names{"--config", "--resume", "--help"};
+  std::vector<std::string> names{"--config", "--resume", "--eager", "--help"};
   for_each_option(options, [&](const Row& row, auto& member) {
     names.push_back(std::string("--") + row.name);
     CLI::Option* const option = app.add_option(names.back(), member, row.help)->capture_default_str()->take_last();
@@ -312,6 +318,7 @@ inline PretrainOptions parse_pretrain_options(int argc, const char* const* argv)
   });
   app.add_option("--config", options.config, "JSON file of options; the published code's files are understood");
   app.add_flag("--resume", options.resume, "Go on from the checkpoint in --out");
+  app.add_flag("--eager", options.eager, "--device cuda: queue kernels one by one, for debugging; else whole steps");
   app.allow_extras();
   try {
     app.parse(argc, argv);

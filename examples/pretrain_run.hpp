@@ -1,12 +1,12 @@
-// One pretraining run. The source files pretrain_fp32.cpp and pretrain_bf16.cpp each compile it for one type of
-// activations, side by side.
+// One pretraining run. The source files pretrain_fp32.cpp, pretrain_bf16.cpp and pretrain_cuda.cu compile it for their
+// types of activations and devices, side by side.
 #pragma once
 
 #include "pretrain.hpp"
 
 #include <vitral/data/loader.hpp>
 #include <vitral/data/open.hpp>
-#include <vitral/eval/knn.hpp>
+#include <vitral/eval/features.hpp>
 #include <vitral/io/metrics.hpp>
 #include <vitral/io/plots.hpp>
 #include <vitral/io/progress.hpp>
@@ -47,8 +47,23 @@ inline TrainingCurves curves_of(const std::filesystem::path& metrics, const std:
   return curves;
 }
 
-/// One run with activations of type T.
-template <class T, template <class> class Method>
+/// k-NN accuracy of every layer, or nothing where it is not asked for or the images have no labels.
+template <class Encoder>
+std::vector<double> layer_accuracy(const Encoder& encoder, const Dataset& known, const Dataset& test,
+                                   const PretrainOptions& o) {
+  std::vector<double> accuracy;
+  if (o.knn_train == 0 || o.knn_test == 0 || known.classes().empty()) return accuracy;
+  auto among = extract_features(encoder, known, o.knn_train), asked = extract_features(encoder, test, o.knn_test);
+  const auto plain = [](Features& f) {
+    return LayerFeatures{std::move(f.rows), f.width, std::move(f.labels), f.classes};
+  };
+  for (std::size_t i = 0; i < among.size(); ++i)
+    accuracy.push_back(knn_of_layer(plain(among[i]), plain(asked[i]), o.k));
+  return accuracy;
+}
+
+/// One run on backend B with activations of type T.
+template <class B, class T, template <class> class Method>
 int run(const PretrainOptions& o) {
   const std::filesystem::path out = o.out;
   std::error_code made;
@@ -65,16 +80,13 @@ int run(const PretrainOptions& o) {
                  .unreadable = o.unreadable});
 
   const Seed seed{static_cast<std::uint64_t>(o.seed)};
-  ViT<Cpu, T> encoder({o.image, o.patch, o.width, o.depth, o.heads}, seed,
+  ViT<B, T> encoder({o.image, o.patch, o.width, o.depth, o.heads}, seed,
                       {.drop_path = o.drop_path,
                        .recompute = o.recompute == "block" ? Recompute::block : Recompute::nothing});
-  const auto accuracy = [&] {
-    if (o.knn_train == 0 || o.knn_test == 0 || known.classes().empty()) return std::vector<double>{};
-    return knn_accuracy(encoder, known, o.knn_train, test, o.knn_test, {.k = o.k});
-  };
+  const auto accuracy = [&] { return layer_accuracy(encoder, known, test, o); };
   std::optional<SelfDistillation> distillation;
   if (o.self_distilled()) distillation = SelfDistillation{o.ratio};
-  Trainer trainer(Method<ViT<Cpu, T>>(encoder, {o.hidden, o.out_dim, o.temperature, seed}, distillation), optimizer(o),
+  Trainer trainer(Method<ViT<B, T>>(encoder, {o.hidden, o.out_dim, o.temperature, seed}, distillation), optimizer(o),
                   {.epochs = o.epochs, .warmup_epochs = o.warmup_epochs, .min_lr = o.min_lr,
                    .weight_decay_end = o.weight_decay_end, .momentum = o.momentum,
                    .ratio_rises = o.ratio_schedule == "cosine", .accumulate = o.accumulate, .clip_grad = o.clip_grad},
@@ -138,10 +150,10 @@ int run(const PretrainOptions& o) {
   return 0;
 }
 
-template <class T>
+template <class B, class T>
 int run_method(const PretrainOptions& o) {
   const std::string method = o.base_method();
-  if (method == "simclr") return run<T, SimCLR>(o);
-  if (method == "byol") return run<T, BYOL>(o);
-  return run<T, MoCoV3>(o);
+  if (method == "simclr") return run<B, T, SimCLR>(o);
+  if (method == "byol") return run<B, T, BYOL>(o);
+  return run<B, T, MoCoV3>(o);
 }

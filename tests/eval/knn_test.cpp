@@ -1,3 +1,4 @@
+#include <vitral/autodiff/softmax.hpp>
 #include <vitral/eval/knn.hpp>
 #include <vitral/io/safetensors.hpp>
 #include <vitral/models/vit.hpp>
@@ -11,7 +12,7 @@ namespace {
 Features features(const std::vector<float>& rows, int width, const std::vector<int>& labels, int classes) {
   const Tensor<float, Shape<dyn, dyn>> x = Tensor<float, Shape<dyn, dyn>>::from(
       rows, {static_cast<int>(rows.size()) / width, width});
-  return {l2_normalize(x), labels, classes};
+  return {l2_normalize(x).to_vector(), width, labels, classes};
 }
 
 /// Pictures of one gray level each; the label is whether it is bright.
@@ -71,8 +72,9 @@ TEST_CASE("features of every layer have unit length and do not depend on the bat
     for (int i = 0; i < 40; ++i) {
       float length = 0, difference = 0;
       for (int j = 0; j < 16; ++j) {
-        length += one[layer].rows(i, j) * one[layer].rows(i, j);
-        difference += std::abs(one[layer].rows(i, j) - other[layer].rows(i, j));
+        const auto at = static_cast<std::size_t>(16 * i + j);
+        length += one[layer].rows[at] * one[layer].rows[at];
+        difference += std::abs(one[layer].rows[at] - other[layer].rows[at]);
       }
       CHECK(length == doctest::Approx(1).epsilon(1e-5));
       CHECK(difference < 1e-4f);

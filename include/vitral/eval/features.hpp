@@ -2,16 +2,19 @@
 #pragma once
 
 #include <vitral/autodiff/softmax.hpp>
-#include <vitral/backend/cpu/cpu.hpp>
+#include <vitral/backend/cpu/threads.hpp>
 #include <vitral/data/loader.hpp>
 
 namespace vitral::inline VITRAL_ABI {
 
-/// Rows of l2-normalised features in host memory, one image each, with their labels.
+/// Rows [images, width] of l2-normalised features in host memory, and the images' labels.
 struct Features {
-  Tensor<float, Shape<dyn, dyn>> rows;  // [images, width]
+  std::vector<float> rows;
+  int width = 0;
   std::vector<int> labels;
   int classes = 0;
+
+  [[nodiscard]] int images() const { return static_cast<int>(rows.size()) / width; }
 };
 
 /// The features of the first `count` images, one entry per layer. The encoder is in evaluation mode.
@@ -27,7 +30,8 @@ template <class Encoder>
                 {.batch = batch, .workers = cpu::threads(), .drop_last = false, .shuffle = false});
   std::vector<Features> layers(static_cast<std::size_t>(encoder.depth()));
   for (Features& layer : layers) {
-    layer.rows = Tensor<float, Shape<dyn, dyn>>({static_cast<int>(count), encoder.width()});
+    layer.width = encoder.width();
+    layer.rows.resize(static_cast<std::size_t>(count * layer.width));
     layer.classes = static_cast<int>(data.classes().size());
   }
   loader.start(0);

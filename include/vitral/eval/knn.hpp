@@ -2,7 +2,7 @@
 // exp(similarity / temperature).
 #pragma once
 
-#include <vitral/autodiff/matmul.hpp>
+#include <vitral/backend/cpu/cpu.hpp>
 #include <vitral/eval/features.hpp>
 
 #include <algorithm>
@@ -36,16 +36,19 @@ inline std::vector<std::pair<float, int>> nearest_rows(const float* similarity, 
 /// Equal similarities count by the earlier training row, equal votes by the lower class.
 [[nodiscard]] inline std::vector<int> knn_classify(const Features& train, const Features& test,
                                                    const KnnOptions& options = {}) {
-  const int neighbours = train.rows.extent(0), queries = test.rows.extent(0), width = train.rows.extent(1);
+  const int neighbours = train.images(), queries = test.images(), width = train.width;
   check(options.k >= 1 && options.k <= neighbours, "k-NN: k is ", options.k, ", but there are ", neighbours,
         " training features; use a smaller --k or a larger --knn-train");
-  check(width == test.rows.extent(1), "k-NN: training features have width ", width, ", test features ",
-        test.rows.extent(1));
+  check(width == test.width, "k-NN: training features have width ", width, ", test features ", test.width);
   constexpr int block = 256;
+  std::vector<float> similarity(static_cast<std::size_t>(std::min(block, queries)) *
+                                static_cast<std::size_t>(neighbours));
   std::vector<int> predicted(static_cast<std::size_t>(queries));
   for (int first = 0; first < queries; first += block) {
     const int rows = std::min(block, queries - first);
-    const auto similarity = linear(eval(slice_view<0>(test.rows, first, rows)), train.rows);
+    Cpu::matmul(row_major(test.rows.data() + static_cast<long>(first) * width, rows, width),
+                transposed(row_major(train.rows.data(), neighbours, width)),
+                row_major(similarity.data(), rows, neighbours), false);
     cpu::parallel_for(rows, [&](long row) {
       const auto nearest = detail::nearest_rows(similarity.data() + row * neighbours, neighbours, options.k);
       std::vector<double> votes(static_cast<std::size_t>(train.classes));
@@ -59,7 +62,15 @@ inline std::vector<std::pair<float, int>> nearest_rows(const float* similarity, 
   return predicted;
 }
 
-/// The share of test images that k-NN classifies correctly, for every layer.
+/// The share of test rows that k-NN classifies correctly.
+[[nodiscard]] inline double knn_accuracy(const Features& train, const Features& test, const KnnOptions& options = {}) {
+  const auto predicted = knn_classify(train, test, options);
+  long right = 0;
+  for (std::size_t i = 0; i < predicted.size(); ++i) right += predicted[i] == test.labels[i];
+  return static_cast<double>(right) / static_cast<double>(predicted.size());
+}
+
+/// The same for the class tokens of an encoder's every layer.
 template <class Encoder>
 [[nodiscard]] std::vector<double> knn_accuracy(const Encoder& encoder, const Dataset& train, long train_count,
                                                const Dataset& test, long test_count, const KnnOptions& options = {}) {
@@ -68,12 +79,8 @@ template <class Encoder>
   const auto known = extract_features(encoder, train, train_count);
   const auto asked = extract_features(encoder, test, test_count);
   std::vector<double> accuracy;
-  for (std::size_t layer = 0; layer < known.size(); ++layer) {
-    const auto predicted = knn_classify(known[layer], asked[layer], options);
-    long right = 0;
-    for (std::size_t i = 0; i < predicted.size(); ++i) right += predicted[i] == asked[layer].labels[i];
-    accuracy.push_back(static_cast<double>(right) / static_cast<double>(predicted.size()));
-  }
+  for (std::size_t layer = 0; layer < known.size(); ++layer)
+    accuracy.push_back(knn_accuracy(known[layer], asked[layer], options));
   return accuracy;
 }
 

@@ -95,7 +95,8 @@ struct Cpu {
   // ---- products and row operations
   template <class A, class C>
   static void matmul(Matrix<A> a, Matrix<A> b, Matrix<C> c, bool accumulate, const Epilogue<C>& epilogue = {}) {
-    cpu::matmul<A, A, C>(a, b, c, accumulate, epilogue);
+    using T = std::remove_const_t<A>;
+    cpu::matmul<T, T, C>(a, b, c, accumulate, epilogue);
   }
   template <class T>
   static void batched_matmul(MatrixBatch<T> a, MatrixBatch<T> b, MatrixBatch<T> c, bool accumulate) {

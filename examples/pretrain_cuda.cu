@@ -1,0 +1,14 @@
+// pretrain on a GPU.
+#include <vitral/backend/cuda/cuda.hpp>
+#include <vitral/backend/cuda/pinned.hpp>
+
+#include "pretrain_run.hpp"
+
+int pretrain_cuda(const PretrainOptions& options) {
+  cuda::Device::instance();  // says at once where there is none
+  cuda::use_pinned_memory();
+  cuda::Steps::eager = options.eager;
+  if (options.precision == "bf16") return run_method<Cuda, bf16>(options);
+  if (options.precision == "tf32") return run_method<CudaTf32, float>(options);
+  return run_method<Cuda, float>(options);
+}
