@@ -1,6 +1,7 @@
 // pretrain on a GPU.
 #include <vitral/backend/cuda/cuda.hpp>
 #include <vitral/backend/cuda/pinned.hpp>
+#include <vitral/data/cuda/loader.hpp>
 
 #include "pretrain_run.hpp"
 
@@ -8,7 +9,7 @@ int pretrain_cuda(const PretrainOptions& options) {
   cuda::Device::instance();  // says at once where there is none
   cuda::use_pinned_memory();
   cuda::Steps::eager = options.eager;
-  if (options.precision == "bf16") return run_method<Cuda, bf16>(options);
-  if (options.precision == "tf32") return run_method<CudaTf32, float>(options);
-  return run_method<Cuda, float>(options);
+  if (options.precision == "bf16") return run_method<Cuda, bf16, CudaLoader<Cuda>>(options);
+  if (options.precision == "tf32") return run_method<CudaTf32, float, CudaLoader<CudaTf32>>(options);
+  return run_method<Cuda, float, CudaLoader<Cuda>>(options);
 }

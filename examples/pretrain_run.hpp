@@ -62,28 +62,32 @@ std::vector<double> layer_accuracy(const Encoder& encoder, const Dataset& known,
   return accuracy;
 }
 
-/// One run on backend B with activations of type T.
-template <class B, class T, template <class> class Method>
-int run(const PretrainOptions& o) {
+/// Where a run's pictures come from. k-NN needs labelled ones.
+struct Pictures {
+  Dataset train, known, test;
+};
+inline Pictures open_pictures(const PretrainOptions& o) {
+  const auto split = [&](Split which) {
+    return open_dataset(o.dataset, o.data, which, augmentations(o).first.least_side());
+  };
+  const Dataset known = split(Split::train), all = has_unlabeled_split(o.dataset) ? split(Split::unlabeled) : known;
+  return {o.limit > 0 ? subset(all, o.limit) : all, known, split(Split::test)};
+}
+
+/// One run on backend B with activations of type T, on what `loader` makes of the pictures.
+template <class B, class T, template <class> class Method, class Source>
+int run(const PretrainOptions& o, const Pictures& pictures, Source loader) {
   const std::filesystem::path out = o.out;
   std::error_code made;
   std::filesystem::create_directories(out, made);
   check(!made, "--out ", o.out, ": cannot make the directory (", made.message(), "); choose one that may be written");
   const auto checkpoint = out / "checkpoint.safetensors";
 
-  const auto split = [&](Split which) { return open_dataset(o.dataset, o.data, which, augmentations(o).first.least_side());
-  };
-  const Dataset known = split(Split::train), test = split(Split::test),
-                all = has_unlabeled_split(o.dataset) ? split(Split::unlabeled) : known;
-  Loader loader(o.limit > 0 ? subset(all, o.limit) : all, two_views(augmentations(o)),
-                {.batch = o.batch, .seed = static_cast<std::uint64_t>(o.seed), .workers = o.workers,
-                 .unreadable = o.unreadable});
-
   const Seed seed{static_cast<std::uint64_t>(o.seed)};
   ViT<B, T> encoder({o.image, o.patch, o.width, o.depth, o.heads}, seed,
-                      {.drop_path = o.drop_path,
-                       .recompute = o.recompute == "block" ? Recompute::block : Recompute::nothing});
-  const auto accuracy = [&] { return layer_accuracy(encoder, known, test, o); };
+                    {.drop_path = o.drop_path,
+                     .recompute = o.recompute == "block" ? Recompute::block : Recompute::nothing});
+  const auto accuracy = [&] { return layer_accuracy(encoder, pictures.known, pictures.test, o); };
   std::optional<SelfDistillation> distillation;
   if (o.self_distilled()) distillation = SelfDistillation{o.ratio};
   Trainer trainer(Method<ViT<B, T>>(encoder, {o.hidden, o.out_dim, o.temperature, seed}, distillation), optimizer(o),
@@ -102,7 +106,7 @@ int run(const PretrainOptions& o) {
 
   const long per_epoch = trainer.steps_per_epoch(loader), steps = per_epoch * o.epochs;
   std::printf("%s on %s: %ld images, %ld parameters, %ld steps of %d images, %d threads\n", o.method.c_str(),
-              all.name().c_str(), loader.dataset().size(), count_parameters(trainer.method(), true), steps,
+              pictures.train.name().c_str(), pictures.train.size(), count_parameters(trainer.method(), true), steps,
               o.batch * o.accumulate, cpu::threads());
   const auto begin = std::chrono::steady_clock::now();
   MetricsLog metrics(out / "metrics.jsonl", trainer.steps_done());
@@ -130,12 +134,12 @@ int run(const PretrainOptions& o) {
               100 * loader.wait_seconds() / training.count());
   if (loader.unreadable() > 0) std::printf("%ld images could not be read and were skipped\n", loader.unreadable());
 
-  auto curves = curves_of(out / "metrics.jsonl", o.method + " on " + all.name());
+  auto curves = curves_of(out / "metrics.jsonl", o.method + " on " + pictures.train.name());
   if (!untrained.empty()) {
     curves.untrained = untrained;
     curves.trained = accuracy();
     std::printf("k-NN accuracy (k = %d) of every layer's class token, %ld images against %ld:\n%s", o.k,
-                std::min<long>(o.knn_test, test.size()), std::min<long>(o.knn_train, known.size()),
+                std::min<long>(o.knn_test, pictures.test.size()), std::min<long>(o.knn_train, pictures.known.size()),
                 knn_table(untrained, curves.trained).c_str());
     metrics.append(steps, {{"knn_untrained", untrained}, {"knn_trained", curves.trained}});
   }
@@ -150,10 +154,23 @@ int run(const PretrainOptions& o) {
   return 0;
 }
 
-template <class B, class T>
+/// Small pictures come from a SmallLoader, others from a Loader.
+template <class B, class T, class SmallLoader, template <class> class Method>
+int run(const PretrainOptions& o) {
+  const Pictures pictures = open_pictures(o);
+  const Views views = two_views(augmentations(o));
+  const LoaderOptions options{.batch = o.batch, .seed = static_cast<std::uint64_t>(o.seed), .workers = o.workers,
+                              .unreadable = o.unreadable};
+  if (o.dataset.starts_with("cifar") || o.dataset.ends_with("mnist"))
+    return run<B, T, Method>(o, pictures, SmallLoader(pictures.train, views, options));
+  return run<B, T, Method>(o, pictures, Loader(pictures.train, views, options));
+}
+
+/// SmallLoader: what a device may have to augment small pictures itself.
+template <class B, class T, class SmallLoader = Loader>
 int run_method(const PretrainOptions& o) {
   const std::string method = o.base_method();
-  if (method == "simclr") return run<B, T, SimCLR>(o);
-  if (method == "byol") return run<B, T, BYOL>(o);
-  return run<B, T, MoCoV3>(o);
+  if (method == "simclr") return run<B, T, SmallLoader, SimCLR>(o);
+  if (method == "byol") return run<B, T, SmallLoader, BYOL>(o);
+  return run<B, T, SmallLoader, MoCoV3>(o);
 }

@@ -33,6 +33,22 @@ struct Normalization {
   }
 };
 
+/// The changes of the colour jitter.
+enum class ColorChange : std::uint8_t { none, brightness, contrast, saturation, hue };
+
+/// All that chance decides about a view: plain numbers, which kernels read too.
+struct ViewDraw {
+  Box crop;
+  float factor[4] = {};        ///< of each of the four changes; of hue, the turn
+  ColorChange change[4] = {};  ///< in the order in which they are made
+  bool flip = false;
+  bool gray = false;
+  bool solarize = false;
+  double sigma = 0;            ///< of the blur; 0: none
+};
+
+inline constexpr float solarize_threshold = 128.0f / 255.0f;
+
 /// A random view of a picture; the defaults are MoCo v3's first view. Blur's sigma is in pixels of the view, as
 /// published for 224 pixels: smaller views keep it (and are blurred more strongly for their size).
 struct Augmentation {
@@ -57,6 +73,10 @@ struct Augmentation {
 
   /// Writes the view, [3, size, size]; `random` decides everything.
   void operator()(const Image& image, Random random, float* out) const;
+
+  /// Its two halves: what `random` decides about a picture of these extents, and the view that it decided on.
+  [[nodiscard]] ViewDraw draw(int height, int width, Random random) const;
+  void apply(const ViewDraw& drawn, const Image& image, float* out) const;
 
   /// The shorter side of a picture from which on no crop is enlarged, however small and long it is drawn.
   [[nodiscard]] int least_side() const {
@@ -85,16 +105,27 @@ inline std::array<int, 4> jitter_order(std::uint32_t code) {
   return order;
 }
 
-inline void jitter(const Augmentation& a, Random random, float* planes, int count) {
-  const auto factor = [&](double strength, Draw draw) {
-    return static_cast<float>(between(std::max(0.0, 1 - strength), 1 + strength, random.uniform(draw)));
-  };
-  for (const int operation : jitter_order(random.below(draw_order, 24))) {
-    if (operation == 0 && a.brightness > 0) adjust_brightness(planes, count, factor(a.brightness, draw_brightness));
-    if (operation == 1 && a.contrast > 0) adjust_contrast(planes, count, factor(a.contrast, draw_contrast));
-    if (operation == 2 && a.saturation > 0) adjust_saturation(planes, count, factor(a.saturation, draw_saturation));
-    if (operation == 3 && a.hue > 0)
-      adjust_hue(planes, count, static_cast<float>(between(-a.hue, a.hue, random.uniform(draw_hue))));
+inline void draw_changes(const Augmentation& a, Random random, ViewDraw& drawn) {
+  const std::array<double, 4> strengths{a.brightness, a.contrast, a.saturation, a.hue};
+  const std::array<int, 4> order = jitter_order(random.below(draw_order, 24));
+  for (std::size_t i = 0; i < 4; ++i) {
+    const auto operation = static_cast<std::size_t>(order[i]);
+    const double strength = strengths[operation], unit = random.uniform(draw_brightness + operation);
+    if (strength <= 0) continue;
+    drawn.change[i] = static_cast<ColorChange>(operation + 1);
+    drawn.factor[i] = static_cast<float>(drawn.change[i] == ColorChange::hue
+                                             ? between(-strength, strength, unit)
+                                             : between(std::max(0.0, 1 - strength), 1 + strength, unit));
+  }
+}
+
+inline void change_colors(ColorChange change, float factor, float* planes, int count) {
+  switch (change) {
+    case ColorChange::none: return;
+    case ColorChange::brightness: return adjust_brightness(planes, count, factor);
+    case ColorChange::contrast: return adjust_contrast(planes, count, factor);
+    case ColorChange::saturation: return adjust_saturation(planes, count, factor);
+    case ColorChange::hue: return adjust_hue(planes, count, factor);
   }
 }
 
@@ -119,19 +150,34 @@ inline Box Augmentation::crop(int height, int width, Random random) const {
   return {(height - h) / 2, (width - w) / 2, h, w};
 }
 
-inline void Augmentation::operator()(const Image& image, Random random, float* out) const {
+inline ViewDraw Augmentation::draw(int height, int width, Random random) const {
+  const auto happens = [&](double probability, detail::Draw draw) { return random.uniform(draw) < probability; };
+  ViewDraw drawn;
+  drawn.crop = crop(height, width, random);
+  drawn.flip = happens(flip, detail::draw_flip);
+  if (happens(jitter, detail::draw_jitter)) detail::draw_changes(*this, random, drawn);
+  drawn.gray = happens(gray, detail::draw_gray);
+  if (happens(blur, detail::draw_blur))
+    drawn.sigma = detail::between(sigma_min, sigma_max, random.uniform(detail::draw_sigma));
+  drawn.solarize = happens(solarize, detail::draw_solarize);
+  return drawn;
+}
+
+inline void Augmentation::apply(const ViewDraw& drawn, const Image& image, float* out) const {
   check_image(image);
   const int count = size * size;
-  const auto happens = [&](double probability, detail::Draw draw) { return random.uniform(draw) < probability; };
   // Flipping commutes with all that follows, so it costs nothing to do it first.
-  const bool mirrored = happens(flip, detail::draw_flip);
-  resize(image, crop(image.height, image.width, random), size, interpolation, mirrored, out);
-  if (happens(jitter, detail::draw_jitter)) detail::jitter(*this, random, out, count);
-  if (happens(gray, detail::draw_gray)) to_grayscale(out, count);
-  if (happens(blur, detail::draw_blur))
-    gaussian_blur(out, 3, size, detail::between(sigma_min, sigma_max, random.uniform(detail::draw_sigma)));
-  if (happens(solarize, detail::draw_solarize)) vitral::solarize(out, count, 128.0f / 255.0f);
+  resize(image, drawn.crop, size, interpolation, drawn.flip, out);
+  for (std::size_t i = 0; i < 4; ++i) detail::change_colors(drawn.change[i], drawn.factor[i], out, count);
+  if (drawn.gray) to_grayscale(out, count);
+  if (drawn.sigma > 0) gaussian_blur(out, 3, size, drawn.sigma);
+  if (drawn.solarize) vitral::solarize(out, count, solarize_threshold);
   normalize(out, count);
+}
+
+inline void Augmentation::operator()(const Image& image, Random random, float* out) const {
+  check_image(image);
+  apply(draw(image.height, image.width, random), image, out);
 }
 
 /// Throws Error unless the numbers make sense.

@@ -13,6 +13,10 @@ namespace vitral::inline VITRAL_ABI {
 
 namespace detail {
 
+/// Pixels on either side that a blur of standard deviation `sigma` reads, and their weights before these are scaled.
+VITRAL_HD inline int blur_radius(double sigma) { return static_cast<int>(std::ceil(3 * sigma)); }
+VITRAL_HD inline double blur_weight(int t, double sigma) { return std::exp(-0.5 * t * t / (sigma * sigma)); }
+
 /// out[x] = sum over t of weight[t] * in[t][x] for x in [from, to), `block` at a time: their sums stay in registers,
 /// enough of them that none waits for the other.
 template <int block, class Row>
@@ -42,12 +46,12 @@ void mix_rows(const std::vector<float>& weight, int width, const Row& in, float*
 /// Blurs each of `planes` [channels, size, size] in place by a Gaussian of standard deviation `sigma` pixels, cut off
 /// beyond 3 sigma and scaled to sum 1.
 inline void gaussian_blur(float* planes, int channels, int size, double sigma) {
-  const int radius = static_cast<int>(std::ceil(3 * sigma));
+  const int radius = detail::blur_radius(sigma);
   std::vector<float> weight(static_cast<std::size_t>(2 * radius + 1));
   double sum = 0;
-  for (int t = -radius; t <= radius; ++t) sum += std::exp(-0.5 * t * t / (sigma * sigma));
+  for (int t = -radius; t <= radius; ++t) sum += detail::blur_weight(t, sigma);
   for (int t = -radius; t <= radius; ++t)
-    weight[static_cast<std::size_t>(t + radius)] = static_cast<float>(std::exp(-0.5 * t * t / (sigma * sigma)) / sum);
+    weight[static_cast<std::size_t>(t + radius)] = static_cast<float>(detail::blur_weight(t, sigma) / sum);
 
   const std::ptrdiff_t stride = (size + 15) / 16 * 16;
   std::vector<float> line(static_cast<std::size_t>(stride + 2 * radius));

@@ -101,21 +101,80 @@ class Unreadable {
   std::function<void(const std::string&)> log_;
 };
 
+/// Which pictures an epoch's batches hold: this rank's share of a data set, in the epoch's order.
+class BatchPlan {
+ public:
+  BatchPlan(const Dataset& data, const Views& views, LoaderOptions options)
+      : options_(std::move(options)), all_(data.size()), size_(share()) {
+    check(options_.batch > 0, "a batch of ", options_.batch, " images; use --batch with at least 1");
+    check(options_.batch <= size_ || !options_.drop_last, "a batch of ", options_.batch, " images is larger than ",
+          data.name(), ", which has ", size_, options_.ranks > 1 ? " for each rank" : "", "; use --batch with at most ",
+          size_);
+    check(options_.workers >= 0, options_.workers, " loader workers; expected 0 or more");
+    check(all_ <= long{UINT32_MAX}, data.name(), ": ", all_, " images, expected at most 2^32 - 1");
+    check(!views.empty() && views.size() <= most_views, views.size(), " views of a picture; expected 1 to ",
+          most_views);
+  }
+
+  [[nodiscard]] const LoaderOptions& options() const { return options_; }
+  [[nodiscard]] long batches() const {
+    return options_.drop_last ? size_ / options_.batch : (size_ + options_.batch - 1) / options_.batch;
+  }
+  /// Pictures of batch `index`, of which the first is number index * options().batch of the order.
+  [[nodiscard]] int size_of(long index) const {
+    return static_cast<int>(std::min<long>(options_.batch, size_ - index * options_.batch));
+  }
+
+  /// Makes `order` that of `epoch`; throws Error unless there is such an epoch and it has a batch `first`.
+  void start(long epoch, long first, std::vector<std::uint32_t>& order) const {
+    check(epoch >= 0 && epoch < 1l << 24, "epoch ", epoch, "; expected 0 to ", (1l << 24) - 1);
+    check(first >= 0 && first <= batches(), "batch ", first, " of an epoch that has ", batches());
+    if (!options_.shuffle && !order.empty()) return;
+    std::vector<std::uint32_t> all;
+    if (options_.shuffle) all = shuffled(all_, options_.seed, epoch);
+    order.resize(static_cast<std::size_t>(size_));
+    for (std::size_t i = 0; i < order.size(); ++i) {
+      const std::size_t at = i * static_cast<std::size_t>(options_.ranks) + static_cast<std::size_t>(options_.rank);
+      order[i] = options_.shuffle ? all[at] : static_cast<std::uint32_t>(at);
+    }
+  }
+
+ private:
+  /// Pictures of an epoch that are this rank's.
+  long share() const {
+    check(options_.ranks >= 1 && options_.rank >= 0 && options_.rank < options_.ranks, "rank ", options_.rank, " of ",
+          options_.ranks, "; expected ranks from 0 to one less than their number");
+    const long whole = all_ / options_.ranks, rest = all_ % options_.ranks;
+    return options_.drop_last || options_.rank >= rest ? whole : whole + 1;
+  }
+
+  LoaderOptions options_;
+  long all_, size_;
+};
+
+/// Picture `which`, or the next one of the data set that can be read, and its number; `reading` is told each number that
+/// is tried.
+template <class Reading>
+std::pair<Image, long> readable(const Dataset& data, long which, Unreadable& unreadable, const Reading& reading) {
+  for (long tried = 0; tried < data.size(); ++tried) {
+    const long used = (which + tried) % data.size();
+    reading(used);
+    try {
+      return {data.image(used), used};
+    } catch (const Error& error) {
+      unreadable.note(static_cast<std::uint32_t>(used), error.what());
+    }
+  }
+  fail("none of the ", data.size(), " images of ", data.name(), " can be read");
+}
+
 /// What the workers share with the caller. Batch k of the epoch is prepared in slot k modulo the number of slots, so
 /// at most workers + 2 batches exist at a time.
 class LoaderState {
  public:
   LoaderState(Dataset data, Views views, LoaderOptions options)
-      : data_(std::move(data)), views_(std::move(views)), options_(std::move(options)), size_(share()),
-        unreadable_(options_) {
-    check(options_.batch > 0, "a batch of ", options_.batch, " images; use --batch with at least 1");
-    check(options_.batch <= size_ || !options_.drop_last, "a batch of ", options_.batch, " images is larger than ",
-          data_.name(), ", which has ", size_, options_.ranks > 1 ? " for each rank" : "", "; use --batch with at most ",
-          size_);
-    check(options_.workers >= 0, options_.workers, " loader workers; expected 0 or more");
-    check(data_.size() <= long{UINT32_MAX}, data_.name(), ": ", data_.size(), " images, expected at most 2^32 - 1");
-    check(!views_.empty() && views_.size() <= most_views, views_.size(), " views of a picture; expected 1 to ",
-          most_views);
+      : data_(std::move(data)), views_(std::move(views)), plan_(data_, views_, std::move(options)),
+        options_(plan_.options()), unreadable_(options_) {
     for (int i = 0; i < options_.workers + 2; ++i) slots_.emplace_back();
     taken_ = claimed_ = batches();  // nothing to take before start()
   }
@@ -123,13 +182,11 @@ class LoaderState {
   LoaderState& operator=(const LoaderState&) = delete;
   ~LoaderState() { stop(); }
 
-  long batches() const { return options_.drop_last ? size_ / options_.batch : (size_ + options_.batch - 1) / options_.batch; }
+  long batches() const { return plan_.batches(); }
 
   void start(long epoch, long first) {
     stop();
-    check(epoch >= 0 && epoch < 1l << 24, "epoch ", epoch, "; expected 0 to ", (1l << 24) - 1);
-    check(first >= 0 && first <= batches(), "batch ", first, " of an epoch that has ", batches());
-    if (options_.shuffle || order_.empty()) order_ = order(epoch);
+    plan_.start(epoch, first, order_);
     epoch_ = epoch;
     claimed_ = taken_ = first;
     stopping_ = false;
@@ -186,24 +243,6 @@ class LoaderState {
     std::atomic<std::uint32_t> reading{0};  // the picture at work
   };
 
-  /// Pictures of an epoch that are this rank's.
-  long share() const {
-    check(options_.ranks >= 1 && options_.rank >= 0 && options_.rank < options_.ranks, "rank ", options_.rank, " of ",
-          options_.ranks, "; expected ranks from 0 to one less than their number");
-    const long whole = data_.size() / options_.ranks, rest = data_.size() % options_.ranks;
-    return options_.drop_last || options_.rank >= rest ? whole : whole + 1;
-  }
-  std::vector<std::uint32_t> order(long epoch) const {
-    std::vector<std::uint32_t> all;
-    if (options_.shuffle) all = shuffled(data_.size(), options_.seed, epoch);
-    std::vector<std::uint32_t> mine(static_cast<std::size_t>(size_));
-    for (std::size_t i = 0; i < mine.size(); ++i) {
-      const std::size_t at = i * static_cast<std::size_t>(options_.ranks) + static_cast<std::size_t>(options_.rank);
-      mine[i] = options_.shuffle ? all[at] : static_cast<std::uint32_t>(at);
-    }
-    return mine;
-  }
-
   std::string slow(const Slot& slot, double seconds) const {
     return join("waiting for a batch of ", data_.name(), " for another ", seconds, " s; image ",
                 slot.reading.load(std::memory_order_relaxed), " is being read");
@@ -240,7 +279,7 @@ class LoaderState {
   void fill(long index, Slot& slot) {
     Batch& batch = slot.batch;
     const long first = index * options_.batch;
-    const auto count = static_cast<std::size_t>(std::min<long>(options_.batch, size_ - first));
+    const auto count = static_cast<std::size_t>(plan_.size_of(index));
     batch.epoch = epoch_;
     batch.index = index;
     batch.size = static_cast<int>(count);
@@ -251,7 +290,9 @@ class LoaderState {
     for (std::size_t i = 0; i < count; ++i) {
       if (abandoned()) return;
       const std::uint32_t which = order_[static_cast<std::size_t>(first) + i];
-      const auto [image, used] = readable(which, slot);
+      const auto [image, used] = readable(data_, which, unreadable_, [&](long number) {
+        slot.reading.store(static_cast<std::uint32_t>(number), std::memory_order_relaxed);
+      });
       for (std::size_t k = 0; k < views_.size(); ++k)
         views_[k](image, {options_.seed, stream_view(k) + epoch, which}, batch.views[k].data() + i * pixels(k));
       batch.labels[i] = data_.label(used);
@@ -263,20 +304,6 @@ class LoaderState {
     return 3 * extent * extent;
   }
 
-  /// Picture `which`, or the next one of the data set that can be read, and its number.
-  std::pair<Image, long> readable(std::uint32_t which, Slot& slot) {
-    for (long tried = 0; tried < data_.size(); ++tried) {
-      const long used = (which + tried) % data_.size();
-      slot.reading.store(static_cast<std::uint32_t>(used), std::memory_order_relaxed);
-      try {
-        return {data_.image(used), used};
-      } catch (const Error& error) {
-        unreadable_.note(static_cast<std::uint32_t>(used), error.what());
-      }
-    }
-    fail("none of the ", data_.size(), " images of ", data_.name(), " can be read");
-  }
-
   bool abandoned() {
     const std::lock_guard lock(mutex_);
     return stopping_;
@@ -284,8 +311,8 @@ class LoaderState {
 
   const Dataset data_;
   const Views views_;
-  const LoaderOptions options_;
-  const long size_;  // of this rank's share
+  const BatchPlan plan_;
+  const LoaderOptions& options_;  // the plan's
   Unreadable unreadable_;
   std::vector<std::uint32_t> order_;
   std::deque<Slot> slots_;

@@ -36,14 +36,42 @@ struct ResizeAxis {
 
 namespace detail {
 
-inline double filter_value(Interpolation kind, double x) {
+VITRAL_HD inline double filter_value(Interpolation kind, double x) {
   x = std::abs(x);
   if (kind == Interpolation::bilinear) return x < 1 ? 1 - x : 0;
   if (x < 1) return (1.5 * x - 2.5) * x * x + 1;
   return x < 2 ? ((-0.5 * x + 2.5) * x - 4) * x + 2 : 0;
 }
 
-/// For each output pixel the first input pixel and `taps` weights, whose sum is 1.
+/// The filter along one axis: each output pixel is a sum over `taps` input pixels.
+struct AxisFilter {
+  ResizeAxis axis;
+  Interpolation kind;
+  double scale, stretch, reach;
+  int taps;
+
+  VITRAL_HD AxisFilter(const ResizeAxis& axis_, Interpolation kind_) : axis(axis_), kind(kind_) {
+    scale = static_cast<double>(axis.in) / axis.scaled;
+    stretch = scale < 1 ? 1 : scale;
+    reach = stretch * (kind == Interpolation::bilinear ? 1 : 2);
+    taps = static_cast<int>(std::ceil(reach)) * 2 + 1;
+    taps = axis.in < taps ? axis.in : taps;
+  }
+
+  /// Writes the weights of output pixel x, whose sum is 1; returns the first input pixel.
+  VITRAL_HD int weights(int x, float* weight) const {
+    const double center = (x + axis.offset + 0.5) * scale;
+    const int lowest = static_cast<int>(std::floor(center - reach + 0.5)), last = axis.in - taps;
+    const int first = lowest < 0 ? 0 : last < lowest ? last : lowest;
+    double sum = 0;
+    for (int t = 0; t < taps; ++t) sum += filter_value(kind, (first + t + 0.5 - center) / stretch);
+    for (int t = 0; t < taps; ++t)
+      weight[t] = static_cast<float>(filter_value(kind, (first + t + 0.5 - center) / stretch) / sum);
+    return first;
+  }
+};
+
+/// For each output pixel the first input pixel and `taps` weights.
 struct AxisWeights {
   int taps = 0;
   std::vector<int> first;
@@ -51,24 +79,14 @@ struct AxisWeights {
 };
 
 inline AxisWeights axis_weights(const ResizeAxis& axis, Interpolation kind) {
-  const double scale = static_cast<double>(axis.in) / axis.scaled;
-  const double stretch = std::max(scale, 1.0);
-  const double reach = stretch * (kind == Interpolation::bilinear ? 1 : 2);
+  const AxisFilter filter(axis, kind);
   AxisWeights result;
-  result.taps = std::min(static_cast<int>(std::ceil(reach)) * 2 + 1, axis.in);
+  result.taps = filter.taps;
   result.first.resize(static_cast<std::size_t>(axis.out));
-  result.weight.resize(static_cast<std::size_t>(axis.out) * static_cast<std::size_t>(result.taps));
+  result.weight.resize(static_cast<std::size_t>(axis.out) * static_cast<std::size_t>(filter.taps));
   float* weight = result.weight.data();
-  for (int x = 0; x < axis.out; ++x, weight += result.taps) {
-    const double center = (x + axis.offset + 0.5) * scale;
-    const int lowest = static_cast<int>(std::floor(center - reach + 0.5));
-    const int first = std::clamp(lowest, 0, axis.in - result.taps);
-    double sum = 0;
-    for (int t = 0; t < result.taps; ++t) sum += filter_value(kind, (first + t + 0.5 - center) / stretch);
-    for (int t = 0; t < result.taps; ++t)
-      weight[t] = static_cast<float>(filter_value(kind, (first + t + 0.5 - center) / stretch) / sum);
-    result.first[static_cast<std::size_t>(x)] = first;
-  }
+  for (int x = 0; x < axis.out; ++x, weight += filter.taps)
+    result.first[static_cast<std::size_t>(x)] = filter.weights(x, weight);
   return result;
 }
 

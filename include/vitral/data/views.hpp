@@ -5,8 +5,8 @@
 
 #include <vitral/data/augment.hpp>
 
-#include <functional>
 #include <utility>
+#include <variant>
 #include <vector>
 
 namespace vitral::inline VITRAL_ABI {
@@ -14,18 +14,24 @@ namespace vitral::inline VITRAL_ABI {
 /// How one view is made, random (an Augmentation) or not (a CenterView); square, of `size()` pixels a side.
 class ImageView {
  public:
-  ImageView(const Augmentation& a) : size_(a.size), make_(a) { check_augmentation(a); }  // NOLINT: an Augmentation is a ImageView
-  ImageView(const CenterView& c)  // NOLINT
-      : size_(c.size), make_([c](const Image& image, Random, float* out) { c(image, out); }) {}
+  ImageView(const Augmentation& a) : how_(a) { check_augmentation(a); }  // NOLINT: an Augmentation is a ImageView
+  ImageView(const CenterView& c) : how_(c) {}                            // NOLINT
 
-  [[nodiscard]] int size() const { return size_; }
+  [[nodiscard]] int size() const {
+    return std::visit([](const auto& how) { return how.size; }, how_);
+  }
+
+  /// How a random view is made; null where chance decides nothing.
+  [[nodiscard]] const Augmentation* augmentation() const { return std::get_if<Augmentation>(&how_); }
 
   /// Writes the view, [3, size, size].
-  void operator()(const Image& image, Random random, float* out) const { make_(image, random, out); }
+  void operator()(const Image& image, Random random, float* out) const {
+    if (const Augmentation* const a = augmentation()) return (*a)(image, random, out);
+    std::get<CenterView>(how_)(image, out);
+  }
 
  private:
-  int size_;
-  std::function<void(const Image&, Random, float*)> make_;
+  std::variant<Augmentation, CenterView> how_;
 };
 
 /// The views of a picture, in the order in which a batch holds them.

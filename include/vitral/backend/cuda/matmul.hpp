@@ -3,6 +3,7 @@
 #pragma once
 
 #include <vitral/backend/cuda/memory.hpp>
+#include <vitral/backend/cuda/quads.hpp>
 #include <vitral/core/bf16.hpp>
 #include <vitral/core/math.hpp>
 #include <vitral/tensor/matrix.hpp>
@@ -170,27 +171,40 @@ class Products {
   std::map<ProductKey, Product> products_;
 };
 
-/// c = activation(c + bias), keeping c + bias in `pre`; bias may be null.
-template <Activation activation, class C>
+/// c = activation(c + bias), keeping c + bias in `pre`; bias and pre may be null. Width neighbours for each thread.
+template <Activation activation, int Width, class C>
 __global__ void finish_kernel(Matrix<C> c, C* pre, const compute_t<C>* bias) {
   using P = compute_t<C>;
-  const long step = static_cast<long>(gridDim.x) * blockDim.x, size = c.rows * c.cols;
+  using Piece = std::conditional_t<Width == 4, Quad<C>, C>;
+  const long step = static_cast<long>(gridDim.x) * blockDim.x, pieces = c.cols / Width, size = c.rows * pieces;
   for (long i = static_cast<long>(blockIdx.x) * blockDim.x + threadIdx.x; i < size; i += step) {
-    const long row = i / c.cols, col = i % c.cols, at = row * c.row_stride + col;
-    P value = static_cast<P>(c.data[at]);
-    if (bias) value += bias[col];
-    if (pre) pre[at] = value;
-    if constexpr (activation == Activation::relu) value = value > P(0) ? value : P(0);
-    if constexpr (activation == Activation::gelu) value = math::gelu(value);
-    c.data[at] = value;
+    const long row = i / pieces, col = (i - row * pieces) * Width, at = row * c.row_stride + col;
+    Piece values = *reinterpret_cast<const Piece*>(c.data + at), before;
+    C* const value = reinterpret_cast<C*>(&values);
+    for (int k = 0; k < Width; ++k) {
+      P x = static_cast<P>(value[k]);
+      if (bias) x += bias[col + k];
+      reinterpret_cast<C*>(&before)[k] = x;
+      if constexpr (activation == Activation::relu) x = x > P(0) ? x : P(0);
+      if constexpr (activation == Activation::gelu) x = math::gelu(x);
+      value[k] = x;
+    }
+    if (pre) *reinterpret_cast<Piece*>(pre + at) = before;
+    *reinterpret_cast<Piece*>(c.data + at) = values;
   }
+}
+template <Activation activation, class C>
+void finish(const Matrix<C>& c, C* pre, const compute_t<C>* bias) {
+  const bool quads = c.cols % 4 == 0 && c.row_stride % 4 == 0 && cuda::allows_quads(c.data) &&
+                     (!pre || cuda::allows_quads(pre));
+  launch("matmul's epilogue", quads ? &finish_kernel<activation, 4, C> : &finish_kernel<activation, 1, C>,
+         grid_for(c.rows * c.cols / (quads ? 4 : 1)), block_threads, 0, c, pre, bias);
 }
 template <class C>
 void finish(const Matrix<C>& c, C* pre, const compute_t<C>* bias, Activation activation) {
-  const auto kernel = activation == Activation::gelu   ? &finish_kernel<Activation::gelu, C>
-                      : activation == Activation::relu ? &finish_kernel<Activation::relu, C>
-                                                       : &finish_kernel<Activation::none, C>;
-  launch("matmul's epilogue", kernel, grid_for(c.rows * c.cols), block_threads, 0, c, pre, bias);
+  if (activation == Activation::gelu) return finish<Activation::gelu>(c, pre, bias);
+  if (activation == Activation::relu) return finish<Activation::relu>(c, pre, bias);
+  finish<Activation::none>(c, pre, bias);
 }
 
 template <class From, class To>

@@ -3,6 +3,7 @@
 
 #include <vitral/backend/cuda/reduce.hpp>
 #include <vitral/backend/cuda/rows.hpp>
+#include <vitral/backend/cuda/warp_row.hpp>
 
 namespace vitral::inline VITRAL_ABI::cuda {
 
@@ -42,6 +43,57 @@ __global__ void layer_norm_rows_backward(const T* x, const compute_t<T>* gamma, 
   const P mean_g = sum_over<P>(cols, g) / static_cast<P>(cols);
   const P mean_dot = sum_over<P>(cols, [=](long j) { return g(j) * normal(j); }) / static_cast<P>(cols);
   for_cols(cols, [&](long j) { put(dx, at + j, scale * (g(j) - mean_g - normal(j) * mean_dot), add); });
+}
+
+/// The same for rows that fit into a warp's registers.
+template <int Quads, class T>
+__global__ void layer_norm_warps(const T* x, const compute_t<T>* gamma, const compute_t<T>* beta, T* y,
+                                 compute_t<T>* mean, compute_t<T>* rstd, long rows, int cols, double eps) {
+  using P = compute_t<T>;
+  using Row = WarpRow<P, Quads>;
+  const long number = own_row(), at = number * cols;
+  if (number >= rows) return;
+  Row row{{}, cols};
+  row.set([=](int c) { return Row::read(x + at + c); });
+  const P centre = row.sum([](P v, int, int) { return v; }) / static_cast<P>(cols);
+  const P squares = row.sum([=](P v, int, int) { return (v - centre) * (v - centre); });
+  const P scale = P(1) / ::sqrt(squares / static_cast<P>(cols) + static_cast<P>(eps));
+  if (Row::lane() == 0) {
+    if (mean) mean[number] = centre;
+    if (rstd) rstd[number] = scale;
+  }
+  row.store(y + at, false, [=](P v, int i, int k) {
+    const int c = Row::column(i) + k;
+    P value = (v - centre) * scale;
+    if (gamma) value *= gamma[c];
+    if (beta) value += beta[c];
+    return value;
+  });
+}
+
+template <int Quads, class T>
+__global__ void layer_norm_warps_backward(const T* x, const compute_t<T>* gamma, const compute_t<T>* mean,
+                                          const compute_t<T>* rstd, const T* dy, T* dx, bool add, long rows, int cols) {
+  using P = compute_t<T>;
+  using Row = WarpRow<P, Quads>;
+  const long number = own_row(), at = number * cols;
+  if (number >= rows) return;
+  const P centre = mean[number], scale = rstd[number];
+  Row g{{}, cols}, normal{{}, cols};
+  g.set([=](int c) {
+    Quad<P> up = Row::read(dy + at + c);
+    if (gamma)
+      for (int k = 0; k < 4; ++k) up.value[k] *= gamma[c + k];
+    return up;
+  });
+  normal.set([=](int c) {
+    Quad<P> v = Row::read(x + at + c);
+    for (int k = 0; k < 4; ++k) v.value[k] = (v.value[k] - centre) * scale;
+    return v;
+  });
+  const P mean_g = g.sum([](P v, int, int) { return v; }) / static_cast<P>(cols);
+  const P mean_dot = g.sum([&](P v, int i, int k) { return v * normal.value[i][k]; }) / static_cast<P>(cols);
+  g.store(dx + at, add, [&](P v, int i, int k) { return scale * (v - mean_g - normal.value[i][k] * mean_dot); });
 }
 
 /// partial [2, parts, cols]: the shares of dgamma and dbeta that a part of the rows has.
@@ -135,7 +187,13 @@ __global__ void batch_norm_columns_backward(const T* x, const compute_t<T>* gamm
 template <class T>
 void layer_norm_forward(const T* x, const compute_t<T>* gamma, const compute_t<T>* beta, T* y, compute_t<T>* mean,
                         compute_t<T>* rstd, long rows, long cols, double eps) {
-  detail::launch_rows("layer_norm", &detail::layer_norm_rows<T>, rows, cols, x, gamma, beta, y, mean, rstd, cols, eps);
+  if (!suits_warp_rows(cols, x, y))
+    return detail::launch_rows("layer_norm", &detail::layer_norm_rows<T>, rows, cols, x, gamma, beta, y, mean, rstd,
+                               cols, eps);
+  with_quads(cols, [&](auto quads) {
+    launch_warp_rows("layer_norm", &detail::layer_norm_warps<quads(), T>, rows, x, gamma, beta, y, mean, rstd, rows,
+                     static_cast<int>(cols), eps);
+  });
 }
 
 template <class T>
@@ -156,9 +214,14 @@ void layer_norm_backward(const T* x, const compute_t<T>* gamma, const compute_t<
     join(partial.data(), dgamma, add_dgamma);
     join(partial.data() + static_cast<long>(parts) * cols, dbeta, add_dbeta);
   }
-  if (dx)
-    detail::launch_rows("layer_norm backward", &detail::layer_norm_rows_backward<T>, rows, cols, x, gamma, mean, rstd,
-                        dy, dx, add_dx, cols);
+  if (!dx) return;
+  if (!suits_warp_rows(cols, x, static_cast<const T*>(dx), dy))
+    return detail::launch_rows("layer_norm backward", &detail::layer_norm_rows_backward<T>, rows, cols, x, gamma, mean,
+                               rstd, dy, dx, add_dx, cols);
+  with_quads(cols, [&](auto quads) {
+    launch_warp_rows("layer_norm backward", &detail::layer_norm_warps_backward<quads(), T>, rows, x, gamma, mean, rstd,
+                     dy, dx, add_dx, rows, static_cast<int>(cols));
+  });
 }
 
 template <class T>

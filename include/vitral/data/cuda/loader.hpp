@@ -1,0 +1,141 @@
+// Batches whose views a CUDA device makes from a data set in its own memory, as Loader makes them on the host: for
+// small pictures, with which a host does not keep up. Included by .cu files.
+#pragma once
+
+#include <vitral/data/cuda/augment.hpp>
+#include <vitral/data/loader.hpp>
+#include <vitral/tensor/tensor.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <utility>
+#include <vector>
+
+namespace vitral::inline VITRAL_ABI {
+
+/// `views[k]` is [size, 3, extent, extent], of view k.
+template <class B>
+struct CudaBatch {
+  long epoch = 0;
+  long index = 0;  ///< 0 ... batches() - 1
+  std::vector<Tensor<float, Shape<dyn, 3, dyn, dyn>, B>> views;
+  std::vector<int> labels;
+  int size = 0;  ///< pictures; less than asked for only in the last batch without drop_last
+};
+
+/// Loader's interface and, pixel for pixel, its batches: chance is the same, and so is rounding up to the blur, unless
+/// the host's compiler fuses products with sums (g++ -O2 -march=native); single hues may then land on the next of their
+/// steps, which are 6 of 255. Throws Error if the pictures differ in size, if they or the views are too large for the
+/// device, or if a view is no Augmentation. Of the options, `workers` and `patience` mean nothing here; pictures that
+/// cannot be read are found in the constructor, which loads the data set.
+template <class B>
+class CudaLoader {
+  static_assert(!B::on_host, "vitral: CudaLoader makes batches in a device's memory; use Loader");
+
+ public:
+  using batch_type = CudaBatch<B>;
+
+  CudaLoader(Dataset data, Views views, LoaderOptions options = {})
+      : data_(std::move(data)), views_(std::move(views)), plan_(data_, views_, std::move(options)) {
+    upload();
+    stop();
+  }
+
+  [[nodiscard]] long batches() const { return plan_.batches(); }
+
+  /// Begins an epoch (0 ... 2^24 - 1) at its batch `first_batch`.
+  void start(long epoch, long first_batch = 0) {
+    plan_.start(epoch, first_batch, order_);
+    epoch_ = epoch;
+    next_ = first_batch;
+  }
+
+  /// Queues the next batch, without waiting for the device; false after the epoch's last, after stop() and before
+  /// start(). The views are new tensors: those of the batch before stay as they are for whoever holds them.
+  bool next(batch_type& batch) {
+    if (next_ == batches()) return false;
+    const int count = plan_.size_of(next_);
+    const std::uint32_t* const pictures = order_.data() + next_ * options().batch;
+    batch.epoch = epoch_;
+    batch.index = next_++;
+    batch.size = count;
+    batch.labels.clear();
+    for (int i = 0; i < count; ++i) batch.labels.push_back(labels_[pictures[i]]);
+    batch.views.clear();  // their memory may serve the new ones
+    for (std::size_t k = 0; k < views_.size(); ++k) {
+      jobs_.clear();
+      const std::uint64_t stream = stream_view(k) + static_cast<std::uint64_t>(epoch_);
+      for (int i = 0; i < count; ++i) {
+        const Random random{options().seed, stream, pictures[i]};
+        jobs_.push_back({views_[k].augmentation()->draw(height_, width_, random), pictures[i]});
+      }
+      const int side = views_[k].size();
+      batch.views.push_back(Tensor<float, Shape<dyn, 3, dyn, dyn>, B>::uninitialized({count, side, side}));
+      cuda::make_views(shapes_[k], jobs_, static_cast<const std::uint8_t*>(pixels_.data()), batch.views[k].data());
+    }
+    return true;
+  }
+
+  /// Ends the epoch.
+  void stop() { next_ = batches(); }
+
+  /// next() never waits.
+  [[nodiscard]] double wait_seconds() const { return 0; }
+
+  [[nodiscard]] const Dataset& dataset() const { return data_; }
+  [[nodiscard]] const Views& views() const { return views_; }
+  [[nodiscard]] const LoaderOptions& options() const { return plan_.options(); }
+  /// Pictures that could not be read.
+  [[nodiscard]] long unreadable() const { return unreadable_; }
+
+ private:
+  static constexpr std::size_t upload_bytes = 16 << 20;  // at a time
+
+  /// Looks at the first picture: all are to be as large.
+  void prepare(const Image& image) {
+    height_ = image.height;
+    width_ = image.width;
+    for (const ImageView& view : views_) {
+      check(view.augmentation() != nullptr, data_.name(), ": the device makes random views alone; use the CPU loader");
+      shapes_.emplace_back(*view.augmentation(), height_, width_);
+      cuda::check_views(shapes_.back());
+    }
+    pixels_ = Buffer::of<B>(static_cast<std::size_t>(data_.size()) * image.rgb.size());
+  }
+
+  void upload() {
+    detail::Unreadable unreadable(options());
+    HostVector<std::uint8_t> some;
+    std::size_t done = 0;
+    for (long i = 0; i < data_.size(); ++i) {
+      const auto [image, used] = detail::readable(data_, i, unreadable, [](long) {});
+      check_image(image);
+      if (i == 0) prepare(image);
+      check(image.height == height_ && image.width == width_, data_.name(), ": image ", used, " has ", image.height,
+            " x ", image.width, " pixels, the first ", height_, " x ", width_,
+            "; the device takes pictures of one size alone: use the CPU loader");
+      some.insert(some.end(), image.rgb.begin(), image.rgb.end());
+      labels_.push_back(data_.label(used));
+      if (some.size() < upload_bytes && i + 1 < data_.size()) continue;
+      B::copy_from_host(some.data(), static_cast<std::uint8_t*>(pixels_.data()) + done, static_cast<long>(some.size()));
+      done += some.size();
+      some.clear();
+    }
+    unreadable_ = unreadable.count();
+  }
+
+  Dataset data_;
+  Views views_;
+  detail::BatchPlan plan_;
+  int height_ = 0, width_ = 0;  // of every picture
+  Buffer pixels_;               // [n, height, width, 3] bytes on the device
+  std::vector<int> labels_;     // of every picture
+  std::vector<cuda::ViewShape> shapes_;
+  std::vector<cuda::ViewJob> jobs_;
+  std::vector<std::uint32_t> order_;
+  long epoch_ = 0;
+  long next_ = 0;  // the batch that next() returns
+  long unreadable_ = 0;
+};
+
+}  // namespace vitral::inline VITRAL_ABI

@@ -1,0 +1,143 @@
+// Batches whose views the device makes: within 2 of 255 of the host's loader at every pixel, and each time the same
+// bits.
+#include <vitral/backend/cuda/cuda.hpp>
+#include <vitral/data/cuda/loader.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <cuda_runtime.h>
+#include <string>
+#include <vector>
+
+namespace cuda_test {
+
+using namespace vitral;
+
+/// Coloured shades with noise upon them. The picture `odd` is one row higher, the picture `broken` cannot be read.
+struct Shades {
+  long count;
+  int height, width;
+  long odd = -1, broken = -1;
+
+  long size() const { return count; }
+  Image image(long i) const {
+    if (i == broken) fail("image ", i, " is broken");
+    Image image{height + (i == odd ? 1 : 0), width, {}};
+    const Random noise{7, 1, static_cast<std::uint64_t>(i)};
+    for (int y = 0; y < image.height; ++y)
+      for (int x = 0; x < width; ++x)
+        for (int c = 0; c < 3; ++c) {
+          const double shade = std::sin(0.2 * x + c * static_cast<double>(i)) * std::cos(0.15 * y + c + 1);
+          image.rgb.push_back(static_cast<std::uint8_t>(110 + 100 * shade + 40 * noise.uniform(image.rgb.size())));
+        }
+    return image;
+  }
+  int label(long i) const { return static_cast<int>(i % 10); }
+  std::vector<std::string> classes() const { return std::vector<std::string>(10, "class"); }
+  std::string name() const { return "shades"; }
+};
+
+struct Difference {
+  double largest = 0, sum = 0;
+  long count = 0;
+};
+
+/// Adds how far the device's batch is from the host's, in 255ths; false if they are not of the same pictures.
+bool compare(const CudaBatch<Cuda>& device, const Batch& host, const Views& views, Difference& out) {
+  if (device.epoch != host.epoch || device.index != host.index || device.size != host.size ||
+      device.labels != host.labels || device.views.size() != host.views.size())
+    return false;
+  for (std::size_t k = 0; k < views.size(); ++k) {
+    const int side = views[k].size();
+    if (device.views[k].shape() != Shape<dyn, 3, dyn, dyn>{host.size, side, side}) return false;
+    const std::vector<float> values = device.views[k].to_vector();
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      const std::size_t channel = i / static_cast<std::size_t>(side * side) % 3;
+      const double scale = 255 * static_cast<double>(views[k].augmentation()->normalize.deviation[channel]);
+      const double difference = scale * std::fabs(static_cast<double>(values[i] - host.views[k][i]));
+      out.largest = std::max(out.largest, difference);
+      out.sum += difference;  // a NaN stays in it
+    }
+    out.count += static_cast<long>(values.size());
+  }
+  return true;
+}
+
+/// Two epochs beside the host's; the second begins at its second batch and is made twice.
+bool agrees(const char* what, const Shades& pictures, const Views& views, LoaderOptions options) {
+  Loader host(pictures, views, options);
+  CudaLoader<Cuda> device(pictures, views, options);
+  Difference difference;
+  Batch expected;
+  CudaBatch<Cuda> batch, again;
+  bool right = device.batches() == host.batches() && !device.next(batch);
+  for (long epoch = 0; epoch < 2; ++epoch) {
+    host.start(epoch, epoch);
+    device.start(epoch, epoch);
+    while (host.next(expected)) right = device.next(batch) && compare(batch, expected, views, difference) && right;
+    right = right && !device.next(again);
+  }
+  device.start(1, batch.index);
+  right = right && device.next(again) && device.unreadable() == host.unreadable();
+  for (std::size_t k = 0; right && k < views.size(); ++k)
+    right = again.views[k].to_vector() == batch.views[k].to_vector();
+  const double mean = difference.sum / static_cast<double>(difference.count);
+  std::printf("%s: %ld numbers, largest difference %.3g of 255, mean %.3g\n", what, difference.count,
+              difference.largest, mean);
+  if (!right) std::printf("%s: the batches are not the host's\n", what);
+  return right && difference.largest <= 2 && mean < 1e-3;
+}
+
+template <class Call>
+bool refuses(const char* expected, const Call& call) {
+  try {
+    call();
+  } catch (const Error& error) {
+    if (std::string(error.what()).find(expected) != std::string::npos) return true;
+    std::printf("the error does not name \"%s\": %s\n", expected, error.what());
+    return false;
+  }
+  std::printf("no error names \"%s\"\n", expected);
+  return false;
+}
+
+bool refuses_what_it_cannot() {
+  const Views views = two_views(moco_v3_augmentation(32));
+  const LoaderOptions options{.batch = 2};
+  const auto load = [&](const Shades& pictures, const Views& wanted) { CudaLoader<Cuda>(pictures, wanted, options); };
+  bool right = refuses("shades: image 3 has 33 x 32 pixels, the first 32 x 32", [&] { load({4, 32, 32, 3}, views); });
+  right = refuses("views of 160 x 160 pixels from pictures of 32 x 32",
+                  [&] { load({4, 32, 32}, two_views(moco_v3_augmentation(160))); }) && right;
+  return refuses("random views alone", [&] { load({4, 32, 32}, {center_view(32)}); }) && right;
+}
+
+}  // namespace cuda_test
+
+int main() {
+  using namespace cuda_test;
+  int devices = 0;
+  if (cudaGetDeviceCount(&devices) != cudaSuccess || devices == 0) return std::puts("skipped: no CUDA device"), 77;
+  Augmentation wild = byol_augmentation(24).first;  // every operation always, and not square
+  wild.jitter = wild.gray = wild.solarize = wild.flip = 1;
+  wild.sigma_max = 4;
+  const LoaderOptions options{.batch = 16, .seed = 5, .drop_last = false, .log = {}};
+  LoaderOptions large = options, second = options;
+  large.batch = 700;  // more than one kernel takes
+  second.rank = 1;
+  second.ranks = 2;
+  const int most = cuda::Device::instance().shared_bytes < 227 << 10 ? 64 : 96;  // sm_80 has 163 KiB, sm_90 227
+  const bool right[] = {
+      agrees("MoCo v3, 32 to 32", {72, 32, 32}, two_views(moco_v3_augmentation(32)), options),
+      agrees("BYOL, 32 to 32", {72, 32, 32}, two_views(byol_augmentation(32)), options),
+      agrees("SimCLR, 32 to 32", {72, 32, 32}, two_views(simclr_augmentation(32)), options),
+      agrees("MoCo v3, 48 to 32", {72, 48, 48}, two_views(moco_v3_augmentation(32)), options),
+      agrees("SimCLR, 48 to 32", {72, 48, 48}, two_views(simclr_augmentation(32)), second),
+      agrees("BYOL, 96 to the most", {18, 96, 96}, two_views(byol_augmentation(most)), options),
+      agrees("everything, 40 x 28 to 24", {40, 40, 28}, {wild, wild, wild}, options),
+      agrees("a picture is broken", {40, 16, 16, -1, 9}, two_views(moco_v3_augmentation(16)), options),
+      agrees("large batches", {1500, 8, 8}, two_views(simclr_augmentation(8)), large),
+      refuses_what_it_cannot(),
+  };
+  return std::all_of(std::begin(right), std::end(right), [](bool r) { return r; }) ? 0 : 1;
+}
