@@ -2,6 +2,7 @@
 // passes between them is made of the standard library's types alone.
 #pragma once
 
+#include "layer_features.hpp"
 #include "pretrain_options.hpp"
 
 #include <csignal>
@@ -15,12 +16,5 @@ int pretrain_bf16(const PretrainOptions& options);
 /// A run on a GPU, in the precision that the options name.
 int pretrain_cuda(const PretrainOptions& options);
 
-/// One layer's features of labelled images; a row of `width` for each.
-struct LayerFeatures {
-  std::vector<float> rows;
-  int width;
-  std::vector<int> labels;
-  int classes;
-};
 /// The share of `asked` that k-NN among `known` classifies correctly, computed on the CPU.
 double knn_of_layer(LayerFeatures known, LayerFeatures asked, int k);

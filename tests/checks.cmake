@@ -123,8 +123,8 @@ endforeach()
 file(GLOB golden CONFIGURE_DEPENDS "golden/*.safetensors")
 if(TARGET check_golden AND golden)
   set(examples "${PROJECT_SOURCE_DIR}/examples")
-  vitral_on_host(check_golden_on_host "${examples}/check_golden.cpp" "${examples}/check_golden_cpu.cpp"
-                 "${examples}/check_golden_cuda.cu")
+  vitral_on_host(check_golden_on_host "${examples}/check_golden.cpp" "${examples}/check_golden_cuda.cu"
+                 cuda/golden_without_cpu.cpp)
   target_link_libraries(check_golden_on_host PRIVATE CLI11::CLI11)
   target_compile_definitions(check_golden_on_host PRIVATE VITRAL_HAS_CUDA)
   foreach(scalar IN ITEMS f64 f32)

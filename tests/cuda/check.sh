@@ -6,7 +6,7 @@ nvcc=$1 include=$2 source=$3 folder=$4
 test -n "$nvcc" || { echo "skipped: no nvcc"; exit 77; }
 "$nvcc" --version | tail -n 1
 program=$folder/$(basename "$source" .cu)
-"$nvcc" -std=c++20 -O2 -Werror all-warnings '-gencode=arch=compute_80,code=[sm_80,sm_90]' \
+"$nvcc" -std=c++20 -O0 -Werror all-warnings '-gencode=arch=compute_80,code=[sm_80,sm_90]' \
   "-I$include" "$source" -o "$program" -lcublasLt
 echo "compiled for sm_80 and sm_90"
 status=0

@@ -1,5 +1,7 @@
 // A short run of SD-MoCo v3 on the device: everything stays finite, and comes out with the same bits whether each step is
 // one graph or its kernels are queued one by one. (The golden files say whether the numbers are right.)
+#include "../train/noise.hpp"
+
 #include <vitral/backend/cuda/cuda.hpp>
 #include <vitral/backend/cuda/pinned.hpp>
 #include <vitral/train/trainer.hpp>
@@ -12,27 +14,16 @@ using namespace vitral;
 
 namespace {
 
-struct Noise {
-  long size() const { return 16; }
-  Image image(long i) const {
-    Image out{16, 16, std::vector<std::uint8_t>(16 * 16 * 3)};
-    const Random random{7, static_cast<std::uint64_t>(i), 0};
-    for (std::size_t k = 0; k < out.rgb.size(); ++k) out.rgb[k] = static_cast<std::uint8_t>(random.below(k, 256));
-    return out;
-  }
-  int label(long) const { return 0; }
-  std::vector<std::string> classes() const { return {"noise"}; }
-  std::string name() const { return "noise"; }
-};
-
 /// The loss of every step, and the parameters after the last.
 template <class B, class T>
 std::vector<float> numbers(bool eager) {
   cuda::Steps::eager = eager;
   const ViT<B, T> encoder(ViTSize{16, 4, 64, 2, 2}, Seed{1}, {.drop_path = 0.05});
   Trainer trainer(MoCoV3(encoder, {.hidden = 64, .out = 32}, SelfDistillation{}), AdamW{.lr = 1e-3},
-                  {.epochs = 4, .warmup_epochs = 0, .momentum = 0.9, .ratio_rises = true, .accumulate = 2, .clip_grad = 1}, Seed{3});
-  Loader loader(Noise{}, two_views(moco_v3_augmentation(16)), {.batch = 8, .seed = 3, .workers = 1});
+                  {.epochs = 4, .warmup_epochs = 0, .momentum = 0.9, .ratio_rises = true, .accumulate = 2,
+                   .clip_grad = 1}, Seed{3});
+  Loader loader(vitral_tests::Noise{16, 16}, two_views(moco_v3_augmentation(16)),
+                {.batch = 8, .seed = 3, .workers = 1});
   std::vector<float> out;
   trainer.fit(loader, [&](const StepReport& r) { return out.push_back(static_cast<float>(r.loss)), true; });
   for_each_parameter(trainer.method(), [&](const std::string&, const auto& p) {

@@ -1,3 +1,5 @@
+#include "evaluation.hpp"
+
 #include <vitral/autodiff/softmax.hpp>
 #include <vitral/eval/knn.hpp>
 #include <vitral/io/safetensors.hpp>
@@ -40,12 +42,70 @@ TEST_CASE("k-NN predicts what the PyTorch oracle predicts") {
   CHECK(knn_classify(train, test, options) == ints("knn/y"));
 }
 
-TEST_CASE("nearest rows come in order, of equals the earlier one first") {
-  const std::vector<float> similarity{0.5f, 0.9f, 0.1f, 0.9f, 0.5f, 0.9f};
-  const auto nearest = detail::nearest_rows(similarity.data(), 6, 4);
-  std::vector<int> places;
-  for (const auto& [s, place] : nearest) places.push_back(place);
-  CHECK(places == std::vector<int>{1, 3, 5, 0});
+TEST_CASE("k-NN ranks the classes as scikit-learn does, label by label") {
+  const Features train = vitral_tests::train_features(), test = vitral_tests::test_features();
+  for (const int k : {1, 20, 200}) {
+    CAPTURE(k);
+    const std::string name = "knn" + std::to_string(k);
+    const auto ranked = voted_classes(nearest_neighbours(train, test, k), train.labels, train.classes, k, 0.07, 5);
+    CHECK(ranked == vitral_tests::numbers(name + "/ranked"));
+    CHECK(knn_classify(train, train, {.k = k, .leave_one_out = true}) == vitral_tests::numbers(name + "/left_out"));
+  }
+}
+
+TEST_CASE("the largest few come in order, of equals the earlier one first, without the one that is left out") {
+  std::vector<float> numbers(100, 0.1f);
+  for (const int i : {3, 40, 99}) numbers[static_cast<std::size_t>(i)] = 0.9f;
+  numbers[50] = 0.5f;
+  const auto places = [&](int left_out) {
+    std::vector<float> value(4);
+    std::vector<int> place(4);
+    detail::LargestFew few(value.data(), place.data(), 4);
+    few.take(numbers.data(), 60, 1000, left_out);
+    few.take(numbers.data() + 60, 40, 1060, left_out);
+    return place;
+  };
+  CHECK(places(-1) == std::vector<int>{1003, 1040, 1099, 1050});
+  CHECK(places(1040) == std::vector<int>{1003, 1099, 1050, 1000});
+}
+
+TEST_CASE("neighbours do not depend on the blocks they are looked for in") {
+  constexpr int width = 8, rows = 5000, queries = 700, k = 7;
+  const auto noise = [](int count, std::uint64_t stream) {
+    std::vector<float> x(static_cast<std::size_t>(count * width));
+    for (std::size_t i = 0; i < x.size(); ++i) x[i] = static_cast<float>(Random{1, stream, 0}.normal(i));
+    return x;
+  };
+  const Features train = features(noise(rows, 1), width, {}, 2), test = features(noise(queries, 2), width, {}, 2);
+  const Neighbours found = nearest_neighbours(train, test, k);
+  for (const int query : {0, 511, 512, 699}) {
+    std::vector<std::pair<double, int>> all;
+    for (int row = 0; row < rows; ++row) {
+      double dot = 0;
+      for (int c = 0; c < width; ++c)
+        dot += static_cast<double>(train.rows[static_cast<std::size_t>(row * width + c)]) *
+               static_cast<double>(test.rows[static_cast<std::size_t>(query * width + c)]);
+      all.push_back({-dot, row});
+    }
+    std::sort(all.begin(), all.end());
+    for (int i = 0; i < k; ++i) {
+      CAPTURE(query);
+      CHECK(found.place[static_cast<std::size_t>(query * k + i)] == all[static_cast<std::size_t>(i)].second);
+    }
+  }
+}
+
+TEST_CASE("with one left out no image is its own neighbour") {
+  const Features pairs = features({1, 0, 0.9f, 0.1f, 0, 1, 0.1f, 0.9f}, 2, {0, 1, 2, 3}, 4);
+  CHECK(knn_classify(pairs, pairs, {.k = 1}) == std::vector<int>{0, 1, 2, 3});
+  CHECK(knn_classify(pairs, pairs, {.k = 1, .leave_one_out = true}) == std::vector<int>{1, 0, 3, 2});
+}
+
+TEST_CASE("the label may be any of the first classes that a query's neighbours vote for") {
+  const std::vector<int> ranked{2, 0, 1, 1, 2, 0}, labels{0, 0};
+  CHECK(top_accuracy(ranked, labels, 1) == 0);
+  CHECK(top_accuracy(ranked, labels, 2) == 0.5);
+  CHECK(top_accuracy(ranked, labels, 3) == 1);
 }
 
 TEST_CASE("the nearest neighbour outvotes two farther ones at a low temperature, not at a high one") {

@@ -1,3 +1,5 @@
+#include "noise.hpp"
+
 #include <vitral/train/trainer.hpp>
 #include <vitral/vitral.hpp>
 
@@ -9,19 +11,6 @@ using namespace vitral;
 
 namespace {
 
-struct Noise {
-  long size() const { return 24; }
-  Image image(long i) const {
-    Image out{8, 8, std::vector<std::uint8_t>(8 * 8 * 3)};
-    const Random random{7, static_cast<std::uint64_t>(i), 0};
-    for (std::size_t k = 0; k < out.rgb.size(); ++k) out.rgb[k] = static_cast<std::uint8_t>(random.below(k, 256));
-    return out;
-  }
-  int label(long) const { return 0; }
-  std::vector<std::string> classes() const { return {"noise"}; }
-  std::string name() const { return "noise"; }
-};
-
 const ViTSize tiny{8, 4, 16, 2, 2};
 
 auto make_trainer(const Schedule& schedule, const OptimizerSettings& settings = AdamW{.lr = 1e-3}) {
@@ -30,7 +19,8 @@ auto make_trainer(const Schedule& schedule, const OptimizerSettings& settings = 
 }
 
 Loader make_loader(int batch = 4) {
-  return Loader(Noise{}, two_views(moco_v3_augmentation(8)), {.batch = batch, .seed = 3, .workers = 1});
+  return Loader(vitral_tests::Noise{24, 8}, two_views(moco_v3_augmentation(8)),
+                {.batch = batch, .seed = 3, .workers = 1});
 }
 
 struct Folder {

@@ -7,67 +7,149 @@
 
 #include <algorithm>
 #include <limits>
-#include <utility>
+#include <numeric>
 
 namespace vitral::inline VITRAL_ABI {
 
 struct KnnOptions {
   int k = 20;
   double temperature = 0.07;
+  bool leave_one_out = false;  ///< query i is row i of the training set, and no neighbour of itself
+};
+
+/// The k nearest training rows of every query, nearest first: rows of length k.
+struct Neighbours {
+  int k = 0;
+  std::vector<float> similarity;
+  std::vector<int> place;
+
+  [[nodiscard]] int queries() const { return k ? static_cast<int>(place.size()) / k : 0; }
 };
 
 namespace detail {
 
-/// The k largest of `count` similarities with their places, largest first; of equals the earlier place.
-inline std::vector<std::pair<float, int>> nearest_rows(const float* similarity, int count, int k) {
-  std::vector<std::pair<float, int>> best(static_cast<std::size_t>(k), {-std::numeric_limits<float>::infinity(), -1});
-  for (int place = 0; place < count; ++place) {
-    if (!(similarity[place] > best.back().first)) continue;  // nearly always, once the first few are in
-    auto at = best.end() - 1;
-    for (; at != best.begin() && similarity[place] > (at - 1)->first; --at) *at = *(at - 1);
-    *at = {similarity[place], place};
+/// The largest numbers of a stream with their places, largest first; of equals the one that came first.
+class LargestFew {
+ public:
+  LargestFew(float* value, int* place, int k) : value_(value), place_(place), k_(k) {
+    std::fill_n(value, k, -std::numeric_limits<float>::infinity());
+    std::fill_n(place, k, -1);
   }
-  return best;
-}
+  /// The next `count` numbers, at the places first, first + 1, ...; `left_out` is none of them.
+  void take(const float* number, int count, int first, int left_out) {
+    constexpr int step = 32;
+    for (int i = 0; i < count; i += step) {
+      const int end = std::min(count, i + step);
+      // Nearly always nothing is as large as the last of the few: one comparison for many numbers.
+      bool any = false;
+      const float bound = value_[k_ - 1];
+#pragma omp simd reduction(| : any)
+      for (int j = i; j < end; ++j) any |= number[j] > bound;
+      if (!any) continue;
+      for (int j = i; j < end; ++j)
+        if (number[j] > value_[k_ - 1] && first + j != left_out) insert(number[j], first + j);
+    }
+  }
+
+ private:
+  void insert(float number, int place) {
+    int at = k_ - 1;
+    for (; at > 0 && number > value_[at - 1]; --at) {
+      value_[at] = value_[at - 1];
+      place_[at] = place_[at - 1];
+    }
+    value_[at] = number;
+    place_[at] = place;
+  }
+
+  float* value_;
+  int* place_;
+  int k_;
+};
 
 }  // namespace detail
 
-/// The predicted class of each test row. Exact; memory grows with one block of test rows times the training rows.
-/// Equal similarities count by the earlier training row, equal votes by the lower class.
-[[nodiscard]] inline std::vector<int> knn_classify(const Features& train, const Features& test,
-                                                   const KnnOptions& options = {}) {
-  const int neighbours = train.images(), queries = test.images(), width = train.width;
-  check(options.k >= 1 && options.k <= neighbours, "k-NN: k is ", options.k, ", but there are ", neighbours,
+/// Exact; memory for similarities is that of one block of queries against one block of training rows,
+/// however many there are. Of equal similarities the earlier row is nearer.
+[[nodiscard]] inline Neighbours nearest_neighbours(const Features& train, const Features& test, int k,
+                                                   bool leave_one_out = false) {
+  const int rows = train.images(), queries = test.images(), width = train.width, others = rows - leave_one_out;
+  check(k >= 1 && k <= others, "k-NN: k is ", k, ", but there are ", others,
         " training features; use a smaller --k or a larger --knn-train");
   check(width == test.width, "k-NN: training features have width ", width, ", test features ", test.width);
-  constexpr int block = 256;
-  std::vector<float> similarity(static_cast<std::size_t>(std::min(block, queries)) *
-                                static_cast<std::size_t>(neighbours));
-  std::vector<int> predicted(static_cast<std::size_t>(queries));
-  for (int first = 0; first < queries; first += block) {
-    const int rows = std::min(block, queries - first);
-    Cpu::matmul(row_major(test.rows.data() + static_cast<long>(first) * width, rows, width),
-                transposed(row_major(train.rows.data(), neighbours, width)),
-                row_major(similarity.data(), rows, neighbours), false);
-    cpu::parallel_for(rows, [&](long row) {
-      const auto nearest = detail::nearest_rows(similarity.data() + row * neighbours, neighbours, options.k);
-      std::vector<double> votes(static_cast<std::size_t>(train.classes));
-      for (const auto& [s, place] : nearest)
-        votes[static_cast<std::size_t>(train.labels[static_cast<std::size_t>(place)])] +=
-            std::exp(static_cast<double>(s) / options.temperature);
-      predicted[static_cast<std::size_t>(first + row)] =
-          static_cast<int>(std::max_element(votes.begin(), votes.end()) - votes.begin());
-    });
+  check(!leave_one_out || queries == rows, "k-NN: leaving one out of ", rows, " features asks for all of them, not for ",
+        queries);
+  Neighbours out{k, std::vector<float>(static_cast<std::size_t>(queries) * static_cast<std::size_t>(k)), {}};
+  out.place.resize(out.similarity.size());
+  constexpr int most_queries = 512, most_rows = 4096;
+  std::vector<float> block(static_cast<std::size_t>(std::min(most_queries, queries)) *
+                           static_cast<std::size_t>(std::min(most_rows, rows)));
+  for (int query = 0; query < queries; query += most_queries) {
+    const int asked = std::min(most_queries, queries - query);
+    std::vector<detail::LargestFew> best;
+    for (int i = query; i < query + asked; ++i)
+      best.emplace_back(out.similarity.data() + long{i} * k, out.place.data() + long{i} * k, k);
+    for (int row = 0; row < rows; row += most_rows) {
+      const int known = std::min(most_rows, rows - row);
+      Cpu::matmul(row_major(test.rows.data() + static_cast<long>(query) * width, asked, width),
+                  transposed(row_major(train.rows.data() + static_cast<long>(row) * width, known, width)),
+                  row_major(block.data(), asked, known), false);
+      cpu::parallel_for(asked, [&](long i) {
+        best[static_cast<std::size_t>(i)].take(block.data() + i * known, known, row,
+                                               leave_one_out ? query + static_cast<int>(i) : -1);
+      });
+    }
   }
-  return predicted;
+  return out;
+}
+
+/// The `count` classes that the first k neighbours of each query vote for, most votes first: rows of length `count`. Of
+/// equal votes the lower class.
+[[nodiscard]] inline std::vector<int> voted_classes(const Neighbours& neighbours, const std::vector<int>& labels,
+                                                    int classes, int k, double temperature, int count) {
+  check(k <= neighbours.k && count <= classes, "k-NN: ", k, " of ", neighbours.k, " neighbours were asked for ", count,
+        " of ", classes, " classes");
+  const long queries = neighbours.queries();
+  std::vector<int> out(static_cast<std::size_t>(queries * count));
+  cpu::parallel_for(queries, [&](long query) {
+    std::vector<double> votes(static_cast<std::size_t>(classes));
+    for (long i = query * neighbours.k; i < query * neighbours.k + k; ++i) {
+      const auto at = static_cast<std::size_t>(i);
+      votes[static_cast<std::size_t>(labels[static_cast<std::size_t>(neighbours.place[at])])] +=
+          std::exp(static_cast<double>(neighbours.similarity[at]) / temperature);
+    }
+    std::vector<int> order(votes.size());
+    std::iota(order.begin(), order.end(), 0);
+    std::partial_sort(order.begin(), order.begin() + count, order.end(), [&](int a, int b) {
+      const double x = votes[static_cast<std::size_t>(a)], y = votes[static_cast<std::size_t>(b)];
+      return x != y ? x > y : a < b;
+    });
+    std::copy_n(order.begin(), count, out.begin() + query * count);
+  });
+  return out;
+}
+
+/// The predicted class of each test row.
+[[nodiscard]] inline std::vector<int> knn_classify(const Features& train, const Features& test,
+                                                   const KnnOptions& options = {}) {
+  return voted_classes(nearest_neighbours(train, test, options.k, options.leave_one_out), train.labels, train.classes,
+                       options.k, options.temperature, 1);
+}
+
+/// The share of rows of `ranked`, as long as `labels` demands, that contain the label among their first `top`.
+[[nodiscard]] inline double top_accuracy(const std::vector<int>& ranked, const std::vector<int>& labels, int top) {
+  const std::size_t count = ranked.size() / labels.size();
+  long right = 0;
+  for (std::size_t i = 0; i < labels.size(); ++i) {
+    const auto row = ranked.begin() + static_cast<std::ptrdiff_t>(i * count);
+    right += std::find(row, row + top, labels[i]) != row + top;
+  }
+  return static_cast<double>(right) / static_cast<double>(labels.size());
 }
 
 /// The share of test rows that k-NN classifies correctly.
 [[nodiscard]] inline double knn_accuracy(const Features& train, const Features& test, const KnnOptions& options = {}) {
-  const auto predicted = knn_classify(train, test, options);
-  long right = 0;
-  for (std::size_t i = 0; i < predicted.size(); ++i) right += predicted[i] == test.labels[i];
-  return static_cast<double>(right) / static_cast<double>(predicted.size());
+  return top_accuracy(knn_classify(train, test, options), test.labels, 1);
 }
 
 /// The same for the class tokens of an encoder's every layer.

@@ -104,32 +104,16 @@ inline std::string accuracy_panel(const TrainingCurves& curves) {
   return out + "plot " + plots + "\n";
 }
 
-}  // namespace detail
-
-/// Writes one PNG with two panels: the loss over the epochs, and the k-NN accuracy by layer, untrained and trained.
-/// Error, with the old picture kept, if the file cannot be written or gnuplot is missing.
-inline void write_training_picture(const std::filesystem::path& path, const TrainingCurves& curves) {
-  check(curves.epochs.size() == curves.loss.size(), path.native(), ": ", curves.epochs.size(), " epochs for ",
-        curves.loss.size(), " losses");
-  const bool accuracies = !curves.untrained.empty() || !curves.trained.empty();
-  check(accuracies || !curves.loss.empty(), path.native(), ": there is nothing to draw");
-  const std::string gnuplot = detail::find_program("gnuplot");
+/// Has gnuplot draw what `commands` say for its output `terminal` into the file `path`. Error, with the old picture kept,
+/// if the file cannot be written or gnuplot is missing.
+inline void draw_with_gnuplot(const std::filesystem::path& path, const std::string& terminal,
+                              const std::string& commands) {
+  const std::string gnuplot = find_program("gnuplot");
   check(!gnuplot.empty(), path.native(), ": the picture needs gnuplot; install the package gnuplot-nox");
-
   AtomicFile file(path);
-  // The key stands above its panel, where it hides no data.
-  const int panels = !curves.loss.empty() + accuracies;
-  std::string script = join("set terminal pngcairo noenhanced size ", 620 * panels, ",460 font 'Sans,12'\nset output ",
-                            detail::gnuplot_string(file.temporary().native()), "\nset multiplot layout 1,", panels,
-                            " title ", detail::gnuplot_string(curves.title), " margins ", panels == 2 ? 0.085 : 0.15,
-                            ",0.97,0.16,0.83 spacing 0.09\nset border 3 lc rgb '#555555'\nset tics nomirror out\n",
-                            "set grid lc rgb '#dddddd' lt 1\n",
-                            "set key at graph 0.5,1.09 center horizontal Left reverse samplen 3\n");
-  if (!curves.loss.empty()) script += detail::loss_panel(curves);
-  if (accuracies) script += detail::accuracy_panel(curves);
-  script += "unset multiplot\nunset output\n";
-
-  // A gnuplot that dies early must become an Error, not a SIGPIPE that ends the training.
+  const std::string script = join("set terminal ", terminal, "\nset output ",
+                                  gnuplot_string(file.temporary().native()), "\n", commands, "unset output\n");
+  // A gnuplot that dies early must become an Error, not a SIGPIPE that ends the program.
   const auto previous = std::signal(SIGPIPE, SIG_IGN);
   std::FILE* const pipe = ::popen(("'" + gnuplot + "'").c_str(), "we");
   const bool sent = pipe && std::fwrite(script.data(), 1, script.size(), pipe) == script.size();
@@ -139,6 +123,28 @@ inline void write_training_picture(const std::filesystem::path& path, const Trai
   std::error_code error;
   check(std::filesystem::file_size(file.temporary(), error) > 0 && !error, path.native(), ": gnuplot drew nothing");
   file.commit();
+}
+
+}  // namespace detail
+
+/// Writes one PNG with two panels: the loss over the epochs, and the k-NN accuracy by layer, untrained and trained.
+/// Error, with the old picture kept, if the file cannot be written or gnuplot is missing.
+inline void write_training_picture(const std::filesystem::path& path, const TrainingCurves& curves) {
+  check(curves.epochs.size() == curves.loss.size(), path.native(), ": ", curves.epochs.size(), " epochs for ",
+        curves.loss.size(), " losses");
+  const bool accuracies = !curves.untrained.empty() || !curves.trained.empty();
+  check(accuracies || !curves.loss.empty(), path.native(), ": there is nothing to draw");
+  // The key stands above its panel, where it hides no data.
+  const int panels = !curves.loss.empty() + accuracies;
+  std::string script = join("set multiplot layout 1,", panels, " title ", detail::gnuplot_string(curves.title),
+                            " margins ", panels == 2 ? 0.085 : 0.15,
+                            ",0.97,0.16,0.83 spacing 0.09\nset border 3 lc rgb '#555555'\nset tics nomirror out\n",
+                            "set grid lc rgb '#dddddd' lt 1\n",
+                            "set key at graph 0.5,1.09 center horizontal Left reverse samplen 3\n");
+  if (!curves.loss.empty()) script += detail::loss_panel(curves);
+  if (accuracies) script += detail::accuracy_panel(curves);
+  detail::draw_with_gnuplot(path, join("pngcairo noenhanced size ", 620 * panels, ",460 font 'Sans,12'"),
+                            script + "unset multiplot\n");
 }
 
 }  // namespace vitral::inline VITRAL_ABI

@@ -134,11 +134,12 @@ class Trainer {
 
     for (int part = 0; part < schedule_.accumulate; ++part) {
       const long number = now * schedule_.accumulate + part;
-      auto& [batch, run] = batches[static_cast<std::size_t>(number) % 2];
-      if (run >= 0) steps_.wait(run);
+      auto& in_flight = batches[static_cast<std::size_t>(number) % 2];
+      auto& batch = in_flight.batch;
+      if (in_flight.run >= 0) steps_.wait(in_flight.run);
       check(loader.next(batch), "Trainer: the loader ended in the middle of an epoch");
       const Training mode{Random{seed_.value, training_stream, static_cast<std::uint64_t>(number)}};
-      run = steps_.run(part == 0 ? first_part : further_part, [&] {
+      in_flight.run = steps_.run(part == 0 ? first_part : further_part, [&] {
         if (part == 0) tape_.zero_grad();
         const auto view = [&](std::size_t k) {
           const int side = loader.views()[k].size();

@@ -8,6 +8,7 @@
 namespace vitral::inline VITRAL_ABI::cuda {
 
 [[nodiscard]] inline void* allocate(std::size_t bytes) {
+  Device::instance();  // says where there is none
   void* memory = nullptr;
   const cudaError_t status = cudaMalloc(&memory, std::max<std::size_t>(bytes, 1));
   if (status == cudaErrorMemoryAllocation) {

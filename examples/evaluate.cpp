@@ -1,0 +1,172 @@
+// How good every layer of a pretrained network is: k-NN, logistic regression on frozen features, and what it costs to
+// stop there. Writes results.json, CSV tables and a report that a browser shows.
+//
+//   evaluate out/checkpoint.safetensors --out evaluation
+#include "evaluate_features.hpp"
+#include "evaluate_report.hpp"
+
+#include <vitral/eval/early_exit.hpp>
+#include <vitral/eval/knn.hpp>
+#include <vitral/io/progress.hpp>
+
+#include <CLI/CLI.hpp>
+
+#include <chrono>
+#include <cstdio>
+
+using namespace vitral;
+using Json = nlohmann::ordered_json;
+
+namespace {
+
+struct Options {
+  std::string checkpoint, dataset, data, device = "cpu", out = "evaluation";
+  long train = 0, test = 0;
+  std::vector<int> k{10, 20, 100, 200};
+  double c = 1;
+  int threads = 0, batch = 64;
+};
+
+Options parse(int argc, char** argv) {
+  Options o;
+  CLI::App app{"Evaluates every layer of a network that `pretrain` has written."};
+  app.add_option("CHECKPOINT", o.checkpoint, "The network: checkpoint.safetensors of a run")->required();
+  app.add_option("--dataset", o.dataset, "Layout of the labelled images in --data [that of the run]");
+  app.add_option("--data", o.data, "Directory of the data set [that of the run]");
+  app.add_option("--out", o.out, "Directory for results.json, tables and report.html")->capture_default_str();
+  app.add_option("--train", o.train, "Images that classifiers learn from; 0 = all")->check(CLI::NonNegativeNumber);
+  app.add_option("--test", o.test, "Images that they classify; 0 = all")->check(CLI::NonNegativeNumber);
+  app.add_option("--k", o.k, "Neighbours that k-NN asks")->delimiter(',')->check(CLI::PositiveNumber)->capture_default_str();
+  app.add_option("--c", o.c, "Logistic regression's inverse regularisation, as scikit-learn's C")
+      ->check(CLI::PositiveNumber)->capture_default_str();
+  app.add_option("--device", o.device, "Where features are computed; the rest and all times are the CPU's")
+      ->check(CLI::IsMember({"cpu", "cuda"}))->capture_default_str();
+  app.add_option("--batch", o.batch, "Images at a time when speed is measured")->check(CLI::PositiveNumber)->capture_default_str();
+  app.add_option("--threads", o.threads, "Threads; 0 = all cores")->check(CLI::NonNegativeNumber);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    if (error.get_exit_code() == 0) std::exit(app.exit(error));
+    fail(error.what(), " (evaluate --help explains every option)");
+  }
+  std::sort(o.k.begin(), o.k.end());
+  return o;
+}
+
+/// The run that wrote the checkpoint.
+PretrainOptions run_of(const SafetensorsFile& file) {
+  const auto saved = Json::parse(file.metadata("options"), nullptr, false);
+  check(!saved.is_discarded(), file.path(), ": its metadata \"options\" is no JSON; was it written by `pretrain`?");
+  return pretrain_options_from_json(saved);
+}
+
+/// Features of every layer for the first `count` pictures of a split.
+std::vector<Features> features(const std::string& device, const FeatureRequest& request) {
+  std::vector<Features> out;
+  for (LayerFeatures& f : device == "cuda" ? features_on_cuda(request) : features_on<Cpu>(request))
+    out.push_back({std::move(f.rows), f.width, std::move(f.labels), f.classes});
+  return out;
+}
+
+/// Milliseconds of one batch through the network, the median of seven.
+double milliseconds(const ViT<Cpu, float>& encoder, int batch) {
+  const int side = encoder.size.image;
+  const Tensor<float, Shape<dyn, 3, dyn, dyn>> images({batch, side, side});
+  std::vector<double> times;
+  for (int i = 0; i < 8; ++i) {
+    const auto begin = std::chrono::steady_clock::now();
+    const auto token = encoder(images);
+    const std::chrono::duration<double, std::milli> time = std::chrono::steady_clock::now() - begin;
+    if (i > 0) times.push_back(time.count());  // the first prepares
+  }
+  std::sort(times.begin(), times.end());
+  return times[times.size() / 2];
+}
+
+Json evaluate(const Options& o) {
+  const SafetensorsFile file(o.checkpoint);
+  const PretrainOptions run = run_of(file);
+  const std::string dataset = o.dataset.empty() ? run.dataset : o.dataset;
+  const std::string usual = o.dataset.empty() ? run.data : dataset_defaults(dataset).path;
+  const std::string data = o.data.empty() ? usual : o.data;
+  check(!data.empty(), "--dataset ", dataset, " needs --data DIR, the directory that holds the images");
+  const Dataset train = open_dataset(dataset, data, Split::train, run.image),
+                test = open_dataset(dataset, data, Split::test, run.image);
+  for (const Dataset& part : {train, test})
+    check(!part.classes().empty(), "the images of ", part.name(), " have no labels; --dataset names labelled ones");
+  const long train_count = o.train > 0 ? std::min(o.train, train.size()) : train.size(),
+             test_count = o.test > 0 ? std::min(o.test, test.size()) : test.size();
+  check(o.k.back() <= train_count, "--k ", o.k.back(), " is more than the ", train_count, " images of --train");
+  std::printf("%s, %d layers: features of %ld and %ld images of %s\n", run.method.c_str(), run.depth, train_count,
+              test_count, train.name().c_str());
+  FeatureRequest request{o.checkpoint, dataset, data, run, true, train_count};
+  const auto known = features(o.device, request);
+  request.train = false;
+  request.count = test_count;
+  const auto asked = features(o.device, request);
+
+  Json out;
+  out["checkpoint"] = o.checkpoint;
+  out["run"] = to_json(run);
+  out["dataset"] = train.name();
+  out["train_images"] = train_count;
+  out["test_images"] = test_count;
+  out["classes"] = train.classes().size();
+  out["temperature"] = KnnOptions{}.temperature;
+  out["logistic_c"] = o.c;
+  out["speed_batch"] = o.batch;
+  out["threads"] = cpu::threads();
+  const int classes = known[0].classes, five = std::min(5, classes);
+  std::vector<std::vector<double>> probabilities;
+  Progress progress("layers", run.depth, 0);
+  for (int layer = 1; layer <= run.depth; ++layer) {
+    const Features &from = known[static_cast<std::size_t>(layer - 1)], &to = asked[static_cast<std::size_t>(layer - 1)];
+    const auto scores = [&](const std::vector<int>& ranked) {
+      return Json{{"top1", top_accuracy(ranked, to.labels, 1)}, {"top5", top_accuracy(ranked, to.labels, five)}};
+    };
+    Json row{{"layer", layer}};
+    const Neighbours near = nearest_neighbours(from, to, o.k.back());
+    for (const int k : o.k)
+      row["knn"][std::to_string(k)] =
+          scores(voted_classes(near, from.labels, classes, k, KnnOptions{}.temperature, five));
+    probabilities.push_back(class_probabilities(logistic_regression(from, o.c), to));
+    row["logistic"] = scores(ranked_classes(probabilities.back(), classes));
+    const auto shorter = network<Cpu>(file, run, layer);  // it really stops there
+    row["multiply_adds"] = multiply_adds(shorter.size, layer);
+    const double batch = milliseconds(shorter, o.batch);
+    row["milliseconds"] = milliseconds(shorter, 1);
+    row["images_per_second"] = 1000 * o.batch / batch;
+    out["layers"].push_back(row);
+    progress.update(layer, std::nan(""));
+  }
+  progress.finish();
+  const ViTSize size{run.image, run.patch, run.width, run.depth, run.heads};
+  std::vector<double> confidences;
+  for (int i = 0; i <= 20; ++i) confidences.push_back(i / 20.0);
+  for (const AdaptiveExit& exit : adaptive_exits(probabilities, asked[0].labels, classes, size, confidences))
+    out["adaptive_exit"].push_back({{"confidence", exit.confidence}, {"accuracy", exit.accuracy},
+                                    {"multiply_adds", exit.multiply_adds}, {"layers", exit.layers}});
+  return out;
+}
+
+}  // namespace
+
+#if !defined(VITRAL_HAS_CUDA)
+std::vector<LayerFeatures> features_on_cuda(const FeatureRequest&) {
+  fail("--device cuda: this program was built without CUDA; install the CUDA Toolkit and build again, or use --device cpu");
+}
+#endif
+
+int main(int argc, char** argv) {
+  try {
+    const Options options = parse(argc, argv);
+    if (options.threads > 0) cpu::set_threads(options.threads);
+    const Json results = evaluate(options);
+    write_evaluation(options.out, results);
+    std::fputs(layer_table(results).c_str(), stdout);
+    std::printf("wrote results.json, layers.csv, adaptive_exit.csv and report.html in %s\n", options.out.c_str());
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "%s\n", error.what());
+    return 1;
+  }
+}

@@ -1,0 +1,46 @@
+// Logistic regression against scikit-learn's (tests/fixtures/make_evaluation.py).
+#include "evaluation.hpp"
+
+#include <vitral/eval/linear.hpp>
+
+#include <doctest/doctest.h>
+
+using namespace vitral_tests;
+
+TEST_CASE("L-BFGS finds the minimum of Rosenbrock's valley") {
+  std::vector<double> x{-1.2, 1};
+  const auto valley = [](const std::vector<double>& at, std::vector<double>& gradient) {
+    const double a = 1 - at[0], b = at[1] - at[0] * at[0];
+    gradient = {-2 * a - 400 * at[0] * b, 200 * b};
+    return a * a + 100 * b * b;
+  };
+  const LbfgsResult result = lbfgs(x, valley, {.tolerance = 1e-8});
+  CHECK(result.converged);
+  CHECK(result.iterations < 100);
+  CHECK(x[0] == doctest::Approx(1).epsilon(1e-7));
+  CHECK(x[1] == doctest::Approx(1).epsilon(1e-7));
+}
+
+TEST_CASE("logistic regression has scikit-learn's weights and predictions") {
+  for (const auto& [name, c] : {std::pair{"logistic1/", 1.0}, std::pair{"logistic100/", 100.0}}) {
+    CAPTURE(name);
+    const LinearClassifier probe = logistic_regression(train_features(), c, {.tolerance = 1e-8});
+    const auto weight = values(name + std::string("weight")), bias = values(name + std::string("bias"));
+    for (std::size_t i = 0; i < weight.size(); ++i) REQUIRE(probe.weight[i] == doctest::Approx(weight[i]).epsilon(1e-5));
+    // The bias is free up to a constant, which scikit-learn's regularisation of nothing leaves where it began.
+    const double shift = probe.bias[0] - bias[0];
+    for (std::size_t i = 0; i < bias.size(); ++i)
+      CHECK(probe.bias[i] - shift == doctest::Approx(bias[i]).epsilon(1e-5));
+    std::vector<int> predicted;
+    const auto ranked = ranked_classes(class_probabilities(probe, test_features()), probe.classes());
+    for (std::size_t i = 0; i < ranked.size(); i += bias.size()) predicted.push_back(ranked[i]);
+    CHECK(predicted == numbers(name + std::string("predicted")));
+  }
+}
+
+TEST_CASE("a label that is no class is an error") {
+  Features wrong = train_features();
+  wrong.labels[3] = wrong.classes;
+  CHECK_THROWS_WITH_AS(static_cast<void>(logistic_regression(wrong)), doctest::Contains("label 7 is not one of 0 to 6"),
+                       Error);
+}

@@ -1,0 +1,35 @@
+#!/bin/bash
+# `evaluate` finds what `pretrain` has found, writes the same numbers to all of its files, and explains mistakes.
+. "$(dirname "$0")/common.bash"
+
+"$bin/pretrain" $tiny --knn-train 1000 --knn-test 300 --out "$work/run" >"$work/pretrain.log" 2>&1 ||
+  { cat "$work/pretrain.log"; die "a correct run"; }
+checkpoint=$work/run/checkpoint.safetensors
+"$bin/evaluate" "$checkpoint" --train 1000 --test 300 --k 20,5 --out "$work/found" >"$work/log" 2>&1 ||
+  { cat "$work/log"; die "a correct evaluation"; }
+
+# The accuracy of k-NN with 20 neighbours stands in pretrain's table (the third column from the left) and in the CSV.
+for layer in 1 2; do
+  expected=$(awk -v layer=$layer '$1 == layer && $3 == "%" { print $4 }' "$work/pretrain.log")
+  found=$(awk -F, -v layer=$layer '$1 == layer { print $4 }' "$work/found/layers.csv")
+  test -n "$expected" -a "$expected" = "$found" || die "k-NN of layer $layer is $found, and pretrain says $expected"
+  # Every number of the report's table is one of the CSV's.
+  tr ',' '\n' <"$work/found/layers.csv" >"$work/numbers"
+  grep -Fxq "$found" "$work/numbers" && grep -q "<td>$found" "$work/found/report.html" || die "$found is not in the report"
+done
+test "$(grep -c '<svg' "$work/found/report.html")" -eq 2 || die "the report has not two charts"
+! grep -Eq '(src|href)="http' "$work/found/report.html" || die "the report needs a network"
+test "$(wc -l <"$work/found/adaptive_exit.csv")" -eq 22 || die "the curve of adaptive exits has not 21 points"
+
+expect() {
+  local pattern=$1
+  shift
+  "$bin/evaluate" "$@" --out "$work/none" >"$work/log" 2>&1 && die "no error: evaluate $*"
+  grep -Eq -e "$pattern" "$work/log" || { cat "$work/log"; die "no message like '$pattern': evaluate $*"; }
+  test ! -e "$work/none" || die "files in spite of the error"
+}
+expect "$work/nowhere.safetensors" "$work/nowhere.safetensors"
+expect "k 2000 is more than the 1000 images" "$checkpoint" --train 1000 --k 2000
+expect "dataset folder needs --data" "$checkpoint" --dataset folder
+expect "$work/none" "$checkpoint" --data "$work/none"
+expect "CHECKPOINT.*evaluate --help"
