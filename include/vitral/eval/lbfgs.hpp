@@ -82,7 +82,7 @@ LbfgsResult lbfgs(std::vector<double>& x, F&& f, const LbfgsOptions& options = {
       next = x;
       detail::add_scaled(next, length, direction);
       reached = f(next, next_gradient);
-      falls = reached <= value + 1e-4 * length * slope;
+      falls = reached < value && reached <= value + 1e-4 * length * slope;
     }
     if (!falls) return {value, i, false};  // as low as rounding lets it get
     detail::CurvaturePair pair{std::vector<double>(x.size()), std::vector<double>(x.size()), 0};
