@@ -92,8 +92,8 @@ inline std::string chart(const std::filesystem::path& folder, const std::string&
   const auto file = folder / "chart.svg";
   vitral::detail::draw_with_gnuplot(
       file, "svg size 640,420 dynamic font 'sans-serif,14' background '#ffffff'",
-      data + x_axis + "\nset ylabel 'accuracy (%)'\nset border 3 lc rgb '#555555'\n"
-             "set tics nomirror out\nset grid lc rgb '#dddddd' lt 1\nset key above horizontal\n" + plots + "\n");
+      data + x_axis + "\nset ylabel 'accuracy (%)'\n" + vitral::detail::gnuplot_style +
+          "set key above horizontal\n" + plots + "\n");
   std::stringstream svg;
   svg << std::ifstream(file).rdbuf();
   std::filesystem::remove(file);

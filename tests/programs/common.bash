@@ -10,3 +10,12 @@ die() {
   echo "FAILED: $*"
   exit 1
 }
+
+# refuses PROGRAM REGEX OPTIONS...: the program must fail with a line that matches, and write nothing to $work/none*.
+refuses() {
+  local program=$1 pattern=$2
+  shift 2
+  "$bin/$program" "$@" >"$work/log" 2>&1 && die "no error: $program $*"
+  grep -Eq -e "$pattern" "$work/log" || { cat "$work/log"; die "no message like '$pattern': $program $*"; }
+  test -z "$(compgen -G "$work/none*")" || die "a result in spite of the error: $program $*"
+}

@@ -40,6 +40,10 @@ inline std::string find_program(std::string_view name) {
   return "";
 }
 
+/// What all of our charts look like: two axes and a pale grid.
+inline constexpr const char* gnuplot_style =
+    "set border 3 lc rgb '#555555'\nset tics nomirror out\nset grid lc rgb '#dddddd' lt 1\n";
+
 /// Text as a gnuplot string: in single quotes only a quote is special.
 inline std::string gnuplot_string(std::string_view text) {
   std::string out = "'";
@@ -138,8 +142,7 @@ inline void write_training_picture(const std::filesystem::path& path, const Trai
   const int panels = !curves.loss.empty() + accuracies;
   std::string script = join("set multiplot layout 1,", panels, " title ", detail::gnuplot_string(curves.title),
                             " margins ", panels == 2 ? 0.085 : 0.15,
-                            ",0.97,0.16,0.83 spacing 0.09\nset border 3 lc rgb '#555555'\nset tics nomirror out\n",
-                            "set grid lc rgb '#dddddd' lt 1\n",
+                            ",0.97,0.16,0.83 spacing 0.09\n", detail::gnuplot_style,
                             "set key at graph 0.5,1.09 center horizontal Left reverse samplen 3\n");
   if (!curves.loss.empty()) script += detail::loss_panel(curves);
   if (accuracies) script += detail::accuracy_panel(curves);

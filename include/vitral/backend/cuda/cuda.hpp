@@ -43,12 +43,12 @@ struct BasicCuda {
   }
   template <class T>
   static void copy_from_host(const T* from, T* to, long count) {
-    transfer(from, to, count, cudaMemcpyHostToDevice);
+    queue_copy_from_host(from, to, count);
     cuda::Faults::instance().wait();  // the caller may change `from` at once
   }
   template <class T>
   static void copy_to_host(const T* from, T* to, long count) {
-    transfer(from, to, count, cudaMemcpyDeviceToHost);
+    queue_copy_to_host(from, to, count);
     cuda::Faults::instance().wait();
   }
   template <class T>

@@ -65,7 +65,7 @@ struct JobTable {
   bool quads[most];
   Job job[most];
 };
-constexpr long job_elements = 8 * block_threads;  // of a block
+constexpr int job_elements = 8 * block_threads;  // of a block
 
 template <class Job>
 __global__ void evaluate_jobs(const __grid_constant__ JobTable<Job> table) {
@@ -128,7 +128,7 @@ void evaluate_each(const std::vector<Job>& jobs) {
     table.first_block[table.count] = blocks;
     table.quads[table.count] = detail::allows_quads(job);
     table.job[table.count++] = job;
-    blocks += static_cast<unsigned>((job.space.size + detail::job_elements - 1) / detail::job_elements);
+    blocks += blocks_for(job.space.size, detail::job_elements);
   }
   flush();
 }

@@ -54,7 +54,7 @@ __global__ void layer_norm_warps(const T* x, const compute_t<T>* gamma, const co
   const long number = own_row(), at = number * cols;
   if (number >= rows) return;
   Row row{{}, cols};
-  row.set([=](int c) { return Row::read(x + at + c); });
+  row.set([=](int c) { return load_quad(x + at + c); });
   const P centre = row.sum([](P v, int, int) { return v; }) / static_cast<P>(cols);
   const P squares = row.sum([=](P v, int, int) { return (v - centre) * (v - centre); });
   const P scale = P(1) / ::sqrt(squares / static_cast<P>(cols) + static_cast<P>(eps));
@@ -81,13 +81,13 @@ __global__ void layer_norm_warps_backward(const T* x, const compute_t<T>* gamma,
   const P centre = mean[number], scale = rstd[number];
   Row g{{}, cols}, normal{{}, cols};
   g.set([=](int c) {
-    Quad<P> up = Row::read(dy + at + c);
+    Quad<P> up = load_quad(dy + at + c);
     if (gamma)
       for (int k = 0; k < 4; ++k) up.value[k] *= gamma[c + k];
     return up;
   });
   normal.set([=](int c) {
-    Quad<P> v = Row::read(x + at + c);
+    Quad<P> v = load_quad(x + at + c);
     for (int k = 0; k < 4; ++k) v.value[k] = (v.value[k] - centre) * scale;
     return v;
   });
@@ -208,8 +208,7 @@ void layer_norm_backward(const T* x, const compute_t<T>* gamma, const compute_t<
     launch("layer_norm backward", &detail::layer_norm_columns<T>, dim3(blocks, static_cast<unsigned>(parts)),
            block_threads, 0, x, mean, rstd, dy, rows, cols, partial.data());
     const auto join = [&](const P* from, P* to, bool add) {
-      if (to) launch("layer_norm backward", &detail::join_parts<P, P>, blocks, block_threads, 0, from, parts, cols, 1.0,
-                     add, to);
+      if (to) detail::launch_join("layer_norm backward", from, parts, cols, 1.0, add, to);
     };
     join(partial.data(), dgamma, add_dgamma);
     join(partial.data() + static_cast<long>(parts) * cols, dbeta, add_dbeta);

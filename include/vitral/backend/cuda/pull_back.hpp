@@ -119,12 +119,11 @@ void pull_broadcast(const Space<R>& space, const Plan& plan, const Targets& targ
   const bool wide = leaf.stride[space.axes - 1] != 0 && f.kept.size >= 32;
   const int parts = parts_of(wide ? f.kept.size : f.kept.size * block_threads, f.summed.size);
   const Scratch<S> partial(parts * f.kept.size);
-  const auto blocks = static_cast<unsigned>(wide ? (f.kept.size + block_threads - 1) / block_threads : f.kept.size);
+  const unsigned blocks = blocks_for(f.kept.size, wide ? block_threads : 1);
   launch("pull_back", wide ? &pull_sum<S, true, R, Plan, Targets, T> : &pull_sum<S, false, R, Plan, Targets, T>,
          dim3(blocks, static_cast<unsigned>(parts)), block_threads, 0, f, space.axes, plan, targets, upstream, parts,
          partial.data());
-  launch("pull_back", &join_parts<S, L>, blocks_for(f.kept.size),
-         block_threads, 0, static_cast<const S*>(partial.data()), parts, f.kept.size, 1.0, leaf.add, leaf.data);
+  launch_join<S>("pull_back", partial.data(), parts, f.kept.size, 1.0, leaf.add, leaf.data);
 }
 
 }  // namespace detail

@@ -42,18 +42,21 @@ bool allows_quads(const NodePlan<Op, P...>& plan, int axes) {
   return allows_quads(plan.args, axes);
 }
 
+/// from[0 ... 3].
+template <class T>
+__device__ Quad<compute_t<T>> load_quad(const T* from) {
+  const Quad<T> four = *reinterpret_cast<const Quad<T>*>(from);
+  Quad<compute_t<T>> out;
+  for (int i = 0; i < 4; ++i) out.value[i] = static_cast<compute_t<T>>(four.value[i]);
+  return out;
+}
+
 template <class T, int R>
 __device__ Quad<compute_t<T>> quad_at(const LeafPlan<T, R>& plan, const long* index, int axes) {
   const T* const from = plan.data + offset_of(plan.stride, index, axes);
-  Quad<compute_t<T>> out;
-  if (plan.stride[axes - 1] == 0) {
-    const auto value = static_cast<compute_t<T>>(*from);
-    for (int i = 0; i < 4; ++i) out.value[i] = value;
-  } else {
-    const Quad<T> four = *reinterpret_cast<const Quad<T>*>(from);
-    for (int i = 0; i < 4; ++i) out.value[i] = static_cast<compute_t<T>>(four.value[i]);
-  }
-  return out;
+  if (plan.stride[axes - 1] != 0) return load_quad(from);
+  const auto value = static_cast<compute_t<T>>(*from);
+  return {{value, value, value, value}};
 }
 /// Numbers that follow from their place.
 template <class Plan>

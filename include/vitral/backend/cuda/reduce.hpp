@@ -56,6 +56,11 @@ __global__ void join_parts(const C* partial, int parts, long count, double scale
   out[i] = static_cast<compute_t<T>>(sum);
 }
 
+template <class C, class T>
+void launch_join(const char* name, const C* partial, int parts, long count, double scale, bool add, T* out) {
+  launch(name, &join_parts<C, T>, blocks_for(count), block_threads, 0, partial, parts, count, scale, add, out);
+}
+
 template <class C, int R, class Plan, class T>
 __global__ void max_kernel(Space<R> space, Plan plan, Reduction r, T* out, int* places) {
   // A warp for each result; its lanes take every 32nd value, and of equal ones the first stands.
@@ -106,8 +111,7 @@ void reduce_sum(const Space<R>& space, const Plan& plan, Reduction r, double sca
     launch("reduce_sum", &detail::sum_columns<C, R, Plan>,
            dim3(blocks_for(whole), grid_y), block_threads, 0, space,
            plan, r, parts, partial.data());
-  launch("reduce_sum", &detail::join_parts<C, T>, blocks_for(whole),
-         block_threads, 0, static_cast<const C*>(partial.data()), parts, whole, scale, false, out);
+  detail::launch_join<C>("reduce_sum", partial.data(), parts, whole, scale, false, out);
 }
 
 /// The largest value over n >= 1 and where it stands first; a NaN counts as largest.

@@ -47,19 +47,11 @@ struct WarpRow {
         Quad<P> out;
         for (int k = 0; k < 4; ++k) out.value[k] = f(value[i][k], i, k);
         if (add) {
-          const Quad<P> old = read(to + column(i));
+          const Quad<P> old = load_quad(to + column(i));
           for (int k = 0; k < 4; ++k) out.value[k] += old.value[k];
         }
         store_quad(to + column(i), out);
       }
-  }
-
-  template <class T>
-  __device__ static Quad<P> read(const T* from) {
-    const Quad<T> four = *reinterpret_cast<const Quad<T>*>(from);
-    Quad<P> out;
-    for (int k = 0; k < 4; ++k) out.value[k] = static_cast<P>(four.value[k]);
-    return out;
   }
 };
 
