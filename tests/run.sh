@@ -1,6 +1,7 @@
 #!/bin/bash
-# Installs what is missing, builds everything and runs every test: the release build's, then the unit tests under
-# AddressSanitizer and UndefinedBehaviorSanitizer. `tests/run.sh quick` leaves out the sanitizers and the slow tests.
+# Installs what is missing, builds everything and runs every test: the unit tests under AddressSanitizer and
+# UndefinedBehaviorSanitizer, those of kernels and programs in the release build as well. `tests/run.sh quick` has the
+# release build alone, and leaves out the slow tests.
 # One CTest run at the end covers both builds; the exit status is that of the builds and the tests.
 set -u
 cd "$(dirname "$0")/.."
@@ -20,7 +21,9 @@ build() {
   cmake --preset "$@" && cmake --build --preset "$1" -j "$jobs" -- -k 0 || status=1
 }
 builds="release"
-build release -DVITRAL_BUILD_TESTS=ON -DVITRAL_BUILD_EXAMPLES=ON -DVITRAL_WERROR=ON
+folders="core;tensor;backend;examples"
+test "$mode" != quick || folders="all"
+build release -DVITRAL_BUILD_TESTS=ON -DVITRAL_BUILD_EXAMPLES=ON -DVITRAL_WERROR=ON "-DVITRAL_UNIT_TESTS=$folders"
 if [ "$mode" != quick ]; then
   builds="$builds asan-ubsan"
   build asan-ubsan

@@ -13,6 +13,7 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
+#include <numeric>
 #include <tuple>
 #include <vector>
 
@@ -186,6 +187,34 @@ TEST_CASE_TEMPLATE_DEFINE("a backend multiplies matrices and transposed ones, ad
   CHECK(gap(take(wide), expected) < 3e-5);
 }
 TEST_CASE_TEMPLATE_APPLY(matmul_, All);
+
+TEST_CASE_TEMPLATE_DEFINE("a backend that offers it sums the left operand's rows in the product", X, row_sums_) {
+  using B = typename X::Backend_;
+  using T = typename X::Scalar;
+  using P = compute_t<T>;
+  constexpr long m = 16, k = 40, n = 24;
+  const Numbers a = normal<T>(m * k, 6), b = normal<T>(k * n, 7);
+  const auto left = put<B, T>(transposed_of(a, m, k)), right = put<B, T>(b);
+  const auto c = put<B, P>(Numbers(m * n, 1)), sums = put<B, P>(Numbers(m, 7));
+  const auto multiply = [&](auto to) {
+    if constexpr (requires { B::matmul_and_row_sums(transposed(row_major(left.data(), k, m)),
+                                                    row_major(right.data(), k, n), to, true, sums.data()); })
+      return B::matmul_and_row_sums(transposed(row_major(left.data(), k, m)), row_major(right.data(), k, n), to, true,
+                                    sums.data());
+    return false;
+  };
+  const bool done = multiply(row_major(c.data(), m, n));
+  Numbers expected(m * n, 1), row_sums(m, 7);
+  if (done) {
+    expected = product(a, b, m, k, n);
+    for (double& value : expected) value += 1;
+    for (std::size_t i = 0; i < row_sums.size(); ++i)
+      row_sums[i] = std::accumulate(a.begin() + static_cast<long>(i) * k, a.begin() + (static_cast<long>(i) + 1) * k, 0.0);
+  }
+  CHECK(gap(take(c), expected) < 3e-5);
+  CHECK(gap(take(sums), row_sums) < 3e-5);
+}
+TEST_CASE_TEMPLATE_APPLY(row_sums_, All);
 
 TEST_CASE_TEMPLATE_DEFINE("a backend multiplies batches", X, batched_matmul_) {
   using B = typename X::Backend_;

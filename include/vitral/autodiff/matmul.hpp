@@ -58,13 +58,34 @@ auto converted(const Tensor<T, S, B>& x) {
 }
 
 /// Column sums of dy, in the bias' own type.
+template <class DY, class DB>
+void put_column_sums(const DY& dy, const DB& db) {
+  put(db, reshape_tensor(sum<0>(cast<scalar_of<decltype(db.tensor)>>(as_rows(dy))), db.tensor.shape()));
+}
 template <class DY, class Bias>
 void put_bias_gradient(const DY& dy, const Bias& bias) {
+  if constexpr (!std::is_same_v<Bias, None>)
+    if (bias.wants_gradient()) put_column_sums(dy, bias.gradient());
+}
+
+/// The gradients of a weight [N, K] and of its bias, in one pass over dy where the backend can.
+template <class DY, class X, class DW, class Bias>
+void put_gradients(const DY& dy, const X& x, const DW& dw, const Bias& bias) {
+  using B = backend_of<DY>;
+  const auto rows = transposed(rows_of(dy));
+  const auto to = rows_of(dw.tensor);
   if constexpr (!std::is_same_v<Bias, None>) {
-    if (!bias.wants_gradient()) return;
-    const auto g = bias.gradient();
-    put(g, reshape_tensor(sum<0>(cast<scalar_of<decltype(g.tensor)>>(as_rows(dy))), g.tensor.shape()));
+    if constexpr (requires { B::matmul_and_row_sums(rows, rows_of(x), to, dw.add, bias.gradient().tensor.data()); }) {
+      if (bias.wants_gradient()) {
+        const auto db = bias.gradient();
+        if (!db.add && B::matmul_and_row_sums(rows, rows_of(x), to, dw.add, db.tensor.data())) return;
+        B::matmul(rows, rows_of(x), to, dw.add);
+        return put_column_sums(dy, db);
+      }
+    }
   }
+  B::matmul(rows, rows_of(x), to, dw.add);
+  put_bias_gradient(dy, bias);
 }
 
 /// y = act(x w + bias). T, S, B: scalar type, shape and backend of y; W the shape of w.
@@ -114,7 +135,7 @@ struct MatMul {
     if (w.wants_gradient()) {
       const auto dw = w.gradient();
       if constexpr (Transposed)
-        B::matmul(transposed(rows_of(g)), rows_of(x.value), rows_of(dw.tensor), dw.add);
+        return put_gradients(g, x.value, dw, bias);
       else
         B::matmul(transposed(rows_of(x.value)), rows_of(g), rows_of(dw.tensor), dw.add);
     }

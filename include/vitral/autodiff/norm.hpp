@@ -62,18 +62,22 @@ template <class P, class B>
 struct LayerNorm {
   static constexpr bool keeps_inputs = true, keeps_result = false;
   double eps;
-  Tensor<P, Shape<dyn>, B> mean, rstd;
+  Tensor<P, Shape<dyn>, B> mean{}, rstd{};
 
   template <class X, class Scale, class Bias>
   auto forward(auto, const X& x, const Scale& scale, const Bias& bias) {
+    return normalize(x, scale, bias, [&](const auto&... arguments) { B::layer_norm_forward(x.data(), arguments...); });
+  }
+  /// y for x [..., D], by kernel(scale, bias, y, mean, rstd, rows, cols, eps).
+  template <class X, class Scale, class Bias, class Kernel>
+  X normalize(const X& x, const Scale& scale, const Bias& bias, Kernel&& kernel) {
     check_width("layer_norm", x, scale);
     check_width("layer_norm", x, bias);
     auto y = X::uninitialized(x.shape());
     const auto [rows, cols] = row_extents(x);
     mean = Tensor<P, Shape<dyn>, B>::uninitialized({static_cast<int>(rows)});
     rstd = Tensor<P, Shape<dyn>, B>::uninitialized({static_cast<int>(rows)});
-    B::layer_norm_forward(x.data(), elements_or_null<P>(scale), elements_or_null<P>(bias), y.data(), mean.data(),
-                          rstd.data(), rows, cols, eps);
+    kernel(elements_or_null<P>(scale), elements_or_null<P>(bias), y.data(), mean.data(), rstd.data(), rows, cols, eps);
     return y;
   }
   template <class DY, class Y, class X, class Scale, class Bias>
@@ -81,6 +85,22 @@ struct LayerNorm {
     normalization_backward<P>(dy, x, raw_gradient<scalar_of<DY>>(x), scale, raw_gradient<P>(scale),
                               raw_gradient<P>(bias), mean.data(), rstd.data(),
                               [](const auto&... arguments) { B::layer_norm_backward(arguments...); });
+  }
+};
+
+/// LayerNorm of an expression's value x: forward evaluates both in one pass over memory.
+template <class P, class B, class E>
+struct LayerNormOf : LayerNorm<P, B> {
+  const E* expression;  // while forward runs
+
+  template <class X, class Scale, class Bias>
+  auto forward(auto, const X& x, const Scale& scale, const Bias& bias) {
+    constexpr int R = axes_of<shape_of<X>>;
+    auto plan = lower<R>(*expression);
+    const auto space = make_space(x.shape(), plan);
+    return this->normalize(x, scale, bias, [&](const auto&... arguments) {
+      B::layer_norm_of_plan(space, plan, x.data(), arguments...);
+    });
   }
 };
 
@@ -142,7 +162,33 @@ template <Operand X, class Scale = None, class Bias = None>
     static_assert(
         sizeof(extents_match<shape_of<X>::static_extent(shape_of<X>::rank - 1), shape_of<Scale>::static_extent(0)>) >
         0);
-  return apply(detail::LayerNorm<compute_t<scalar_of<X>>, backend_of<X>>{eps, {}, {}}, x, scale, bias);
+  return apply(detail::LayerNorm<compute_t<scalar_of<X>>, backend_of<X>>{eps}, x, scale, bias);
+}
+
+/// An expression's value and its layer_norm.
+template <class X, class Y>
+struct Normalized {
+  X value;
+  Y normalized;
+};
+
+/// eval(x) and layer_norm(eval(x), scale, bias, eps), in one pass over memory where the backend has one: a residual sum
+/// and the norm that follows it.
+template <Operand X, class Scale, class Bias>
+[[nodiscard]] auto eval_and_normalize(const X& x, const Scale& scale, const Bias& bias, double eps = 1e-6) {
+  using T = scalar_of<X>;
+  using B = backend_of<X>;
+  using P = compute_t<T>;
+  constexpr int R = detail::axes_of<shape_of<X>>;
+  if constexpr (requires(const Space<R>& space, T* t, const P* p, P* statistics, long n) {
+                  B::layer_norm_of_plan(space, lower<R>(x), t, p, p, t, statistics, statistics, n, n, eps);
+                }) {
+    const auto value = detail::record_value(x, detail::tensor_of<X>::uninitialized(x.shape()));
+    return Normalized{value, apply(detail::LayerNormOf<P, B, X>{{eps}, &x}, value, scale, bias)};
+  } else {
+    const auto value = eval(x);
+    return Normalized{value, layer_norm(value, scale, bias, eps)};
+  }
 }
 
 /// BatchNorm of x [N, D] in training mode: normalised by the batch's mean and biased variance. The running statistics

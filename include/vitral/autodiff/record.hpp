@@ -109,6 +109,22 @@ struct ExpressionNode {
 
 }  // namespace detail
 
+namespace detail {
+
+/// `value`, which is that of x already, as one node on the tape of x where x is recorded.
+template <class X, class T, class S, class B>
+auto record_value(const X& x, const Tensor<T, S, B>& value) {
+  if constexpr (is_recorded<X>) {
+    Tape& tape = *tape_of(x);
+    const Slot slot = wants_gradient(x) ? tape.record(ExpressionNode<X>{x}) : Slot{};
+    return Variable<T, S, B>(value, tape, slot);
+  } else {
+    return value;
+  }
+}
+
+}  // namespace detail
+
 /// The value of a recorded expression, as one node on its tape; a variable is returned as it is.
 template <detail::Recorded X>
 [[nodiscard]] auto eval(const X& x) {
@@ -117,9 +133,7 @@ template <detail::Recorded X>
   } else {
     auto value = detail::tensor_of<X>::uninitialized(x.shape());
     detail::evaluate_into(value, x);
-    Tape& tape = *detail::tape_of(x);
-    const Slot slot = detail::wants_gradient(x) ? tape.record(detail::ExpressionNode<X>{x}) : Slot{};
-    return Variable<scalar_of<X>, shape_of<X>, backend_of<X>>(value, tape, slot);
+    return detail::record_value(x, value);
   }
 }
 

@@ -62,6 +62,8 @@ concept BackendExpressions =
 /// Products. a [m, k] and b [k, n] have any strides, c [m, n] dense rows (or dense columns without an epilogue) and
 /// must not overlap them. c = a b, or c += a b when `accumulate`, then the epilogue (tensor/matrix.hpp). T x T
 /// gives T, and bf16 x bf16 also float; sums are kept in P. Throws Error on shapes that do not fit.
+/// matmul_and_row_sums  optional: c (=|+=) a b of type P and, in the same pass, sums [m] = the sum of each row of a; or
+///                      returns false and does nothing.
 template <class B, class T>
 concept BackendProducts = requires(Matrix<T> a, Matrix<compute_t<T>> wide, MatrixBatch<T> batch, bool accumulate,
                                    Epilogue<T> epilogue, Epilogue<compute_t<T>> wide_epilogue) {
@@ -73,6 +75,7 @@ concept BackendProducts = requires(Matrix<T> a, Matrix<compute_t<T>> wide, Matri
 
 /// Normalisation of x [rows, cols]; gamma, beta and their gradients [cols] may be null, statistics are of type P.
 /// layer_norm           per row, biased variance; mean and rstd [rows] are for the backward pass (null: not kept).
+/// layer_norm_of_plan   optional: x = a plan's value, and layer_norm of it, in one pass.
 /// batch_norm           training mode, per column, biased variance; mean and rstd [cols]; the running statistics (null:
 ///                      not kept) become (1 - momentum) running + momentum batch, the variance unbiased. rows >= 2.
 /// Backward: dx, dgamma and dbeta each with a flag of its own; dx may be dy.

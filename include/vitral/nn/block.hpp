@@ -74,15 +74,15 @@ struct Block {
   /// The same from single operations: what the block is, and what a backend's own form of it is held against.
   template <class Mode = Evaluation>
   [[nodiscard]] auto composed(const Operand auto& x, const Mode& mode = {}) const {
-    const auto h = drop_path.add(x, attn(norm1(x)), mode);
-    return drop_path.add(h, mlp(norm2(h)), mode);
+    const auto h = drop_path.with_sum(x, attn(norm1(x)), mode, norm2_of());
+    return drop_path.add(h.value, mlp(h.normalized), mode);
   }
 
   /// The first token of the result, [batch, Width]; nothing is computed for the others but what it looks at.
   template <class Mode = Evaluation>
   [[nodiscard]] auto first_token(const Operand auto& x, const Mode& mode = {}) const {
-    const auto h = drop_path.add(select<1>(x, 0), attn.first_token(norm1(x)), mode);
-    return drop_path.add(h, mlp(norm2(h)), mode);
+    const auto h = drop_path.with_sum(select<1>(x, 0), attn.first_token(norm1(x)), mode, norm2_of());
+    return drop_path.add(h.value, mlp(h.normalized), mode);
   }
 
   static constexpr int fewest_images = 4;
@@ -92,6 +92,11 @@ struct Block {
     f("attn", self.attn);
     f("norm2", self.norm2);
     f("mlp", self.mlp);
+  }
+
+ private:
+  auto norm2_of() const {
+    return [this](const auto& sum) { return eval_and_normalize(sum, norm2.weight, norm2.bias, norm2.eps); };
   }
 };
 

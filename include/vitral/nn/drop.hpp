@@ -55,6 +55,11 @@ struct DropPath {
   /// residual + branch, for branch [batch, ...].
   template <class Mode = Evaluation>
   [[nodiscard]] auto add(const Operand auto& residual, const Operand auto& branch, const Mode& mode = {}) const {
+    return with_sum(residual, branch, mode, [](const auto& sum) { return eval(sum); });
+  }
+  /// f of residual + branch as an expression.
+  template <class Mode, class F>
+  [[nodiscard]] auto with_sum(const Operand auto& residual, const Operand auto& branch, const Mode& mode, F&& f) const {
     using S = shape_of<decltype(branch)>;
     if constexpr (std::is_same_v<Mode, Training>) {
       detail::check_probability("DropPath", p);
@@ -65,10 +70,10 @@ struct DropPath {
         std::array<int, S::rank> extents;
         extents.fill(1);
         extents[0] = branch.shape()[0];
-        return eval(residual + branch * detail::keep_scale(mode.draw(), PerSample(extents), p));
+        return f(residual + branch * detail::keep_scale(mode.draw(), PerSample(extents), p));
       }
     }
-    return eval(residual + branch);
+    return f(residual + branch);
   }
   static void visit(auto&, auto&&) {}
 };

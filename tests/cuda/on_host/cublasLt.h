@@ -3,10 +3,12 @@
 
 #include "cuda_runtime.h"
 
+#include <numeric>
+
 enum cublasStatus_t { CUBLAS_STATUS_SUCCESS, CUBLAS_STATUS_NOT_SUPPORTED = 15 };
 enum cublasComputeType_t { CUBLAS_COMPUTE_32F = 68, CUBLAS_COMPUTE_64F = 70, CUBLAS_COMPUTE_32F_FAST_TF32 = 77 };
 enum cublasOperation_t { CUBLAS_OP_N, CUBLAS_OP_T };
-enum cublasLtEpilogue_t { CUBLASLT_EPILOGUE_DEFAULT = 1, CUBLASLT_EPILOGUE_BIAS = 4 };
+enum cublasLtEpilogue_t { CUBLASLT_EPILOGUE_DEFAULT = 1, CUBLASLT_EPILOGUE_BIAS = 4, CUBLASLT_EPILOGUE_BGRADB = 512 };
 enum cublasLtMatmulDescAttributes_t {
   CUBLASLT_MATMUL_DESC_TRANSA,
   CUBLASLT_MATMUL_DESC_TRANSB,
@@ -24,8 +26,9 @@ enum cublasLtMatmulPreferenceAttributes_t {
 };
 namespace on_host {
 struct Product {
-  bool transpose_a = false, transpose_b = false, bias = false;
-  const void* bias_data = nullptr;
+  bool transpose_a = false, transpose_b = false;
+  std::int32_t epilogue = CUBLASLT_EPILOGUE_DEFAULT;
+  const void* bias_data = nullptr;  // a bias' gradient is written
   cudaDataType_t bias_type = CUDA_R_32F;
 };
 struct Layout {
@@ -87,7 +90,7 @@ inline cublasStatus_t cublasLtMatmulDescSetAttribute(cublasLtMatmulDesc_t p, cub
   std::memcpy(&number, value, sizeof number);
   if (what == CUBLASLT_MATMUL_DESC_TRANSA) p->transpose_a = number == CUBLAS_OP_T;
   if (what == CUBLASLT_MATMUL_DESC_TRANSB) p->transpose_b = number == CUBLAS_OP_T;
-  if (what == CUBLASLT_MATMUL_DESC_EPILOGUE) p->bias = number == CUBLASLT_EPILOGUE_BIAS;
+  if (what == CUBLASLT_MATMUL_DESC_EPILOGUE) p->epilogue = number;
   if (what == CUBLASLT_MATMUL_DESC_BIAS_DATA_TYPE) p->bias_type = static_cast<cudaDataType_t>(number);
   return CUBLAS_STATUS_SUCCESS;
 }
@@ -137,13 +140,17 @@ inline cublasStatus_t cublasLtMatmul(cublasLtHandle_t, cublasLtMatmulDesc_t oper
       const auto left = on_host::unpack(a, x, p.transpose_a, member), right = on_host::unpack(b, y, p.transpose_b, member);
       for (std::uint64_t c = 0; c < z.cols; ++c) {
         column.assign(z.rows, 0);
+        if (p.epilogue == CUBLASLT_EPILOGUE_BGRADB)
+          on_host::write(const_cast<void*>(p.bias_data), p.bias_type, static_cast<std::int64_t>(c),
+                         std::accumulate(right.begin() + static_cast<std::ptrdiff_t>(c * k),
+                                         right.begin() + static_cast<std::ptrdiff_t>((c + 1) * k), 0.0));
         for (size_t i = 0; i < k; ++i)
           for (std::uint64_t r = 0; r < z.rows; ++r) column[r] += left[r + i * z.rows] * right[i + c * k];
         for (std::uint64_t r = 0; r < z.rows; ++r) {
           const auto place = member * z.step + static_cast<std::int64_t>(c) * z.stride + static_cast<std::int64_t>(r);
           double value = times * column[r];
           if (keep != 0) value += keep * on_host::read(d, z.type, place);
-          if (p.bias) value += on_host::read(p.bias_data, p.bias_type, static_cast<std::int64_t>(r));
+          if (p.epilogue == CUBLASLT_EPILOGUE_BIAS) value += on_host::read(p.bias_data, p.bias_type, static_cast<std::int64_t>(r));
           on_host::write(d, z.type, place, value);
         }
       }

@@ -97,11 +97,16 @@ struct BasicCuda {
     using T = std::remove_const_t<A>;
     cuda::batched_matmul<products, T, C>({a, 1, 0}, {b, 1, 0}, {c, 1, 0}, accumulate, epilogue);
   }
+  template <class A, class C>
+  [[nodiscard]] static bool matmul_and_row_sums(Matrix<A> a, Matrix<A> b, Matrix<C> c, bool accumulate, C* sums) {
+    return cuda::matmul_and_row_sums<products, std::remove_const_t<A>>(a, b, c, accumulate, sums);
+  }
   template <class T>
   static void batched_matmul(MatrixBatch<T> a, MatrixBatch<T> b, MatrixBatch<T> c, bool accumulate) {
     cuda::batched_matmul<products, T, T>(a, b, c, accumulate);
   }
   static void layer_norm_forward(const auto&... arguments) { cuda::layer_norm_forward(arguments...); }
+  static void layer_norm_of_plan(const auto&... arguments) { cuda::layer_norm_of_plan(arguments...); }
   static void layer_norm_backward(const auto&... arguments) { cuda::layer_norm_backward(arguments...); }
   static void batch_norm_forward(const auto&... arguments) { cuda::batch_norm_forward(arguments...); }
   static void batch_norm_backward(const auto&... arguments) { cuda::batch_norm_backward(arguments...); }

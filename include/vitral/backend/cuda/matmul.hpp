@@ -1,5 +1,5 @@
-// Matrix products by cuBLASLt, with the bias in the same pass and the choice of an algorithm remembered for each shape.
-// GELU and ReLU follow in a pass of our own: cuBLASLt's GELU is the tanh approximation, ours is exact.
+// Matrix products by cuBLASLt, with the bias or its gradient in the same pass and the choice of an algorithm remembered
+// for each shape. GELU and ReLU follow in a pass of our own: cuBLASLt's GELU is the tanh approximation, ours is exact.
 #pragma once
 
 #include <vitral/backend/cuda/memory.hpp>
@@ -55,7 +55,7 @@ struct ProductKey {
   long m, n, k, batch;
   bool a_transposed, b_transposed;  // whether its columns are dense
   long a_stride, b_stride, c_stride, a_batch, b_batch, c_batch;
-  int input, output, compute, bias;
+  int input, output, compute, epilogue;
   unsigned a_alignment, b_alignment, c_alignment;  // of the addresses, in bytes
   bool accumulate;
   auto operator<=>(const ProductKey&) const = default;
@@ -70,11 +70,12 @@ using Operation = std::unique_ptr<void, Destroyer<cublasLtMatmulDesc_t, cublasLt
 using Layout = std::unique_ptr<void, Destroyer<cublasLtMatrixLayout_t, cublasLtMatrixLayoutDestroy>>;
 using Preference = std::unique_ptr<void, Destroyer<cublasLtMatmulPreference_t, cublasLtMatmulPreferenceDestroy>>;
 
-/// A product that is ready to run.
+/// A product that is ready to run, where there is an algorithm for it.
 struct Product {
   Operation operation;
   Layout first, second, result;  // B, A and C
   cublasLtMatmulAlgo_t algorithm;
+  bool exists = false;
 };
 
 class Products {
@@ -84,11 +85,13 @@ class Products {
     return products;
   }
 
+  /// bias: what the epilogue reads or writes. False where cuBLASLt has no algorithm.
   template <class S>
-  void run(const ProductKey& key, const void* a, const void* b, void* c, const void* bias) {
+  [[nodiscard]] bool run(const ProductKey& key, const void* a, const void* b, void* c, const void* bias) {
     auto found = products_.find(key);
     if (found == products_.end()) found = products_.emplace(key, make(key)).first;
     Product& p = found->second;
+    if (!p.exists) return false;
     if (bias)
       require(cublasLtMatmulDescSetAttribute(p.operation.get(), CUBLASLT_MATMUL_DESC_BIAS_POINTER, &bias, sizeof bias),
               "bias");
@@ -96,6 +99,7 @@ class Products {
     require(cublasLtMatmul(handle_, p.operation.get(), &alpha, b, p.first.get(), a, p.second.get(), &beta, c,
                            p.result.get(), c, p.result.get(), &p.algorithm, workspace_, workspace_bytes, stream()),
             "cublasLtMatmul");
+    return true;
   }
 
  private:
@@ -133,9 +137,9 @@ class Products {
     // The first operand is B: its dense rows are dense columns of B^T, which needs no transposition.
     set(CUBLASLT_MATMUL_DESC_TRANSA, key.b_transposed ? CUBLAS_OP_T : CUBLAS_OP_N);
     set(CUBLASLT_MATMUL_DESC_TRANSB, key.a_transposed ? CUBLAS_OP_T : CUBLAS_OP_N);
-    if (key.bias >= 0) {
-      set(CUBLASLT_MATMUL_DESC_EPILOGUE, CUBLASLT_EPILOGUE_BIAS);
-      set(CUBLASLT_MATMUL_DESC_BIAS_DATA_TYPE, static_cast<std::int32_t>(key.bias));
+    if (key.epilogue != CUBLASLT_EPILOGUE_DEFAULT) {
+      set(CUBLASLT_MATMUL_DESC_EPILOGUE, static_cast<cublasLtEpilogue_t>(key.epilogue));
+      set(CUBLASLT_MATMUL_DESC_BIAS_DATA_TYPE, static_cast<std::int32_t>(key.output));
     }
     p.first = key.b_transposed ? layout(key.input, key.k, key.n, key.b_stride, key.batch, key.b_batch)
                                : layout(key.input, key.n, key.k, key.b_stride, key.batch, key.b_batch);
@@ -158,10 +162,10 @@ class Products {
     aligned(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES, key.c_alignment);
     cublasLtMatmulHeuristicResult_t best{};
     int count = 0;
-    require(cublasLtMatmulAlgoGetHeuristic(handle_, operation, p.first.get(), p.second.get(), p.result.get(),
-                                           p.result.get(), made, 1, &best, &count),
-            "cublasLtMatmulAlgoGetHeuristic");
-    check(count > 0, "cuBLASLt: no algorithm for [", key.m, ", ", key.k, "] x [", key.k, ", ", key.n, "]");
+    const auto status = cublasLtMatmulAlgoGetHeuristic(handle_, operation, p.first.get(), p.second.get(),
+                                                       p.result.get(), p.result.get(), made, 1, &best, &count);
+    if (status != CUBLAS_STATUS_NOT_SUPPORTED) require(status, "cublasLtMatmulAlgoGetHeuristic");
+    p.exists = status == CUBLAS_STATUS_SUCCESS && count > 0;
     p.algorithm = best.algo;
     return p;
   }
@@ -170,6 +174,21 @@ class Products {
   void* workspace_ = nullptr;
   std::map<ProductKey, Product> products_;
 };
+
+/// a and b have dense rows or columns, c dense rows.
+template <FloatProducts products, class T, class C>
+ProductKey product_key(const MatrixBatch<const T>& a, const MatrixBatch<const T>& b, const MatrixBatch<C>& c,
+                       cublasLtEpilogue_t epilogue, bool accumulate) {
+  const auto stride = [](const auto& x) {
+    return has_dense_rows(x) ? std::max(x.row_stride, x.cols) : std::max(x.col_stride, x.rows);
+  };
+  const int compute = std::is_same_v<T, double>  ? CUBLAS_COMPUTE_64F
+                      : std::is_same_v<T, float> && products == FloatProducts::tf32 ? CUBLAS_COMPUTE_32F_FAST_TF32
+                                                                                    : CUBLAS_COMPUTE_32F;
+  return {c.first.rows, c.first.cols, a.first.cols, c.count, !has_dense_rows(a.first), !has_dense_rows(b.first),
+          stride(a.first), stride(b.first), stride(c.first), a.stride, b.stride, c.stride, type_of<T>, type_of<C>,
+          compute, epilogue, alignment_of(a), alignment_of(b), alignment_of(c), accumulate};
+}
 
 /// c = activation(c + bias), keeping c + bias in `pre`; bias and pre may be null. Width neighbours for each thread.
 template <Activation activation, int Width, class C>
@@ -274,21 +293,30 @@ void batched_matmul(MatrixBatch<const T> a, MatrixBatch<const T> b, MatrixBatch<
       detail::pack_rows(row_major<const float>(epilogue.bias, 1, n), bias_copy.data());
       bias = bias_copy.data();
     }
-  const auto dense_cols = [](const Matrix<const T>& x) { return !detail::has_dense_rows(x); };
-  const auto stride = [](const auto& x, bool by_cols) {
-    return by_cols ? std::max(x.col_stride, x.rows) : std::max(x.row_stride, x.cols);
-  };
-  const int compute = std::is_same_v<T, double>  ? CUBLAS_COMPUTE_64F
-                      : std::is_same_v<T, float> && products == FloatProducts::tf32 ? CUBLAS_COMPUTE_32F_FAST_TF32
-                                                                                    : CUBLAS_COMPUTE_32F;
-  const bool a_cols = dense_cols(a.first), b_cols = dense_cols(b.first);
-  const detail::ProductKey key{m, n, k, c.count, a_cols, b_cols, stride(a.first, a_cols), stride(b.first, b_cols),
-                               stride(c.first, false), a.stride, b.stride, c.stride, detail::type_of<T>,
-                               detail::type_of<C>, compute, in_product ? detail::type_of<C> : -1,
-                               detail::alignment_of(a), detail::alignment_of(b), detail::alignment_of(c), accumulate};
-  detail::Products::instance().run<S>(key, a.first.data, b.first.data, c.first.data, bias);
+  const auto key = detail::product_key<products>(a, b, c, in_product ? CUBLASLT_EPILOGUE_BIAS : CUBLASLT_EPILOGUE_DEFAULT,
+                                                 accumulate);
+  check(detail::Products::instance().run<S>(key, a.first.data, b.first.data, c.first.data, bias),
+        "cuBLASLt: no algorithm for [", m, ", ", k, "] x [", k, ", ", n, "]");
   if (epilogue.pre || epilogue.activation != Activation::none || (epilogue.bias && !in_product))
     detail::finish(c.first, epilogue.pre, in_product ? nullptr : epilogue.bias, epilogue.activation);
+}
+
+/// c = a b, or c += a b, and sums [rows of a] = the sum of each row of a, in the same product: a weight's gradient and its
+/// bias'. False, and nothing is done, where cuBLASLt has no algorithm for these operands.
+template <FloatProducts products, class T>
+[[nodiscard]] bool matmul_and_row_sums(Matrix<const T> a, Matrix<const T> b, Matrix<compute_t<T>> c, bool accumulate,
+                                       compute_t<T>* sums) {
+  if constexpr (std::is_same_v<T, double>) {
+    return false;
+  } else {
+    const auto readable = [](const auto& x) { return detail::has_dense_rows(x) || detail::has_dense_cols(x); };
+    if (!readable(a) || !readable(b) || !detail::has_dense_rows(c) || a.rows == 0 || a.cols == 0 || b.cols == 0)
+      return false;
+    // To cuBLASLt, which sees all matrices transposed, a is the second operand.
+    const auto key = detail::product_key<products, T, float>({a, 1, 0}, {b, 1, 0}, {c, 1, 0}, CUBLASLT_EPILOGUE_BGRADB,
+                                                             accumulate);
+    return detail::Products::instance().run<float>(key, a.data, b.data, c.data, sums);
+  }
 }
 
 }  // namespace vitral::inline VITRAL_ABI::cuda

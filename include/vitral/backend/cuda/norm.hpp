@@ -45,30 +45,55 @@ __global__ void layer_norm_rows_backward(const T* x, const compute_t<T>* gamma, 
   for_cols(cols, [&](long j) { put(dx, at + j, scale * (g(j) - mean_g - normal(j) * mean_dot), add); });
 }
 
-/// The same for rows that fit into a warp's registers.
-template <int Quads, class T>
-__global__ void layer_norm_warps(const T* x, const compute_t<T>* gamma, const compute_t<T>* beta, T* y,
-                                 compute_t<T>* mean, compute_t<T>* rstd, long rows, int cols, double eps) {
-  using P = compute_t<T>;
+/// Normalises row `number`, which this warp holds.
+template <class P, int Quads, class T>
+__device__ void normalize_row(const WarpRow<P, Quads>& row, long number, const P* gamma, const P* beta, T* y, P* mean,
+                              P* rstd, double eps) {
   using Row = WarpRow<P, Quads>;
-  const long number = own_row(), at = number * cols;
-  if (number >= rows) return;
-  Row row{{}, cols};
-  row.set([=](int c) { return load_quad(x + at + c); });
-  const P centre = row.sum([](P v, int, int) { return v; }) / static_cast<P>(cols);
+  const P centre = row.sum([](P v, int, int) { return v; }) / static_cast<P>(row.cols);
   const P squares = row.sum([=](P v, int, int) { return (v - centre) * (v - centre); });
-  const P scale = P(1) / ::sqrt(squares / static_cast<P>(cols) + static_cast<P>(eps));
+  const P scale = P(1) / ::sqrt(squares / static_cast<P>(row.cols) + static_cast<P>(eps));
   if (Row::lane() == 0) {
     if (mean) mean[number] = centre;
     if (rstd) rstd[number] = scale;
   }
-  row.store(y + at, false, [=](P v, int i, int k) {
+  row.store(y + number * row.cols, false, [=](P v, int i, int k) {
     const int c = Row::column(i) + k;
     P value = (v - centre) * scale;
     if (gamma) value *= gamma[c];
     if (beta) value += beta[c];
     return value;
   });
+}
+
+/// The same as layer_norm_rows for rows that fit into a warp's registers.
+template <int Quads, class T>
+__global__ void layer_norm_warps(const T* x, const compute_t<T>* gamma, const compute_t<T>* beta, T* y,
+                                 compute_t<T>* mean, compute_t<T>* rstd, long rows, int cols, double eps) {
+  const long number = own_row();
+  if (number >= rows) return;
+  WarpRow<compute_t<T>, Quads> row{{}, cols};
+  row.set([=](int c) { return load_quad(x + number * cols + c); });
+  normalize_row(row, number, gamma, beta, y, mean, rstd, eps);
+}
+
+/// The same of a plan's value, which is stored to x.
+template <int Quads, int R, class Plan, class T>
+__global__ void layer_norm_warps_of_plan(Space<R> space, Plan plan, T* x, const compute_t<T>* gamma,
+                                         const compute_t<T>* beta, T* y, compute_t<T>* mean, compute_t<T>* rstd,
+                                         long rows, int cols, double eps) {
+  using P = compute_t<T>;
+  const long number = own_row();
+  if (number >= rows) return;
+  WarpRow<P, Quads> row{{}, cols};
+  row.set([=](int c) {
+    const long at = number * cols + c;
+    long index[R];
+    index_at(space, at, index);
+    store_quad(x + at, quad_at(plan, index, space.axes));
+    return load_quad(x + at);  // as it was rounded
+  });
+  normalize_row(row, number, gamma, beta, y, mean, rstd, eps);
 }
 
 template <int Quads, class T>
@@ -193,6 +218,22 @@ void layer_norm_forward(const T* x, const compute_t<T>* gamma, const compute_t<T
   with_quads(cols, [&](auto quads) {
     launch_warp_rows("layer_norm", &detail::layer_norm_warps<quads(), T>, rows, x, gamma, beta, y, mean, rstd, rows,
                      static_cast<int>(cols), eps);
+  });
+}
+
+/// x = plan, and layer_norm_forward of it, in one pass where rows fit into a warp's registers.
+template <int R, class Plan, class T>
+void layer_norm_of_plan(const Space<R>& space, const Plan& plan, T* x, const compute_t<T>* gamma,
+                        const compute_t<T>* beta, T* y, compute_t<T>* mean, compute_t<T>* rstd, long rows, long cols,
+                        double eps) {
+  if (!suits_warp_rows(cols, static_cast<const T*>(x), static_cast<const T*>(y)) || space.size == 0 ||
+      space.extent[space.axes - 1] % 4 != 0 || !allows_quads(plan, space.axes)) {
+    evaluate(space, pack(x), pack(plan));
+    return layer_norm_forward<T>(x, gamma, beta, y, mean, rstd, rows, cols, eps);
+  }
+  with_quads(cols, [&](auto quads) {
+    launch_warp_rows("layer_norm", &detail::layer_norm_warps_of_plan<quads(), R, Plan, T>, rows, space, plan, x, gamma,
+                     beta, y, mean, rstd, rows, static_cast<int>(cols), eps);
   });
 }
 
