@@ -1,6 +1,6 @@
 // What every backend has to do (backend/backend.hpp), against plain loops in double: the CPU's, or CUDA's where
 // tests/cuda/conformance_test.cu includes this file.
-#include <vitral/autodiff/record.hpp>
+#include <vitral/autodiff/norm.hpp>
 #include <vitral/backend/backend.hpp>
 #if defined(VITRAL_TEST_CUDA)
 #include <vitral/backend/cuda/cuda.hpp>
@@ -302,6 +302,27 @@ TEST_CASE_TEMPLATE_DEFINE("a backend's layer_norm and batch_norm agree with thei
   check_norms<typename X::Backend_, typename X::Scalar>(3, 132);  // a multiple of four: a device may read four at a time
 }
 TEST_CASE_TEMPLATE_APPLY(norm_, All);
+
+TEST_CASE_TEMPLATE_DEFINE("a sum and its layer_norm in one pass are the two passes' bits", X, sum_and_norm_) {
+  using B = typename X::Backend_;
+  using T = typename X::Scalar;
+  using P = compute_t<T>;
+  for (const int cols : {13, 132, 600}) {
+    CAPTURE(cols);
+    const auto tensor = [](auto shape, std::uint64_t stream) {
+      using S = decltype(shape);
+      return Tensor<T, S, B>(put<B, T>(normal<T>(shape.size(), stream)).buffer(), shape);
+    };
+    const auto x = tensor(Shape<dyn, 3, dyn>{2, cols}, 24), branch = tensor(Shape<dyn, 3, dyn>{2, cols}, 25);
+    const auto keep = tensor(Shape<dyn, 1, 1>{2}, 26);
+    const auto scale = put<B, P>(normal<P>(cols, 27)), shift = put<B, P>(normal<P>(cols, 28));
+    const auto both = eval_and_normalize(x + branch * keep, scale, shift);
+    const auto sum = eval(x + branch * keep);
+    CHECK(take(both.value) == take(sum));
+    CHECK(take(both.normalized) == take(layer_norm(sum, scale, shift)));
+  }
+}
+TEST_CASE_TEMPLATE_APPLY(sum_and_norm_, All);
 
 TEST_CASE_TEMPLATE_DEFINE("a backend's row operations agree with their formulas, forward and backward", X, rows_) {
   using B = typename X::Backend_;

@@ -88,6 +88,12 @@ struct LayerNorm {
   }
 };
 
+template <class B, class T, class Space, class Plan, class P = compute_t<T>>
+concept NormalizesPlans =
+    requires(const Space& space, const Plan& plan, T* x, const P* scale, P* statistics, long extent, double eps) {
+      B::layer_norm_of_plan(space, plan, x, scale, scale, x, statistics, statistics, extent, extent, eps);
+    };
+
 /// LayerNorm of an expression's value x: forward evaluates both in one pass over memory.
 template <class P, class B, class E>
 struct LayerNormOf : LayerNorm<P, B> {
@@ -178,13 +184,10 @@ template <Operand X, class Scale, class Bias>
 [[nodiscard]] auto eval_and_normalize(const X& x, const Scale& scale, const Bias& bias, double eps = 1e-6) {
   using T = scalar_of<X>;
   using B = backend_of<X>;
-  using P = compute_t<T>;
   constexpr int R = detail::axes_of<shape_of<X>>;
-  if constexpr (requires(const Space<R>& space, T* t, const P* p, P* statistics, long n) {
-                  B::layer_norm_of_plan(space, lower<R>(x), t, p, p, t, statistics, statistics, n, n, eps);
-                }) {
+  if constexpr (detail::NormalizesPlans<B, T, Space<R>, decltype(lower<R>(x))>) {
     const auto value = detail::record_value(x, detail::tensor_of<X>::uninitialized(x.shape()));
-    return Normalized{value, apply(detail::LayerNormOf<P, B, X>{{eps}, &x}, value, scale, bias)};
+    return Normalized{value, apply(detail::LayerNormOf<compute_t<T>, B, X>{{eps}, &x}, value, scale, bias)};
   } else {
     const auto value = eval(x);
     return Normalized{value, layer_norm(value, scale, bias, eps)};
