@@ -126,6 +126,7 @@ if(TARGET check_golden AND golden)
   vitral_on_host(check_golden_on_host "${examples}/check_golden.cpp" "${examples}/check_golden_cuda.cu"
                  cuda/golden_without_cpu.cpp)
   target_link_libraries(check_golden_on_host PRIVATE CLI11::CLI11)
+  target_compile_options(check_golden_on_host PRIVATE -O0)
   target_compile_definitions(check_golden_on_host PRIVATE VITRAL_HAS_CUDA VITRAL_GOLDEN_WITHOUT_BF16)
   foreach(scalar IN ITEMS f64 f32)
     vitral_test(golden.${scalar} COMMAND check_golden --scalar ${scalar} ${golden})
