@@ -186,7 +186,15 @@ Json numbers(const std::vector<Group>& groups, const std::vector<Measure>& all) 
       const Spread s = accuracy(group, measure);
       entry["accuracy"][measure.title] = {{"mean", s.mean}, {"least", s.least}, {"most", s.most}};
     }
-    if (group.rival >= 0) entry["rival"] = groups[static_cast<std::size_t>(group.rival)].name;
+    if (group.rival >= 0) {
+      const Group& base = groups[static_cast<std::size_t>(group.rival)];
+      entry["rival"] = base.name;
+      for (const Measure& measure : all) {
+        const Gain g = gain(accuracy(base, measure).mean, accuracy(group, measure).mean);
+        entry["gain"][measure.title] = {{"layers", g.layers}, {"not_worse", g.not_worse}, {"lower", g.lower},
+                                        {"upper", g.upper}, {"last", g.last}};
+      }
+    }
     out["groups"].push_back(entry);
   }
   return out;

@@ -50,7 +50,7 @@ inline Run read_run(const std::string& folder) {
 
 /// Fails where accuracies of `b` cannot stand beside those of `a`: other images, or other classifiers.
 inline void check_comparable(const Run& a, const Run& b) {
-  for (const char* key : {"dataset", "train_images", "test_images", "temperature", "logistic_c"}) {
+  for (const char* key : {"dataset", "train_images", "test_images", "temperature", "logistic_c", "sgd_epochs"}) {
     const auto value = [&](const Run& run) { return run.results.contains(key) ? run.results[key].dump() : "none"; };
     vitral::check(value(a) == value(b), a.path, " and ", b.path, " were evaluated differently, so their accuracies do not "
                   "compare: ", key, " is ", value(a), " and ", value(b), "; evaluate both with the same options");
@@ -129,7 +129,8 @@ inline std::vector<Measure> measures(const std::vector<Run>& runs) {
     if (everywhere([&](const Json& layer) {
           return layer.contains(item.key()) && layer[item.key()].is_object() && layer[item.key()].contains("top1");
         }))
-      out.push_back({item.key() == "logistic" ? "logistic regression" : item.key(), {item.key()}});
+      out.push_back({item.key() == "logistic" ? "logistic regression" : item.key() == "sgd" ? "linear, SGD" : item.key(),
+                     {item.key()}});
   vitral::check(!out.empty(), runs[0].path, ": there is no k and no classifier that all runs have; evaluate them with the "
                 "same --k");
   return out;

@@ -30,7 +30,8 @@ Options parse(int argc, char** argv) {
   CLI::App app{"Writes the features of a data set's images for use in Python."};
   app.add_option("CHECKPOINT", o.checkpoint, "The network: a checkpoint of `pretrain` or `truncate`")->required();
   app.add_option("--layer", o.layer, "Layer whose class token is the feature; 0 = the last")->check(CLI::NonNegativeNumber);
-  app.add_option("--dataset", o.dataset, "Layout of the images in --data [that of the run]");
+  app.add_option("--dataset", o.dataset, "Layout of the images in --data [that of the run]")
+      ->check(CLI::IsMember(CLI::detail::split(dataset_names, '|')));
   app.add_option("--data", o.data, "Directory of the data set [that of the run]");
   app.add_option("--split", o.split, "Which part of it")
       ->check(CLI::IsMember({"train", "test", "unlabeled"}))->capture_default_str();
