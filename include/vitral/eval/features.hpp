@@ -5,6 +5,8 @@
 #include <vitral/backend/cpu/threads.hpp>
 #include <vitral/data/loader.hpp>
 
+#include <functional>
+
 namespace vitral::inline VITRAL_ABI {
 
 /// Rows [images, width] of l2-normalised features in host memory, and the images' labels.
@@ -17,10 +19,11 @@ struct Features {
   [[nodiscard]] int images() const { return static_cast<int>(rows.size()) / width; }
 };
 
-/// The features of the first `count` images, one entry per layer. The encoder is in evaluation mode.
+/// The features of the first `count` images, one entry per layer. The encoder is in evaluation mode. `done` is told after
+/// each batch how many images have passed.
 template <class Encoder>
 [[nodiscard]] std::vector<Features> extract_features(const Encoder& encoder, const Dataset& data, long count,
-                                                     int batch = 128) {
+                                                     int batch = 128, const std::function<void(long)>& done = {}) {
   using B = typename Encoder::backend;
   count = std::min(count, data.size());
   check(count > 0, "features: ", data.name(), " has no images");
@@ -45,6 +48,7 @@ template <class Encoder>
                       normalised.size());
       layers[layer].labels.insert(layers[layer].labels.end(), part.labels.begin(), part.labels.end());
     }
+    if (done) done(part.index * batch + part.size);
   }
   return layers;
 }
