@@ -75,12 +75,16 @@ struct ViT {
   [[nodiscard]] auto tokens(const Operand auto& images) const {
     check(images.extent(2) == size.image && images.extent(3) == size.image, "ViT: images of shape ",
           images.shape(), " do not fit a network for ", size.image, " x ", size.image, " pixels");
+    return tokens(images, pos_embed);
+  }
+  /// The same for images of any size that the patches divide, with a position for each of the tokens.
+  [[nodiscard]] auto tokens(const Operand auto& images, const Parameter<scalar, Shape<1, dyn, W>, B>& positions) const {
     const auto patches = patch_embed.template apply<T>(images);
     const Shape<dyn, 1, W> row(std::array<int, 3>{images.extent(0), 1, size.width});
     const auto rows_of_zeros = constant_beside(images, Tensor<T, Shape<dyn, 1, W>, B>(row));
     const auto class_rows = eval(rows_of_zeros + cls_token);
-    if (dist_token.empty()) return eval(concat<1>(class_rows, patches) + pos_embed);
-    return eval(concat<1>(class_rows, rows_of_zeros + dist_token[0], patches) + pos_embed);
+    if (dist_token.empty()) return eval(concat<1>(class_rows, patches) + positions);
+    return eval(concat<1>(class_rows, rows_of_zeros + dist_token[0], patches) + positions);
   }
 
   [[nodiscard]] int depth() const { return static_cast<int>(blocks.size()); }

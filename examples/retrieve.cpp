@@ -1,0 +1,176 @@
+// How well features find pictures again: the revisited Oxford and Paris protocol, or copy detection. Features are .npy
+// files, as `embed` and numpy.save write them; docs/evaluation.md describes the truth.
+//
+//   retrieve --database database.npy --queries queries.npy --truth truth.json --out retrieval
+#include <vitral/eval/knn.hpp>
+#include <vitral/eval/retrieval.hpp>
+#include <vitral/io/npy.hpp>
+
+#include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
+
+#include <cstdio>
+#include <string>
+#include <vector>
+
+using namespace vitral;
+using Json = nlohmann::ordered_json;
+
+namespace {
+
+struct Options {
+  std::string database, queries, truth, out;
+  int threads = 0;
+};
+
+Options parse(int argc, char** argv) {
+  Options o;
+  CLI::App app{"Ranks a database of features for every query and tells how well that found what it should."};
+  app.add_option("--database", o.database, "Features to search, .npy: float32 [rows, width]")->required();
+  app.add_option("--queries", o.queries, "Features to search for, of the same width")->required();
+  app.add_option("--truth", o.truth, "JSON: what each query should find (docs/evaluation.md)")->required();
+  app.add_option("--out", o.out, "Directory for results.json and queries.csv [nothing is written]");
+  app.add_option("--threads", o.threads, "Threads; 0 = all cores")->check(CLI::NonNegativeNumber);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    if (error.get_exit_code() == 0) std::exit(app.exit(error));
+    fail(error.what(), " (retrieve --help explains every option)");
+  }
+  return o;
+}
+
+/// The rows of a file, each scaled to unit length.
+Features features(const std::string& path) {
+  const NpyArray array = read_npy(path);
+  check(array.shape.size() == 2 && array.shape[0] > 0 && array.shape[1] > 0, path,
+        ": its shape is ", detail::python_tuple(array.shape), ", expected (rows, width)");
+  const auto rows = Tensor<float, Shape<dyn, dyn>>::from(
+      array.values, {static_cast<int>(array.shape[0]), static_cast<int>(array.shape[1])});
+  return {l2_normalize(rows).to_vector(), static_cast<int>(array.shape[1]), {}, 0};
+}
+
+/// What a truth file says in one way of looking at it.
+struct View {
+  std::string name;
+  std::vector<Relevance> truth;
+};
+
+std::vector<int> rows_of(const std::string& path, std::size_t query, const Json& list) {
+  bool good = list.is_array();
+  for (const Json& row : list) good = good && row.is_number_integer();
+  check(good, path, ": query ", query, " needs lists of whole numbers, not ", list.dump());
+  return list.get<std::vector<int>>();
+}
+
+/// The protocol's three views of "queries", or the only one of "matches".
+std::vector<View> read_truth(const std::string& path) {
+  const auto bytes = read_bytes(path);
+  const Json json = Json::parse(bytes, nullptr, false);
+  check(!json.is_discarded(), path, ": not a JSON file");
+  const bool lists = json.contains("queries"), matches = json.contains("matches");
+  check(lists != matches && (lists ? json["queries"] : json["matches"]).is_array(), path,
+        ": expected a list \"queries\" of easy, hard and junk rows, or a list \"matches\" of rows; see docs/evaluation.md");
+  if (matches) {
+    View copies{"copies", {}};
+    for (const Json& rows : json["matches"]) copies.truth.push_back({rows_of(path, copies.truth.size(), rows), {}});
+    return {copies};
+  }
+  std::vector<View> views{{"easy", {}}, {"medium", {}}, {"hard", {}}};
+  for (const Json& query : json["queries"]) {
+    const std::size_t number = views[0].truth.size();
+    const auto list = [&](const char* name) {
+      check(query.contains(name), path, ": query ", number, " has no list \"", name, "\"; it may be empty");
+      return rows_of(path, number, query[name]);
+    };
+    const QueryTruth truth{list("easy"), list("hard"), list("junk")};
+    for (std::size_t d = 0; d < views.size(); ++d)
+      views[d].truth.push_back(relevance(truth, static_cast<Difficulty>(d)));
+  }
+  return views;
+}
+
+constexpr int proposals = 10;  // pairs that a query contributes to the ranking of all queries
+
+/// Micro average precision of the nearest rows of every query.
+double micro(const Features& database, const Features& queries, const std::vector<Relevance>& truth) {
+  const Neighbours near = nearest_neighbours(database, queries, std::min(proposals, database.images()));
+  std::vector<ProposedPair> pairs;
+  long total = 0;
+  for (std::size_t q = 0; q < truth.size(); ++q) {
+    const auto& matches = truth[q].positive;
+    total += static_cast<long>(matches.size());
+    for (std::size_t i = q * static_cast<std::size_t>(near.k); i < (q + 1) * static_cast<std::size_t>(near.k); ++i)
+      pairs.push_back({near.similarity[i], std::find(matches.begin(), matches.end(), near.place[i]) != matches.end()});
+  }
+  return micro_average_precision(std::move(pairs), total);
+}
+
+void write(const std::filesystem::path& path, const std::string& text) {
+  write_file_atomically(path, {std::as_bytes(std::span(text))});
+}
+
+/// NaN, the score of a query that has nothing to find, is JSON's null and an empty cell.
+std::string csv(const std::vector<View>& views, const std::vector<std::vector<RetrievalScore>>& scores) {
+  std::string out = "query";
+  for (const View& view : views) out += ",average precision (" + view.name + ")";
+  for (std::size_t q = 0; q < scores[0].size(); ++q) {
+    out += "\n" + std::to_string(q);
+    for (const auto& view : scores)
+      out += std::isnan(view[q].average_precision) ? std::string(",") : join(",", view[q].average_precision);
+  }
+  return out + "\n";
+}
+
+void run(const Options& o) {
+  const Features database = features(o.database), queries = features(o.queries);
+  const std::vector<View> views = read_truth(o.truth);
+  std::vector<std::vector<Relevance>> truths;
+  for (const View& view : views) truths.push_back(view.truth);
+  check(static_cast<int>(truths[0].size()) == queries.images(), o.truth, ": the truth about ", truths[0].size(),
+        " queries, but ", o.queries, " has ", queries.images());
+  const auto scores = retrieve(database, queries, truths);
+
+  Json results{{"database", o.database}, {"queries", o.queries}, {"truth", o.truth},
+               {"database_rows", database.images()}, {"query_rows", queries.images()}};
+  std::printf("%d queries in %d rows, percent\n           mAP   mP@1   mP@5  mP@10\n", queries.images(), database.images());
+  for (std::size_t v = 0; v < views.size(); ++v) {
+    const RetrievalScore mean = mean_score(scores[v]);
+    check(!std::isnan(mean.average_precision) || views.size() > 1, o.truth, ": no query has anything to find");
+    Json& row = results[views[v].name];
+    row["mean_average_precision"] = mean.average_precision;
+    std::printf("%-7s %6.2f", views[v].name.c_str(), 100 * mean.average_precision);
+    for (std::size_t i = 0; i < mean.precision.size(); ++i) {
+      row["mean_precision"][std::to_string(RetrievalScore::depths[i])] = mean.precision[i];
+      std::printf(" %6.2f", 100 * mean.precision[i]);
+    }
+    std::printf("\n");
+  }
+  if (views.size() == 1) {
+    const double average = micro(database, queries, truths[0]);
+    results["copies"]["micro_average_precision"] = average;
+    std::printf("micro average precision of each query's %d nearest rows: %.2f\n", std::min(proposals, database.images()),
+                100 * average);
+  }
+  if (o.out.empty()) return;
+  std::error_code made;
+  std::filesystem::create_directories(o.out, made);
+  check(!made, "--out ", o.out, ": cannot make the directory (", made.message(), ")");
+  const std::filesystem::path folder = o.out;
+  write(folder / "results.json", results.dump(2) + "\n");
+  write(folder / "queries.csv", csv(views, scores));
+  std::printf("wrote results.json and queries.csv in %s\n", o.out.c_str());
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    const Options options = parse(argc, argv);
+    if (options.threads > 0) cpu::set_threads(options.threads);
+    run(options);
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "%s\n", error.what());
+    return 1;
+  }
+}

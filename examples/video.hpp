@@ -1,0 +1,59 @@
+// Videos with masks of their objects: DAVIS 2017 or any folder in its layout, and shapes that are drawn on demand.
+#pragma once
+
+#include "moving_shapes.hpp"
+
+#include <vitral/data/decode.hpp>
+#include <vitral/io/palette_png.hpp>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <string>
+#include <vector>
+
+struct Video {
+  std::string name;
+  std::vector<std::string> frames;  // their names, without an ending
+  std::function<vitral::Image(int)> image;
+  std::function<vitral::LabelMap(int)> mask;
+};
+
+/// The videos that ImageSets/2017/val.txt names, with JPEGImages/480p/VIDEO/FRAME.jpg and
+/// Annotations/480p/VIDEO/FRAME.png. Pictures are read when they are asked for.
+inline std::vector<Video> davis_videos(const std::filesystem::path& folder) {
+  namespace fs = std::filesystem;
+  using vitral::check;
+  const fs::path list = folder / "ImageSets/2017/val.txt";
+  std::ifstream names(list);
+  check(names.is_open(), list.string(), ": cannot open; --data is the folder of DAVIS 2017 that holds ImageSets, JPEGImages "
+        "and Annotations");
+  std::vector<Video> videos;
+  for (std::string name; names >> name;) {
+    const fs::path pictures = folder / "JPEGImages/480p" / name, masks = folder / "Annotations/480p" / name;
+    check(fs::is_directory(pictures), pictures.string(), ": no such folder, but ", list.string(), " names the video");
+    Video video{name, {}, {}, {}};
+    for (const auto& entry : fs::directory_iterator(pictures))
+      if (entry.path().extension() == ".jpg") video.frames.push_back(entry.path().stem().string());
+    std::sort(video.frames.begin(), video.frames.end());
+    const auto frames = video.frames;
+    video.image = [=](int t) { return vitral::read_image(pictures / (frames[static_cast<std::size_t>(t)] + ".jpg")); };
+    video.mask = [=](int t) { return vitral::read_label_png(masks / (frames[static_cast<std::size_t>(t)] + ".png")); };
+    videos.push_back(std::move(video));
+  }
+  check(!videos.empty(), list.string(), ": names no video");
+  return videos;
+}
+
+/// Videos of moving shapes, the same ones for the same seed.
+inline std::vector<Video> drawn_videos(int count, std::uint64_t seed) {
+  std::vector<Video> videos;
+  for (int v = 0; v < count; ++v) {
+    const MovingShapes shapes{{seed, static_cast<std::uint64_t>(v)}};
+    Video video{"shapes-" + std::to_string(v), {}, [=](int t) { return shapes.image(t); }, [=](int t) { return shapes.mask(t); }};
+    for (int t = 0; t < MovingShapes::frames; ++t) video.frames.push_back((t < 10 ? "0000" : "000") + std::to_string(t));
+    videos.push_back(std::move(video));
+  }
+  return videos;
+}

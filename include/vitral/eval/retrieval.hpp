@@ -1,0 +1,158 @@
+// Image retrieval in the revisited Oxford and Paris protocol (Radenovic et al. 2018), which Copydays follows with one set
+// of positives, and the micro average precision of copy detection (DISC21, Douze et al. 2021).
+#pragma once
+
+#include <vitral/backend/cpu/cpu.hpp>
+#include <vitral/eval/features.hpp>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <limits>
+#include <numeric>
+#include <span>
+#include <vector>
+
+namespace vitral::inline VITRAL_ABI {
+
+/// What counts for one query, as rows of the database: what should be found, and what is taken out of the ranking.
+struct Relevance {
+  std::vector<int> positive, ignored;
+};
+
+/// The three lists that the revisited protocol has for each query. Rows in none of them show something else.
+struct QueryTruth {
+  std::vector<int> easy, hard, junk;
+};
+
+enum class Difficulty { easy, medium, hard };
+
+/// Easy ignores the hard ones, hard the easy ones; medium looks for both.
+[[nodiscard]] inline Relevance relevance(const QueryTruth& truth, Difficulty difficulty) {
+  Relevance out{{}, truth.junk};
+  const auto append = [](std::vector<int>& to, const std::vector<int>& more) {
+    to.insert(to.end(), more.begin(), more.end());
+  };
+  append(difficulty == Difficulty::hard ? out.ignored : out.positive, truth.easy);
+  append(difficulty == Difficulty::easy ? out.ignored : out.positive, truth.hard);
+  return out;
+}
+
+/// How good one ranking is, or the mean over several. NaN for a query that has nothing to find.
+struct RetrievalScore {
+  static constexpr std::array<int, 3> depths{1, 5, 10};
+  double average_precision = 0;
+  std::array<double, 3> precision{};  ///< among the first 1, 5 and 10
+};
+
+/// The area under precision over recall by the trapezoidal rule, from the places of all positives in the ranking (0 is the
+/// best), ascending: precision rises at each from what it was before it, which is 1 before the first result.
+[[nodiscard]] inline double trapezoidal_average_precision(std::span<const int> places) {
+  double sum = 0;
+  for (std::size_t i = 0; i < places.size(); ++i) {
+    const double found = static_cast<double>(i), seen = places[i];
+    sum += ((seen == 0 ? 1 : found / seen) + (found + 1) / (seen + 1)) / 2;
+  }
+  return sum / static_cast<double>(places.size());
+}
+
+/// `ranking`: rows of the database, the most similar first, each of them once. As in the authors' code, precision among
+/// the first k divides by the last positive's place where that is smaller than k.
+[[nodiscard]] inline RetrievalScore retrieval_score(std::span<const int> ranking, const Relevance& truth) {
+  constexpr double nothing = std::numeric_limits<double>::quiet_NaN();
+  if (truth.positive.empty()) return {nothing, {nothing, nothing, nothing}};
+  enum : char { other, positive, ignored };
+  std::vector<char> kind(ranking.size(), other);
+  for (const int row : truth.positive) kind[static_cast<std::size_t>(row)] = positive;
+  for (const int row : truth.ignored) kind[static_cast<std::size_t>(row)] = ignored;
+  std::vector<int> places;
+  int place = 0;
+  for (const int row : ranking) {
+    const char what = kind[static_cast<std::size_t>(row)];
+    if (what == positive) places.push_back(place);
+    place += what != ignored;
+  }
+  RetrievalScore out{trapezoidal_average_precision(places), {}};
+  for (std::size_t i = 0; i < out.precision.size(); ++i) {
+    const int first = std::min(RetrievalScore::depths[i], places.back() + 1);
+    out.precision[i] = static_cast<double>(std::lower_bound(places.begin(), places.end(), first) - places.begin()) / first;
+  }
+  return out;
+}
+
+/// The mean over the queries that have something to find; NaN where none has.
+[[nodiscard]] inline RetrievalScore mean_score(const std::vector<RetrievalScore>& scores) {
+  RetrievalScore sum;
+  int count = 0;
+  for (const RetrievalScore& score : scores) {
+    if (std::isnan(score.average_precision)) continue;
+    ++count;
+    sum.average_precision += score.average_precision;
+    for (std::size_t i = 0; i < sum.precision.size(); ++i) sum.precision[i] += score.precision[i];
+  }
+  sum.average_precision /= count;
+  for (double& precision : sum.precision) precision /= count;
+  return sum;
+}
+
+/// Ranks the whole database for every query by the product of rows; of equals the earlier row comes first.
+/// truths[t][q] are several views of what query q should find, and the result's [t][q] what that makes of its ranking.
+[[nodiscard]] inline std::vector<std::vector<RetrievalScore>> retrieve(const Features& database, const Features& queries,
+                                                                       const std::vector<std::vector<Relevance>>& truths) {
+  const int rows = database.images(), asked = queries.images(), width = database.width;
+  check(width == queries.width, "retrieval: features of the database have width ", width, ", those of the queries ",
+        queries.width, "; compute both with one network");
+  for (const auto& truth : truths) {
+    check(static_cast<int>(truth.size()) == asked, "retrieval: there are ", asked, " queries, and the truth about ",
+          truth.size());
+    for (std::size_t q = 0; q < truth.size(); ++q)
+      for (const auto* list : {&truth[q].positive, &truth[q].ignored})
+        for (const int row : *list)
+          check(row >= 0 && row < rows, "retrieval: the truth about query ", q, " names row ", row,
+                ", and the database has the rows 0 to ", rows - 1);
+  }
+  std::vector out(truths.size(), std::vector<RetrievalScore>(static_cast<std::size_t>(asked)));
+  const int most = std::min(asked, std::max(1, (1 << 24) / rows));  // similarities in memory: 64 MiB, or one query's
+  std::vector<float> similarity(static_cast<std::size_t>(most) * static_cast<std::size_t>(rows));
+  for (int first = 0; first < asked; first += most) {
+    const int count = std::min(most, asked - first);
+    Cpu::matmul(row_major(queries.rows.data() + static_cast<long>(first) * width, count, width),
+                transposed(row_major(database.rows.data(), rows, width)), row_major(similarity.data(), count, rows), false);
+    cpu::parallel_for(count, [&](long i) {
+      const float* const value = similarity.data() + i * rows;
+      std::vector<int> ranking(static_cast<std::size_t>(rows));
+      std::iota(ranking.begin(), ranking.end(), 0);
+      std::sort(ranking.begin(), ranking.end(), [&](int a, int b) {
+        return value[a] != value[b] ? value[a] > value[b] : a < b;
+      });
+      const auto query = static_cast<std::size_t>(first + i);
+      for (std::size_t t = 0; t < truths.size(); ++t) out[t][query] = retrieval_score(ranking, truths[t][query]);
+    });
+  }
+  return out;
+}
+
+/// A pair that copy detection proposes.
+struct ProposedPair {
+  double score;
+  bool correct;
+};
+
+/// One ranking of the pairs of all queries: the sum over them of precision times the rise in recall, which is the step
+/// form (scikit-learn's), not the trapezoids of retrieval. Pairs of one score count together. `truths`: pairs there are
+/// to find, proposed or not.
+[[nodiscard]] inline double micro_average_precision(std::vector<ProposedPair> pairs, long truths) {
+  check(truths > 0, "micro average precision: there is no pair to find");
+  std::sort(pairs.begin(), pairs.end(), [](const auto& a, const auto& b) { return a.score > b.score; });
+  double sum = 0;
+  long correct = 0;
+  for (std::size_t i = 0; i < pairs.size();) {
+    const double score = pairs[i].score;
+    const long before = correct;
+    for (; i < pairs.size() && pairs[i].score == score; ++i) correct += pairs[i].correct;
+    sum += static_cast<double>(correct) / static_cast<double>(i) * static_cast<double>(correct - before);
+  }
+  return sum / static_cast<double>(truths);
+}
+
+}  // namespace vitral::inline VITRAL_ABI

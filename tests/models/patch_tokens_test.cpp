@@ -1,0 +1,60 @@
+// Patch tokens of any layer, on pictures of the network's own size and of others.
+#include "../random_tensor.hpp"
+
+#include <vitral/models/patch_tokens.hpp>
+
+#include <doctest/doctest.h>
+
+using namespace vitral_tests;
+
+namespace {
+
+using Exact = ViT<Cpu, double>;
+constexpr ViTSize small{8, 4, 16, 2, 2};
+
+}  // namespace
+
+TEST_CASE("at the network's own size they are what follows the class token after the layer, normalised") {
+  for (const bool second_token : {false, true}) {
+    const Exact vit(small, Seed{1}, {.distillation_token = second_token});
+    const auto images = normal(Dyn<4>{2, 3, 8, 8}, 1);
+    const auto all = vit.norm(vit.blocks[0](vit.tokens(images)));
+    const auto patches = patch_tokens(vit, images, 1);
+    CHECK(patches.extent(1) == 4);
+    CHECK(patches.to_vector() == slice<1, dyn>(all, second_token ? 2 : 1, 4).to_vector());
+  }
+}
+
+TEST_CASE("a larger picture gives what a network of that size gives with the same weights and interpolated positions") {
+  const Exact vit(small, Seed{1});
+  Exact large({16, 4, 16, 2, 2}, Seed{1});  // the same seed: the same weights
+  const auto table = vit.pos_embed.value.to_vector();
+  auto positions = resized_positions({table.begin() + 16, table.end()}, 2, 4, 4, 16);
+  positions.insert(positions.begin(), table.begin(), table.begin() + 16);
+  large.pos_embed.value = Tensor<double, Shape<1, dyn, dyn>>::from(positions, {1, 17, 16});
+  const auto images = normal(Dyn<4>{1, 3, 16, 16}, 2);
+  CHECK(distance(patch_tokens(vit, images, 2).to_vector(), patch_tokens(large, images, 2).to_vector()) < 1e-12);
+}
+
+TEST_CASE("patches of an oblong picture come row by row") {
+  Exact vit(small, Seed{1});
+  assign(vit.pos_embed.value, 0 * vit.pos_embed.value);  // without positions equal patches have equal tokens
+  std::vector<double> pixels(3 * 8 * 12);
+  for (std::size_t i = 0; i < pixels.size(); ++i) pixels[i] = i % 12 >= 8 ? 1 : -1;  // the last of three columns differs
+  const auto tokens = patch_tokens(vit, Tensor<double, Dyn<4>>::from(pixels, {1, 3, 8, 12}), 2);
+  CHECK(tokens.extent(1) == 6);
+  const auto values = tokens.to_vector();
+  const auto patch = [&](int i) { return std::vector(values.begin() + 16 * i, values.begin() + 16 * (i + 1)); };
+  CHECK(distance(patch(0), patch(1)) < 1e-12);
+  CHECK(distance(patch(0), patch(3)) < 1e-12);
+  CHECK(distance(patch(2), patch(5)) < 1e-12);
+  CHECK(distance(patch(0), patch(2)) > 1e-3);
+}
+
+TEST_CASE("a layer that the network does not have, and a picture that patches do not fill, are refused") {
+  const Exact vit(small, Seed{1});
+  CHECK_THROWS_WITH_AS(static_cast<void>(patch_tokens(vit, normal(Dyn<4>{1, 3, 8, 8}, 1), 3)),
+                       doctest::Contains("layer 3 is not one of 1 to 2"), Error);
+  CHECK_THROWS_WITH_AS(static_cast<void>(patch_tokens(vit, normal(Dyn<4>{1, 3, 8, 10}, 1), 2)),
+                       doctest::Contains("cannot be cut into patches"), Error);
+}

@@ -1,0 +1,51 @@
+#!/bin/bash
+# `retrieve` judges a small database as one counts by hand, writes what it prints, and explains mistakes.
+. "$(dirname "$0")/common.bash"
+
+# npy FILE ROWS WIDTH NUMBERS...: an array of numbers that are -1, 0 or 1, in version 1.0 of the format.
+npy() {
+  local file=$1 rows=$2 width=$3 number
+  shift 3
+  printf '\x93NUMPY\x01\x00\x76\x00%-117s\n' "{'descr': '${type:-<f4}', 'fortran_order': False, 'shape': ($rows, $width), }" >"$file"
+  for number; do
+    case $number in
+      0) printf '\0\0\0\0' ;;
+      1) printf '\0\0\x80\x3f' ;;
+      -1) printf '\0\0\x80\xbf' ;;
+    esac
+  done >>"$file"
+}
+
+# Query 0 ranks the rows 0 1 2 3, query 1 the rows 3 2 1 0 (equals: the earlier first).
+npy "$work/database.npy" 4 3  1 0 0  1 1 0  1 1 1  0 0 1
+npy "$work/queries.npy" 2 3  1 0 0  0 0 1
+cat >"$work/truth.json" <<'END'
+{"queries": [{"easy": [0], "hard": [2], "junk": [1]}, {"easy": [], "hard": [2], "junk": []}]}
+END
+echo '{"matches": [[0], [2]]}' >"$work/copies.json"
+arguments=(--database "$work/database.npy" --queries "$work/queries.npy")
+"$bin/retrieve" "${arguments[@]}" --truth "$work/truth.json" --out "$work/found" >"$work/log" 2>&1 ||
+  { cat "$work/log"; die "a correct run"; }
+# Easy: query 0 alone, found first. Hard: query 0 finds row 2 first, query 1 second: (1 + 1/4) / 2.
+grep -Eq '^easy +100.00 +100.00' "$work/log" || { cat "$work/log"; die "easy"; }
+grep -Eq '^hard +62.50 +50.00' "$work/log" || { cat "$work/log"; die "hard"; }
+test "$(tail -n 1 "$work/found/queries.csv")" = "1,,0.25,0.25" || { cat "$work/found/queries.csv"; die "queries.csv"; }
+grep -q '"mean_average_precision": 0.625' "$work/found/results.json" || die "results.json"
+
+# Copies. All pairs in one ranking, by similarity: at 1 a right and a wrong one, at 0.71 a wrong one, at 0.58 a right and
+# a wrong one: (1/2 + 2/5) / 2.
+"$bin/retrieve" "${arguments[@]}" --truth "$work/copies.json" >"$work/log" 2>&1 || { cat "$work/log"; die "copies"; }
+grep -Eq '^copies +62.50' "$work/log" || { cat "$work/log"; die "mean average precision of copies"; }
+grep -q 'nearest rows: 45.00' "$work/log" || { cat "$work/log"; die "micro average precision"; }
+
+expect() { refuses retrieve "$@" --out "$work/none"; }
+expect "$work/none.npy: cannot open" --database "$work/none.npy" --queries "$work/queries.npy" --truth "$work/truth.json"
+type='<f8' npy "$work/double.npy" 1 3 0 1 0
+expect "double.npy: dtype '<f8', expected '<f4'" --database "$work/double.npy" --queries "$work/queries.npy" --truth "$work/truth.json"
+echo '{"matches": [[0]]}' >"$work/short.json"
+expect "short.json: the truth about 1 queries, but .*queries.npy has 2" "${arguments[@]}" --truth "$work/short.json"
+echo '{"matches": [[0], [4]]}' >"$work/wrong.json"
+expect "query 1 names row 4, and the database has the rows 0 to 3" "${arguments[@]}" --truth "$work/wrong.json"
+echo '{"queries": [{"easy": [0], "hard": []}]}' >"$work/lists.json"
+expect 'lists.json: query 0 has no list "junk"' "${arguments[@]}" --truth "$work/lists.json"
+expect "truth is required.*retrieve --help" "${arguments[@]}"
