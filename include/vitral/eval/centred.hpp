@@ -1,0 +1,47 @@
+// What analyses of a layer's geometry begin with: features that are numbers, without the mean of their columns.
+#pragma once
+
+#include <vitral/eval/features.hpp>
+
+#include <cmath>
+#include <vector>
+
+namespace vitral::inline VITRAL_ABI {
+
+/// Throws Error unless there are two images or more and every number is finite.
+inline void check_analysable(const Features& features) {
+  const int images = features.width > 0 ? features.images() : 0;
+  check(images >= 2, "an analysis of features needs two images or more, not ", images);
+  for (std::size_t i = 0; i < features.rows.size(); ++i)
+    if (!std::isfinite(features.rows[i]))
+      fail("number ", i % static_cast<std::size_t>(features.width), " of the features of image ",
+           i / static_cast<std::size_t>(features.width), " is ", features.rows[i], "; has the training diverged?");
+}
+
+/// The mean of each column, in double; exact where a column is constant. Throws as `check_analysable`.
+[[nodiscard]] inline std::vector<double> column_means(const Features& features) {
+  check_analysable(features);
+  const long images = features.images(), width = features.width;
+  std::vector<double> mean(static_cast<std::size_t>(width));
+  const float* const first = features.rows.data();  // differences from it are summed, which are 0 in constant columns
+  for (long i = 0; i < images; ++i)
+    for (long c = 0; c < width; ++c)
+      mean[static_cast<std::size_t>(c)] += static_cast<double>(first[i * width + c]) - static_cast<double>(first[c]);
+  for (long c = 0; c < width; ++c) {
+    double& at = mean[static_cast<std::size_t>(c)];
+    at = at / static_cast<double>(images) + static_cast<double>(first[c]);
+  }
+  return mean;
+}
+
+/// The features less `mean`, as floats or doubles: rows [images, width].
+template <class T>
+[[nodiscard]] std::vector<T> centred(const Features& features, const std::vector<double>& mean) {
+  std::vector<T> out(features.rows.size());
+  for (std::size_t i = 0; i < out.size(); i += mean.size())
+    for (std::size_t c = 0; c < mean.size(); ++c)
+      out[i + c] = static_cast<T>(static_cast<double>(features.rows[i + c]) - mean[c]);
+  return out;
+}
+
+}  // namespace vitral::inline VITRAL_ABI

@@ -1,0 +1,196 @@
+// t-SNE's repulsion among all points of a plane in N log N time: a quadtree whose distant cells stand for their points
+// (Barnes and Hut 1986; van der Maaten 2014). One walk through the tree serves a leaf's points together, and a loop of
+// vector instructions then sums what the walk has collected for each of them.
+#pragma once
+
+#include <vitral/backend/cpu/threads.hpp>
+
+#include <algorithm>
+#include <array>
+#include <numeric>
+#include <vector>
+
+VITRAL_KERNELS_BEGIN
+namespace vitral::inline VITRAL_ABI {
+
+/// With q_ij = 1 / (1 + |y_i - y_j|^2): force[i] = the sum over j of q_ij^2 (y_i - y_j), and the sum of all q_ij, i != j.
+struct Repulsion {
+  std::vector<float> force;  ///< [points, 2]
+  double sum = 0;
+};
+
+namespace detail {
+
+/// Cells in the order of a walk that visits each before those inside it. The points of a cell stand side by side.
+class Quadtree {
+ public:
+  struct Cell {
+    float x, y, width;  ///< centre of mass; side of the square
+    int begin, end;     ///< its points
+    int after;          ///< the next cell that is not inside it
+    bool leaf;
+  };
+  static constexpr int leaf_size = 16;
+
+  /// points [count, 2]
+  explicit Quadtree(const std::vector<float>& points) : order(points.size() / 2), x(order.size()), y(order.size()) {
+    std::iota(order.begin(), order.end(), 0);
+    float low[2] = {points[0], points[1]}, high[2] = {points[0], points[1]};
+    for (std::size_t i = 0; i < order.size(); ++i) {
+      x[i] = points[2 * i];
+      y[i] = points[2 * i + 1];
+      low[0] = std::min(low[0], x[i]);
+      low[1] = std::min(low[1], y[i]);
+      high[0] = std::max(high[0], x[i]);
+      high[1] = std::max(high[1], y[i]);
+    }
+    const float width = std::max(high[0] - low[0], high[1] - low[1]);
+    spare_ = {std::vector<float>(x.size()), std::vector<float>(x.size()), std::vector<int>(x.size())};
+    add(0, static_cast<int>(order.size()), low[0], low[1], width, 0);
+  }
+
+  std::vector<Cell> cells;
+  std::vector<int> order;   ///< which point stands where
+  std::vector<float> x, y;  ///< in this order
+
+ private:
+  struct Spare {
+    std::vector<float> x, y;
+    std::vector<int> order;
+  };
+
+  /// Adds the cell of the points from begin to end, whose square's lower corner is (left, below); returns its place.
+  std::size_t add(int begin, int end, float left, float below, float width, int depth) {
+    const std::size_t at = cells.size();
+    cells.push_back({0, 0, width, begin, end, 0, end - begin <= leaf_size || depth == 24});
+    double sum_x = 0, sum_y = 0;
+    if (cells[at].leaf) {
+      for (auto i = static_cast<std::size_t>(begin); i < static_cast<std::size_t>(end); ++i) {
+        sum_x += static_cast<double>(x[i]);
+        sum_y += static_cast<double>(y[i]);
+      }
+    } else {
+      const float half = width / 2, middle_x = left + half, middle_y = below + half;
+      const std::array<int, 5> cut = part(begin, end, middle_x, middle_y);
+      for (std::size_t quarter = 0; quarter < 4; ++quarter) {
+        if (cut[quarter] == cut[quarter + 1]) continue;
+        const std::size_t inner = add(cut[quarter], cut[quarter + 1], quarter & 1 ? middle_x : left,
+                                      quarter & 2 ? middle_y : below, half, depth + 1);
+        const double count = cells[inner].end - cells[inner].begin;
+        sum_x += count * static_cast<double>(cells[inner].x);
+        sum_y += count * static_cast<double>(cells[inner].y);
+      }
+    }
+    Cell& cell = cells[at];
+    cell.x = static_cast<float>(sum_x / (end - begin));
+    cell.y = static_cast<float>(sum_y / (end - begin));
+    cell.after = static_cast<int>(cells.size());
+    return at;
+  }
+
+  /// Sorts the points by quarter; where the quarters begin, and the end.
+  std::array<int, 5> part(int begin, int end, float middle_x, float middle_y) {
+    std::array<int, 5> cut{begin, 0, 0, 0, 0};
+    const auto first = static_cast<std::size_t>(begin), last = static_cast<std::size_t>(end);
+    const auto quarter = [&](std::size_t i) {
+      return static_cast<std::size_t>(x[i] >= middle_x) + 2 * static_cast<std::size_t>(y[i] >= middle_y);
+    };
+    for (std::size_t i = first; i < last; ++i) ++cut[quarter(i) + 1];
+    std::partial_sum(cut.begin(), cut.end(), cut.begin());
+    std::array<int, 5> next = cut;
+    for (std::size_t i = first; i < last; ++i) {
+      const auto to = static_cast<std::size_t>(next[quarter(i)]++);
+      spare_.x[to] = x[i];
+      spare_.y[to] = y[i];
+      spare_.order[to] = order[i];
+    }
+    std::copy(spare_.x.begin() + begin, spare_.x.begin() + end, x.begin() + begin);
+    std::copy(spare_.y.begin() + begin, spare_.y.begin() + end, y.begin() + begin);
+    std::copy(spare_.order.begin() + begin, spare_.order.begin() + end, order.begin() + begin);
+    return cut;
+  }
+
+  Spare spare_;
+};
+
+/// Bodies that repel: points, and cells as heavy as the number of their points.
+struct Bodies {
+  std::vector<float> x, y, mass;
+
+  void clear() {
+    x.clear();
+    y.clear();
+    mass.clear();
+  }
+  void add(float at_x, float at_y, float heavy) {
+    x.push_back(at_x);
+    y.push_back(at_y);
+    mass.push_back(heavy);
+  }
+};
+
+/// What the points of `leaf` see: cells whose width is less than theta times their distance from the nearest corner or
+/// side of the box around these points, and the points of all leaves nearer by.
+inline void collect(const Quadtree& tree, const Quadtree::Cell& leaf, float theta, Bodies& bodies) {
+  bodies.clear();
+  const auto [left, right] = std::minmax_element(tree.x.begin() + leaf.begin, tree.x.begin() + leaf.end);
+  const auto [below, above] = std::minmax_element(tree.y.begin() + leaf.begin, tree.y.begin() + leaf.end);
+  for (std::size_t at = 0; at < tree.cells.size();) {
+    const Quadtree::Cell& cell = tree.cells[at];
+    const float across = std::max({*left - cell.x, cell.x - *right, 0.0f}),
+                along = std::max({*below - cell.y, cell.y - *above, 0.0f});
+    const bool around = cell.begin <= leaf.begin && leaf.end <= cell.end;
+    if (!around && cell.width * cell.width < theta * theta * (across * across + along * along)) {
+      bodies.add(cell.x, cell.y, static_cast<float>(cell.end - cell.begin));
+    } else if (cell.leaf) {
+      for (auto i = static_cast<std::size_t>(cell.begin); i < static_cast<std::size_t>(cell.end); ++i)
+        bodies.add(tree.x[i], tree.y[i], 1);
+    } else {
+      ++at;
+      continue;
+    }
+    at = static_cast<std::size_t>(cell.after);
+  }
+}
+
+}  // namespace detail
+
+/// The repulsion among points [count, 2]; exact with theta 0, within about 1 % with 0.5. It depends on the points alone,
+/// not on the number of threads.
+[[nodiscard]] inline Repulsion repulsion(const std::vector<float>& points, double theta) {
+  const detail::Quadtree tree(points);
+  Repulsion out{std::vector<float>(points.size()), 0};
+  std::vector<float> sums(points.size() / 2);
+  std::vector<const detail::Quadtree::Cell*> leaves;
+  for (const detail::Quadtree::Cell& cell : tree.cells)
+    if (cell.leaf) leaves.push_back(&cell);
+  constexpr long few = 8;
+  cpu::parallel_for((static_cast<long>(leaves.size()) + few - 1) / few, [&](long task) {
+    detail::Bodies bodies;
+    for (auto l = static_cast<std::size_t>(task * few); l < std::min(leaves.size(), static_cast<std::size_t>((task + 1) * few)); ++l) {
+      detail::collect(tree, *leaves[l], static_cast<float>(theta), bodies);
+      const std::size_t count = bodies.x.size();
+      for (auto i = static_cast<std::size_t>(leaves[l]->begin); i < static_cast<std::size_t>(leaves[l]->end); ++i) {
+        const float x = tree.x[i], y = tree.y[i], *const xs = bodies.x.data(), *const ys = bodies.y.data(),
+                    *const masses = bodies.mass.data();
+        float sum = 0, force_x = 0, force_y = 0;
+#pragma omp simd reduction(+ : sum, force_x, force_y)
+        for (std::size_t b = 0; b < count; ++b) {
+          const float dx = x - xs[b], dy = y - ys[b], q = 1 / (1 + dx * dx + dy * dy), heavy = masses[b] * q;
+          sum += heavy;
+          force_x += heavy * q * dx;
+          force_y += heavy * q * dy;
+        }
+        const auto point = static_cast<std::size_t>(tree.order[i]);
+        sums[point] = sum - 1;  // it met itself, at distance 0
+        out.force[2 * point] = force_x;
+        out.force[2 * point + 1] = force_y;
+      }
+    }
+  });
+  for (const float sum : sums) out.sum += static_cast<double>(sum);
+  return out;
+}
+
+}  // namespace vitral::inline VITRAL_ABI
+VITRAL_KERNELS_END
