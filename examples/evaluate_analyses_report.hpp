@@ -6,10 +6,11 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
-#include <array>
 #include <cstdint>
 #include <filesystem>
+#include <numeric>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace evaluation {
@@ -34,8 +35,14 @@ inline std::string picture(const std::filesystem::path& file, const std::string&
   return "<img alt=\"" + what + "\" src=\"data:image/png;base64," + base64(report::read(file)) + "\">\n";
 }
 
+/// What gnuplot draws by `commands`, as a file and as part of a page.
+inline std::string drawn(const std::filesystem::path& file, int width, int height, const std::string& commands) {
+  report::draw(file, width, height, commands);
+  return report::svg(file);
+}
+
 /// A table of similarities between 0 and 1: row and column numbers are layers.
-inline std::string heat_map(const std::filesystem::path& folder, const Json& table, const std::string& rows,
+inline std::string heat_map(const std::filesystem::path& file, const Json& table, const std::string& rows,
                             const std::string& columns) {
   const std::size_t down = table.size(), across = table[0].size();
   std::string data = "$cka << EOD\n";
@@ -48,8 +55,7 @@ inline std::string heat_map(const std::filesystem::path& folder, const Json& tab
     for (const char* side : {"<", ">="})
       numbers += vitral::join(", $cka matrix using ($1+1):($2+1):(sprintf('%.2f', $3", side,
                               "0.6 ? $3 : NaN)) with labels font ',11' tc rgb '", side[0] == '<' ? "#ffffff" : "#000000", "'");
-  return report::svg(
-      folder, 560, 480,
+  return drawn(file, 560, 480,
       data + vitral::join("set xlabel ", vitral::detail::gnuplot_string(columns), "\nset ylabel ",
                           vitral::detail::gnuplot_string(rows), "\nset cblabel 'linear CKA'\nset cbrange [0:1]\n",
                           "set palette defined (0 '#00224e', 0.25 '#404c6b', 0.5 '#7c7b78', 0.75 '#bcae6c', 1 '#fee838')\n",
@@ -60,7 +66,7 @@ inline std::string heat_map(const std::filesystem::path& folder, const Json& tab
 
 /// Points in the plane, coloured by class. Twenty classes have a colour and a marker of their own, named to the right; of
 /// more the first nine, and the others are gray.
-inline std::string class_map(const std::filesystem::path& folder, const Json& points, const Json& analyses,
+inline std::string class_map(const std::filesystem::path& file, const Json& points, const Json& analyses,
                              const std::string& x_axis, const std::string& y_axis) {
   static const char* const colours[] = {"#332288", "#88ccee", "#44aa99", "#117733", "#999933",  // Tol's muted scheme ...
                                         "#ddcc77", "#cc6677", "#882255", "#aa4499", "#000000"};  // ... and black
@@ -80,14 +86,14 @@ inline std::string class_map(const std::filesystem::path& folder, const Json& po
   add(named, "pt 7 ps 0.3 lc rgb '#cccccc'", "other classes");
   for (std::size_t c = 0; c < named; ++c)
     add(c, vitral::join("pt ", c < 10 ? 7 : 9, " ps 0.4 lc rgb '", colours[c % 10], "'"), classes[c]);
-  return report::svg(folder, 640, 440,
+  return drawn(file, 640, 440,
                      blocks + vitral::detail::gnuplot_style + "set xlabel " + vitral::detail::gnuplot_string(x_axis) +
                          "\nset ylabel " + vitral::detail::gnuplot_string(y_axis) +
                          "\nset key outside right top vertical Left reverse samplen 1 font ',12'\n" + plots + "\n");
 }
 
 /// A point for each head, and the mean of each layer.
-inline std::string distance_chart(const std::filesystem::path& folder, const Json& layers) {
+inline std::string distance_chart(const std::filesystem::path& file, const Json& layers) {
   std::vector<double> layer_of_head, heads, layer_of_mean, means;
   for (const Json& layer : layers) {
     double sum = 0;
@@ -99,7 +105,7 @@ inline std::string distance_chart(const std::filesystem::path& folder, const Jso
     layer_of_mean.push_back(layer["layer"]);
     means.push_back(sum / static_cast<double>(layer["attention_distance"].size()));
   }
-  return report::svg(folder, 640, 420,
+  return drawn(file, 640, 420,
                      vitral::detail::gnuplot_data("heads", layer_of_head, heads) +
                          vitral::detail::gnuplot_data("means", layer_of_mean, means) + vitral::detail::gnuplot_style +
                          vitral::join("set xlabel 'layer (block)'\nset ylabel 'mean attention distance (pixels)'\n"
@@ -155,8 +161,9 @@ inline std::string names_of(const Json& analyses, const std::vector<std::size_t>
 /// Chapters of the report, from results.json's "analyses" and the pictures in `folder`.
 inline std::string analyses_section(const std::filesystem::path& folder, const Json& analyses) {
   const Json& layers = analyses["layers"];
-  const auto chart = [&](const std::string& y_axis, const std::vector<report::Curve>& curves) {
-    return report::svg(folder, report::Chart{"layer (block)", y_axis, curves, true});
+  const auto chart = [&](const char* file, const std::string& y_axis, const std::vector<report::Curve>& curves) {
+    report::draw(folder / file, {"layer (block)", y_axis, curves, true});
+    return report::svg(folder / file);
   };
   std::vector<std::size_t> queries;
   for (const Json& query : analyses["neighbours"]) queries.push_back(query["label"]);
@@ -167,24 +174,24 @@ inline std::string analyses_section(const std::filesystem::path& folder, const J
       "<h2>Two views of an image</h2>\n<p>" + images +
       " test images, each seen twice through the augmentations of the training. Positive: the two views of an image; "
       "negative: views of two images.</p>\n" +
-      chart("mean cosine similarity", {of_layers(layers, "positive", "positive_cosine"),
+      chart("cosines.svg", "mean cosine similarity", {of_layers(layers, "positive", "positive_cosine"),
                                        of_layers(layers, "negative", "negative_cosine")}) +
       "<p>Alignment is the mean squared distance of the two views, uniformity the logarithm of the mean of exp(-2 squared "
       "distance) over pairs of images: of both, less is better (Wang and Isola 2020).</p>\n" +
-      chart("alignment", {of_layers(layers, "alignment", "alignment")}) +
-      chart("uniformity", {of_layers(layers, "uniformity", "uniformity")}) +
+      chart("alignment.svg", "alignment", {of_layers(layers, "alignment", "alignment")}) +
+      chart("uniformity.svg", "uniformity", {of_layers(layers, "uniformity", "uniformity")}) +
       "<h2>How alike layers are</h2>\n<p>Linear centred kernel alignment of " + images + " test images' features.</p>\n" +
-      heat_map(folder, analyses["cka"], "layer (block)", "layer (block)");
+      heat_map(folder / "cka.svg", analyses["cka"], "layer (block)", "layer (block)");
   if (analyses.contains("against"))
     out += "<p>The same with the layers of " + report::escaped(analyses["against"]["checkpoint"].get<std::string>()) +
-           ".</p>\n" + heat_map(folder, analyses["against"]["cka"], "layer of this network", "layer of the other network");
+           ".</p>\n" + heat_map(folder / "cka_against.svg", analyses["against"]["cka"], "layer of this network", "layer of the other network");
   out += "<h2>How many directions features fill</h2>\n<p>Effective rank: exp of the entropy of the singular values' shares "
          "(Roy and Vetterli 2007), of centred features.</p>\n" +
-         chart("effective rank", {of_layers(layers, "effective rank", "effective_rank")}) +
-         chart("variance explained (%)", {explained(layers, 1), explained(layers, 10), explained(layers, 50)}) +
+         chart("effective_rank.svg", "effective rank", {of_layers(layers, "effective rank", "effective_rank")}) +
+         chart("explained_variance.svg", "variance explained (%)", {explained(layers, 1), explained(layers, 10), explained(layers, 50)}) +
          "<h2>How far heads look</h2>\n<p>Distance between the asking and the answering patch, averaged by attention's "
          "weight over " + analyses["attention_distance_images"].dump() + " test images.</p>\n" +
-         distance_chart(folder, layers) + report::html(analyses_table(layers)) +
+         distance_chart(folder / "attention_distance.svg", layers) + report::html(analyses_table(layers)) +
          "<h2>What the class token looks at</h2>\n<p>For each image (" + names_of(analyses, few) +
          "): its layers from left to right; the first row is the mean of the heads, each row below it one head. Black is "
          "no weight, pale yellow the largest of a map.</p>\n" +
@@ -196,8 +203,8 @@ inline std::string analyses_section(const std::filesystem::path& folder, const J
          "<h2>Maps of the last layer</h2>\n<p>" + images +
          " test images, by class: t-SNE (perplexity " + analyses["perplexity"].dump() +
          "; only who is near whom has a meaning), and the first two principal components.</p>\n" +
-         class_map(folder, analyses["tsne"], analyses, "t-SNE 1", "t-SNE 2") +
-         class_map(folder, analyses["pca"], analyses, "first principal component", "second principal component");
+         class_map(folder / "tsne.svg", analyses["tsne"], analyses, "t-SNE 1", "t-SNE 2") +
+         class_map(folder / "pca.svg", analyses["pca"], analyses, "first principal component", "second principal component");
   return out;
 }
 

@@ -55,7 +55,7 @@ inline vitral::Image under_heat(vitral::Image image, const std::vector<float>& w
       std::uint8_t* const pixel = image.rgb.data() + 3 * (long{y} * image.width + x);
       const float gray = 0.299f * pixel[0] + 0.587f * pixel[1] + 0.114f * pixel[2];
       const auto color = heat(most > 0 ? weight[patch] / most : 0);
-      for (std::size_t c = 0; c < 3; ++c) pixel[c] = static_cast<std::uint8_t>(0.35f * gray + 0.65f * color[c]);
+      for (std::size_t c = 0; c < 3; ++c) pixel[c] = static_cast<std::uint8_t>(0.25f * gray + 0.75f * color[c]);
     }
   return image;
 }
