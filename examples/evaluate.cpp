@@ -7,7 +7,6 @@
 
 #include <vitral/eval/early_exit.hpp>
 #include <vitral/eval/knn.hpp>
-#include <vitral/io/progress.hpp>
 
 #include <CLI/CLI.hpp>
 
@@ -53,18 +52,10 @@ Options parse(int argc, char** argv) {
   return o;
 }
 
-/// The run that wrote the checkpoint.
-PretrainOptions run_of(const SafetensorsFile& file) {
-  const auto saved = Json::parse(file.metadata("options"), nullptr, false);
-  check(!saved.is_discarded(), file.path(), ": its metadata \"options\" is no JSON; was it written by `pretrain`?");
-  return pretrain_options_from_json(saved);
-}
-
-/// Features of every layer for the first `count` pictures of a split.
-std::vector<Features> features(const std::string& device, const FeatureRequest& request) {
+/// Features as the classifiers of eval/ take them.
+std::vector<Features> features(std::vector<LayerFeatures> layers) {
   std::vector<Features> out;
-  for (LayerFeatures& f : device == "cuda" ? features_on_cuda(request) : features_on<Cpu>(request))
-    out.push_back({std::move(f.rows), f.width, std::move(f.labels), f.classes});
+  for (LayerFeatures& f : layers) out.push_back({std::move(f.rows), f.width, std::move(f.labels), f.classes});
   return out;
 }
 
@@ -86,32 +77,20 @@ double milliseconds(const ViT<Cpu, float>& encoder, int batch) {
 Json evaluate(const Options& o) {
   const SafetensorsFile file(o.checkpoint);
   const PretrainOptions run = run_of(file);
-  const std::string dataset = o.dataset.empty() ? run.dataset : o.dataset;
-  const std::string usual = o.dataset.empty() ? run.data : dataset_defaults(dataset).path;
-  const std::string data = o.data.empty() ? usual : o.data;
-  check(!data.empty(), "--dataset ", dataset, " needs --data DIR, the directory that holds the images");
-  const Dataset train = open_dataset(dataset, data, Split::train, run.image),
-                test = open_dataset(dataset, data, Split::test, run.image);
-  for (const Dataset& part : {train, test})
-    check(!part.classes().empty(), "the images of ", part.name(), " have no labels; --dataset names labelled ones");
-  const long train_count = o.train > 0 ? std::min(o.train, train.size()) : train.size(),
-             test_count = o.test > 0 ? std::min(o.test, test.size()) : test.size();
-  check(o.k.back() <= train_count, "--k ", o.k.back(), " is more than the ", train_count, " images of --train");
-  std::printf("%s, %d layers: features of %ld and %ld images of %s\n", run.method.c_str(), run.depth, train_count,
-              test_count, train.name().c_str());
-  FeatureRequest request{o.checkpoint, dataset, data, run, true, train_count};
-  const auto known = features(o.device, request);
-  request.train = false;
-  request.count = test_count;
-  const auto asked = features(o.device, request);
+  const DataPlace place = data_of(run, o.dataset, o.data);
+  const FeatureRequest request{o.checkpoint, place.dataset, place.path, o.train, o.test, o.k.back()};
+  SplitFeatures found = o.device == "cuda" ? features_on_cuda(request) : features_on<Cpu>(request);
+  const std::vector<Features> known = features(std::move(found.train)), asked = features(std::move(found.test));
+  const auto encoder = network<Cpu>(file, run);
+  report::make_folder(o.out);  // what is wrong with it is said before the longest part of the work
 
   Json out;
   out["checkpoint"] = o.checkpoint;
   out["run"] = to_json(run);
-  out["dataset"] = train.name();
-  out["train_images"] = train_count;
-  out["test_images"] = test_count;
-  out["classes"] = train.classes().size();
+  out["dataset"] = found.dataset;
+  out["train_images"] = known[0].images();
+  out["test_images"] = asked[0].images();
+  out["classes"] = known[0].classes;
   out["temperature"] = KnnOptions{}.temperature;
   out["logistic_c"] = o.c;
   out["speed_batch"] = o.batch;
@@ -131,7 +110,7 @@ Json evaluate(const Options& o) {
           scores(voted_classes(near, from.labels, classes, k, KnnOptions{}.temperature, five));
     probabilities.push_back(class_probabilities(logistic_regression(from, o.c), to));
     row["logistic"] = scores(ranked_classes(probabilities.back(), classes));
-    const auto shorter = network<Cpu>(file, run, layer);  // it really stops there
+    const auto shorter = first_layers(encoder, layer);  // it really stops there
     row["multiply_adds"] = multiply_adds(shorter.size, layer);
     const double batch = milliseconds(shorter, o.batch);
     row["milliseconds"] = milliseconds(shorter, 1);
@@ -152,7 +131,7 @@ Json evaluate(const Options& o) {
 }  // namespace
 
 #if !defined(VITRAL_HAS_CUDA)
-std::vector<LayerFeatures> features_on_cuda(const FeatureRequest&) {
+SplitFeatures features_on_cuda(const FeatureRequest&) {
   fail("--device cuda: this program was built without CUDA; install the CUDA Toolkit and build again, or use --device cpu");
 }
 #endif

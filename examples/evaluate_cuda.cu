@@ -4,7 +4,7 @@
 
 #include "evaluate_features.hpp"
 
-std::vector<LayerFeatures> features_on_cuda(const FeatureRequest& request) {
+SplitFeatures features_on_cuda(const FeatureRequest& request) {
   vitral::cuda::Device::instance();  // says at once where there is none
   vitral::cuda::use_pinned_memory();
   return features_on<vitral::Cuda>(request);

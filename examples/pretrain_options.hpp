@@ -279,8 +279,6 @@ inline void check_together(const PretrainOptions& o) {
         " is no multiple of 4; the position embedding has four equal parts (sine and cosine of x and y)");
   check(o.warmup_epochs <= o.epochs, "--warmup-epochs ", o.warmup_epochs, " is more than --epochs ", o.epochs,
         "; shorten the warm-up or train longer");
-  check(!o.self_distilled() || o.depth >= 2, "--method ", o.method, " teaches the layers below the last, and --depth ",
-        o.depth, " has none; use --method ", o.base_method(), " or at least 2 blocks");
   check(o.precision != "tf32" || o.device == "cuda", "--precision tf32 is a mode of GPUs; use --device cuda, or --precision "
         "fp32 or bf16");
   check(o.recompute == "nothing" || o.device == "cpu", "--recompute block is for --device cpu; use a smaller --batch with "
@@ -343,6 +341,10 @@ inline PretrainOptions parse_pretrain_options(int argc, const char* const* argv)
       std::cerr << options.config << ": ignored, they mean nothing here: " << CLI::detail::join(ignored, ", ") << '\n';
   }
   complete(options);
+  // Not a rule of check_together: a checkpoint may hold the first layer of a network that was trained deeper.
+  vitral::check(!options.self_distilled() || options.depth >= 2, "--method ", options.method,
+                " teaches the layers below the last, and --depth ", options.depth, " has none; use --method ",
+                options.base_method(), " or at least 2 blocks");
   return options;
 }
 

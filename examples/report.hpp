@@ -1,0 +1,162 @@
+// What the programs' reports are made of: tables as CSV, HTML and Markdown, charts as SVG, and a page that needs no
+// network. Charts need gnuplot (io/plots.hpp); their colours are Okabe and Ito's, which colour-blind eyes tell apart.
+#pragma once
+
+#include <vitral/io/atomic_file.hpp>
+#include <vitral/io/plots.hpp>
+
+#include <algorithm>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <span>
+#include <sstream>
+#include <string>
+#include <vector>
+
+namespace report {
+
+/// A table as rows of text, the first its header.
+using Table = std::vector<std::vector<std::string>>;
+
+inline std::string number(const char* format, double value) {
+  char text[32];
+  std::snprintf(text, sizeof text, format, value);
+  return text;
+}
+
+inline std::string csv(const Table& table) {
+  std::string out;
+  for (const auto& row : table)
+    for (std::size_t i = 0; i < row.size(); ++i) {
+      std::string cell = row[i];
+      if (cell.find_first_of(",\"\n") != std::string::npos) {
+        for (std::size_t at = 0; (at = cell.find('"', at)) != std::string::npos; at += 2) cell.insert(at, 1, '"');
+        cell = '"' + cell + '"';
+      }
+      out += cell + (i + 1 < row.size() ? "," : "\n");
+    }
+  return out;
+}
+
+/// Text as HTML shows it.
+inline std::string escaped(const std::string& text) {
+  std::string out;
+  for (const char c : text) out += c == '&' ? "&amp;" : c == '<' ? "&lt;" : std::string(1, c);
+  return out;
+}
+
+inline std::string html(const Table& table) {
+  std::string out = "<table>\n";
+  for (std::size_t r = 0; r < table.size(); ++r) {
+    out += "<tr>";
+    for (const std::string& cell : table[r]) out += (r == 0 ? "<th>" : "<td>") + escaped(cell);
+    out += "\n";
+  }
+  return out + "</table>\n";
+}
+
+inline std::string markdown(const Table& table) {
+  std::string out;
+  for (std::size_t r = 0; r < table.size(); ++r) {
+    for (const std::string& cell : table[r]) out += "| " + cell + " ";
+    out += "|\n";
+    if (r > 0) continue;
+    for (std::size_t i = 0; i < table[0].size(); ++i) out += i ? "| ---: " : "| --- ";
+    out += "|\n";
+  }
+  return out;
+}
+
+/// Columns for a terminal.
+inline std::string text(const Table& table) {
+  std::string out;
+  for (const auto& row : table) {
+    for (std::size_t i = 0; i < row.size(); ++i) {
+      std::size_t width = 0;
+      for (const auto& other : table) width = std::max(width, other[i].size());
+      out += std::string(2 + width - row[i].size(), ' ') + row[i];
+    }
+    out += '\n';
+  }
+  return out;
+}
+
+/// Numbers y over x. Where `low` and `high` are given, a pale band between them.
+struct Curve {
+  std::string title;
+  std::vector<double> x, y, low = {}, high = {};
+  int style = -1;       // a colour and a marker, below most_styles; -1: the curve's place in the chart
+  bool dashed = false;  // a broken line and hollow markers: a second curve of this style
+};
+
+struct Chart {
+  std::string x_axis, y_axis;  // titles, with units
+  std::vector<Curve> curves;
+  bool whole = false;  // x are whole numbers
+};
+
+inline constexpr std::size_t most_styles = 8;
+
+/// Draws an SVG file on a white ground, so that it reads on dark pages, too; the key stands above, where it hides nothing.
+inline void draw(const std::filesystem::path& file, const Chart& chart) {
+  using vitral::detail::gnuplot_data, vitral::join;
+  static const char* const colours[] = {"#0072b2", "#d55e00", "#009e73", "#cc79a7",
+                                        "#e69f00", "#56b4e9", "#000000", "#f0e442"};
+  static const int markers[] = {7, 5, 9, 13, 11, 15, 7, 5};  // gnuplot's filled ones; one less is the hollow form
+  std::string data, bands, lines;
+  for (std::size_t i = 0; i < chart.curves.size(); ++i) {
+    const Curve& curve = chart.curves[i];
+    const std::string name = "curve" + std::to_string(i);
+    const std::size_t style = (curve.style < 0 ? i : static_cast<std::size_t>(curve.style)) % most_styles;
+    const std::string colour = join(" lc rgb '", colours[style], "'");
+    data += gnuplot_data(name, curve.x, curve.y);
+    if (!curve.low.empty()) {  // there along the lower edge, back along the upper one
+      std::vector<double> x = curve.x, edge = curve.low;
+      x.insert(x.end(), curve.x.rbegin(), curve.x.rend());
+      edge.insert(edge.end(), curve.high.rbegin(), curve.high.rend());
+      data += gnuplot_data(name + "band", x, edge);
+      bands += join("$", name, "band with filledcurves closed fs transparent solid 0.2 noborder", colour, " notitle, ");
+    }
+    lines += join(i ? ", $" : "$", name, " with linespoints pt ", markers[style] - curve.dashed, " ps 0.6 lw 2",
+                  curve.dashed ? " dt 2" : "", colour, " title ", vitral::detail::gnuplot_string(curve.title));
+  }
+  const std::size_t key_rows = (chart.curves.size() + 1) / 2;
+  vitral::detail::draw_with_gnuplot(
+      file, join("svg noenhanced size 640,", 400 + 20 * key_rows, " dynamic font 'sans-serif,14' background '#ffffff'"),
+      join(data, "set xlabel ", vitral::detail::gnuplot_string(chart.x_axis), "\nset ylabel ",
+           vitral::detail::gnuplot_string(chart.y_axis), "\n", chart.whole ? "set xtics 1\n" : "",
+           vitral::detail::gnuplot_style, "set key above vertical maxrows ", key_rows, "\nplot ", bands, lines, "\n"));
+}
+
+/// The SVG element of a file, to stand in a page.
+inline std::string svg(const std::filesystem::path& file) {
+  std::stringstream text;
+  text << std::ifstream(file).rdbuf();
+  return text.str().substr(text.str().find("<svg"));
+}
+
+/// A page that needs no other file. `body` is HTML, `title` text.
+inline std::string page(const std::string& title, const std::string& body) {
+  return "<!doctype html>\n<html lang=\"en\"><meta charset=\"utf-8\"><title>" + escaped(title) +
+         "</title>\n<style>\n:root { color-scheme: light dark; font-family: sans-serif; }\n"
+         "body { max-width: 70em; margin: 2em auto; padding: 0 1em; }\n"
+         "table { border-collapse: collapse; font-variant-numeric: tabular-nums; }\n"
+         "th, td { padding: 0.2em 0.6em; text-align: right; border-bottom: 1px solid #8884; }\n"
+         "svg { max-width: 40em; border-radius: 6px; }\n</style>\n<h1>" +
+         escaped(title) + "</h1>\n" + body + "</html>\n";
+}
+
+/// Makes the directory that --out names.
+inline void make_folder(const std::filesystem::path& folder) {
+  std::error_code made;
+  std::filesystem::create_directories(folder, made);
+  vitral::check(!made, "--out ", folder.native(), ": cannot make the directory (", made.message(),
+                "); choose one that may be written");
+}
+
+inline void write(const std::filesystem::path& path, const std::string& text) {
+  vitral::write_file_atomically(path, {std::as_bytes(std::span(text))});
+}
+
+}  // namespace report

@@ -1,0 +1,45 @@
+// The network of a checkpoint that `pretrain` has written, whole or cut after one of its layers.
+#pragma once
+
+#include "pretrain_options.hpp"
+
+#include <vitral/io/checkpoint.hpp>
+#include <vitral/models/vit.hpp>
+
+/// The options of the run that wrote the checkpoint.
+inline PretrainOptions run_of(const vitral::SafetensorsFile& file) {
+  const auto options = file.metadata().find("options");
+  const auto saved = options == file.metadata().end() ? nlohmann::ordered_json()
+                                                      : nlohmann::ordered_json::parse(options->second, nullptr, false);
+  vitral::check(saved.is_object(), file.path(), ": its metadata \"options\" is missing or no JSON; expected a checkpoint "
+                "that `pretrain` or `truncate` has written");
+  return pretrain_options_from_json(saved);
+}
+
+/// A data set's layout and place: what the command line says, else the run's own.
+struct DataPlace {
+  std::string dataset, path;
+};
+inline DataPlace data_of(const PretrainOptions& run, const std::string& dataset, const std::string& data) {
+  DataPlace place{dataset.empty() ? run.dataset : dataset, data};
+  if (data.empty()) place.path = place.dataset == run.dataset ? run.data : vitral::dataset_defaults(dataset).path;
+  vitral::check(!place.path.empty(), "--dataset ", place.dataset,
+                " needs --data DIR, the directory that holds the images");
+  return place;
+}
+
+/// The checkpoint's network.
+template <class B>
+vitral::ViT<B, float> network(const vitral::SafetensorsFile& file, const PretrainOptions& run) {
+  vitral::ViT<B, float> encoder({run.image, run.patch, run.width, run.depth, run.heads});
+  load_module(file, encoder, "student.encoder");
+  return encoder;
+}
+
+/// The network that ends after block `layers`. It shares the parameters of `encoder`, so it costs no memory.
+template <class B>
+vitral::ViT<B, float> first_layers(vitral::ViT<B, float> encoder, int layers) {
+  encoder.blocks.erase(encoder.blocks.begin() + layers, encoder.blocks.end());
+  encoder.size.depth = layers;
+  return encoder;
+}

@@ -1,0 +1,117 @@
+// NumPy's .npy files of float numbers: a header that is the literal of a Python dictionary, then the numbers.
+// The format is https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html, versions 1.0 to 3.0.
+#pragma once
+
+#include <vitral/core/error.hpp>
+#include <vitral/data/read_bytes.hpp>
+#include <vitral/io/atomic_file.hpp>
+#include <vitral/io/scalar_type.hpp>
+
+#include <bit>
+#include <charconv>
+#include <cstring>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace vitral::inline VITRAL_ABI {
+
+static_assert(std::endian::native == std::endian::little, "dtype '<f4' is little-endian");
+
+/// Numbers in C order: the last extent's lie side by side.
+struct NpyArray {
+  std::vector<long> shape;
+  std::vector<float> values;
+};
+
+namespace detail {
+
+/// A shape as Python writes it: (3, 4), (5,), ().
+inline std::string python_tuple(std::span<const long> shape) {
+  std::string out = "(";
+  for (std::size_t i = 0; i < shape.size(); ++i) out += (i ? ", " : "") + std::to_string(shape[i]);
+  return out + (shape.size() == 1 ? ",)" : ")");
+}
+
+/// The value of `key` in the literal of a dictionary, up to the comma or brace that ends it; "" if there is none.
+inline std::string_view python_value(std::string_view dictionary, std::string_view key) {
+  std::size_t at = dictionary.find(join("'", key, "':"));
+  if (at == std::string_view::npos) return "";
+  at += key.size() + 3;
+  while (at < dictionary.size() && dictionary[at] == ' ') ++at;
+  std::size_t end = at;
+  for (int open = 0; end < dictionary.size(); ++end) {
+    const char c = dictionary[end];
+    if (open == 0 && (c == ',' || c == '}')) break;
+    open += (c == '(' || c == '[') - (c == ')' || c == ']');
+  }
+  return dictionary.substr(at, end - at);
+}
+
+/// The integers of a tuple; false where the text is something else.
+inline bool read_python_tuple(std::string_view text, std::vector<long>& out) {
+  if (text.size() < 2 || text.front() != '(' || text.back() != ')') return false;
+  const char *at = text.data() + 1, *const end = text.data() + text.size() - 1;
+  while (at != end) {
+    long extent = 0;
+    const auto [rest, error] = std::from_chars(at, end, extent);
+    if (error != std::errc{}) return false;
+    out.push_back(extent);
+    at = rest;
+    if (at != end && *at++ != ',') return false;
+    while (at != end && *at == ' ') ++at;
+  }
+  return true;
+}
+
+}  // namespace detail
+
+/// Reads an array as numpy.save writes it. Error, with the file's name, unless its numbers are float32 in C order.
+[[nodiscard]] inline NpyArray read_npy(const std::filesystem::path& path) {
+  const std::vector<std::uint8_t> bytes = read_bytes(path);
+  const std::string_view file(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  check(file.size() >= 12 && file.starts_with("\x93NUMPY"), path.native(),
+        ": not an .npy file; numpy.save(path, array) writes one");
+  check(file[6] >= 1 && file[6] <= 3, path.native(), ": version ", int{file[6]}, " of the format, expected 1 to 3");
+  const std::size_t start = file[6] == 1 ? 10 : 12;
+  std::size_t length = 0;
+  std::memcpy(&length, file.data() + 8, start - 8);
+  check(length <= file.size() - start, path.native(), ": cut short: the header should have ", length,
+        " bytes. Copy or write the file again.");
+  const std::string_view header = file.substr(start, length);
+  const std::string_view type = detail::python_value(header, "descr"),
+                         order = detail::python_value(header, "fortran_order");
+  check(type == "'<f4'", path.native(), ": dtype ", type,
+        ", expected '<f4'; in Python: numpy.save(path, array.astype(numpy.float32))");
+  check(order == "False", path.native(), ": fortran_order is ", order,
+        ", expected False; in Python: numpy.save(path, numpy.ascontiguousarray(array))");
+  NpyArray out;
+  const std::string_view shape = detail::python_value(header, "shape");
+  check(detail::read_python_tuple(shape, out.shape), path.native(), ": its shape is no tuple of integers: ", shape);
+  const auto count = element_count(out.shape, sizeof(float));
+  const std::size_t data = file.size() - start - length;
+  check(count && static_cast<std::size_t>(*count) * sizeof(float) == data, path.native(), ": float32 of shape ", shape,
+        " does not have the ", data, " bytes that are there. Copy or write the file again.");
+  out.values.resize(static_cast<std::size_t>(*count));
+  if (data > 0) std::memcpy(out.values.data(), file.data() + start + length, data);
+  return out;
+}
+
+/// Writes all of a file that numpy.load reads or, after an Error, nothing.
+inline void write_npy(const std::filesystem::path& path, std::span<const float> values, std::span<const long> shape) {
+  const std::string extents = detail::python_tuple(shape);
+  const auto count = element_count({shape.begin(), shape.end()}, sizeof(float));
+  check(count && static_cast<std::size_t>(*count) == values.size(), path.native(), ": ", values.size(),
+        " numbers do not have the shape ", extents);
+  std::string header = join("{'descr': '<f4', 'fortran_order': False, 'shape': ", extents, ", }");
+  header.resize((10 + header.size() + 64) / 64 * 64 - 10, ' ');  // the numbers start at a multiple of 64 bytes
+  header.back() = '\n';
+  check(header.size() <= 0xffff, path.native(), ": an array of ", shape.size(), " axes does not fit the format's header");
+  std::string start("\x93NUMPY\x01\x00", 8);
+  start += {static_cast<char>(header.size() & 0xff), static_cast<char>(header.size() >> 8)};
+  start += header;
+  write_file_atomically(path, {std::as_bytes(std::span(start)), std::as_bytes(values)});
+}
+
+}  // namespace vitral::inline VITRAL_ABI
