@@ -3,7 +3,6 @@
 #pragma once
 
 #include "evaluate_pictures.hpp"
-#include "trained_network.hpp"
 
 #include <vitral/eval/cka.hpp>
 #include <vitral/eval/principal.hpp>
@@ -15,38 +14,36 @@
 #include <nlohmann/json.hpp>
 
 #include <filesystem>
+#include <optional>
 #include <vector>
 
 namespace evaluation {
 
 using Json = nlohmann::ordered_json;
 
-using Network = vitral::ViT<vitral::Cpu, float>;
-
 /// What is analysed: a network, and its features of the images that `train` and `test` begin with.
 struct AnalysisInput {
   const Network& encoder;
-  vitral::Views views;                          // the two of an image that the training brings together
+  vitral::Views views;  // the two of an image that the training brings together
   vitral::Dataset train, test;
-  const vitral::Features& known;                // the last layer's of the training images
-  const std::vector<vitral::Features>& asked;   // every layer's of the test images
-  long points;                                  // images of `test` that are looked at, evenly spread
-  std::string against;                          // checkpoint of another network whose layers are compared; or empty
+  const vitral::Features& known;               // the last layer's of the training images
+  const std::vector<vitral::Features>& asked;  // every layer's of the test images
+  long points;                                 // images of `test` that are looked at, evenly spread
+  const std::optional<Network>& other;         // whose layers are compared with those of `encoder`
 };
 
 /// `count` numbers from 0 to total - 1, evenly spread: of a folder that is sorted by class, too, they show every class.
-inline std::vector<long> spread(long total, long count) {
-  std::vector<long> places(static_cast<std::size_t>(count));
+inline Places spread(long total, long count) {
+  Places places(static_cast<std::size_t>(count));
   for (long i = 0; i < count; ++i) places[static_cast<std::size_t>(i)] = i * total / count;
   return places;
 }
 
 /// The features of the images at `places`.
-template <class Places>
-vitral::Features rows_at(const vitral::Features& features, const Places& places) {
+inline vitral::Features rows_at(const vitral::Features& features, const Places& places) {
   vitral::Features out{{}, features.width, {}, features.classes};
-  for (const auto place : places) {
-    const auto row = features.rows.begin() + long{place} * features.width;
+  for (const long place : places) {
+    const auto row = features.rows.begin() + place * features.width;
     out.rows.insert(out.rows.end(), row, row + features.width);
     out.labels.push_back(features.labels[static_cast<std::size_t>(place)]);
   }
@@ -65,19 +62,16 @@ inline std::vector<std::vector<vitral::Features>> features_of_views(const char* 
 }
 
 /// Mean attention distance of each head, by layer, over the images.
-inline std::vector<std::vector<double>> attention_distances(const Network& encoder,
-                                                            const vitral::Dataset& data, const std::vector<long>& images) {
+inline std::vector<std::vector<double>> attention_distances(const Network& encoder, const vitral::Dataset& data,
+                                                            const Places& images) {
   using namespace vitral;
-  const int side = encoder.size.image;
   std::vector<std::vector<double>> mean(encoder.blocks.size());
   Progress progress("attention", static_cast<long>(images.size()), 1);
   constexpr std::size_t batch = 16;
   for (std::size_t first = 0; first < images.size(); first += batch) {
     const std::size_t count = std::min(batch, images.size() - first);
-    Tensor<float, Shape<dyn, 3, dyn, dyn>> x({static_cast<int>(count), side, side});
-    for (std::size_t i = 0; i < count; ++i)
-      center_view(side)(data.image(images[first + i]), x.data() + static_cast<long>(i) * 3 * side * side);
-    const auto layers = attention_weights(encoder, x);
+    const auto from = images.begin() + static_cast<long>(first);
+    const auto layers = attention_weights(encoder, seen_by(encoder, data, {from, from + static_cast<long>(count)}));
     for (std::size_t layer = 0; layer < layers.size(); ++layer) {
       const std::vector<double> heads = mean_attention_distance(layers[layer], encoder.size.patch);
       mean[layer].resize(heads.size());
@@ -91,11 +85,11 @@ inline std::vector<std::vector<double>> attention_distances(const Network& encod
 }
 
 /// The first test image of each class, of ten classes at most.
-inline std::vector<int> examples_of(const vitral::Features& test) {
-  std::vector<int> out;
+inline Places examples_of(const vitral::Features& test) {
+  Places out;
   for (int label = 0; label < test.classes && out.size() < 10; ++label) {
     const auto found = std::find(test.labels.begin(), test.labels.end(), label);
-    if (found != test.labels.end()) out.push_back(static_cast<int>(found - test.labels.begin()));
+    if (found != test.labels.end()) out.push_back(found - test.labels.begin());
   }
   return out;
 }
@@ -111,11 +105,12 @@ inline Json points_of(const std::vector<float>& coordinates) {
 inline Json draw_pictures(const AnalysisInput& in, const std::filesystem::path& folder) {
   using namespace vitral;
   Json out;
-  const std::vector<int> examples = examples_of(in.asked.back());
-  const std::vector<int> few(examples.begin(), examples.begin() + std::min<long>(4, static_cast<long>(examples.size())));
+  const Places examples = examples_of(in.asked.back());
+  const Places few(examples.begin(), examples.begin() + std::min(4l, static_cast<long>(examples.size())));
   write_png(folder / "attention.png", attention_sheet(in.encoder, in.test, few));
   out["attention_images"] = few;
-  const Neighbours near = nearest_neighbours(in.known, rows_at(in.asked.back(), examples), std::min(8, in.known.images()));
+  const Neighbours near =
+      nearest_neighbours(in.known, rows_at(in.asked.back(), examples), std::min(8, in.known.images()));
   write_png(folder / "neighbours.png", neighbour_sheet(in.test, examples, in.train, near, in.encoder.size.image));
   for (std::size_t row = 0; row < examples.size(); ++row) {
     Json query{{"image", examples[row]}, {"label", in.test.label(examples[row])}};
@@ -133,12 +128,12 @@ inline Json draw_pictures(const AnalysisInput& in, const std::filesystem::path& 
 inline Json analyse(const AnalysisInput& in, const std::filesystem::path& folder) {
   using namespace vitral;
   const long count = std::min(in.points, long{in.asked[0].images()});
-  const std::vector<long> places = spread(in.asked[0].images(), count);
+  const Places places = spread(in.asked[0].images(), count);
   std::vector<Features> layers;
   for (const Features& layer : in.asked) layers.push_back(rows_at(layer, places));
   const Dataset images = select_images(in.test, places);
   const auto views = features_of_views("two views", in.encoder, images, in.views);
-  std::vector<long> few = places;
+  Places few = places;
   if (count > 128) few = spread(in.asked[0].images(), 128);  // as many as Dosovitskiy et al. took
   const auto distances = attention_distances(in.encoder, in.test, few);
 
@@ -158,21 +153,18 @@ inline Json analyse(const AnalysisInput& in, const std::filesystem::path& folder
                              {"attention_distance", distances[i]}});
   }
   out["cka"] = cka_table(layers, layers);
-  if (!in.against.empty()) {
-    const SafetensorsFile file(in.against);
-    const auto other = network<Cpu>(file, run_of(file));
-    const auto view = center_view(other.size.image);
-    out["against"] = {{"checkpoint", in.against},
-                      {"cka", cka_table(layers, features_of_views("other network", other, images, {view})[0])}};
-  }
+  if (in.other)
+    out["cka_against"] = cka_table(
+        layers, features_of_views("other network", *in.other, images, {center_view(in.other->size.image)})[0]);
   out["classes"] = in.test.classes();
   out["labels"] = layers.back().labels;
   out["pca"] = points_of(project(axes, layers.back()));  // axes of the last layer
   TsneOptions options;
-  options.perplexity = std::min(options.perplexity, static_cast<double>(count) / 4);  // few images have fewer neighbours
+  options.perplexity =
+      std::min(options.perplexity, static_cast<double>(count) / 4);  // few images have fewer neighbours
   Progress progress("t-SNE", options.iterations, 0);
-  out["tsne"] = points_of(
-      tsne(layers.back(), options, [&](int done, double) { progress.update(done, std::nan("")); }).points);
+  out["tsne"] =
+      points_of(tsne(layers.back(), options, [&](int done, double) { progress.update(done, std::nan("")); }).points);
   progress.finish();
   out["perplexity"] = options.perplexity;
   out.update(draw_pictures(in, folder));

@@ -13,6 +13,9 @@
 
 namespace evaluation {
 
+using Network = vitral::ViT<vitral::Cpu, float>;
+using Places = std::vector<long>;  // of pictures in a data set
+
 constexpr int gap = 4;  // pixels between pictures
 
 /// The part of a picture that a network sees, as the data set has it: not normalised, `side` pixels a side.
@@ -30,7 +33,9 @@ struct Thumbnail {
 
   explicit Thumbnail(int image) : side(std::min(image, 112)), factor(std::max(1, 64 / side)) {}
   [[nodiscard]] int pixels() const { return side * factor; }
-  [[nodiscard]] vitral::Image operator()(const vitral::Image& image) const { return enlarged(shown(image, side), factor); }
+  [[nodiscard]] vitral::Image operator()(const vitral::Image& image) const {
+    return enlarged(shown(image, side), factor);
+  }
 };
 
 /// The colour of a share between 0 and 1, from black over violet and orange to pale yellow, ever lighter: it reads in
@@ -41,7 +46,8 @@ inline std::array<float, 3> heat(float share) {
   const int low = std::min(static_cast<int>(at), 3);
   std::array<float, 3> color{};
   for (int c = 0; c < 3; ++c)
-    color[static_cast<std::size_t>(c)] = stops[low][c] + (at - static_cast<float>(low)) * (stops[low + 1][c] - stops[low][c]);
+    color[static_cast<std::size_t>(c)] =
+        stops[low][c] + (at - static_cast<float>(low)) * (stops[low + 1][c] - stops[low][c]);
   return color;
 }
 
@@ -60,19 +66,27 @@ inline vitral::Image under_heat(vitral::Image image, const std::vector<float>& w
   return image;
 }
 
+/// What a network sees of pictures: [places, 3, side, side].
+inline auto seen_by(const Network& encoder, const vitral::Dataset& data, const Places& places) {
+  const int side = encoder.size.image;
+  vitral::Tensor<float, vitral::Shape<vitral::dyn, 3, vitral::dyn, vitral::dyn>> out(
+      {static_cast<int>(places.size()), side, side});
+  float* to = out.data();
+  for (const long place : places) {
+    vitral::center_view(side)(data.image(place), to);
+    to += 3l * side * side;
+  }
+  return out;
+}
+
 /// A block of rows for each example: the image and the mean of all heads in every layer from left to right, then below
 /// them each head.
-inline vitral::Image attention_sheet(const vitral::ViT<vitral::Cpu, float>& encoder, const vitral::Dataset& data,
-                                     const std::vector<int>& examples) {
+inline vitral::Image attention_sheet(const Network& encoder, const vitral::Dataset& data, const Places& examples) {
   using namespace vitral;
-  const int side = encoder.size.image, heads = encoder.size.heads, depth = encoder.depth();
-  const Thumbnail thumbnail(side);
+  const int heads = encoder.size.heads, depth = encoder.depth(), count = static_cast<int>(examples.size());
+  const Thumbnail thumbnail(encoder.size.image);
   const int step = thumbnail.pixels() + gap, block = (1 + heads) * step + 2 * gap;
-  const int count = static_cast<int>(examples.size());
-  Tensor<float, Shape<dyn, 3, dyn, dyn>> images({count, side, side});
-  for (int i = 0; i < count; ++i)
-    center_view(side)(data.image(examples[static_cast<std::size_t>(i)]), images.data() + 3l * i * side * side);
-  const auto layers = attention_weights(encoder, images);
+  const auto layers = attention_weights(encoder, seen_by(encoder, data, examples));
   Image sheet = blank_image(gap + count * block, gap + (1 + depth) * step);
   for (int i = 0; i < count; ++i) {
     const Image image = thumbnail(data.image(examples[static_cast<std::size_t>(i)]));
@@ -96,8 +110,8 @@ inline vitral::Image attention_sheet(const vitral::ViT<vitral::Cpu, float>& enco
 
 /// A row for each query: the test image, then its nearest training images from left to right, in a blue frame where the
 /// class is the same and in an orange one where it is not.
-inline vitral::Image neighbour_sheet(const vitral::Dataset& test, const std::vector<int>& queries,
-                                     const vitral::Dataset& train, const vitral::Neighbours& nearest, int image_side) {
+inline vitral::Image neighbour_sheet(const vitral::Dataset& test, const Places& queries, const vitral::Dataset& train,
+                                     const vitral::Neighbours& nearest, int image_side) {
   using namespace vitral;
   constexpr Color right{0, 114, 178}, wrong{213, 94, 0}, neutral{160, 160, 160};
   constexpr int border = 4;
@@ -110,7 +124,7 @@ inline vitral::Image neighbour_sheet(const vitral::Dataset& test, const std::vec
     place(sheet, gap + row * step + border, left + border, thumbnail(image));
   };
   for (int row = 0; row < rows; ++row) {
-    const int query = queries[static_cast<std::size_t>(row)];
+    const long query = queries[static_cast<std::size_t>(row)];
     put(row, gap, test.image(query), neutral);
     for (int i = 0; i < nearest.k; ++i) {
       const int known = nearest.place[static_cast<std::size_t>(row * nearest.k + i)];

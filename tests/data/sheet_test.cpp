@@ -26,8 +26,8 @@ TEST_CASE("a picture that does not fit its sheet is refused") {
 
 TEST_CASE("enlarging repeats pixels, down and across") {
   const Image two{2, 1, {1, 2, 3, 4, 5, 6}};
-  CHECK(enlarged(two, 2).rgb == std::vector<std::uint8_t>{1, 2, 3, 1, 2, 3, 1, 2, 3, 1, 2, 3,
-                                                          4, 5, 6, 4, 5, 6, 4, 5, 6, 4, 5, 6});
+  CHECK(enlarged(two, 2).rgb ==
+        std::vector<std::uint8_t>{1, 2, 3, 1, 2, 3, 1, 2, 3, 1, 2, 3, 4, 5, 6, 4, 5, 6, 4, 5, 6, 4, 5, 6});
   CHECK(enlarged(two, 2).height == 4);
   CHECK(enlarged(two, 2).width == 2);
 }

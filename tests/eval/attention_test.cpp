@@ -16,8 +16,8 @@ const SafetensorsFile& file() {
 std::vector<AttentionWeights> computed() {
   ViT<Cpu, float> encoder({12, 4, 16, 3, 2});
   load_module(file(), encoder, "network");
-  return attention_weights(
-      encoder, Tensor<float, Shape<dyn, 3, dyn, dyn>>::from(file().values<float>("images"), {5, 12, 12}));
+  return attention_weights(encoder,
+                           Tensor<float, Shape<dyn, 3, dyn, dyn>>::from(file().values<float>("images"), {5, 12, 12}));
 }
 
 template <class T>
@@ -55,7 +55,8 @@ TEST_CASE("attention's weights, distances and the class token's part are PyTorch
 TEST_CASE("the weights explain what a block's attention gives back") {
   const ViT<Cpu, float> encoder(ViTSize{8, 4, 16, 1, 2}, Seed{1});
   Tensor<float, Shape<dyn, 3, dyn, dyn>> images({4, 8, 8});
-  for (long i = 0; i < images.size(); ++i) images.data()[i] = static_cast<float>(Random{2, 0, 0}.normal(static_cast<std::uint64_t>(i)));
+  for (long i = 0; i < images.size(); ++i)
+    images.data()[i] = static_cast<float>(Random{2, 0, 0}.normal(static_cast<std::uint64_t>(i)));
   const auto qkv = encoder.blocks[0].attn.qkv(encoder.blocks[0].norm1(encoder.tokens(images)));
   const AttentionWeights weights = attention_weights(qkv.data(), 4, 2, 5, 16);
   const auto fused = attention(qkv, 2);

@@ -14,7 +14,8 @@ using Color = std::array<std::uint8_t, 3>;
 
 /// A picture of one colour.
 [[nodiscard]] inline Image blank_image(int height, int width, const Color& color = {255, 255, 255}) {
-  Image image{height, width, std::vector<std::uint8_t>(static_cast<std::size_t>(height) * static_cast<std::size_t>(width) * 3)};
+  Image image{height, width, {}};
+  image.rgb.resize(static_cast<std::size_t>(height) * static_cast<std::size_t>(width) * 3);
   for (std::size_t i = 0; i < image.rgb.size(); ++i) image.rgb[i] = color[i % 3];
   return image;
 }
@@ -40,9 +41,9 @@ using Color = std::array<std::uint8_t, 3>;
 
 /// Puts a picture into a sheet, its upper left corner at (top, left); throws Error where it does not fit.
 inline void place(Image& sheet, int top, int left, const Image& image) {
-  check(top >= 0 && left >= 0 && top + image.height <= sheet.height && left + image.width <= sheet.width, "a picture of ",
-        image.height, " x ", image.width, " pixels at (", top, ", ", left, ") does not fit a sheet of ", sheet.height,
-        " x ", sheet.width);
+  check(top >= 0 && left >= 0 && top + image.height <= sheet.height && left + image.width <= sheet.width,
+        "a picture of ", image.height, " x ", image.width, " pixels at (", top, ", ", left,
+        ") does not fit a sheet of ", sheet.height, " x ", sheet.width);
   for (int y = 0; y < image.height; ++y)
     std::copy_n(image.rgb.begin() + long{y} * image.width * 3, image.width * 3,
                 sheet.rgb.begin() + (long{top + y} * sheet.width + left) * 3);

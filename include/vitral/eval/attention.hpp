@@ -21,8 +21,10 @@ struct AttentionWeights {
   }
 };
 
-/// From a block's packed queries, keys and values [images, tokens, 3 * width], in timm's order (autodiff/attention.hpp).
-[[nodiscard]] inline AttentionWeights attention_weights(const float* qkv, int images, int heads, int tokens, int width) {
+/// From a block's packed queries, keys and values [images, tokens, 3 * width], in timm's order
+/// (autodiff/attention.hpp).
+[[nodiscard]] inline AttentionWeights attention_weights(const float* qkv, int images, int heads, int tokens,
+                                                        int width) {
   AttentionWeights out{images, heads, tokens, {}};
   const long square = long{tokens} * tokens, narrow = width / heads;
   out.rows.resize(static_cast<std::size_t>(images * heads * square));
@@ -57,8 +59,8 @@ template <class Encoder>
   return out;
 }
 
-/// Mean attention distance of each head, in pixels (Dosovitskiy et al. 2021, appendix D.7, figure 11): how far apart the
-/// centres of the asking and the answering patch are, averaged over answers by their weight, then over the asking
+/// Mean attention distance of each head, in pixels (Dosovitskiy et al. 2021, appendix D.7, figure 11): how far apart
+/// the centres of the asking and the answering patch are, averaged over answers by their weight, then over the asking
 /// patches and the images. The class token neither asks nor answers: each row is divided by the sum of its patches'
 /// weights. `patch`: pixels a side.
 [[nodiscard]] inline std::vector<double> mean_attention_distance(const AttentionWeights& weights, int patch) {

@@ -23,9 +23,9 @@ struct Features {
 /// evaluation mode; `seed` decides what random views look like. `done` is told after each batch how many images have
 /// passed.
 template <class Encoder>
-[[nodiscard]] std::vector<std::vector<Features>> extract_features(const Encoder& encoder, const Dataset& data, long count,
-                                                                  const Views& views, std::uint64_t seed = 0,
-                                                                  int batch = 128,
+[[nodiscard]] std::vector<std::vector<Features>> extract_features(const Encoder& encoder, const Dataset& data,
+                                                                  long count, const Views& views,
+                                                                  std::uint64_t seed = 0, int batch = 128,
                                                                   const std::function<void(long)>& done = {}) {
   using B = typename Encoder::backend;
   count = std::min(count, data.size());
