@@ -1,58 +1,85 @@
-"""Writes docs/results.md from finished runs: make_results.py RUN... >docs/results.md
+"""Writes results.md and its charts from a finished experiment: make_results.py COMPARISON DOCS
 
-A run is the --out directory of pretrain; where it holds log.txt (see examples/compare_cifar10.sh) the times come from there.
+COMPARISON is the --out directory of compare, whose runs are evaluations inside runs of pretrain, as
+examples/experiment_cifar10.sh lays them out: RUN/evaluation beside RUN/metrics.jsonl and RUN/log.txt.
 """
 import json
 import os
 import re
-import struct
+import shutil
 import sys
-
-
-def checkpoint_options(run):
-    with open(os.path.join(run, "checkpoint.safetensors"), "rb") as f:
-        header = json.loads(f.read(struct.unpack("<Q", f.read(8))[0]))
-    return json.loads(header["__metadata__"]["options"])
 
 
 def processor():
     with open("/proc/cpuinfo") as f:
         models = [line.split(":")[1].strip() for line in f if line.startswith("model name")]
-    return f"{len(models)} cores of {models[0]}"
+    return f"{len(models)} cores of {models[0]}" if models else "unknown"
 
 
 def minutes(text, what):
-    found = re.search(rf"^{what}\s+(\d+)m([\d.]+)s", text, re.M)
-    return f"{int(found[1]) + float(found[2]) / 60:.0f} min" if found else "not recorded"
+    """The sum over the parts of a run: each part's `time` adds a line."""
+    parts = re.findall(rf"^{what}\s+(\d+)m([\d.]+)s", text, re.M)
+    return f"{sum(int(m) + float(s) / 60 for m, s in parts):.0f} min" if parts else "not recorded"
 
 
-runs = []
-for directory in sys.argv[1:]:
-    with open(os.path.join(directory, "metrics.jsonl")) as f:
-        lines = [json.loads(line) for line in f]
-    log = os.path.join(directory, "log.txt")
-    text = open(log).read() if os.path.exists(log) else ""
-    runs.append((checkpoint_options(directory), [x for x in lines if "loss" in x], lines[-1], text))
+def read(path):
+    with open(path) as f:
+        return f.read()
 
-print("# Results\n")
-print("Written by `docs/make_results.py` from the runs' own files; `examples/compare_cifar10.sh` repeats them.")
-print(f"Machine: {processor()}.\n")
-print("k-NN accuracy (cosine, weights exp(s / 0.07)) of the class token after each layer, in percent, on the test images")
-print("against the training images; the untrained network is the same for every run.\n")
-names = [options["method"] for options, *_ in runs]
-print("| layer | untrained | " + " | ".join(names) + " |")
-print("| --- | --- |" + " --- |" * len(runs))
-for layer, untrained in enumerate(runs[0][2]["knn_untrained"]):
-    row = [untrained] + [last["knn_trained"][layer] for _, _, last, _ in runs]
-    print(f"| {layer + 1} | " + " | ".join(f"{100 * x:.2f}" for x in row) + " |")
-print("\n| run | steps | first loss | last loss | wall time | processor time |")
-print("| --- | --- | --- | --- | --- | --- |")
-for name, (_, steps, _, log) in zip(names, runs):
-    print(f"| {name} | {len(steps)} | {steps[0]['loss']:.4f} | {steps[-1]['loss']:.4f} | {minutes(log, 'real')} | "
-          f"{minutes(log, 'user')} |")
-print("\nThe losses of the two methods are sums of different numbers of terms and do not compare. Commands:\n\n```sh")
-free = {"arch", "out"}
-for options, *_ in runs:
-    options["data"] = "DIR"
-    print("pretrain " + " ".join(f"--{key} {value}" for key, value in options.items() if key not in free))
-print("```")
+
+def command(method, seed, options):
+    free = {"method", "seed", "arch", "out", "data"}
+    rest = " ".join(f"--{key} {value}" for key, value in options.items() if key not in free)
+    return f"pretrain --method {method} --seed {seed} --data DIR {rest}"
+
+
+comparison, docs = sys.argv[1:]
+found = json.loads(read(os.path.join(comparison, "comparison.json")))
+pairs = [(group["name"], title, gain) for group in found["groups"] for title, gain in group.get("gain", {}).items()]
+runs = []  # (network, seed, options, lines with a loss, k-NN of the untrained network, log)
+for group in found["groups"]:
+    for run in group["runs"]:
+        directory = os.path.dirname(run["path"])
+        lines = [json.loads(line) for line in read(os.path.join(directory, "metrics.jsonl")).splitlines()]
+        options = json.loads(read(os.path.join(run["path"], "results.json")))["run"]
+        untrained = [line["knn_untrained"] for line in lines if "knn_untrained" in line]
+        runs.append((group["name"], run["seed"], options, [line for line in lines if "loss" in line], untrained,
+                     read(os.path.join(directory, "log.txt"))))
+first = runs[0][2]
+images = f"the first {first['limit']}" if first["limit"] else "all"
+
+page = ["# Results\n"]
+page.append("Written by `docs/make_results.py` from the files of `examples/experiment_cifar10.sh`, which repeats them.")
+page.append(f"Machine: {processor()}. Budget of every run: {first['epochs']} epochs of {images} training images of "
+            f"{first['dataset']}, {len(runs[0][3])} steps of {first['batch'] * first['accumulate']} images; a network of "
+            f"{first['depth']} layers, width {first['width']}, {first['heads']} heads, patches of {first['patch']} pixels.\n")
+if pairs:
+    ahead = sum(gain["not_worse"] == gain["layers"] for *_, gain in pairs)
+    below = sum(gain["lower"] > gain["upper"] for *_, gain in pairs)
+    page.append("The paper finds the self-distilled network at least as good at every layer, with the larger gain in the lower "
+                f"ones. Of {len(pairs)} pairs of a method and a classifier here, {ahead} are at least as good at every layer, "
+                f"and {below} gain more in the lower half of the layers than in the upper.\n")
+text = read(os.path.join(comparison, "comparison.md"))
+for chart in re.findall(r"\]\((\w+\.svg)\)", text):
+    shutil.copyfile(os.path.join(comparison, chart), os.path.join(docs, "results_" + chart))
+page.append(re.sub(r"\]\((\w+\.svg)\)", r"](results_\1)", text))
+if runs[0][4]:
+    trained_from = {seed: untrained[0] for _, seed, _, _, untrained, _ in runs if untrained}
+    page.append("## Untrained\n\nk-NN of the network before training, which depends on the seed alone, in percent.\n")
+    page.append("| layer | " + " | ".join(f"seed {seed}" for seed in trained_from) + " |")
+    page.append("| --- |" + " ---: |" * len(trained_from))
+    for layer, accuracies in enumerate(zip(*trained_from.values())):
+        page.append(f"| {layer + 1} | " + " | ".join(f"{100 * x:.2f}" for x in accuracies) + " |")
+    page.append("")
+page.append("## Training\n\nLosses of different methods are sums of different numbers of terms and do not compare. Times include "
+            "k-NN before and after.\n")
+page.append("| run | seed | steps | first loss | last loss | wall time | processor time |")
+page.append("| --- | ---: | ---: | ---: | ---: | ---: | ---: |")
+for name, seed, _, steps, _, log in runs:
+    page.append(f"| {name} | {seed} | {len(steps)} | {steps[0]['loss']:.4f} | {steps[-1]['loss']:.4f} | "
+                f"{minutes(log, 'real')} | {minutes(log, 'user')} |")
+page.append("\n```sh")
+page += [command(options["method"], seed, options) for _, seed, options, *_ in runs]
+page.append("```\n")
+with open(os.path.join(docs, "results.md"), "w") as f:
+    f.write("\n".join(page))

@@ -39,7 +39,8 @@ Options parse(int argc, char** argv) {
   Options o;
   CLI::App app{"Evaluates every layer of a network that `pretrain` has written."};
   app.add_option("CHECKPOINT", o.checkpoint, "The network: checkpoint.safetensors of a run")->required();
-  app.add_option("--dataset", o.dataset, "Layout of the labelled images in --data [that of the run]");
+  app.add_option("--dataset", o.dataset, "Layout of the labelled images in --data [that of the run]")
+      ->check(CLI::IsMember(CLI::detail::split(dataset_names, '|')));
   app.add_option("--data", o.data, "Directory of the data set [that of the run]");
   app.add_option("--out", o.out, "Directory for results.json, tables and report.html")->capture_default_str();
   app.add_option("--train", o.train, "Images that classifiers learn from; 0 = all")->check(CLI::NonNegativeNumber);

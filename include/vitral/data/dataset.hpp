@@ -6,6 +6,7 @@
 #include <vitral/data/image.hpp>
 
 #include <concepts>
+#include <filesystem>
 #include <memory>
 #include <numeric>
 #include <string>
@@ -61,6 +62,12 @@ class Dataset {
     return self_->label(i);
   }
 
+  /// The file that picture i comes from; "" where pictures have no files of their own.
+  [[nodiscard]] std::filesystem::path file(long i) const {
+    check_index(i);
+    return self_->file(i);
+  }
+
   [[nodiscard]] std::vector<std::string> classes() const { return self_->classes(); }
   [[nodiscard]] std::string name() const { return self_->name(); }
 
@@ -73,6 +80,7 @@ class Dataset {
     virtual long size() const = 0;
     virtual Image image(long i) const = 0;
     virtual int label(long i) const = 0;
+    virtual std::filesystem::path file(long i) const = 0;
     virtual std::vector<std::string> classes() const = 0;
     virtual std::string name() const = 0;
   };
@@ -83,6 +91,12 @@ class Dataset {
     long size() const override { return data.size(); }
     Image image(long i) const override { return data.image(i); }
     int label(long i) const override { return data.label(i); }
+    std::filesystem::path file(long i) const override {
+      if constexpr (requires { data.file(i); })
+        return data.file(i);
+      else
+        return {};
+    }
     std::vector<std::string> classes() const override { return data.classes(); }
     std::string name() const override { return data.name(); }
     D data;
@@ -103,6 +117,7 @@ struct Selection {
   long size() const { return static_cast<long>(places.size()); }
   Image image(long i) const { return data.image(places[static_cast<std::size_t>(i)]); }
   int label(long i) const { return data.label(places[static_cast<std::size_t>(i)]); }
+  std::filesystem::path file(long i) const { return data.file(places[static_cast<std::size_t>(i)]); }
   std::vector<std::string> classes() const { return data.classes(); }
   std::string name() const { return data.name(); }
 };

@@ -193,6 +193,13 @@ class TarImages {
                         archive.string() + ": " + sample.entry.path, least_side_);
   }
   [[nodiscard]] int label(long i) const { return samples_[static_cast<std::size_t>(i)].label; }
+
+  /// The archive's path with that of picture i in it.
+  [[nodiscard]] std::filesystem::path file(long i) const {
+    const Sample& sample = samples_[static_cast<std::size_t>(i)];
+    return archives_[sample.archive] / sample.entry.path;
+  }
+
   [[nodiscard]] std::vector<std::string> classes() const { return classes_; }
   [[nodiscard]] std::string name() const { return name_; }
 

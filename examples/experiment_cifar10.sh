@@ -1,0 +1,74 @@
+#!/bin/bash
+# SimCLR, BYOL and MoCo v3 with and without self-distillation on CIFAR-10, the same budget for all: pretrained, evaluated,
+# compared; then docs/results.md and its charts. What is finished is not repeated and what was cut off goes on, so the script
+# can be stopped at any time and started again.
+#   bash examples/experiment_cifar10.sh [DATA] [OUT]      DATA as examples/fetch_cifar10.sh leaves it
+# Variables: METHODS and SEEDS; JOBS, runs side by side with a thread each; OPTIONS, further ones of pretrain, for example
+# OPTIONS="--epochs 100"; EVALUATE, further ones of evaluate; DOCS, where the page goes; BIN, where the programs are (they are
+# built otherwise).
+set -euo pipefail
+cd "$(dirname "$0")/.."
+. cmake/packages.sh
+data=${1:-data/cifar-10-batches-bin}
+out=${2:-runs/cifar10}
+bin=${BIN:-}
+
+if [ -z "$bin" ]; then
+  install_missing $vitral_packages
+  cmake --preset release >/dev/null
+  cmake --build --preset release --target pretrain evaluate compare
+  bin=build/release/bin
+fi
+test -e "$data/data_batch_1.bin" || bash examples/fetch_cifar10.sh "$data"
+
+mkdir -p "$out"
+exec 9>"$out/lock"  # the runs hold it as well: they may outlive a script that was killed
+flock -n 9 || { echo "$out: runs of an earlier call still work there; wait for them, or end them" >&2; exit 1; }
+export OMP_WAIT_POLICY=passive  # the runs share the machine: none spins while it waits
+settings="--dataset cifar10 --patch 8 --width 128 --depth 6 --heads 4 --hidden 512 --batch 256 --epochs 8
+          --warmup-epochs 1 --lr 1e-3 --momentum 0.99 --crop-min 0.2 --ratio-schedule constant
+          --knn-train 50000 --knn-test 10000 --threads 1 --workers 1 ${OPTIONS:-}"
+
+# finished FILE SETTINGS: whether an earlier call with the same settings wrote the file; other settings end the script.
+finished() {
+  mkdir -p "$(dirname "$1")"
+  local noted
+  noted=$(dirname "$1")/settings.txt
+  if [ -e "$noted" ] && [ "$(cat "$noted")" != "$2" ]; then
+    echo "$noted: this was begun with other settings; name another OUT, or remove $(dirname "$1")" >&2
+    exit 1
+  fi
+  echo "$2" >"$noted"
+  test -e "$1"
+}
+
+pretrain() {  # RUN METHOD SEED
+  local resume=
+  test -e "$1/checkpoint.safetensors" && resume=--resume
+  { time "$bin/pretrain" --method "$2" --seed "$3" --data "$data" $settings --out "$1" $resume; } >>"$1/log.txt" 2>&1 ||
+    { tail -n 20 "$1/log.txt"; echo "$1 ended early; start the script again to go on"; return 1; }
+  touch "$1/finished"
+}
+
+running=0 failed=0 runs=()
+for seed in ${SEEDS:-1 2}; do
+  for method in ${METHODS:-moco-v3 sd-moco-v3 simclr sd-simclr byol sd-byol}; do
+    run=$out/$method-$seed
+    runs+=("$run")
+    finished "$run/finished" "$settings" && continue
+    if [ $running -ge "${JOBS:-$(nproc)}" ]; then wait -n || failed=1; else running=$((running + 1)); fi
+    echo "pretraining $run"
+    pretrain "$run" "$method" "$seed" &
+  done
+done
+while [ $running -gt 0 ]; do wait -n || failed=1; running=$((running - 1)); done
+[ $failed = 0 ] || exit 1
+
+evaluations=()
+for run in "${runs[@]}"; do  # one at a time, as it measures times
+  evaluations+=("$run/evaluation")
+  finished "$run/evaluation/results.json" "${EVALUATE:-}" ||
+    "$bin/evaluate" "$run/checkpoint.safetensors" --data "$data" --out "$run/evaluation" ${EVALUATE:-}
+done
+"$bin/compare" "${evaluations[@]}" --out "$out/comparison"
+python3 docs/make_results.py "$out/comparison" "${DOCS:-docs}"

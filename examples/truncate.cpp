@@ -1,0 +1,62 @@
+// The first layers of a pretrained network as a checkpoint of its own, for whoever reads those of `pretrain`.
+//
+//   truncate out/checkpoint.safetensors --layers 6 --out first6.safetensors
+#include "trained_network.hpp"
+
+#include <CLI/CLI.hpp>
+
+#include <cstdio>
+
+using namespace vitral;
+
+namespace {
+
+struct Options {
+  std::string checkpoint, out;
+  int layers = 0;
+};
+
+Options parse(int argc, char** argv) {
+  Options o;
+  CLI::App app{"Writes the network that ends after one of a checkpoint's layers."};
+  app.add_option("CHECKPOINT", o.checkpoint, "The network: checkpoint.safetensors of a run")->required();
+  app.add_option("--layers", o.layers, "Blocks to keep")->required();
+  app.add_option("--out", o.out, "File to write, one that does not exist")->required();
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    if (error.get_exit_code() == 0) std::exit(app.exit(error));
+    fail(error.what(), " (truncate --help explains every option)");
+  }
+  return o;
+}
+
+/// Every layer ends in the network's one final norm, so what stays is the encoder's tensors but those of later blocks.
+/// Teacher, heads and optimiser state go: they belong to the whole network.
+void truncate(const Options& o) {
+  const SafetensorsFile file(o.checkpoint);
+  PretrainOptions run = run_of(file);
+  check(o.layers >= 1 && o.layers <= run.depth, "--layers ", o.layers, ": ", o.checkpoint, " has ", run.depth,
+        " layers; choose 1 to ", run.depth);
+  check(!std::filesystem::exists(o.out), "--out ", o.out, " exists already; name another file, or remove it first");
+  const std::string encoder = "student.encoder.", blocks = encoder + "blocks.";
+  std::vector<NamedTensor> kept;
+  for (const std::string& name : file.names())
+    if (name.starts_with(encoder) && !(name.starts_with(blocks) && std::stoi(name.substr(blocks.size())) >= o.layers))
+      kept.push_back({name, file.tensor(name)});
+  const int depth = run.depth;
+  run.depth = o.layers;
+  write_safetensors(o.out, kept, {{"options", to_json(run).dump()}});
+  std::printf("wrote %s: layers 1 to %d of %d\n", o.out.c_str(), o.layers, depth);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    truncate(parse(argc, argv));
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "%s\n", error.what());
+    return 1;
+  }
+}

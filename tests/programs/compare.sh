@@ -1,0 +1,55 @@
+#!/bin/bash
+# `compare` averages runs over their seeds, says what self-distillation gains, and refuses what does not compare.
+. "$(dirname "$0")/common.bash"
+
+# evaluated NAME METHOD SEED KNN1 KNN2 [DEPTH2 TRAIN]: what `evaluate` would write of a network of two layers.
+evaluated() {
+  mkdir -p "$work/$1"
+  local layers="" layer=1
+  for accuracy in $4 $5; do
+    layers+="${layers:+,}{\"layer\": $layer, \"knn\": {\"20\": {\"top1\": $accuracy}}, \"logistic\": {\"top1\": 0.5}, \"multiply_adds\": ${layer}e6}"
+    layer=2
+  done
+  cat >"$work/$1/results.json" <<END
+{"run": {"method": "$2", "seed": $3, "depth": ${6:-2}}, "dataset": "pictures", "train_images": ${7:-1000}, "test_images": 100,
+ "layers": [$layers], "adaptive_exit": [{"confidence": 0.5, "accuracy": 0.5, "multiply_adds": 1e6, "layers": 1.5}]}
+END
+}
+evaluated a1 byol 1 0.300 0.400
+evaluated a2 byol 2 0.310 0.404
+evaluated b1 sd-byol 1 0.350 0.402
+evaluated b2 sd-byol 2 0.360 0.406
+compare() { "$bin/compare" "$@" >"$work/log" 2>&1 || { cat "$work/log"; die "compare $*"; }; }
+cd "$work" || exit 1
+compare a1 b1 a2 b2 --out seeds
+
+# Means and spreads by hand: (30.0 + 31.0) / 2, and so on.
+test "$(grep -F 'k-NN, k = 20' seeds/layers.csv | tr -d '"' | tr '\n' ' ')" = "byol,2,k-NN, k = 20,1,30.50,30.00,31.00 \
+byol,2,k-NN, k = 20,2,40.20,40.00,40.40 sd-byol,2,k-NN, k = 20,1,35.50,35.00,36.00 \
+sd-byol,2,k-NN, k = 20,2,40.40,40.20,40.60 " || { cat seeds/layers.csv; die "means over seeds"; }
+grep -Fq '| 1 | 30.50 (30.00 to 31.00) | 35.50 (35.00 to 36.00) |' seeds/comparison.md || die "the Markdown table"
+grep -Eq '^\| sd-byol \| k-NN, k = 20 \| 2 of 2 \| \+5.00 \| \+0.20 \| \+0.20 \| at least as good at every layer, gains more' \
+  seeds/comparison.md || die "what self-distillation gains"
+# What leaving after layer 1 loses: 40.0 - 30.0 and 40.4 - 31.0.
+grep -Fq '| 1 | 9.70 (9.40 to 10.00) | 4.90 (4.60 to 5.20) |' seeds/comparison.md || die "the loss of an early exit"
+test "$(grep -c '<svg' seeds/report.html)" -eq 5 || die "the report has not five charts"
+for chart in $(grep -o '([a-z_]*\.svg)' seeds/comparison.md | tr -d '()'); do
+  test -s "seeds/$chart" || die "comparison.md shows $chart, which is not there"
+done
+! grep -Eq '(src|href)="http' seeds/report.html || die "the report needs a network"
+
+# One seed, other depths: the names say so, and the shorter network's column ends early.
+evaluated deeper byol 1 0.3 0.4 12
+compare a1 deeper --out depths
+grep -Fq '| layer | byol, depth 2 | byol, depth 12 |' depths/comparison.md || die "names of networks that differ in depth"
+grep -q 'differ in more than method and seed' depths/comparison.md || die "no warning of other depths"
+! grep -q 'What self-distillation gains' depths/comparison.md || die "a gain without a self-distilled network"
+
+evaluated fewer byol 3 0.3 0.4 2 500
+expect() { refuses compare "$@" --out "$work/none"; }
+expect "a1 and fewer were evaluated differently.*train_images is 1000 and 500" a1 fewer
+expect "a1 and a1 are the same run, byol with seed 1" a1 b1 a1
+expect "nowhere/results.json cannot be read; expected the --out directory of .evaluate" a1 nowhere
+mkdir other && echo '{"layers": []}' >other/results.json
+expect "other/results.json is no results.json of .evaluate" other
+expect "RUNS.*compare --help"
