@@ -20,6 +20,7 @@
 namespace evaluation {
 
 using Json = nlohmann::ordered_json;
+using Network = vitral::ViT<vitral::Cpu, float>;
 
 /// What is analysed: a network, and its features of the images that `train` and `test` begin with.
 struct AnalysisInput {
@@ -59,6 +60,19 @@ inline std::vector<std::vector<vitral::Features>> features_of_views(const char* 
                                    [&](long done) { progress.update(done, std::nan("")); });
   progress.finish();
   return features;
+}
+
+/// What a network sees of pictures: [places, 3, side, side].
+inline auto seen_by(const Network& encoder, const vitral::Dataset& data, const Places& places) {
+  const int side = encoder.size.image;
+  vitral::Tensor<float, vitral::Shape<vitral::dyn, 3, vitral::dyn, vitral::dyn>> out(
+      {static_cast<int>(places.size()), side, side});
+  float* to = out.data();
+  for (const long place : places) {
+    vitral::center_view(side)(data.image(place), to);
+    to += 3l * side * side;
+  }
+  return out;
 }
 
 /// Mean attention distance of each head, by layer, over the images.
@@ -107,11 +121,13 @@ inline Json draw_pictures(const AnalysisInput& in, const std::filesystem::path& 
   Json out;
   const Places examples = examples_of(in.asked.back());
   const Places few(examples.begin(), examples.begin() + std::min(4l, static_cast<long>(examples.size())));
-  write_png(folder / "attention.png", attention_sheet(in.encoder, in.test, few));
+  const int side = in.encoder.size.image;
+  const auto weights = attention_weights(in.encoder, seen_by(in.encoder, in.test, few));
+  write_png(folder / "attention.png", attention_sheet(in.test, few, weights, side));
   out["attention_images"] = few;
   const Neighbours near =
       nearest_neighbours(in.known, rows_at(in.asked.back(), examples), std::min(8, in.known.images()));
-  write_png(folder / "neighbours.png", neighbour_sheet(in.test, examples, in.train, near, in.encoder.size.image));
+  write_png(folder / "neighbours.png", neighbour_sheet(in.test, examples, in.train, near, side));
   for (std::size_t row = 0; row < examples.size(); ++row) {
     Json query{{"image", examples[row]}, {"label", in.test.label(examples[row])}};
     for (int i = 0; i < near.k; ++i) {

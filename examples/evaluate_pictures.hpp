@@ -13,7 +13,6 @@
 
 namespace evaluation {
 
-using Network = vitral::ViT<vitral::Cpu, float>;
 using Places = std::vector<long>;  // of pictures in a data set
 
 constexpr int gap = 4;  // pixels between pictures
@@ -66,27 +65,14 @@ inline vitral::Image under_heat(vitral::Image image, const std::vector<float>& w
   return image;
 }
 
-/// What a network sees of pictures: [places, 3, side, side].
-inline auto seen_by(const Network& encoder, const vitral::Dataset& data, const Places& places) {
-  const int side = encoder.size.image;
-  vitral::Tensor<float, vitral::Shape<vitral::dyn, 3, vitral::dyn, vitral::dyn>> out(
-      {static_cast<int>(places.size()), side, side});
-  float* to = out.data();
-  for (const long place : places) {
-    vitral::center_view(side)(data.image(place), to);
-    to += 3l * side * side;
-  }
-  return out;
-}
-
 /// A block of rows for each example: the image and the mean of all heads in every layer from left to right, then below
-/// them each head.
-inline vitral::Image attention_sheet(const Network& encoder, const vitral::Dataset& data, const Places& examples) {
+/// them each head. `layers`: attention of the examples in each block; `image_side`: the network's image size.
+inline vitral::Image attention_sheet(const vitral::Dataset& data, const Places& examples,
+                                     const std::vector<vitral::AttentionWeights>& layers, int image_side) {
   using namespace vitral;
-  const int heads = encoder.size.heads, depth = encoder.depth(), count = static_cast<int>(examples.size());
-  const Thumbnail thumbnail(encoder.size.image);
+  const int heads = layers[0].heads, depth = static_cast<int>(layers.size()), count = static_cast<int>(examples.size());
+  const Thumbnail thumbnail(image_side);
   const int step = thumbnail.pixels() + gap, block = (1 + heads) * step + 2 * gap;
-  const auto layers = attention_weights(encoder, seen_by(encoder, data, examples));
   Image sheet = blank_image(gap + count * block, gap + (1 + depth) * step);
   for (int i = 0; i < count; ++i) {
     const Image image = thumbnail(data.image(examples[static_cast<std::size_t>(i)]));
