@@ -48,17 +48,17 @@ inline std::string heat_map(const std::filesystem::path& folder, const Json& tab
   // Numbers stand in the cells, white on dark ones, where there is room.
   std::string numbers;
   if (std::max(down, across) <= 12)
-    for (const char* side : {"<", ">="})
-      numbers += join(", $cka matrix using ($1+1):($2+1):(sprintf('%.2f', $3", side,
-                      "0.6 ? $3 : NaN)) with labels font ',11' tc rgb '", side[0] == '<' ? "#ffffff" : "#000000", "'");
+    for (const bool dark : {true, false})
+      numbers += join(", $cka matrix using ($1+1):($2+1):($3 ",
+                      dark ? "<" : ">=", " 0.6 ? sprintf('%.2f', $3) : '') with labels font ',11' tc rgb '",
+                      dark ? "#ffffff" : "#000000", "'");
   return report::svg(
       folder, 560, 480,
       data + join("set xlabel ", gnuplot_string(columns), "\nset ylabel ", gnuplot_string(rows),
                   "\nset cblabel 'linear CKA'\nset cbrange [0:1]\n",
                   "set palette defined (0 '#00224e', 0.25 '#404c6b', 0.5 '#7c7b78', 0.75 '#bcae6c', 1 '#fee838')\n",
-                  "set size ratio -1\nset tics out nomirror\nset xtics 1\nset ytics 1\nset xrange [0.5:", across,
-                  ".5]\nset yrange [0.5:", down,
-                  ".5]\nunset key\nplot $cka matrix using ($1+1):($2+1):3 with image pixels", numbers, "\n"));
+                  "set tics out nomirror\nset xtics 1\nset ytics 1\nset xrange [0.5:", across, ".5]\nset yrange [0.5:",
+                  down, ".5]\nunset key\nplot $cka matrix using ($1+1):($2+1):3 with image pixels", numbers, "\n"));
 }
 
 /// Points in the plane, coloured by class. Twenty classes have a colour and a marker of their own, named to the right;
@@ -71,19 +71,20 @@ inline std::string class_map(const std::filesystem::path& folder, const Json& po
   const std::size_t named = classes.size() <= 20 ? classes.size() : 9;
   const auto marker = [&](std::size_t label) { return label < named && label >= 10 ? 9 : 7; };
   const auto colour = [&](std::size_t label) { return label < named ? colours[label % 10] : 0xcccccc; };
-  // In the images' order, so that no class lies on top of the others.
-  std::string data = "$points << EOD\n", key;
+  // In the images' order, so that no class lies on top of the others, but for those that have a name.
+  std::string others, data, key;
   for (std::size_t i = 0; i < points.size(); ++i) {
     const std::size_t label = analyses["labels"][i];
-    data += join(report::number("%.6g ", points[i][0]), report::number("%.6g ", points[i][1]), marker(label), " ",
-                 colour(label), "\n");
+    (label < named ? data : others) +=
+        join(report::number("%.6g ", points[i][0]), report::number("%.6g ", points[i][1]), marker(label), " ",
+             colour(label), "\n");
   }
   for (std::size_t c = 0; c <= named && c < classes.size(); ++c)
     key += join(", NaN with points pt ", marker(c), " ps 0.8 lc rgb ", colour(c), " title ",
                 gnuplot_string(c < named ? classes[c] : "other classes"));
   return report::svg(folder, 640, 440,
-                     data + "EOD\n" + gnuplot_style + "set xlabel " + gnuplot_string(x_axis) + "\nset ylabel " +
-                         gnuplot_string(y_axis) +
+                     "$points << EOD\n" + others + data + "EOD\n" + gnuplot_style + "set xlabel " +
+                         gnuplot_string(x_axis) + "\nset ylabel " + gnuplot_string(y_axis) +
                          "\nset key outside right top vertical Left reverse samplen 1 font ',12'\n"
                          "plot $points using 1:2:3:4 with points pt variable ps 0.4 lc rgb variable notitle" +
                          key + "\n");
@@ -175,25 +176,27 @@ inline std::string analyses_section(const std::filesystem::path& folder, const J
   };
   std::string out = chapter(
       "Two views of an image",
-      images + ", each seen twice through the augmentations of the training. Positive: the two views of an image; "
-               "negative: views of two images.",
+      images +
+          ", each seen twice through the augmentations of the training. Positive: the two views of an image; "
+          "negative: views of two images.",
       chart("mean cosine similarity",
             {of_layers(layers, "positive", "positive_cosine"), of_layers(layers, "negative", "negative_cosine")}));
-  out += "<p>Alignment is the mean squared distance of the two views, uniformity the logarithm of the mean of "
-         "exp(-2 squared distance) over pairs of images: of both, less is better (Wang and Isola 2020).</p>\n" +
-         chart("alignment (squared distance)", {of_layers(layers, "", "alignment")}) +
-         chart("uniformity (log of a mean)", {of_layers(layers, "", "uniformity")});
+  out +=
+      "<p>Alignment is the mean squared distance of the two views, uniformity the logarithm of the mean of "
+      "exp(-2 squared distance) over pairs of images: of both, less is better (Wang and Isola 2020).</p>\n" +
+      chart("alignment (squared distance)", {of_layers(layers, "", "alignment")}) +
+      chart("uniformity (log of a mean)", {of_layers(layers, "", "uniformity")});
   out += chapter("How alike layers are", "Linear centred kernel alignment of the features of " + images + ".",
                  heat_map(folder, analyses["cka"], "layer (block)", "layer (block)"));
   if (analyses.contains("against"))
     out += "<p>The same with the layers of " + report::escaped(analyses["against"].get<std::string>()) + ".</p>\n" +
            heat_map(folder, analyses["cka_against"], "layer of this network", "layer of the other network");
-  out += chapter("How many directions features fill",
-                 "Effective rank: exp of the entropy of the singular values' shares (Roy and Vetterli 2007), of "
-                 "centred features.",
-                 chart("effective rank", {of_layers(layers, "", "effective_rank")}) +
-                     chart("variance explained (%)",
-                           {explained(layers, 1), explained(layers, 10), explained(layers, 50)}));
+  out += chapter(
+      "How many directions features fill",
+      "Effective rank: exp of the entropy of the singular values' shares (Roy and Vetterli 2007), of "
+      "centred features.",
+      chart("effective rank", {of_layers(layers, "", "effective_rank")}) +
+          chart("variance explained (%)", {explained(layers, 1), explained(layers, 10), explained(layers, 50)}));
   out += chapter("How far heads look",
                  "Distance between the asking and the answering patch, averaged by attention's weight over " +
                      analyses["attention_distance_images"].dump() + " test images.",
@@ -208,12 +211,12 @@ inline std::string analyses_section(const std::filesystem::path& folder, const J
                      ") in a gray frame, then the nearest training images by the last layer's features: blue frames "
                      "are of the same class, orange ones are not.",
                  picture(folder / "neighbours.png", "nearest neighbours"));
-  out += chapter("Maps of the last layer",
-                 images + ", by class: t-SNE (perplexity " + analyses["perplexity"].dump() +
-                     "; only who is near whom has a meaning), and the first two principal components.",
-                 class_map(folder, analyses["tsne"], analyses, "t-SNE 1", "t-SNE 2") +
-                     class_map(folder, analyses["pca"], analyses, "first principal component",
-                               "second principal component"));
+  out += chapter(
+      "Maps of the last layer",
+      images + ", by class: t-SNE (perplexity " + analyses["perplexity"].dump() +
+          "; only who is near whom has a meaning), and the first two principal components.",
+      class_map(folder, analyses["tsne"], analyses, "t-SNE 1", "t-SNE 2") +
+          class_map(folder, analyses["pca"], analyses, "first principal component", "second principal component"));
   return out;
 }
 

@@ -105,8 +105,13 @@ inline void draw(const std::filesystem::path& file, int width, int height, const
       commands);
 }
 
-/// The key's rows: two curves stand side by side.
-inline int key_rows(const Chart& chart) { return static_cast<int>(chart.curves.size() + 1) / 2; }
+/// The key's rows: two curves stand side by side unless a title is too long for half of a chart.
+inline int key_rows(const Chart& chart) {
+  bool narrow = true;
+  for (const Curve& curve : chart.curves) narrow = narrow && curve.title.size() <= 24;
+  const int curves = static_cast<int>(chart.curves.size());
+  return narrow ? (curves + 1) / 2 : curves;
+}
 
 /// gnuplot's commands for a chart; the key stands above, where it hides nothing.
 inline std::string commands_of(const Chart& chart) {
