@@ -27,10 +27,9 @@ def read(path):
         return f.read()
 
 
-def command(method, seed, options):
-    free = {"method", "seed", "arch", "out", "data"}
-    rest = " ".join(f"--{key} {value}" for key, value in options.items() if key not in free)
-    return f"pretrain --method {method} --seed {seed} --data DIR {rest}"
+def command(options):
+    return "pretrain --data DIR " + " ".join(f"--{key} {value}" for key, value in options.items()
+                                             if key not in {"arch", "out", "data"})
 
 
 comparison, docs = sys.argv[1:]
@@ -50,7 +49,7 @@ images = f"the first {first['limit']}" if first["limit"] else "all"
 
 page = ["# Results\n"]
 page.append("Written by `docs/make_results.py` from the files of `examples/experiment_cifar10.sh`, which repeats them.")
-page.append(f"Machine: {processor()}. Budget of every run: {first['epochs']} epochs of {images} training images of "
+page.append(f"Machine: {processor()}. Budget of every run: --epochs {first['epochs']} with {images} training images of "
             f"{first['dataset']}, {len(runs[0][3])} steps of {first['batch'] * first['accumulate']} images; a network of "
             f"{first['depth']} layers, width {first['width']}, {first['heads']} heads, patches of {first['patch']} pixels.\n")
 if pairs:
@@ -79,7 +78,7 @@ for name, seed, _, steps, _, log in runs:
     page.append(f"| {name} | {seed} | {len(steps)} | {steps[0]['loss']:.4f} | {steps[-1]['loss']:.4f} | "
                 f"{minutes(log, 'real')} | {minutes(log, 'user')} |")
 page.append("\n```sh")
-page += [command(options["method"], seed, options) for _, seed, options, *_ in runs]
-page.append("```\n")
+page += [command(run[2]) for run in runs if run[1] == runs[0][1]]
+page.append("```\n\nThe other seeds differ in `--seed` alone.\n")
 with open(os.path.join(docs, "results.md"), "w") as f:
     f.write("\n".join(page))

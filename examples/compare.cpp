@@ -129,7 +129,9 @@ Section early_exit(const std::vector<Group>& groups, const Measure& measure) {
 Section adaptive_exit(const std::vector<Group>& groups) {
   Section out{"Adaptive exit", "", "adaptive_exit",
               {"million multiply-adds per image, on average", "logistic regression: accuracy (%)", {}},
-              {{"network", "confidence", "accuracy (%)", "million multiply-adds", "layers"}}};
+              {{"confidence"}}};
+  for (const Json& point : groups[0].runs[0].results["adaptive_exit"])
+    out.table.push_back({number("%.2f", point["confidence"])});
   for (std::size_t i = 0; i < groups.size(); ++i) {
     const Group& group = groups[i];
     const Json& points = group.runs[0].results["adaptive_exit"];
@@ -138,31 +140,32 @@ Section adaptive_exit(const std::vector<Group>& groups) {
         return scale * run.results["adaptive_exit"].at(at).at(key).get<double>();
       });
     };
-    const Spread right = of("accuracy", 100), cost = of("multiply_adds", 1e-6), layers = of("layers", 1);
+    const Spread right = of("accuracy", 100), cost = of("multiply_adds", 1e-6);
     report::Curve line = curve(groups, i, cost.mean, right);
     line.low.clear();  // the runs of a group differ in both axes: a band would say too much
     line.high.clear();
     out.chart.curves.push_back(line);
-    for (std::size_t at = 0; at < points.size(); at += 2)
-      out.table.push_back({group.name, number("%.2f", points[at]["confidence"]), number("%.2f", right.mean[at]),
-                           number("%.1f", cost.mean[at]), number("%.2f", layers.mean[at])});
+    out.table[0].push_back(group.name);
+    for (std::size_t at = 0; at + 1 < out.table.size(); ++at)
+      out.table[at + 1].push_back(number("%.2f", right.mean.at(at)) + " at " + number("%.1f", cost.mean.at(at)));
   }
   out.note = "Each image leaves after the first layer whose logistic regression gives a class a probability of the "
-             "confidence or more; means over seeds.";
+             "confidence or more. Accuracy in percent at million multiply-adds, means over seeds.";
   return out;
 }
 
 /// Whether the ordering of the paper shows: no layer of the self-distilled network worse, and more gained below.
 std::string reading(const Gain& gain) {
-  return std::string(gain.not_worse == gain.layers ? "at least as good at every layer"
-                                                   : "not at least as good at every layer") +
-         (gain.lower > gain.upper ? ", gains more in the lower half" : ", does not gain more in the lower half");
+  const bool every = gain.not_worse == gain.layers, below = gain.lower > gain.upper;
+  if (every && below) return "shows";
+  return every ? "at every layer, not more below" : below ? "more below, not at every layer" : "does not show";
 }
 
 Section gains(const std::vector<Group>& groups, const std::vector<Measure>& all) {
   Section out{"What self-distillation gains", "Points of accuracy, means over seeds. The paper (Jang et al., WACV 2023) "
               "finds the self-distilled network ahead at every layer, and most in the lower ones.", "", {}, {}};
-  out.table = {{"network", "classifier", "layers not worse", "lower half", "upper half", "last layer", "reading"}};
+  out.table = {{"network", "classifier", "layers not worse", "gain, lower half", "gain, upper half", "gain, last layer",
+                "the paper's ordering"}};
   for (const Group& group : groups) {
     if (group.rival < 0) continue;
     const Group& base = groups[static_cast<std::size_t>(group.rival)];

@@ -90,6 +90,7 @@ TEST_CASE("a folder of archives is read in the order of their names, with its sp
   CHECK(data.image(1).height == 3);
   CHECK(data.classes().empty());
   CHECK(data.label(0) == -1);
+  CHECK(data.file(1) == folder.path / "train" / "b.tar" / "1.png");
   CHECK(TarImages(folder.path, Split::test).image(0).height == 7);
 }
 

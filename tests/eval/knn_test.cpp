@@ -123,8 +123,10 @@ TEST_CASE("k-NN says when there are fewer features than neighbours") {
 
 TEST_CASE("features of every layer have unit length and do not depend on the batch they are computed in") {
   const ViT<Cpu, float> encoder(ViTSize{8, 4, 16, 3, 2}, Seed{1});
-  const auto one = extract_features(encoder, GrayLevels{}, 40, 7),
+  std::vector<long> told;  // how many images have passed
+  const auto one = extract_features(encoder, GrayLevels{}, 40, 7, [&](long images) { told.push_back(images); }),
              other = extract_features(encoder, GrayLevels{}, 40, 40);
+  CHECK(told == std::vector<long>{7, 14, 21, 28, 35, 40});
   REQUIRE(one.size() == 3);
   for (std::size_t layer = 0; layer < one.size(); ++layer) {
     CHECK(one[layer].labels[19] == 0);

@@ -22,9 +22,22 @@ test "$(grep -c '<svg' "$work/found/report.html")" -eq 2 || die "the report has 
 ! grep -Eq '(src|href)="http' "$work/found/report.html" || die "the report needs a network"
 test "$(wc -l <"$work/found/adaptive_exit.csv")" -eq 22 || die "the curve of adaptive exits has not 21 points"
 
+# The network for gray pictures of 28 pixels on colour ones of 32: CIFAR-10's layout, each class a colour of its own.
+mkdir "$work/colours"
+record() { printf "\\$(printf %o $1)"; for plane in $2 $3 $4; do head -c 1024 /dev/zero | tr '\0' "\\$plane"; done; }
+for i in 1 2 3 4 5 6 7 8; do record 0 300 040 040; record 3 040 300 040; record 9 040 040 300; done >"$work/batch"
+for name in data_batch_1 data_batch_2 data_batch_3 data_batch_4 data_batch_5 test_batch; do
+  cp "$work/batch" "$work/colours/$name.bin"
+done
+"$bin/evaluate" "$checkpoint" --dataset cifar10 --data "$work/colours" --k 20 --out "$work/transfer" >"$work/log" 2>&1 ||
+  { cat "$work/log"; die "an evaluation on other pictures"; }
+test "$(cut -d, -f2 "$work/transfer/layers.csv" | sed 1d | sort -u)" = 100.00 || die "three colours are not told apart"
+grep -q 'pretrained on fashion-mnist' "$work/transfer/report.html" || die "the report does not say what was learned on"
+
 expect() { refuses evaluate "$@" --out "$work/none"; }
 expect "$work/nowhere.safetensors" "$work/nowhere.safetensors"
 expect "k 2000 is more than the 1000 images" "$checkpoint" --train 1000 --k 2000
+expect "dataset.*pictures not in" "$checkpoint" --dataset pictures
 expect "dataset folder needs --data" "$checkpoint" --dataset folder
 expect "$work/none" "$checkpoint" --data "$work/none"
 expect "CHECKPOINT.*evaluate --help"
