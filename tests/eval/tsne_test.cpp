@@ -14,6 +14,9 @@ std::vector<float> scattered(std::uint64_t points, double spread) {
   return out;
 }
 
+/// Images of which none is another's neighbour, so that nothing pulls.
+Affinities unrelated(std::size_t images) { return {std::vector<long>(images + 1), {}, {}}; }
+
 /// The length of a - b, a share of that of b.
 double error(const std::vector<float>& a, const std::vector<float>& b) {
   double squares = 0, whole = 0;
@@ -22,6 +25,15 @@ double error(const std::vector<float>& a, const std::vector<float>& b) {
     whole += std::pow(static_cast<double>(b[i]), 2);
   }
   return std::sqrt(squares / whole);
+}
+
+/// The first two of scikit-learn's principal components of x.
+std::vector<float> start() {
+  const auto components = values("pca/x");
+  std::vector<float> out;
+  for (std::size_t i = 0; i < components.size(); i += 3)
+    for (const std::size_t c : {0u, 1u}) out.push_back(static_cast<float>(components[i + c]));
+  return out;
 }
 
 }  // namespace
@@ -65,25 +77,24 @@ TEST_CASE("more equally near images than the perplexity share evenly") {
 TEST_CASE("divergence and gradient are scikit-learn's") {
   const Affinities p = affinities(features("x"), 10);
   const auto points = file().values<float>("tsne/points"), expected = file().values<float>("tsne/gradient");
-  const Repulsion repelled = repulsion(points, 0);
-  CHECK(tsne_divergence(p, points, repelled) == doctest::Approx(value("tsne/divergence")).epsilon(1e-6));
-  CHECK(error(tsne_gradient(p, points, repelled), expected) < 1e-5);
+  const TsneForces forces = tsne_forces(p, points, 0);
+  CHECK(tsne_divergence(p, points, forces.sum) == doctest::Approx(value("tsne/divergence")).epsilon(1e-6));
+  CHECK(error(tsne_gradient(forces), expected) < 1e-5);
 }
 
 TEST_CASE("exaggeration is a factor of the probabilities") {
   Affinities p = affinities(features("x"), 10);
   const auto points = file().values<float>("tsne/points");
-  const Repulsion repelled = repulsion(points, 0);
-  const auto found = tsne_gradient(p, points, repelled, 12);
+  const auto found = tsne_gradient(tsne_forces(p, points, 0.5), 12);
   for (float& value : p.value) value *= 12;
-  CHECK(error(found, tsne_gradient(p, points, repelled)) < 1e-6);
+  CHECK(error(found, tsne_gradient(tsne_forces(p, points, 0.5))) < 1e-6);
 }
 
-TEST_CASE("repulsion with theta 0 is that of all pairs, wherever the points stand") {
+TEST_CASE("points push each other, with theta 0 every pair, wherever the points stand") {
   std::vector<float> points = scattered(300, 5);
   for (std::size_t i = 0; i < 100; ++i) points[i] = points[i % 2];  // fifty points in one place, more than a leaf holds
   points[598] = 1e4f;                                                // and one far away
-  const Repulsion found = repulsion(points, 0);
+  const TsneForces found = tsne_forces(unrelated(300), points, 0);
   double sum = 0;
   std::vector<float> force(points.size());
   for (std::size_t i = 0; i < 300; ++i) {
@@ -101,43 +112,52 @@ TEST_CASE("repulsion with theta 0 is that of all pairs, wherever the points stan
     force[2 * i + 1] = static_cast<float>(y);
   }
   CHECK(found.sum == doctest::Approx(sum).epsilon(1e-6));
-  CHECK(error(found.force, force) < 1e-5);
+  CHECK(error(found.push, force) < 1e-5);
 }
 
 TEST_CASE("what distant cells stand for is close to what their points do") {
   const std::vector<float> points = scattered(2000, 20);
-  const Repulsion exact = repulsion(points, 0), found = repulsion(points, 0.5);
+  const TsneForces exact = tsne_forces(unrelated(2000), points, 0), found = tsne_forces(unrelated(2000), points, 0.5);
   CHECK(found.sum == doctest::Approx(exact.sum).epsilon(0.01));
-  CHECK(error(found.force, exact.force) < 0.02);
-  CHECK(found.force != exact.force);
+  CHECK(error(found.push, exact.push) < 0.02);
+  CHECK(found.push != exact.push);
 }
 
 TEST_CASE("t-SNE ends at a divergence as low as scikit-learn's, with the same numbers for any number of threads") {
   const Features x = features("x");
   const TsneOptions options{.perplexity = 10};
   std::vector<double> heard;
-  const Tsne result = tsne(x, options, [&](int done, double divergence) {
+  const Tsne result = tsne(x, start(), options, [&](int done, double divergence) {
     CHECK(done == 50 * static_cast<int>(heard.size() + 1));
     heard.push_back(divergence);
   });
   REQUIRE(result.points.size() == 240);
-  CHECK(tsne_divergence(affinities(x, 10), result.points, repulsion(result.points, 0)) <
-        1.02 * value("tsne/reached"));
+  const Affinities p = affinities(x, 10);
+  CHECK(tsne_divergence(p, result.points, tsne_forces(p, result.points, 0).sum) < 1.05 * value("tsne/reached"));
   CHECK(heard.size() == static_cast<std::size_t>(result.iterations / 50));
   CHECK(heard.back() == result.divergence);
   CHECK(heard.back() < heard.front());
   const cpu::OneThread one;
-  CHECK(tsne(x, options).points == result.points);
+  CHECK(tsne(x, start(), options).points == result.points);
+}
+
+TEST_CASE("t-SNE does not see the scale of the points that it starts from") {
+  std::vector<float> larger = start();
+  for (float& number : larger) number *= 8;
+  const TsneOptions options{.perplexity = 10, .iterations = 251};
+  CHECK(tsne(features("x"), larger, options).points == tsne(features("x"), start(), options).points);
 }
 
 TEST_CASE("t-SNE of too few images, of equal ones or of no numbers is an error") {
   const Features x = features("x");
-  CHECK_THROWS_WITH_AS(static_cast<void>(tsne(x, {.perplexity = 40})),
+  CHECK_THROWS_WITH_AS(static_cast<void>(tsne(x, start(), {.perplexity = 40})),
                        doctest::Contains("above 1 and below a third of the 120 images, not 40"), Error);
-  CHECK_THROWS_WITH_AS(static_cast<void>(tsne(x, {.perplexity = 1})), doctest::Contains("above 1"), Error);
-  CHECK_THROWS_WITH_AS(static_cast<void>(tsne(x, {.iterations = 250})), doctest::Contains("250 iterations"), Error);
-  CHECK_THROWS_WITH_AS(static_cast<void>(tsne(x, {.theta = -1})), doctest::Contains("between 0 and 1, not -1"), Error);
-  CHECK_THROWS_WITH_AS(static_cast<void>(tsne(constant(100, 12))),
-                       doctest::Contains("the features of all 100 images are the same"), Error);
-  CHECK_THROWS_WITH_AS(static_cast<void>(tsne(broken())), doctest::Contains("image 3 is nan"), Error);
+  CHECK_THROWS_WITH_AS(static_cast<void>(tsne(x, start(), {.perplexity = 1})), doctest::Contains("above 1"), Error);
+  CHECK_THROWS_WITH_AS(static_cast<void>(tsne(x, start(), {.iterations = 250})), doctest::Contains("250 iterations"), Error);
+  CHECK_THROWS_WITH_AS(static_cast<void>(tsne(x, start(), {.theta = -1})), doctest::Contains("between 0 and 1, not -1"), Error);
+  CHECK_THROWS_WITH_AS(static_cast<void>(tsne(constant(120, 12), std::vector<float>(240))),
+                       doctest::Contains("start from spread by 0; are the features of all images the same?"), Error);
+  CHECK_THROWS_WITH_AS(static_cast<void>(tsne(x, {0, 1, 2, 3})),
+                       doctest::Contains("2 points to start from, but features of 120 images"), Error);
+  CHECK_THROWS_WITH_AS(static_cast<void>(tsne(broken(), start())), doctest::Contains("image 3 is nan"), Error);
 }

@@ -1,23 +1,14 @@
-// t-SNE's repulsion among all points of a plane in N log N time: a quadtree whose distant cells stand for their points
-// (Barnes and Hut 1986; van der Maaten 2014). One walk through the tree serves a leaf's points together, and a loop of
-// vector instructions then sums what the walk has collected for each of them.
+// A quadtree over points of a plane, whose distant cells stand for their points: forces among all of them in N log N time
+// (Barnes and Hut 1986; van der Maaten 2014). One walk through the tree serves all points of a leaf; a loop of vector
+// instructions may then sum what the walk has collected for each of them.
 #pragma once
-
-#include <vitral/backend/cpu/threads.hpp>
 
 #include <algorithm>
 #include <array>
 #include <numeric>
 #include <vector>
 
-VITRAL_KERNELS_BEGIN
 namespace vitral::inline VITRAL_ABI {
-
-/// With q_ij = 1 / (1 + |y_i - y_j|^2): force[i] = the sum over j of q_ij^2 (y_i - y_j), and the sum of all q_ij, i != j.
-struct Repulsion {
-  std::vector<float> force;  ///< [points, 2]
-  double sum = 0;
-};
 
 namespace detail {
 
@@ -113,7 +104,7 @@ class Quadtree {
   Spare spare_;
 };
 
-/// Bodies that repel: points, and cells as heavy as the number of their points.
+/// What a point sees of the others: points, and cells as heavy as the number of their points.
 struct Bodies {
   std::vector<float> x, y, mass;
 
@@ -155,42 +146,4 @@ inline void collect(const Quadtree& tree, const Quadtree::Cell& leaf, float thet
 
 }  // namespace detail
 
-/// The repulsion among points [count, 2]; exact with theta 0, within about 1 % with 0.5. It depends on the points alone,
-/// not on the number of threads.
-[[nodiscard]] inline Repulsion repulsion(const std::vector<float>& points, double theta) {
-  const detail::Quadtree tree(points);
-  Repulsion out{std::vector<float>(points.size()), 0};
-  std::vector<float> sums(points.size() / 2);
-  std::vector<const detail::Quadtree::Cell*> leaves;
-  for (const detail::Quadtree::Cell& cell : tree.cells)
-    if (cell.leaf) leaves.push_back(&cell);
-  constexpr long few = 8;
-  cpu::parallel_for((static_cast<long>(leaves.size()) + few - 1) / few, [&](long task) {
-    detail::Bodies bodies;
-    for (auto l = static_cast<std::size_t>(task * few); l < std::min(leaves.size(), static_cast<std::size_t>((task + 1) * few)); ++l) {
-      detail::collect(tree, *leaves[l], static_cast<float>(theta), bodies);
-      const std::size_t count = bodies.x.size();
-      for (auto i = static_cast<std::size_t>(leaves[l]->begin); i < static_cast<std::size_t>(leaves[l]->end); ++i) {
-        const float x = tree.x[i], y = tree.y[i], *const xs = bodies.x.data(), *const ys = bodies.y.data(),
-                    *const masses = bodies.mass.data();
-        float sum = 0, force_x = 0, force_y = 0;
-#pragma omp simd reduction(+ : sum, force_x, force_y)
-        for (std::size_t b = 0; b < count; ++b) {
-          const float dx = x - xs[b], dy = y - ys[b], q = 1 / (1 + dx * dx + dy * dy), heavy = masses[b] * q;
-          sum += heavy;
-          force_x += heavy * q * dx;
-          force_y += heavy * q * dy;
-        }
-        const auto point = static_cast<std::size_t>(tree.order[i]);
-        sums[point] = sum - 1;  // it met itself, at distance 0
-        out.force[2 * point] = force_x;
-        out.force[2 * point + 1] = force_y;
-      }
-    }
-  });
-  for (const float sum : sums) out.sum += static_cast<double>(sum);
-  return out;
-}
-
 }  // namespace vitral::inline VITRAL_ABI
-VITRAL_KERNELS_END
