@@ -147,7 +147,7 @@ Json evaluate(const Options& o) {
     out["adaptive_exit"].push_back({{"confidence", exit.confidence}, {"accuracy", exit.accuracy},
                                     {"multiply_adds", exit.multiply_adds}, {"layers", exit.layers}});
   if (o.no_analyses) return out;
-  report::write(std::filesystem::path(o.out) / "results.json", out.dump(2) + "\n");  // whatever becomes of the rest
+  write_evaluation(o.out, out);  // stands, whatever becomes of the rest
   const auto split = [&](Split which) { return open_dataset(place.dataset, place.path, which, run.image); };
   out["analyses"] = evaluation::analyse({encoder, two_views(augmentations(run)), split(Split::train),
                                          split(Split::test), known.back(), asked, o.points, other}, o.out);

@@ -174,13 +174,13 @@ inline Json analyse(const AnalysisInput& in, const std::filesystem::path& folder
         layers, features_of_views("other network", *in.other, images, {center_view(in.other->size.image)})[0]);
   out["classes"] = in.test.classes();
   out["labels"] = layers.back().labels;
-  out["pca"] = points_of(project(axes, layers.back()));  // axes of the last layer
+  const std::vector<float> plane = project(axes, layers.back());  // the axes of the last layer
+  out["pca"] = points_of(plane);
   TsneOptions options;
-  options.perplexity =
-      std::min(options.perplexity, static_cast<double>(count) / 4);  // few images have fewer neighbours
+  options.perplexity = std::min(options.perplexity, static_cast<double>(count) / 4);  // few have fewer neighbours
   Progress progress("t-SNE", options.iterations, 0);
-  out["tsne"] =
-      points_of(tsne(layers.back(), options, [&](int done, double) { progress.update(done, std::nan("")); }).points);
+  const auto show = [&](int done, double) { progress.update(done, std::nan("")); };
+  out["tsne"] = points_of(tsne(layers.back(), plane, options, show).points);
   progress.finish();
   out["perplexity"] = options.perplexity;
   out.update(draw_pictures(in, folder));
