@@ -1,9 +1,13 @@
 // How good every layer of a pretrained network is: k-NN, logistic regression on frozen features, and what it costs to
-// stop there. Writes results.json, CSV tables and a report that a browser shows.
+// stop there; and what its features are like: similarities, maps, attention, nearest neighbours. Writes results.json, CSV
+// tables, pictures and a report that a browser shows.
 //
 //   evaluate out/checkpoint.safetensors --out evaluation
+//   evaluate out/checkpoint.safetensors --against other/checkpoint.safetensors --out evaluation
+#include "evaluate_analyses.hpp"
 #include "evaluate_features.hpp"
 #include "evaluate_report.hpp"
+#include "pretrain_views.hpp"
 
 #include <vitral/eval/early_exit.hpp>
 #include <vitral/eval/knn.hpp>
@@ -12,6 +16,8 @@
 
 #include <chrono>
 #include <cstdio>
+#include <limits>
+#include <optional>
 
 using namespace vitral;
 using Json = nlohmann::ordered_json;
@@ -24,6 +30,9 @@ struct Options {
   std::vector<int> k{10, 20, 100, 200};
   double c = 1;
   int threads = 0, batch = 64;
+  bool no_analyses = false;
+  long points = 2000;
+  std::string against;
 };
 
 Options parse(int argc, char** argv) {
@@ -42,6 +51,12 @@ Options parse(int argc, char** argv) {
   app.add_option("--device", o.device, "Where features are computed; the rest and all times are the CPU's")
       ->check(CLI::IsMember({"cpu", "cuda"}))->capture_default_str();
   app.add_option("--batch", o.batch, "Images at a time when speed is measured")->check(CLI::PositiveNumber)->capture_default_str();
+  app.add_option("--points", o.points, "Test images whose features are analysed and mapped")
+      ->check(CLI::Range(20L, std::numeric_limits<long>::max()))->capture_default_str();
+  CLI::Option* const against =
+      app.add_option("--against", o.against, "Another network, whose layers are compared with those of the first by CKA");
+  app.add_flag("--no-analyses", o.no_analyses, "Accuracy and speed alone: no similarities, maps and pictures")
+      ->excludes(against);
   app.add_option("--threads", o.threads, "Threads; 0 = all cores")->check(CLI::NonNegativeNumber);
   try {
     app.parse(argc, argv);
@@ -79,6 +94,11 @@ Json evaluate(const Options& o) {
   const SafetensorsFile file(o.checkpoint);
   const PretrainOptions run = run_of(file);
   const DataPlace place = data_of(run, o.dataset, o.data);
+  std::optional<evaluation::Network> other;
+  if (!o.against.empty()) {
+    const SafetensorsFile against(o.against);
+    other = network<Cpu>(against, run_of(against));
+  }
   const FeatureRequest request{o.checkpoint, place.dataset, place.path, o.train, o.test, o.k.back()};
   SplitFeatures found = o.device == "cuda" ? features_on_cuda(request) : features_on<Cpu>(request);
   const std::vector<Features> known = features(std::move(found.train)), asked = features(std::move(found.test));
@@ -126,6 +146,12 @@ Json evaluate(const Options& o) {
   for (const AdaptiveExit& exit : adaptive_exits(probabilities, asked[0].labels, classes, size, confidences))
     out["adaptive_exit"].push_back({{"confidence", exit.confidence}, {"accuracy", exit.accuracy},
                                     {"multiply_adds", exit.multiply_adds}, {"layers", exit.layers}});
+  if (o.no_analyses) return out;
+  write_evaluation(o.out, out);  // stands, whatever becomes of the rest
+  const auto split = [&](Split which) { return open_dataset(place.dataset, place.path, which, run.image); };
+  out["analyses"] = evaluation::analyse({encoder, two_views(augmentations(run)), split(Split::train),
+                                         split(Split::test), known.back(), asked, o.points, other}, o.out);
+  if (other) out["analyses"]["against"] = o.against;
   return out;
 }
 
@@ -144,7 +170,8 @@ int main(int argc, char** argv) {
     const Json results = evaluate(options);
     write_evaluation(options.out, results);
     std::fputs(layer_table(results).c_str(), stdout);
-    std::printf("wrote results.json, layers.csv, adaptive_exit.csv and report.html in %s\n", options.out.c_str());
+    std::printf("wrote results.json, layers.csv, adaptive_exit.csv%s and report.html in %s\n",
+                options.no_analyses ? "" : ", attention.png, neighbours.png", options.out.c_str());
   } catch (const std::exception& error) {
     std::fprintf(stderr, "%s\n", error.what());
     return 1;

@@ -2,6 +2,7 @@
 // the tables and charts is one of results.json.
 #pragma once
 
+#include "evaluate_analyses_report.hpp"
 #include "report.hpp"
 
 #include <nlohmann/json.hpp>
@@ -48,15 +49,6 @@ inline Table adaptive_exit(const Json& results) {
   return table;
 }
 
-/// Charts of a page as SVG elements; nothing of them stays in the folder.
-inline std::string svg(const std::filesystem::path& folder, const report::Chart& chart) {
-  const auto file = folder / "chart.svg";
-  report::draw(file, chart);
-  const std::string element = report::svg(file);
-  std::filesystem::remove(file);
-  return element;
-}
-
 inline std::string page(const std::filesystem::path& folder, const Json& results) {
   const auto of_layers = [&](const std::string& title, auto value) {
     report::Curve curve{title, {}, {}};
@@ -91,11 +83,12 @@ inline std::string page(const std::filesystem::path& folder, const Json& results
       "<p>" + text("checkpoint") + ", pretrained on " + report::escaped(results["run"]["dataset"].get<std::string>()) + ": " +
           text("train_images") + " images to learn from, " + text("test_images") + " to classify, " + text("classes") +
           " classes. Features are the class token after each layer, normalised to unit length and frozen.</p>\n"
-          "<h2>Accuracy by layer</h2>\n" + svg(folder, accuracies) + report::html(layers(results)) +
+          "<h2>Accuracy by layer</h2>\n" + report::svg(folder, accuracies) + report::html(layers(results)) +
           "<p>k-NN votes with exp(cosine similarity / " + text("temperature") + "); logistic regression has C = " +
           text("logistic_c") + ". Times are measured on the network that ends there, with " + text("threads") +
           " threads; images/s in batches of " + text("speed_batch") + ".</p>\n<h2>Early exit</h2>\n" +
-          svg(folder, exits) + report::html(adaptive_exit(results)));
+          report::svg(folder, exits) + report::html(adaptive_exit(results)) +
+          (results.contains("analyses") ? analyses_section(folder, results["analyses"]) : ""));
 }
 
 }  // namespace evaluation

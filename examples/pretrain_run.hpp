@@ -3,6 +3,7 @@
 #pragma once
 
 #include "pretrain.hpp"
+#include "pretrain_views.hpp"
 
 #include <vitral/data/loader.hpp>
 #include <vitral/data/open.hpp>
@@ -18,14 +19,6 @@
 #include <cstdio>
 
 using namespace vitral;
-
-inline AugmentationPair augmentations(const PretrainOptions& o) {
-  auto pair = o.base_method() == "simclr" ? simclr_augmentation(o.image)
-              : o.base_method() == "byol" ? byol_augmentation(o.image)
-                                          : moco_v3_augmentation(o.image);
-  pair.first.crop_min = pair.second.crop_min = o.crop_min;
-  return pair;
-}
 
 inline OptimizerSettings optimizer(const PretrainOptions& o) {
   if (o.optimizer == "sgd") return Sgd{.lr = o.peak_lr(), .weight_decay = o.weight_decay};

@@ -1,5 +1,6 @@
 // A contact sheet of what a network will see: one picture of the data set a row, itself first, then its random views.
 #include <vitral/data/open.hpp>
+#include <vitral/data/sheet.hpp>
 #include <vitral/data/views.hpp>
 #include <vitral/io/png.hpp>
 
@@ -36,17 +37,6 @@ Views views_of(const Options& o) {
   return two_views(shown(pair.first), shown(pair.second));
 }
 
-/// Puts planes [3, side, side] into the sheet.
-void place(Image& sheet, int top, int left, const std::vector<float>& planes, int side) {
-  const std::size_t count = static_cast<std::size_t>(side) * static_cast<std::size_t>(side);
-  for (std::size_t p = 0; p < count; ++p) {
-    const long y = top + static_cast<long>(p) / side, x = left + static_cast<long>(p) % side;
-    for (std::size_t c = 0; c < 3; ++c)
-      sheet.rgb[static_cast<std::size_t>((y * sheet.width + x) * 3) + c] =
-          static_cast<std::uint8_t>(std::lround(255 * planes[c * count + p]));
-  }
-}
-
 void run(Options o) {
   const DatasetDefaults usual = dataset_defaults(o.dataset);
   if (o.data.empty()) o.data = usual.path;
@@ -67,18 +57,17 @@ void run(Options o) {
   const auto top = [&](int row) { return gap + row * (o.image + gap); };
   check(static_cast<long>(top(rows)) * left.back() <= max_pixels, "a sheet of ", left.back(), " x ", top(rows),
         " pixels is too large; use fewer --rows or --draws, or a smaller --image");
-  Image sheet{top(rows), left.back(), {}};
-  sheet.rgb.assign(static_cast<std::size_t>(sheet.height) * static_cast<std::size_t>(sheet.width) * 3, 255);
+  Image sheet = blank_image(top(rows), left.back());
   std::vector<float> planes(3 * static_cast<std::size_t>(o.image) * static_cast<std::size_t>(o.image));
   for (int row = 0; row < rows; ++row) {
     const long which = o.first + row;
     const Image image = data.image(which);
     itself(image, planes.data());
-    place(sheet, top(row), left[0], planes, o.image);
+    place(sheet, top(row), left[0], image_from_floats(planes.data(), o.image));
     for (int column = 1; column < columns; ++column) {
       const ImageView& view = views[view_of(column)];
       view(image, {o.seed, static_cast<std::uint64_t>(column), static_cast<std::uint64_t>(which)}, planes.data());
-      place(sheet, top(row), left[static_cast<std::size_t>(column)], planes, view.size());
+      place(sheet, top(row), left[static_cast<std::size_t>(column)], image_from_floats(planes.data(), view.size()));
     }
   }
   write_png(o.out, sheet);

@@ -98,8 +98,23 @@ struct Chart {
 
 inline constexpr std::size_t most_styles = 8;
 
-/// Draws an SVG file on a white ground, so that it reads on dark pages, too; the key stands above, where it hides nothing.
-inline void draw(const std::filesystem::path& file, const Chart& chart) {
+/// Has gnuplot draw an SVG file of so many pixels, on a white ground, so that it reads on dark pages, too.
+inline void draw(const std::filesystem::path& file, int width, int height, const std::string& commands) {
+  vitral::detail::draw_with_gnuplot(
+      file, vitral::join("svg noenhanced size ", width, ",", height, " dynamic font 'sans-serif,14' background '#ffffff'"),
+      commands);
+}
+
+/// The key's rows: two curves stand side by side unless a title is too long for half of a chart.
+inline int key_rows(const Chart& chart) {
+  bool narrow = true;
+  for (const Curve& curve : chart.curves) narrow = narrow && curve.title.size() <= 24;
+  const int curves = static_cast<int>(chart.curves.size());
+  return narrow ? (curves + 1) / 2 : curves;
+}
+
+/// gnuplot's commands for a chart; the key stands above, where it hides nothing.
+inline std::string commands_of(const Chart& chart) {
   using vitral::detail::gnuplot_data, vitral::join;
   static const char* const colours[] = {"#0072b2", "#d55e00", "#009e73", "#cc79a7",
                                         "#e69f00", "#56b4e9", "#000000", "#f0e442"};
@@ -121,19 +136,41 @@ inline void draw(const std::filesystem::path& file, const Chart& chart) {
     lines += join(i ? ", $" : "$", name, " with linespoints pt ", markers[style] - curve.dashed, " ps 0.6 lw 2",
                   curve.dashed ? " dt 2" : "", colour, " title ", vitral::detail::gnuplot_string(curve.title));
   }
-  const std::size_t key_rows = (chart.curves.size() + 1) / 2;
-  vitral::detail::draw_with_gnuplot(
-      file, join("svg noenhanced size 640,", 400 + 20 * key_rows, " dynamic font 'sans-serif,14' background '#ffffff'"),
-      join(data, "set xlabel ", vitral::detail::gnuplot_string(chart.x_axis), "\nset ylabel ",
-           vitral::detail::gnuplot_string(chart.y_axis), "\n", chart.whole ? "set xtics 1\n" : "",
-           vitral::detail::gnuplot_style, "set key above vertical maxrows ", key_rows, "\nplot ", bands, lines, "\n"));
+  return join(data, "set xlabel ", vitral::detail::gnuplot_string(chart.x_axis), "\nset ylabel ",
+              vitral::detail::gnuplot_string(chart.y_axis), "\n", chart.whole ? "set xtics 1\n" : "",
+              vitral::detail::gnuplot_style, "set key above vertical maxrows ", key_rows(chart), "\nplot ", bands, lines,
+              "\n");
+}
+inline int height_of(const Chart& chart) { return 400 + 20 * key_rows(chart); }
+
+/// Draws a chart as a file.
+inline void draw(const std::filesystem::path& file, const Chart& chart) {
+  draw(file, 640, height_of(chart), commands_of(chart));
+}
+
+/// A file's bytes.
+inline std::string read(const std::filesystem::path& file) {
+  std::stringstream text;
+  text << std::ifstream(file, std::ios::binary).rdbuf();
+  return text.str();
 }
 
 /// The SVG element of a file, to stand in a page.
 inline std::string svg(const std::filesystem::path& file) {
-  std::stringstream text;
-  text << std::ifstream(file).rdbuf();
-  return text.str().substr(text.str().find("<svg"));
+  const std::string text = read(file);
+  return text.substr(text.find("<svg"));
+}
+
+/// Charts as SVG elements; nothing of them stays in the folder.
+inline std::string svg(const std::filesystem::path& folder, int width, int height, const std::string& commands) {
+  const auto file = folder / "chart.svg";
+  draw(file, width, height, commands);
+  const std::string element = svg(file);
+  std::filesystem::remove(file);
+  return element;
+}
+inline std::string svg(const std::filesystem::path& folder, const Chart& chart) {
+  return svg(folder, 640, height_of(chart), commands_of(chart));
 }
 
 /// A page that needs no other file. `body` is HTML, `title` text.
@@ -143,7 +180,7 @@ inline std::string page(const std::string& title, const std::string& body) {
          "body { max-width: 70em; margin: 2em auto; padding: 0 1em; }\n"
          "table { border-collapse: collapse; font-variant-numeric: tabular-nums; }\n"
          "th, td { padding: 0.2em 0.6em; text-align: right; border-bottom: 1px solid #8884; }\n"
-         "svg { max-width: 40em; border-radius: 6px; }\n</style>\n<h1>" +
+         "svg { max-width: 40em; border-radius: 6px; }\nimg { max-width: 100%; border-radius: 6px; }\n</style>\n<h1>" +
          escaped(title) + "</h1>\n" + body + "</html>\n";
 }
 

@@ -43,6 +43,16 @@ TEST_CASE("a subset is the first pictures, and no more than there are") {
   CHECK_THROWS_AS((void)subset(data, 0), Error);
 }
 
+TEST_CASE("chosen pictures come in the order that was asked for, with their labels") {
+  const Dataset data = Computed{5};
+  const Dataset chosen = select_images(data, {4, 0, 4});
+  CHECK(chosen.size() == 3);
+  CHECK(chosen.image(0).rgb == data.image(4).rgb);
+  CHECK(chosen.label(1) == data.label(0));
+  CHECK(chosen.label(2) == data.label(4));
+  CHECK_THROWS_AS((void)chosen.image(3), Error);
+}
+
 TEST_CASE("an image must have as many bytes as its extents say") {
   CHECK_NOTHROW(check_image(Computed{1}.image(0)));
   CHECK_THROWS_AS(check_image(Image{2, 2, std::vector<std::uint8_t>(11)}), Error);

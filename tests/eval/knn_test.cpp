@@ -144,6 +144,33 @@ TEST_CASE("features of every layer have unit length and do not depend on the bat
   }
 }
 
+TEST_CASE("views of the same images are extracted side by side, other ones for each view and seed") {
+  const ViT<Cpu, float> encoder(ViTSize{8, 4, 16, 2, 2}, Seed{1});
+  const ImageView still = center_view(8);
+  const ImageView random = simclr_augmentation(8).first;
+  long last = 0;
+  const auto views = extract_features(encoder, GrayLevels{}, 40, {still, random, random}, 5, 7, [&](long done) {
+    CHECK(done > last);
+    last = done;
+  });
+  CHECK(last == 40);
+  REQUIRE(views.size() == 3);
+  const auto plain = extract_features(encoder, GrayLevels{}, 40, 7);
+  for (std::size_t layer = 0; layer < 2; ++layer) {
+    CHECK(views[0][layer].rows == plain[layer].rows);
+    CHECK(views[2][layer].labels == plain[layer].labels);
+    CHECK(views[1][layer].rows != views[2][layer].rows);
+  }
+  const auto again = extract_features(encoder, GrayLevels{}, 40, {still, random}, 5, 40),
+             other = extract_features(encoder, GrayLevels{}, 40, {still, random}, 6, 40);
+  double same = 0, changed = 0;
+  for (std::size_t i = 0; i < again[1][1].rows.size(); ++i) {
+    same += std::abs(again[1][1].rows[i] - views[1][1].rows[i]);
+    changed += std::abs(other[1][1].rows[i] - views[1][1].rows[i]);
+  }
+  CHECK(same < 0.01 * changed);
+}
+
 TEST_CASE("even an untrained network tells dark pictures from bright ones") {
   const ViT<Cpu, float> encoder(ViTSize{8, 4, 16, 2, 2}, Seed{1});
   for (const double accuracy : knn_accuracy(encoder, GrayLevels{}, 40, GrayLevels{}, 40, {3})) CHECK(accuracy > 0.85);

@@ -5,7 +5,7 @@
 "$bin/pretrain" $tiny --knn-train 1000 --knn-test 300 --out "$work/run" >"$work/pretrain.log" 2>&1 ||
   { cat "$work/pretrain.log"; die "a correct run"; }
 checkpoint=$work/run/checkpoint.safetensors
-"$bin/evaluate" "$checkpoint" --train 1000 --test 300 --k 20,5 --out "$work/found" >"$work/log" 2>&1 ||
+"$bin/evaluate" "$checkpoint" --train 1000 --test 300 --k 20,5 --no-analyses --out "$work/found" >"$work/log" 2>&1 ||
   { cat "$work/log"; die "a correct evaluation"; }
 
 # The accuracy of k-NN with 20 neighbours stands in pretrain's table (the third column from the left) and in the CSV.
@@ -18,6 +18,7 @@ for layer in 1 2; do
   grep -Fxq "$found" "$work/numbers" && grep -q "<td>$found" "$work/found/report.html" || die "$found is not in the report"
 done
 test "$(grep -c '<svg' "$work/found/report.html")" -eq 2 || die "the report has not two charts"
+! grep -q '"analyses"' "$work/found/results.json" || die "analyses in spite of --no-analyses"
 ! grep -Eq '(src|href)="http' "$work/found/report.html" || die "the report needs a network"
 test "$(wc -l <"$work/found/adaptive_exit.csv")" -eq 22 || die "the curve of adaptive exits has not 21 points"
 

@@ -16,7 +16,7 @@ cmp -s "$work/one/features.npy" "$work/two/features.npy" && die "layers 1 and 2 
 # Even the first layer alone, of a self-distilled network, is evaluated; the accuracies are those of the whole's.
 "$bin/truncate" "$work/two.safetensors" --layers 1 --out "$work/first.safetensors" >"$work/log" 2>&1 || die "a cut of a cut"
 for part in first two; do
-  "$bin/evaluate" "$work/$part.safetensors" --train 500 --test 200 --k 20 --out "$work/evaluated_$part" >"$work/log" 2>&1 ||
+  "$bin/evaluate" "$work/$part.safetensors" --train 500 --test 200 --k 20 --no-analyses --out "$work/evaluated_$part" >"$work/log" 2>&1 ||
     { cat "$work/log"; die "evaluate $part"; }
 done
 test "$(wc -l <"$work/evaluated_first/layers.csv")" -eq 2 || die "the first layer alone has other than one row"

@@ -8,6 +8,7 @@
 #include <concepts>
 #include <filesystem>
 #include <memory>
+#include <numeric>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -110,24 +111,31 @@ class Dataset {
 
 namespace detail {
 
-struct Subset {
+struct Selection {
   Dataset data;
-  long count;
-  long size() const { return count; }
-  Image image(long i) const { return data.image(i); }
-  int label(long i) const { return data.label(i); }
-  std::filesystem::path file(long i) const { return data.file(i); }
+  std::vector<long> places;
+  long size() const { return static_cast<long>(places.size()); }
+  Image image(long i) const { return data.image(places[static_cast<std::size_t>(i)]); }
+  int label(long i) const { return data.label(places[static_cast<std::size_t>(i)]); }
+  std::filesystem::path file(long i) const { return data.file(places[static_cast<std::size_t>(i)]); }
   std::vector<std::string> classes() const { return data.classes(); }
   std::string name() const { return data.name(); }
 };
 
 }  // namespace detail
 
+/// The pictures at `places`, in that order.
+[[nodiscard]] inline Dataset select_images(const Dataset& data, std::vector<long> places) {
+  return detail::Selection{data, std::move(places)};
+}
+
 /// The first `count` pictures; all of them if there are fewer.
 [[nodiscard]] inline Dataset subset(const Dataset& data, long count) {
   check(count > 0, "a subset of ", count, " images of ", data.name(), " was asked for; expected at least 1");
   if (count >= data.size()) return data;
-  return detail::Subset{data, count};
+  std::vector<long> places(static_cast<std::size_t>(count));
+  std::iota(places.begin(), places.end(), 0l);
+  return select_images(data, std::move(places));
 }
 
 }  // namespace vitral::inline VITRAL_ABI

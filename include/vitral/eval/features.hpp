@@ -1,4 +1,4 @@
-// Frozen features: the class token of every layer for the images of a data set, extracted in one pass.
+// Frozen features: the class token of every layer for views of a data set's images, extracted in one pass.
 #pragma once
 
 #include <vitral/autodiff/softmax.hpp>
@@ -19,38 +19,51 @@ struct Features {
   [[nodiscard]] int images() const { return static_cast<int>(rows.size()) / width; }
 };
 
-/// The features of the first `count` images, one entry per layer. The encoder is in evaluation mode. `done` is told after
-/// each batch how many images have passed.
+/// The features of several views of the first `count` images: for each view one entry per layer. The encoder is in
+/// evaluation mode; `seed` decides what random views look like. `done` is told after each batch how many images have
+/// passed.
 template <class Encoder>
-[[nodiscard]] std::vector<Features> extract_features(const Encoder& encoder, const Dataset& data, long count,
-                                                     int batch = 128, const std::function<void(long)>& done = {}) {
+[[nodiscard]] std::vector<std::vector<Features>> extract_features(const Encoder& encoder, const Dataset& data,
+                                                                  long count, const Views& views,
+                                                                  std::uint64_t seed = 0, int batch = 128,
+                                                                  const std::function<void(long)>& done = {}) {
   using B = typename Encoder::backend;
   count = std::min(count, data.size());
   check(count > 0, "features: ", data.name(), " has no images");
   const Dataset images = subset(data, count);
   batch = static_cast<int>(std::min<long>(batch, count));
-  Loader loader(images, {center_view(encoder.size.image)},
-                {.batch = batch, .workers = cpu::threads(), .drop_last = false, .shuffle = false});
-  std::vector<Features> layers(static_cast<std::size_t>(encoder.depth()));
-  for (Features& layer : layers) {
+  Loader loader(images, views,
+                {.batch = batch, .seed = seed, .workers = cpu::threads(), .drop_last = false, .shuffle = false});
+  std::vector<Features> empty(static_cast<std::size_t>(encoder.depth()));
+  for (Features& layer : empty) {
     layer.width = encoder.width();
     layer.rows.resize(static_cast<std::size_t>(count * layer.width));
     layer.classes = static_cast<int>(data.classes().size());
   }
+  std::vector<std::vector<Features>> out(views.size(), empty);
   loader.start(0);
   for (Batch part; loader.next(part);) {
-    const int side = encoder.size.image;
-    const auto tokens =
-        encoder.layers(Tensor<float, Shape<dyn, 3, dyn, dyn>, B>::from(part.views[0], {part.size, side, side}));
-    for (std::size_t layer = 0; layer < layers.size(); ++layer) {
-      const auto normalised = l2_normalize(cast<float>(tokens[layer]));
-      B::copy_to_host(normalised.data(), layers[layer].rows.data() + part.index * batch * encoder.width(),
-                      normalised.size());
-      layers[layer].labels.insert(layers[layer].labels.end(), part.labels.begin(), part.labels.end());
+    for (std::size_t view = 0; view < views.size(); ++view) {
+      const int side = views[view].size();
+      const auto tokens =
+          encoder.layers(Tensor<float, Shape<dyn, 3, dyn, dyn>, B>::from(part.views[view], {part.size, side, side}));
+      for (std::size_t layer = 0; layer < tokens.size(); ++layer) {
+        Features& to = out[view][layer];
+        const auto normalised = l2_normalize(cast<float>(tokens[layer]));
+        B::copy_to_host(normalised.data(), to.rows.data() + part.index * batch * encoder.width(), normalised.size());
+        to.labels.insert(to.labels.end(), part.labels.begin(), part.labels.end());
+      }
     }
     if (done) done(part.index * batch + part.size);
   }
-  return layers;
+  return out;
+}
+
+/// The same for the view that evaluation uses: one entry per layer.
+template <class Encoder>
+[[nodiscard]] std::vector<Features> extract_features(const Encoder& encoder, const Dataset& data, long count,
+                                                     int batch = 128, const std::function<void(long)>& done = {}) {
+  return std::move(extract_features(encoder, data, count, {center_view(encoder.size.image)}, 0, batch, done)[0]);
 }
 
 }  // namespace vitral::inline VITRAL_ABI
