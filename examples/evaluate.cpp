@@ -1,12 +1,14 @@
-// How good every layer of a pretrained network is: k-NN, logistic regression on frozen features, and what it costs to
-// stop there. Writes results.json, CSV tables and a report that a browser shows.
+// How good every layer of a pretrained network is: k-NN, linear classifiers on frozen features by L-BFGS and by SGD, and
+// what it costs to stop there. Writes results.json, CSV tables and a report that a browser shows.
 //
 //   evaluate out/checkpoint.safetensors --out evaluation
 #include "evaluate_features.hpp"
 #include "evaluate_report.hpp"
+#include "pretrained.hpp"
 
 #include <vitral/eval/early_exit.hpp>
 #include <vitral/eval/knn.hpp>
+#include <vitral/eval/probe.hpp>
 #include <vitral/io/progress.hpp>
 
 #include <CLI/CLI.hpp>
@@ -24,7 +26,7 @@ struct Options {
   long train = 0, test = 0;
   std::vector<int> k{10, 20, 100, 200};
   double c = 1;
-  int threads = 0, batch = 64;
+  int sgd_epochs = 90, threads = 0, batch = 64;
 };
 
 Options parse(int argc, char** argv) {
@@ -39,6 +41,8 @@ Options parse(int argc, char** argv) {
   app.add_option("--k", o.k, "Neighbours that k-NN asks")->delimiter(',')->check(CLI::PositiveNumber)->capture_default_str();
   app.add_option("--c", o.c, "Logistic regression's inverse regularisation, as scikit-learn's C")
       ->check(CLI::PositiveNumber)->capture_default_str();
+  app.add_option("--sgd-epochs", o.sgd_epochs, "Epochs of the linear classifiers by SGD")
+      ->check(CLI::PositiveNumber)->capture_default_str();
   app.add_option("--device", o.device, "Where features are computed; the rest and all times are the CPU's")
       ->check(CLI::IsMember({"cpu", "cuda"}))->capture_default_str();
   app.add_option("--batch", o.batch, "Images at a time when speed is measured")->check(CLI::PositiveNumber)->capture_default_str();
@@ -51,13 +55,6 @@ Options parse(int argc, char** argv) {
   }
   std::sort(o.k.begin(), o.k.end());
   return o;
-}
-
-/// The run that wrote the checkpoint.
-PretrainOptions run_of(const SafetensorsFile& file) {
-  const auto saved = Json::parse(file.metadata("options"), nullptr, false);
-  check(!saved.is_discarded(), file.path(), ": its metadata \"options\" is no JSON; was it written by `pretrain`?");
-  return pretrain_options_from_json(saved);
 }
 
 /// Features of every layer for the first `count` pictures of a split.
@@ -83,17 +80,26 @@ double milliseconds(const ViT<Cpu, float>& encoder, int batch) {
   return times[times.size() / 2];
 }
 
+/// Linear classifiers by SGD for every layer.
+std::vector<LayerProbe> sgd(const std::vector<Features>& known, const std::vector<Features>& asked, int epochs) {
+  Progress progress("SGD", epochs, known[0].images());
+  auto probes = sgd_probes(known, asked, {.epochs = epochs}, [&](int done) { progress.update(done, std::nan("")); });
+  progress.finish();
+  return probes;
+}
+
+Json to_json(const LayerProbe& probe) {
+  Json out{{"top1", probe.best.test.top1()}, {"top5", probe.best.test.top5()}, {"rate", probe.best.rate}};
+  for (const RateScores& scores : probe.rates)
+    out["rates"].push_back({{"rate", scores.rate}, {"held_out_top1", scores.held_out.top1()},
+                            {"top1", scores.test.top1()}, {"top5", scores.test.top5()}});
+  return out;
+}
+
 Json evaluate(const Options& o) {
   const SafetensorsFile file(o.checkpoint);
   const PretrainOptions run = run_of(file);
-  const std::string dataset = o.dataset.empty() ? run.dataset : o.dataset;
-  const std::string usual = o.dataset.empty() ? run.data : dataset_defaults(dataset).path;
-  const std::string data = o.data.empty() ? usual : o.data;
-  check(!data.empty(), "--dataset ", dataset, " needs --data DIR, the directory that holds the images");
-  const Dataset train = open_dataset(dataset, data, Split::train, run.image),
-                test = open_dataset(dataset, data, Split::test, run.image);
-  for (const Dataset& part : {train, test})
-    check(!part.classes().empty(), "the images of ", part.name(), " have no labels; --dataset names labelled ones");
+  const auto [dataset, data, train, test] = labelled_pictures(run, o.dataset, o.data, run.image);
   const long train_count = o.train > 0 ? std::min(o.train, train.size()) : train.size(),
              test_count = o.test > 0 ? std::min(o.test, test.size()) : test.size();
   check(o.k.back() <= train_count, "--k ", o.k.back(), " is more than the ", train_count, " images of --train");
@@ -114,9 +120,11 @@ Json evaluate(const Options& o) {
   out["classes"] = train.classes().size();
   out["temperature"] = KnnOptions{}.temperature;
   out["logistic_c"] = o.c;
+  out["sgd_epochs"] = o.sgd_epochs;
   out["speed_batch"] = o.batch;
   out["threads"] = cpu::threads();
   const int classes = known[0].classes, five = std::min(5, classes);
+  const std::vector<LayerProbe> probes = sgd(known, asked, o.sgd_epochs);
   std::vector<std::vector<double>> probabilities;
   Progress progress("layers", run.depth, 0);
   for (int layer = 1; layer <= run.depth; ++layer) {
@@ -131,6 +139,7 @@ Json evaluate(const Options& o) {
           scores(voted_classes(near, from.labels, classes, k, KnnOptions{}.temperature, five));
     probabilities.push_back(class_probabilities(logistic_regression(from, o.c), to));
     row["logistic"] = scores(ranked_classes(probabilities.back(), classes));
+    row["sgd"] = to_json(probes[static_cast<std::size_t>(layer - 1)]);
     const auto shorter = network<Cpu>(file, run, layer);  // it really stops there
     row["multiply_adds"] = multiply_adds(shorter.size, layer);
     const double batch = milliseconds(shorter, o.batch);

@@ -32,7 +32,8 @@ inline Table layers(const Json& results) {
     table[0].push_back("k-NN " + item.key() + " top-1 %");
     table[0].push_back("k-NN " + item.key() + " top-5 %");
   }
-  for (const char* name : {"logistic top-1 %", "logistic top-5 %", "million multiply-adds", "ms for one image", "images/s"})
+  for (const char* name : {"logistic top-1 %", "logistic top-5 %", "SGD top-1 %", "SGD top-5 %", "million multiply-adds",
+                           "ms for one image", "images/s"})
     table[0].push_back(name);
   for (const Json& layer : results["layers"]) {
     std::vector<std::string> row{std::to_string(layer["layer"].get<int>())};
@@ -41,6 +42,7 @@ inline Table layers(const Json& results) {
     };
     for (const Json& scores : layer["knn"]) add(scores);
     add(layer["logistic"]);
+    add(layer["sgd"]);
     row.push_back(number("%.1f", layer["multiply_adds"].get<double>() / 1e6));
     row.push_back(number("%.2f", layer["milliseconds"]));
     row.push_back(number("%.0f", layer["images_per_second"]));
@@ -114,6 +116,7 @@ inline std::string report(const std::filesystem::path& folder, const Json& resul
   const std::string k = results["layers"][0]["knn"].contains("20") ? "20" : results["layers"][0]["knn"].items().begin().key();
   accuracy.push_back(of_layers("k-NN, k = " + k, [&](const Json& layer) { return layer["knn"][k]["top1"]; }));
   accuracy.push_back(of_layers("logistic regression", [](const Json& layer) { return layer["logistic"]["top1"]; }));
+  accuracy.push_back(of_layers("linear, SGD", [](const Json& layer) { return layer["sgd"]["top1"]; }));
   Curve fixed = of_layers("all images stop after one layer", [](const Json& layer) { return layer["logistic"]["top1"]; });
   for (std::size_t i = 0; i < fixed.x.size(); ++i)
     fixed.x[i] = results["layers"][i]["multiply_adds"].get<double>() / 1e6;
@@ -133,7 +136,9 @@ inline std::string report(const std::filesystem::path& folder, const Json& resul
          " classes. Features are the class token after each layer, normalised to unit length and frozen.</p>\n<h2>Accuracy "
          "by layer</h2>\n" + chart(folder, "set xlabel 'layer (block)'\nset xtics 1", accuracy) + html(layers(results)) +
          "<p>k-NN votes with exp(cosine similarity / " + text("temperature") + "); logistic regression has C = " +
-         text("logistic_c") + ". Times are measured on the network that ends there, with " + text("threads") +
+         text("logistic_c") + "; SGD takes " + text("sgd_epochs") +
+         " epochs with the learning rate that was best on a tenth of the images, from which it does not learn. Times are "
+         "measured on the network that ends there, with " + text("threads") +
          " threads; images/s in batches of " + text("speed_batch") + ".</p>\n<h2>Early exit</h2>\n" +
          chart(folder, "set xlabel 'million multiply-adds per image'", {fixed, adaptive}) + html(adaptive_exit(results)) + "</html>\n";
 }
