@@ -1,6 +1,6 @@
-// Teaches a pretrained network the classes of labelled pictures: all of it, as MAE and BEiT are fine-tuned, or with --frozen
-// a classifier on its last layer alone, as in MoCo v3's linear protocol. --labels 0.01 learns from one label in a hundred.
-// Writes metrics.jsonl, results.json and a checkpoint that `evaluate` reads.
+// Teaches a pretrained network the classes of labelled pictures: all of it, as MAE and BEiT are fine-tuned, or with
+// --frozen a classifier on its last layer alone, as in MoCo v3's linear protocol. --labels 0.01 learns from one label
+// in a hundred. Writes metrics.jsonl, results.json and a checkpoint that `evaluate` reads.
 //
 //   finetune out/checkpoint.safetensors --labels 0.1 --out finetuned
 #include "pretrained.hpp"
@@ -32,24 +32,24 @@ struct Options {
   long seed = 0, test = 0;
 };
 
-/// Calls visit(name, member, help, check) for what is said on the command line and kept in results.json and the checkpoint.
-/// Those of `fine` belong to fine-tuning alone.
+/// Calls visit(name, member, help, check) for the options that results.json and the checkpoint remember: those of
+/// fine-tuning alone, or those that --frozen has, too.
 template <class Visit>
-void for_each_option(Options& o, bool fine, Visit visit) {
-  const CLI::Validator share = CLI::Range(0.0, 0.999), positive = CLI::PositiveNumber, count = CLI::NonNegativeNumber;
-  if (fine) {
+void for_each_option(Options& o, bool fine_tuning, Visit visit) {
+  const CLI::Validator share = CLI::Range(0.0, 0.999), count = CLI::NonNegativeNumber;
+  if (fine_tuning) {
     visit("layer-decay", o.layer_decay, "The learning rate of a block is this times that of the next one",
           CLI::Range(1e-3, 1.0));
     visit("weight-decay", o.weight_decay, "AdamW's weight decay", count);
     visit("drop-path", o.drop_path, "Highest rate of dropped residual branches", share);
-    visit("label-smoothing", o.smoothing, "Probability that targets share out among all classes", share);
+    visit("label-smoothing", o.smoothing, "Probability that a target shares out among all classes", share);
     visit("warmup-epochs", o.warmup_epochs, "Epochs in which the learning rate rises; -1 = a tenth of --epochs",
           CLI::Range(-1, 1 << 20));
   } else {
     visit("labels", o.labels, "Share of the training images of each class that is learnt from", CLI::Range(0.0, 1.0));
     visit("epochs", o.epochs, "Passes over those images; 0 = 50, with --frozen 90", count);
     visit("batch", o.batch, "Images in one step; 0 = 256, with --frozen 1024, or all where they are fewer", count);
-    visit("lr", o.lr, "Base learning rate: the highest is lr * batch / 256; 0 = 1e-3, with --frozen 3", count);
+    visit("lr", o.lr, "Base learning rate: the highest is lr * batch / 256; 0 = 1e-3, with --frozen 0.1", count);
     visit("crop-min", o.crop_min, "Smallest crop as a part of the image's area", CLI::Range(1e-3, 1.0));
     visit("seed", o.seed, "Seed of all random numbers", count);
     visit("test", o.test, "Images that are classified after each epoch; 0 = all", count);
@@ -80,7 +80,7 @@ Options parse(int argc, char** argv) {
   check(o.labels > 0, "--labels 0 leaves no image to learn from; name a share above 0, or 1 for all");
   if (o.epochs == 0) o.epochs = o.frozen ? 90 : 50;
   if (o.batch == 0) o.batch = o.frozen ? 1024 : 256;
-  if (o.lr == 0) o.lr = o.frozen ? 3 : 1e-3;
+  if (o.lr == 0) o.lr = o.frozen ? 0.1 : 1e-3;
   if (o.warmup_epochs < 0) o.warmup_epochs = o.frozen ? 0 : o.epochs / 10;
   check(o.warmup_epochs < o.epochs, "--warmup-epochs ", o.warmup_epochs, " leaves nothing of --epochs ", o.epochs,
         "; shorten the warm-up or train longer");
@@ -100,8 +100,8 @@ struct Classifier {
   }
 };
 
-/// The checkpoint's encoder with a head of N(0, 0.01). With `frozen` the head alone is trained; else everything, the patch
-/// embedding and positions too, which pretraining left as they were.
+/// The checkpoint's encoder with a head of N(0, 0.01). With `frozen` the head alone is trained; else everything, the
+/// patch embedding and positions too, which pretraining left as they were.
 Classifier load(const SafetensorsFile& file, const PretrainOptions& run, int classes, const Options& o) {
   Initializer init(Seed{static_cast<std::uint64_t>(o.seed)});
   Classifier model{ViT<Cpu, float>({run.image, run.patch, run.width, run.depth, run.heads}, Seed{0},
@@ -161,8 +161,8 @@ Json finetune(Options o) {
 
   const std::filesystem::path out = o.out, checkpoint = out / "checkpoint.safetensors";
   std::error_code ignored, made;
-  check(!std::filesystem::equivalent(checkpoint, o.checkpoint, ignored), "--out ", o.out, " would overwrite ", o.checkpoint,
-        "; choose another directory");
+  check(!std::filesystem::equivalent(checkpoint, o.checkpoint, ignored), "--out ", o.out, " would overwrite ",
+        o.checkpoint, "; choose another directory");
   std::filesystem::create_directories(out, made);
   check(!made, "--out ", o.out, ": cannot make the directory (", made.message(), "); choose one that may be written");
 
@@ -174,7 +174,9 @@ Json finetune(Options o) {
   Optimizer<float, Cpu> optimizer(settings, parameters);
   Loader loader(train, {view}, {.batch = o.batch, .seed = seed.value, .workers = o.workers}),
       tests(test, {center_view(run.image)},
-            {.batch = static_cast<int>(std::min(256l, test.size())), .workers = o.workers, .drop_last = false,
+            {.batch = static_cast<int>(std::min(256l, test.size())),
+             .workers = o.workers,
+             .drop_last = false,
              .shuffle = false});
   const long per_epoch = loader.batches(), steps = per_epoch * o.epochs;
   const CosineSchedule schedule{scaled_learning_rate(o.lr, o.batch), 0, steps, o.warmup_epochs * per_epoch};
@@ -187,8 +189,9 @@ Json finetune(Options o) {
   results["test_images"] = test.size();
   results["classes"] = classes;
   std::printf("%s of %s on %s: %ld of %ld images, %ld parameters, %ld steps of %d images, %d threads\n",
-              o.frozen ? "a classifier on the frozen features" : "fine-tuning", run.method.c_str(), train.name().c_str(),
-              train.size(), pictures.train.size(), count_parameters(model, true), steps, o.batch, cpu::threads());
+              o.frozen ? "a classifier on the frozen features" : "fine-tuning", run.method.c_str(),
+              train.name().c_str(), train.size(), pictures.train.size(), count_parameters(model, true), steps, o.batch,
+              cpu::threads());
 
   MetricsLog metrics(out / "metrics.jsonl");
   Progress progress("", steps, o.batch);
@@ -232,9 +235,10 @@ int main(int argc, char** argv) {
     const Options options = parse(argc, argv);
     if (options.threads > 0) cpu::set_threads(options.threads);
     const Json results = finetune(options);
-    std::printf("test top-1 %.2f %%, top-5 %.2f %% after the last epoch; wrote checkpoint.safetensors, metrics.jsonl and "
-                "results.json in %s\n",
-                100 * results["top1"].get<double>(), 100 * results["top5"].get<double>(), options.out.c_str());
+    std::printf(
+        "test top-1 %.2f %%, top-5 %.2f %% after the last epoch; wrote checkpoint.safetensors, metrics.jsonl and "
+        "results.json in %s\n",
+        100 * results["top1"].get<double>(), 100 * results["top5"].get<double>(), options.out.c_str());
   } catch (const std::exception& error) {
     std::fprintf(stderr, "%s\n", error.what());
     return 1;

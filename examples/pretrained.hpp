@@ -9,7 +9,8 @@
 /// The run that wrote the checkpoint.
 inline PretrainOptions run_of(const vitral::SafetensorsFile& file) {
   const auto saved = nlohmann::ordered_json::parse(file.metadata("options"), nullptr, false);
-  vitral::check(!saved.is_discarded(), file.path(), ": its metadata \"options\" is no JSON; was it written by `pretrain`?");
+  vitral::check(!saved.is_discarded(), file.path(),
+                ": its metadata \"options\" is no JSON; was it written by `pretrain`?");
   return pretrain_options_from_json(saved);
 }
 

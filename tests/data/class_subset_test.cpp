@@ -44,7 +44,9 @@ TEST_CASE("a picture of the subset is the one whose label it has") {
 }
 
 TEST_CASE("the seed alone decides, and a larger share contains the smaller one") {
-  const auto draw = [](double share, std::uint64_t seed) { return share_of_each_class(labels(), 4, share, Seed{seed}); };
+  const auto draw = [](double share, std::uint64_t seed) {
+    return share_of_each_class(labels(), 4, share, Seed{seed});
+  };
   const auto few = draw(0.1, 5), more = draw(0.5, 5);
   CHECK(few == draw(0.1, 5));
   CHECK(few != draw(0.1, 6));
@@ -53,8 +55,8 @@ TEST_CASE("the seed alone decides, and a larger share contains the smaller one")
 }
 
 TEST_CASE("shares beyond the whole and labels that are no class are refused") {
-  CHECK_THROWS_WITH_AS(static_cast<void>(share_of_each_class(labels(), 4, 0, Seed{0})), doctest::Contains("a share of 0"),
-                       Error);
+  CHECK_THROWS_WITH_AS(static_cast<void>(share_of_each_class(labels(), 4, 0, Seed{0})),
+                       doctest::Contains("a share of 0"), Error);
   CHECK_THROWS_WITH_AS(static_cast<void>(share_of_each_class(labels(), 4, 1.5, Seed{0})),
                        doctest::Contains("a share of 1.5"), Error);
   CHECK_THROWS_WITH_AS(static_cast<void>(share_of_each_class(labels(), 2, 0.5, Seed{0})),

@@ -39,8 +39,8 @@ TEST_CASE("classifiers of every rate make PyTorch's steps, with momentum, on a s
   for (int step = 0; step < 4; ++step) {
     CAPTURE(step);
     const int begin = 15 * step, rows = std::min(15, images - begin);
-    classifiers.step(x.data() + begin * (width + 1), labels.data() + begin, rows, factors[static_cast<std::size_t>(step)],
-                     0.9);
+    classifiers.step(x.data() + begin * (width + 1), labels.data() + begin, rows,
+                     factors[static_cast<std::size_t>(step)], 0.9);
     check_close(classifiers.weight(), probe_file().values<double>("sgd/weight_after" + std::to_string(step + 1)));
   }
 
@@ -56,7 +56,7 @@ TEST_CASE("classifiers of every rate make PyTorch's steps, with momentum, on a s
 }
 
 TEST_CASE("weights start from N(0, 0.01) and biases at zero, the same for every rate") {
-  const RateSweep classifiers({0.1, 1}, 40, 50, Seed{3});
+  RateSweep classifiers({0.1, 1}, 40, 50, Seed{3});
   const auto& weight = classifiers.weight();
   double squares = 0;
   for (std::size_t i = 0; i < 40 * 51; ++i) {
@@ -127,7 +127,8 @@ TEST_CASE("layers are probed side by side as they are alone, with any number of 
   const auto all = [](const std::vector<LayerProbe>& layers) {
     std::vector<long> out;
     for (const LayerProbe& layer : layers)
-      for (const RateScores& s : layer.rates) out.insert(out.end(), {s.held_out.first, s.test.first, s.test.first_five});
+      for (const RateScores& s : layer.rates)
+        out.insert(out.end(), {s.held_out.first, s.test.first, s.test.first_five});
     return out;
   };
   const int threads = cpu::threads();
@@ -150,6 +151,6 @@ TEST_CASE("features that do not belong together are refused") {
   CHECK_THROWS_WITH_AS(static_cast<void>(probe(wrong, test_features(), {.held_out = 1})),
                        doctest::Contains("a share of 1 held out"), Error);
   wrong.labels[3] = wrong.classes;
-  CHECK_THROWS_WITH_AS(static_cast<void>(probe(wrong, test_features())), doctest::Contains("label 7 is not one of 0 to 6"),
-                       Error);
+  CHECK_THROWS_WITH_AS(static_cast<void>(probe(wrong, test_features())),
+                       doctest::Contains("label 7 is not one of 0 to 6"), Error);
 }

@@ -11,9 +11,9 @@
 
 namespace vitral::inline VITRAL_ABI {
 
-/// Places in `labels`, ascending, of round(share * n) of the n pictures of each class, and at least one of each that has
-/// any. With one seed a larger share contains every smaller one. Throws Error unless 0 < share <= 1 and each label is one
-/// of 0 to classes - 1.
+/// Places in `labels`, ascending, of round(share * n) of the n pictures of each class, and at least one of each that
+/// has any. With one seed a larger share contains every smaller one. Throws Error unless 0 < share <= 1 and each label
+/// is one of 0 to classes - 1.
 [[nodiscard]] inline std::vector<long> share_of_each_class(const std::vector<int>& labels, int classes, double share,
                                                            Seed seed) {
   check(share > 0 && share <= 1, "a share of ", share, " of each class was asked for; expected above 0 and at most 1");
@@ -54,8 +54,7 @@ struct ClassSubset {
 [[nodiscard]] inline Dataset class_subset(const Dataset& data, double share, Seed seed) {
   std::vector<int> labels(static_cast<std::size_t>(data.size()));
   for (std::size_t i = 0; i < labels.size(); ++i) labels[i] = data.label(static_cast<long>(i));
-  return detail::ClassSubset{
-      data, share_of_each_class(labels, static_cast<int>(data.classes().size()), share, seed)};
+  return detail::ClassSubset{data, share_of_each_class(labels, static_cast<int>(data.classes().size()), share, seed)};
 }
 
 }  // namespace vitral::inline VITRAL_ABI

@@ -1,5 +1,5 @@
-// Linear classifiers on frozen features by SGD, as MoCo v3's linear protocol trains them (Chen, Xie and He 2021, section
-// 5), but without augmentation: every layer and every learning rate of a sweep in one pass over the features.
+// Linear classifiers on frozen features by SGD, as MoCo v3's linear protocol trains them (Chen, Xie and He 2021,
+// section 5), but without augmentation: every layer and every learning rate of a sweep in one pass over the features.
 #pragma once
 
 #include <vitral/data/class_subset.hpp>
@@ -10,6 +10,8 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
+#include <numeric>
+#include <utility>
 #include <vector>
 
 namespace vitral::inline VITRAL_ABI {
@@ -23,8 +25,8 @@ struct ProbeOptions {
   Seed seed{0};
 };
 
-/// Classifiers of one layer that differ in their learning rate alone, side by side: one product serves them all. Each has
-/// weights drawn from N(0, 0.01) and a bias of zero, the last column of its weight.
+/// Classifiers of one layer that differ in their learning rate alone, side by side: one product serves them all. Each
+/// has weights drawn from N(0, 0.01) and a bias of zero, the last column of its weight.
 class RateSweep {
  public:
   RateSweep(std::vector<double> rates, int classes, int width, Seed seed)
@@ -48,7 +50,8 @@ class RateSweep {
     logits(x, rows, slopes_);
     Cpu::softmax_forward(static_cast<const float*>(slopes_.data()), slopes_.data(), rows * sweep(), classes_);
     cpu::parallel_for(rows, [&](long i) {
-      for (long r = 0; r < sweep(); ++r) slopes_[static_cast<std::size_t>((i * sweep() + r) * classes_ + labels[i])] -= 1;
+      for (long r = 0; r < sweep(); ++r)
+        slopes_[static_cast<std::size_t>((i * sweep() + r) * classes_ + labels[i])] -= 1;
     });
     Cpu::matmul(transposed(row_major<const float>(slopes_.data(), rows, outputs())), row_major(x, rows, inputs_),
                 row_major(gradient_.data(), outputs(), inputs_), false);
@@ -72,8 +75,7 @@ class RateSweep {
                 row_major(out.data(), rows, outputs()), false);
   }
 
-  /// [rates, classes, width + 1]
-  [[nodiscard]] const std::vector<float>& weight() const { return weight_; }
+  /// [rates, classes, width + 1], to be read or set.
   [[nodiscard]] std::vector<float>& weight() { return weight_; }
 
  private:
@@ -100,8 +102,8 @@ struct LayerProbe {
 
 namespace detail {
 
-/// Rows of features as classifiers take them, [places, width + 1]: times sqrt(width), so that their elements are about as
-/// large as a LayerNorm leaves them and rates mean what they do in publications; then a 1 for the bias.
+/// Rows of features as classifiers take them, [places, width + 1]: times sqrt(width), so that their elements are about
+/// as large as a LayerNorm leaves them and rates mean what they do in publications; then a 1 for the bias.
 inline void gather_inputs(const Features& from, const std::vector<long>& places, std::size_t begin, long count,
                           std::vector<float>& x) {
   const long width = from.width;
@@ -154,15 +156,14 @@ inline void check_probe(const std::vector<Features>& train, const std::vector<Fe
 }  // namespace detail
 
 /// Trains a classifier for each layer and rate: SGD at rate * batch / 256, which falls to zero along a cosine, step by
-/// step; no weight decay. All see the same images in the same order. They learn from what is not held out, and nothing is
-/// trained again afterwards. `epoch_done(epochs)` is called after each epoch.
+/// step; no weight decay. All see the same images in the same order. They learn from what is not held out, and nothing
+/// is trained again afterwards. `epoch_done(epochs)` is called after each epoch.
 [[nodiscard]] inline std::vector<LayerProbe> sgd_probes(
     const std::vector<Features>& train, const std::vector<Features>& test, const ProbeOptions& options = {},
     const std::function<void(int)>& epoch_done = [](int) {}) {
   detail::check_probe(train, test, options);
   const std::vector<int>& labels = train[0].labels;
-  const std::vector<long> held_out =
-      share_of_each_class(labels, train[0].classes, options.held_out, options.seed);
+  const std::vector<long> held_out = share_of_each_class(labels, train[0].classes, options.held_out, options.seed);
   std::vector<long> learnt, all_test(test[0].labels.size());
   for (long i = 0; i < static_cast<long>(labels.size()); ++i)
     if (!std::binary_search(held_out.begin(), held_out.end(), i)) learnt.push_back(i);
@@ -200,9 +201,9 @@ inline void check_probe(const std::vector<Features>& train, const std::vector<Fe
     const auto chosen = detail::count_right(classifiers[layer], rates, train[layer], held_out),
                tested = detail::count_right(classifiers[layer], rates, test[layer], all_test);
     for (std::size_t r = 0; r < rates; ++r) out[layer].rates.push_back({options.rates[r], chosen[r], tested[r]});
-    out[layer].best = *std::max_element(
-        out[layer].rates.begin(), out[layer].rates.end(),
-        [](const RateScores& a, const RateScores& b) { return a.held_out.first < b.held_out.first; });
+    out[layer].best =
+        *std::max_element(out[layer].rates.begin(), out[layer].rates.end(),
+                          [](const RateScores& a, const RateScores& b) { return a.held_out.first < b.held_out.first; });
   }
   return out;
 }

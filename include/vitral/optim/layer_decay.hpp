@@ -9,8 +9,8 @@
 
 namespace vitral::inline VITRAL_ABI {
 
-/// The layer of a parameter by its timm name, whatever stands before it: 0 for what makes tokens of images, i + 1 for block
-/// i, and depth + 1 for what comes after the blocks.
+/// The layer of a parameter by its timm name, whatever stands before it: 0 for what makes tokens of images, i + 1 for
+/// block i, and depth + 1 for what comes after the blocks.
 [[nodiscard]] inline int layer_of(std::string_view name, int depth) {
   for (const std::string_view token : {"cls_token", "dist_token", "pos_embed", "patch_embed"})
     if (name.find(token) != std::string_view::npos) return 0;
@@ -27,8 +27,8 @@ namespace vitral::inline VITRAL_ABI {
 /// Multiplies the rate of each parameter by decay ^ (depth + 1 - its layer): the last layers keep theirs.
 template <class P, class B>
 void decay_rates(std::vector<ParameterRef<P, B>>& parameters, int depth, double decay) {
-  check(decay > 0 && decay <= 1, "layer decay: the factor from a layer to the one before must be above 0 and at most 1, not ",
-        decay);
+  check(decay > 0 && decay <= 1,
+        "layer decay: the factor from a layer to the one before must be above 0 and at most 1, not ", decay);
   for (auto& p : parameters) p.rate *= std::pow(decay, depth + 1 - layer_of(p.name, depth));
 }
 
