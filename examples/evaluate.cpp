@@ -1,6 +1,6 @@
-// How good every layer of a pretrained network is: k-NN, logistic regression on frozen features, and what it costs to
-// stop there; and what its features are like: similarities, maps, attention, nearest neighbours. Writes results.json, CSV
-// tables, pictures and a report that a browser shows.
+// How good every layer of a pretrained network is: k-NN, linear classifiers on frozen features by L-BFGS and by SGD, and
+// what it costs to stop there; and what its features are like: similarities, maps, attention, nearest neighbours. Writes
+// results.json, CSV tables, pictures and a report that a browser shows.
 //
 //   evaluate out/checkpoint.safetensors --out evaluation
 //   evaluate out/checkpoint.safetensors --against other/checkpoint.safetensors --out evaluation
@@ -11,6 +11,7 @@
 
 #include <vitral/eval/early_exit.hpp>
 #include <vitral/eval/knn.hpp>
+#include <vitral/eval/probe.hpp>
 
 #include <CLI/CLI.hpp>
 
@@ -29,7 +30,7 @@ struct Options {
   long train = 0, test = 0;
   std::vector<int> k{10, 20, 100, 200};
   double c = 1;
-  int threads = 0, batch = 64;
+  int sgd_epochs = 90, threads = 0, batch = 64;
   bool no_analyses = false;
   long points = 2000;
   std::string against;
@@ -47,6 +48,8 @@ Options parse(int argc, char** argv) {
   app.add_option("--test", o.test, "Images that they classify; 0 = all")->check(CLI::NonNegativeNumber);
   app.add_option("--k", o.k, "Neighbours that k-NN asks")->delimiter(',')->check(CLI::PositiveNumber)->capture_default_str();
   app.add_option("--c", o.c, "Logistic regression's inverse regularisation, as scikit-learn's C")
+      ->check(CLI::PositiveNumber)->capture_default_str();
+  app.add_option("--sgd-epochs", o.sgd_epochs, "Epochs of the linear classifiers by SGD")
       ->check(CLI::PositiveNumber)->capture_default_str();
   app.add_option("--device", o.device, "Where features are computed; the rest and all times are the CPU's")
       ->check(CLI::IsMember({"cpu", "cuda"}))->capture_default_str();
@@ -90,6 +93,22 @@ double milliseconds(const ViT<Cpu, float>& encoder, int batch) {
   return times[times.size() / 2];
 }
 
+/// Linear classifiers by SGD for every layer.
+std::vector<LayerProbe> sgd(const std::vector<Features>& known, const std::vector<Features>& asked, int epochs) {
+  Progress progress("SGD", epochs, known[0].images());
+  auto probes = sgd_probes(known, asked, {.epochs = epochs}, [&](int done) { progress.update(done, std::nan("")); });
+  progress.finish();
+  return probes;
+}
+
+Json to_json(const LayerProbe& probe) {
+  Json out{{"top1", probe.best.test.top1()}, {"top5", probe.best.test.top5()}, {"rate", probe.best.rate}};
+  for (const RateScores& scores : probe.rates)
+    out["rates"].push_back({{"rate", scores.rate}, {"held_out_top1", scores.held_out.top1()},
+                            {"top1", scores.test.top1()}, {"top5", scores.test.top5()}});
+  return out;
+}
+
 Json evaluate(const Options& o) {
   const SafetensorsFile file(o.checkpoint);
   const PretrainOptions run = run_of(file);
@@ -99,7 +118,7 @@ Json evaluate(const Options& o) {
     const SafetensorsFile against(o.against);
     other = network<Cpu>(against, run_of(against));
   }
-  const FeatureRequest request{o.checkpoint, place.dataset, place.path, o.train, o.test, o.k.back()};
+  const FeatureRequest request{o.checkpoint, place, o.train, o.test, o.k.back()};
   SplitFeatures found = o.device == "cuda" ? features_on_cuda(request) : features_on<Cpu>(request);
   const std::vector<Features> known = features(std::move(found.train)), asked = features(std::move(found.test));
   const auto encoder = network<Cpu>(file, run);
@@ -114,9 +133,11 @@ Json evaluate(const Options& o) {
   out["classes"] = known[0].classes;
   out["temperature"] = KnnOptions{}.temperature;
   out["logistic_c"] = o.c;
+  out["sgd_epochs"] = o.sgd_epochs;
   out["speed_batch"] = o.batch;
   out["threads"] = cpu::threads();
   const int classes = known[0].classes, five = std::min(5, classes);
+  const std::vector<LayerProbe> probes = sgd(known, asked, o.sgd_epochs);
   std::vector<std::vector<double>> probabilities;
   Progress progress("layers", run.depth, 0);
   for (int layer = 1; layer <= run.depth; ++layer) {
@@ -131,6 +152,7 @@ Json evaluate(const Options& o) {
           scores(voted_classes(near, from.labels, classes, k, KnnOptions{}.temperature, five));
     probabilities.push_back(class_probabilities(logistic_regression(from, o.c), to));
     row["logistic"] = scores(ranked_classes(probabilities.back(), classes));
+    row["sgd"] = to_json(probes[static_cast<std::size_t>(layer - 1)]);
     const auto shorter = first_layers(encoder, layer);  // it really stops there
     row["multiply_adds"] = multiply_adds(shorter.size, layer);
     const double batch = milliseconds(shorter, o.batch);

@@ -5,14 +5,14 @@
 #include "layer_features.hpp"
 #include "trained_network.hpp"
 
-#include <vitral/data/open.hpp>
 #include <vitral/eval/features.hpp>
 #include <vitral/io/progress.hpp>
 #include <vitral/vitral.hpp>
 
 /// Whose features of which pictures.
 struct FeatureRequest {
-  std::string checkpoint, dataset, data;
+  std::string checkpoint;
+  DataPlace place;
   long train, test;  // images of each split; 0 = all
   int k;             // the most neighbours that k-NN will ask
 };
@@ -30,10 +30,7 @@ SplitFeatures features_on(const FeatureRequest& r) {
   using namespace vitral;
   const SafetensorsFile file(r.checkpoint);
   const PretrainOptions run = run_of(file);
-  const Dataset train = open_dataset(r.dataset, r.data, Split::train, run.image),
-                test = open_dataset(r.dataset, r.data, Split::test, run.image);
-  for (const Dataset& part : {train, test})
-    check(!part.classes().empty(), "the images of ", part.name(), " have no labels; --dataset names labelled ones");
+  const auto [train, test] = labelled_pictures(r.place, run.image, run.image);
   const auto count = [](long wanted, const Dataset& data) { return wanted > 0 ? std::min(wanted, data.size()) : data.size(); };
   check(r.k <= count(r.train, train), "--k ", r.k, " is more than the ", count(r.train, train), " images of --train");
   const auto encoder = network<B>(file, run);

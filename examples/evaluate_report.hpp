@@ -24,7 +24,8 @@ inline Table layers(const Json& results) {
     table[0].push_back("k-NN " + item.key() + " top-1 %");
     table[0].push_back("k-NN " + item.key() + " top-5 %");
   }
-  for (const char* name : {"logistic top-1 %", "logistic top-5 %", "million multiply-adds", "ms for one image", "images/s"})
+  for (const char* name : {"logistic top-1 %", "logistic top-5 %", "SGD top-1 %", "SGD top-5 %", "million multiply-adds",
+                           "ms for one image", "images/s"})
     table[0].push_back(name);
   for (const Json& layer : results["layers"]) {
     std::vector<std::string> row{std::to_string(layer["layer"].get<int>())};
@@ -33,6 +34,7 @@ inline Table layers(const Json& results) {
     };
     for (const Json& scores : layer["knn"]) add(scores);
     add(layer["logistic"]);
+    add(layer["sgd"]);
     row.push_back(number("%.1f", layer["multiply_adds"].get<double>() / 1e6));
     row.push_back(number("%.2f", layer["milliseconds"]));
     row.push_back(number("%.0f", layer["images_per_second"]));
@@ -72,7 +74,8 @@ inline std::string page(const std::filesystem::path& folder, const Json& results
   const report::Chart accuracies{
       "layer (block)", "accuracy (%)",
       {of_layers("k-NN, k = " + k, [&](const Json& layer) { return layer["knn"][k]["top1"]; }),
-       of_layers("logistic regression", logistic)},
+       of_layers("logistic regression", logistic),
+       of_layers("linear, SGD", [](const Json& layer) { return layer["sgd"]["top1"]; })},
       true};
   const report::Chart exits{"million multiply-adds per image", "accuracy (%)", {fixed, adaptive}};
   const auto text = [&](const char* key) {
@@ -85,7 +88,9 @@ inline std::string page(const std::filesystem::path& folder, const Json& results
           " classes. Features are the class token after each layer, normalised to unit length and frozen.</p>\n"
           "<h2>Accuracy by layer</h2>\n" + report::svg(folder, accuracies) + report::html(layers(results)) +
           "<p>k-NN votes with exp(cosine similarity / " + text("temperature") + "); logistic regression has C = " +
-          text("logistic_c") + ". Times are measured on the network that ends there, with " + text("threads") +
+          text("logistic_c") + "; SGD takes " + text("sgd_epochs") +
+          " epochs with the learning rate that was best on a tenth of the images, from which it does not learn. Times are "
+          "measured on the network that ends there, with " + text("threads") +
           " threads; images/s in batches of " + text("speed_batch") + ".</p>\n<h2>Early exit</h2>\n" +
           report::svg(folder, exits) + report::html(adaptive_exit(results)) +
           (results.contains("analyses") ? analyses_section(folder, results["analyses"]) : ""));

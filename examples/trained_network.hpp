@@ -1,8 +1,9 @@
-// The network of a checkpoint that `pretrain` has written, whole or cut after one of its layers.
+// The network of a checkpoint that `pretrain` has written, whole or cut after one of its layers, and pictures to try it on.
 #pragma once
 
 #include "pretrain_options.hpp"
 
+#include <vitral/data/open.hpp>
 #include <vitral/io/checkpoint.hpp>
 #include <vitral/models/vit.hpp>
 
@@ -26,6 +27,20 @@ inline DataPlace data_of(const PretrainOptions& run, const std::string& dataset,
   vitral::check(!place.path.empty(), "--dataset ", place.dataset,
                 " needs --data DIR, the directory that holds the images");
   return place;
+}
+
+/// Both splits of labelled pictures for a network that takes squares of `side`. `least_side`: see open_dataset, for the
+/// training pictures.
+struct LabelledPictures {
+  vitral::Dataset train, test;
+};
+inline LabelledPictures labelled_pictures(const DataPlace& place, int side, int least_side) {
+  LabelledPictures out{vitral::open_dataset(place.dataset, place.path, vitral::Split::train, least_side),
+                       vitral::open_dataset(place.dataset, place.path, vitral::Split::test, side)};
+  for (const vitral::Dataset& part : {out.train, out.test})
+    vitral::check(!part.classes().empty(), "the images of ", part.name(),
+                  " have no labels; --dataset names labelled ones");
+  return out;
 }
 
 /// The checkpoint's network.

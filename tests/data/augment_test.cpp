@@ -201,6 +201,20 @@ TEST_CASE("the presets are the published recipes") {
   CHECK(two.solarize == 0.0);
 }
 
+TEST_CASE("crop and flip is MoCo v3's view without colours, blur and solarize") {
+  const Augmentation view = crop_and_flip(32), first = moco_v3_augmentation(32).first;
+  bool flipped = false;
+  for (std::uint64_t step = 0; step < 100; ++step) {
+    const ViewDraw drawn = view.draw(32, 40, {1, 2, step}), other = first.draw(32, 40, {1, 2, step});
+    CHECK(drawn.crop.width == other.crop.width);
+    CHECK(drawn.flip == other.flip);
+    CHECK_FALSE((drawn.gray || drawn.solarize || drawn.sigma > 0));
+    for (const ColorChange change : drawn.change) CHECK(change == ColorChange::none);
+    flipped = flipped || drawn.flip;
+  }
+  CHECK(flipped);
+}
+
 TEST_CASE("multi-crop: two large views and many small ones of small parts") {
   const MultiCrop crops = dino_augmentation();
   CHECK(crops.first.size == 224);

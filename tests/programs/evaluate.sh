@@ -17,6 +17,8 @@ for layer in 1 2; do
   tr ',' '\n' <"$work/found/layers.csv" >"$work/numbers"
   grep -Fxq "$found" "$work/numbers" && grep -q "<td>$found" "$work/found/report.html" || die "$found is not in the report"
 done
+awk -F, 'NR == 1 { for (i = 1; i <= NF; ++i) if ($i == "SGD top-1 %") column = i } NR > 1 && !($column > 30) { exit 1 }' \
+  "$work/found/layers.csv" || die "a linear classifier by SGD is right on less than 30 % of the images, or missing"
 test "$(grep -c '<svg' "$work/found/report.html")" -eq 2 || die "the report has not two charts"
 ! grep -q '"analyses"' "$work/found/results.json" || die "analyses in spite of --no-analyses"
 ! grep -Eq '(src|href)="http' "$work/found/report.html" || die "the report needs a network"

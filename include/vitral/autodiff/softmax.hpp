@@ -120,6 +120,15 @@ template <Operand X, class S, class B>
   return apply(detail::CrossEntropy<compute_t<scalar_of<X>>, L, B>{target.template realize<Rows>(), {}}, logits);
 }
 
+/// The same against smoothed targets (Szegedy et al. 2016, section 7): the target class has the probability
+/// 1 - smoothing + smoothing / classes, every other one smoothing / classes. As PyTorch's label_smoothing.
+template <Operand X, class S, class B>
+[[nodiscard]] auto cross_entropy(const X& logits, const Tensor<int, S, B>& target, double smoothing) {
+  check(smoothing >= 0 && smoothing < 1, "cross_entropy: the smoothing must be in [0, 1), not ", smoothing);
+  const auto uniform = mean<shape_of<X>::rank - 1>(log_softmax(logits));
+  return eval((1 - smoothing) * cross_entropy(logits, target) - smoothing * uniform);
+}
+
 /// x / max(|x|, eps) for each row of the last axis.
 template <Operand X>
 [[nodiscard]] auto l2_normalize(const X& x, double eps = 1e-12) {

@@ -73,6 +73,15 @@ using AugmentationPair = std::pair<Augmentation, Augmentation>;
   return {view, view};
 }
 
+/// Random crop and flip alone, as classifiers are trained with labels (Szegedy et al. 2015).
+[[nodiscard]] inline Augmentation crop_and_flip(int size) {
+  Augmentation view;
+  view.size = size;
+  view.jitter = view.gray = view.blur = 0;
+  check_augmentation(view);
+  return view;
+}
+
 /// Two large views and `locals` small ones of small parts.
 struct MultiCrop {
   Augmentation first, second, local;

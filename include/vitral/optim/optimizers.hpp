@@ -35,6 +35,7 @@ struct Update {
   const std::vector<Flat<P, B>>& state;
   long t;  // steps, this one included
 
+  [[nodiscard]] double lr(const auto& settings) const { return settings.lr * parameter.rate; }
   [[nodiscard]] double decay(const auto& settings) const { return parameter.decays() ? settings.weight_decay : 0; }
 };
 
@@ -43,10 +44,10 @@ template <class P, class B>
 auto changes(const AdamW& o, const Update<P, B>& u, const auto&... after) {
   const Flat<P, B>&p = u.parameter.value, &g = u.gradient, &m = u.state[0], &v = u.state[1];
   const double c1 = 1 - std::pow(o.beta1, static_cast<double>(u.t));
-  const double c2 = std::sqrt(1 - std::pow(o.beta2, static_cast<double>(u.t)));
+  const double c2 = std::sqrt(1 - std::pow(o.beta2, static_cast<double>(u.t))), lr = u.lr(o);
   return pack_handles(into(m, m * o.beta1 + g * (1 - o.beta1)),          //
                       into(v, v * o.beta2 + square(g) * (1 - o.beta2)),  //
-                      into(p, p * (1 - o.lr * u.decay(o)) - m * (o.lr / c1) / (sqrt(v) * (1 / c2) + o.eps)), after...);
+                      into(p, p * (1 - lr * u.decay(o)) - m * (lr / c1) / (sqrt(v) * (1 / c2) + o.eps)), after...);
 }
 
 /// PyTorch's form: the momentum buffer starts as the first gradient; weight decay is part of the gradient.
@@ -54,7 +55,7 @@ template <class P, class B>
 auto changes(const Sgd& o, const Update<P, B>& u, const auto&... after) {
   const Flat<P, B>&p = u.parameter.value, &g = u.gradient, &m = u.state[0];
   return pack_handles(into(m, m * (u.t == 1 ? 0.0 : o.momentum) + (g + p * u.decay(o))),  //
-                      into(p, p - m * o.lr), after...);
+                      into(p, p - m * u.lr(o)), after...);
 }
 
 /// You, Gitman and Ginsburg 2017, as MoCo v3 uses it: weights (two dimensions or more) move by a trust ratio
@@ -70,7 +71,7 @@ auto changes(const Lars& o, const Update<P, B>& u, const auto&... after) {
     B::fill(ratio.data(), 1, P(1));
   }
   return pack_handles(into(m, m * (u.t == 1 ? 0.0 : o.momentum) + (g + p * u.decay(o)) * ratio),  //
-                      into(p, p - m * o.lr), after...);
+                      into(p, p - m * u.lr(o)), after...);
 }
 
 }  // namespace detail

@@ -17,6 +17,7 @@ struct ParameterRef {
   std::string name;
   Flat<P, B> value;
   int rank;
+  double rate = 1;  ///< the learning rate is the optimiser's times this; see layer_decay.hpp
   [[nodiscard]] bool decays() const { return rank > 1; }
 };
 

@@ -1,0 +1,30 @@
+// Top-1 and top-5 accuracy of classifiers that give each class a score.
+#pragma once
+
+#include <vitral/core/config.hpp>
+
+namespace vitral::inline VITRAL_ABI {
+
+/// How many classes stand before `label`: those of a higher score and, of equals, the lower ones. A score that is not a
+/// number stands before all, so that a classifier that diverged is never right.
+[[nodiscard]] inline int rank_of_label(const float* scores, int classes, int label) {
+  int before = 0;
+  for (int c = 0; c < label; ++c) before += !(scores[c] < scores[label]);
+  for (int c = label + 1; c < classes; ++c) before += !(scores[c] <= scores[label]);
+  return before;
+}
+
+/// Images, and how many of them have their label as the first guess, or among the first five.
+struct TopCount {
+  long images = 0, first = 0, first_five = 0;
+
+  void add(int rank) {
+    ++images;
+    first += rank == 0;
+    first_five += rank < 5;
+  }
+  [[nodiscard]] double top1() const { return static_cast<double>(first) / static_cast<double>(images); }
+  [[nodiscard]] double top5() const { return static_cast<double>(first_five) / static_cast<double>(images); }
+};
+
+}  // namespace vitral::inline VITRAL_ABI

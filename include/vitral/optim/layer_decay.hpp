@@ -1,0 +1,35 @@
+// Layer-wise decay of learning rates for fine-tuning (Clark et al. 2020, ELECTRA; Bao et al. 2022, BEiT): the nearer a
+// layer is to the images, the less it may change.
+#pragma once
+
+#include <vitral/optim/parameters.hpp>
+
+#include <cctype>
+#include <string_view>
+
+namespace vitral::inline VITRAL_ABI {
+
+/// The layer of a parameter by its timm name, whatever stands before it: 0 for what makes tokens of images, i + 1 for
+/// block i, and depth + 1 for what comes after the blocks.
+[[nodiscard]] inline int layer_of(std::string_view name, int depth) {
+  for (const std::string_view token : {"cls_token", "dist_token", "pos_embed", "patch_embed"})
+    if (name.find(token) != std::string_view::npos) return 0;
+  constexpr std::string_view blocks = "blocks.";
+  std::size_t at = name.find(blocks);
+  if (at == std::string_view::npos) return depth + 1;
+  int block = 0;
+  for (at += blocks.size(); at < name.size() && std::isdigit(static_cast<unsigned char>(name[at])); ++at)
+    block = 10 * block + (name[at] - '0');
+  check(block < depth, "layer decay: ", name, " is in block ", block, " of a network of ", depth, " blocks");
+  return block + 1;
+}
+
+/// Multiplies the rate of each parameter by decay ^ (depth + 1 - its layer): the last layers keep theirs.
+template <class P, class B>
+void decay_rates(std::vector<ParameterRef<P, B>>& parameters, int depth, double decay) {
+  check(decay > 0 && decay <= 1,
+        "layer decay: the factor from a layer to the one before must be above 0 and at most 1, not ", decay);
+  for (auto& p : parameters) p.rate *= std::pow(decay, depth + 1 - layer_of(p.name, depth));
+}
+
+}  // namespace vitral::inline VITRAL_ABI

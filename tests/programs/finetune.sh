@@ -1,0 +1,39 @@
+#!/bin/bash
+# `finetune` learns from a share of the labels, whatever the number of threads; --frozen leaves the network as it is; and
+# what it writes is a checkpoint that `evaluate` reads. Mistakes are explained.
+. "$(dirname "$0")/common.bash"
+
+run() { "$bin/$1" "${@:2}" >"$work/log" 2>&1 || { cat "$work/log"; die "$*"; }; }
+
+run pretrain $tiny --out "$work/run"
+checkpoint=$work/run/checkpoint.safetensors
+few="--labels 0.02 --batch 64 --test 500 --seed 1"
+run finetune "$checkpoint" $few --epochs 4 --lr 0.01 --threads 2 --workers 2 --out "$work/fine"
+grep -q "1200 of 60000 images" "$work/log" || { cat "$work/log"; die "two labels in a hundred are not 1200 images"; }
+run finetune "$checkpoint" $few --epochs 4 --lr 0.01 --threads 1 --workers 1 --out "$work/one"
+for name in metrics.jsonl checkpoint.safetensors results.json; do
+  cmp "$work/fine/$name" "$work/one/$name" || die "$name differs with 1 and 2 threads"
+done
+test "$(wc -l <"$work/fine/metrics.jsonl")" -eq 4 || die "not one line an epoch: $(cat "$work/fine/metrics.jsonl")"
+last=$(tail -n 1 "$work/fine/metrics.jsonl" | grep -o '"top1":[0-9.]*' | cut -d: -f2)
+grep -q "\"top1\": $last," "$work/fine/results.json" || die "results.json has not the last epoch's top-1 of $last"
+awk "BEGIN { exit !($last > 0.4) }" || die "a top-1 accuracy of $last after four epochs"
+
+# evaluate sees the same features where the network was frozen, and others where it was trained.
+run finetune "$checkpoint" $few --epochs 2 --frozen --out "$work/frozen"
+for name in run frozen fine; do
+  run evaluate "$work/$name/checkpoint.safetensors" --train 500 --test 200 --k 5 --sgd-epochs 2 --out "$work/of_$name"
+  cut -d, -f1-7 "$work/of_$name/layers.csv" >"$work/$name.csv"
+done
+cmp "$work/run.csv" "$work/frozen.csv" || die "--frozen changed the network"
+cmp -s "$work/run.csv" "$work/fine.csv" && die "fine-tuning left the network as it was"
+
+refuses finetune "out $work/run would overwrite $checkpoint" "$checkpoint" $few --out "$work/run"
+expect() { refuses finetune "$@" --out "$work/none"; }
+expect "$work/nowhere.safetensors" "$work/nowhere.safetensors"
+expect "labels.*0 to 1|labels.*0 - 1|labels.*range" "$checkpoint" --labels 1.5
+expect "labels 0 leaves no image" "$checkpoint" --labels 0
+expect "frozen.*excludes.*layer-decay|layer-decay.*excludes.*frozen" "$checkpoint" --frozen --layer-decay 0.5
+expect "warmup-epochs 2 leaves nothing of --epochs 2" "$checkpoint" --epochs 2 --warmup-epochs 2
+expect "dataset folder needs --data" "$checkpoint" --dataset folder
+refuses finetune "the loss became .*--lr" "$checkpoint" $few --epochs 2 --frozen --lr 1e38 --out "$work/diverged"
