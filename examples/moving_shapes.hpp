@@ -1,5 +1,5 @@
-// Videos whose masks are known exactly: three shapes with patterns of their own that move before a patterned wall, bounce
-// off the border and cover each other.
+// Videos whose masks are known exactly: three shapes with patterns of their own that move before a patterned wall,
+// bounce off the border and cover each other.
 #pragma once
 
 #include <vitral/core/philox.hpp>
@@ -24,8 +24,8 @@ struct MovingShapes {
       const double angle = 3.1416 * draw(label, 4), period = 5 + 6 * draw(label, 5);
       const double stripe = std::sin(((x - at.x) * std::cos(angle) + (y - at.y) * std::sin(angle)) * 6.2832 / period);
       for (int c = 0; c < 3; ++c)
-        out.rgb[3 * i + static_cast<std::size_t>(c)] =
-            static_cast<std::uint8_t>(std::lround(40 + 175 * draw(label, 6 + c) + 40 * stripe * (draw(label, 9 + c) - 0.2)));
+        out.rgb[3 * i + static_cast<std::size_t>(c)] = static_cast<std::uint8_t>(
+            std::lround(40 + 175 * draw(label, 6 + c) + 40 * stripe * (draw(label, 9 + c) - 0.2)));
     }
     return out;
   }

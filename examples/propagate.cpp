@@ -1,6 +1,6 @@
-// How well a layer's patches follow objects through a video (DAVIS 2017, with the rules of Jabri et al. 2020 and DINO): the
-// masks of the first frame are carried on by similarity alone, and judged by J and F. Writes results.json, objects.csv,
-// the masks that were found, and for each video a picture of them below the true ones.
+// How well a layer's patches follow objects through a video (DAVIS 2017, with the rules of Jabri et al. 2020 and DINO):
+// the masks of the first frame are carried on by similarity alone, and judged by J and F. Writes results.json,
+// objects.csv, the masks that were found, and for each video a picture of them below the true ones.
 //
 //   propagate out/checkpoint.safetensors --data DAVIS --out propagation
 //   propagate out/checkpoint.safetensors --synthetic 4 --out propagation
@@ -38,7 +38,7 @@ Options parse(int argc, char** argv) {
       ->check(CLI::PositiveNumber)->excludes(data);
   app.add_option("--seed", o.seed, "Seed of the moving shapes")->capture_default_str();
   app.add_option("--layer", o.layer, "Layer whose patches are compared; 0 = the last")->check(CLI::NonNegativeNumber);
-  app.add_option("--size", o.size, "Shorter side that frames are resized to, in pixels; 0 = 480, of moving shapes 24 patches")
+  app.add_option("--size", o.size, "Shorter side that frames get, in pixels; 0 = 480, of moving shapes 24 patches")
       ->check(CLI::NonNegativeNumber);
   app.add_option("--out", o.out, "Directory for results.json, objects.csv, masks and overlays")->capture_default_str();
   app.add_option("--threads", o.threads, "Threads; 0 = all cores")->check(CLI::NonNegativeNumber);
@@ -48,7 +48,8 @@ Options parse(int argc, char** argv) {
     if (error.get_exit_code() == 0) std::exit(app.exit(error));
     fail(error.what(), " (propagate --help explains every option)");
   }
-  check(o.synthetic > 0 || !o.data.empty(), "--data DIR or --synthetic N names the videos (propagate --help explains every option)");
+  check(o.synthetic > 0 || !o.data.empty(), 
+        "--data DIR or --synthetic N names the videos (propagate --help explains every option)");
   return o;
 }
 
@@ -69,8 +70,8 @@ Network network(const std::string& checkpoint, int layer) {
   return out;
 }
 
-/// A frame's patches. The shorter side becomes `size` pixels, less what makes no whole patch; the longer one is cut down to
-/// a multiple of four patches, DINO's 64 pixels.
+/// A frame's patches. The shorter side becomes `size` pixels, less what makes no whole patch; the longer one is cut
+/// down to a multiple of four patches, DINO's 64 pixels.
 PatchFeatures features(const Network& network, const Image& frame, int size) {
   const int patch = network.encoder.size.patch, shorter = std::min(frame.height, frame.width),
             longer = std::max(frame.height, frame.width), few = size / patch,
@@ -83,8 +84,8 @@ PatchFeatures features(const Network& network, const Image& frame, int size) {
   resize(frame, {0, 0, frame.height, frame.width}, {frame.height, height, 0, height}, {frame.width, width, 0, width},
          Interpolation::bilinear, false, planes.data());
   Normalization{}(planes.data(), height * width);
-  const auto tokens = patch_tokens(network.encoder, Tensor<float, Shape<dyn, 3, dyn, dyn>>::from(planes, {1, height, width}),
-                                   network.layer);
+  const auto pixels = Tensor<float, Shape<dyn, 3, dyn, dyn>>::from(planes, {1, height, width});
+  const auto tokens = patch_tokens(network.encoder, pixels, network.layer);
   return {rows, columns, tokens.extent(2), tokens.to_vector()};
 }
 
@@ -98,7 +99,8 @@ Image overlay(Image frame, const LabelMap& map) {
   for (int y = 0; y < map.height; ++y)
     for (int x = 0; x < map.width; ++x) {
       const int label = at(y, x);
-      const bool border = at(y - 1, x) != label || at(y + 1, x) != label || at(y, x - 1) != label || at(y, x + 1) != label;
+      const bool border =
+          at(y - 1, x) != label || at(y + 1, x) != label || at(y, x - 1) != label || at(y, x + 1) != label;
       for (const std::uint8_t channel : label_color(label)) {
         if (label != 0) *value = border ? channel : static_cast<std::uint8_t>((*value + channel) / 2);
         ++value;
@@ -256,8 +258,8 @@ void run(const Options& o) {
   };
   write("results.json", results.dump(2) + "\n");
   write("objects.csv", csv(found));
-  std::printf("layer %d, %zu objects of %zu videos, percent\n                     J&F      J      F\n", net.layer, found.size(),
-              videos.size());
+  std::printf("layer %d, %zu objects of %zu videos, percent\n                     J&F      J      F\n", net.layer,
+              found.size(), videos.size());
   for (const auto& [label, name] : {std::pair{"found", "found"}, std::pair{"first mask kept", "first_mask_kept"}}) {
     const Json& mean = results[name];
     std::printf("%-17s %6.2f %6.2f %6.2f\n", label, 100 * mean["j_and_f"].get<double>(),

@@ -70,7 +70,8 @@ std::vector<View> read_truth(const std::string& path) {
   check(!json.is_discarded(), path, ": not a JSON file");
   const bool lists = json.contains("queries"), matches = json.contains("matches");
   check(lists != matches && (lists ? json["queries"] : json["matches"]).is_array(), path,
-        ": expected a list \"queries\" of easy, hard and junk rows, or a list \"matches\" of rows; see docs/evaluation.md");
+        ": expected a list \"queries\" of easy, hard and junk rows, or a list \"matches\" of rows; see "
+        "docs/evaluation.md");
   if (matches) {
     View copies{"copies", {}};
     for (const Json& rows : json["matches"]) copies.truth.push_back({rows_of(path, copies.truth.size(), rows), {}});
@@ -133,7 +134,8 @@ void run(const Options& o) {
 
   Json results{{"database", o.database}, {"queries", o.queries}, {"truth", o.truth},
                {"database_rows", database.images()}, {"query_rows", queries.images()}};
-  std::printf("%d queries in %d rows, percent\n           mAP   mP@1   mP@5  mP@10\n", queries.images(), database.images());
+  std::printf("%d queries in %d rows, percent\n           mAP   mP@1   mP@5  mP@10\n", queries.images(),
+              database.images());
   for (std::size_t v = 0; v < views.size(); ++v) {
     const RetrievalScore mean = mean_score(scores[v]);
     check(!std::isnan(mean.average_precision) || views.size() > 1, o.truth, ": no query has anything to find");
@@ -149,8 +151,8 @@ void run(const Options& o) {
   if (views.size() == 1) {
     const double average = micro(database, queries, truths[0]);
     results["copies"]["micro_average_precision"] = average;
-    std::printf("micro average precision of each query's %d nearest rows: %.2f\n", std::min(proposals, database.images()),
-                100 * average);
+    std::printf("micro average precision of each query's %d nearest rows: %.2f\n",
+                std::min(proposals, database.images()), 100 * average);
   }
   if (o.out.empty()) return;
   std::error_code made;

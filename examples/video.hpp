@@ -27,8 +27,8 @@ inline std::vector<Video> davis_videos(const std::filesystem::path& folder) {
   using vitral::check;
   const fs::path list = folder / "ImageSets/2017/val.txt";
   std::ifstream names(list);
-  check(names.is_open(), list.string(), ": cannot open; --data is the folder of DAVIS 2017 that holds ImageSets, JPEGImages "
-        "and Annotations");
+  check(names.is_open(), list.string(), ": cannot open; --data is the folder of DAVIS 2017 that holds ImageSets, "
+        "JPEGImages and Annotations");
   std::vector<Video> videos;
   for (std::string name; names >> name;) {
     const fs::path pictures = folder / "JPEGImages/480p" / name, masks = folder / "Annotations/480p" / name;
@@ -51,8 +51,10 @@ inline std::vector<Video> drawn_videos(int count, std::uint64_t seed) {
   std::vector<Video> videos;
   for (int v = 0; v < count; ++v) {
     const MovingShapes shapes{{seed, static_cast<std::uint64_t>(v)}};
-    Video video{"shapes-" + std::to_string(v), {}, [=](int t) { return shapes.image(t); }, [=](int t) { return shapes.mask(t); }};
-    for (int t = 0; t < MovingShapes::frames; ++t) video.frames.push_back((t < 10 ? "0000" : "000") + std::to_string(t));
+    Video video{"shapes-" + std::to_string(v), {}, {}, {}};
+    for (int t = 0; t < MovingShapes::frames; ++t) video.frames.push_back(std::to_string(100000 + t).substr(1));
+    video.image = [=](int t) { return shapes.image(t); };
+    video.mask = [=](int t) { return shapes.mask(t); };
     videos.push_back(std::move(video));
   }
   return videos;

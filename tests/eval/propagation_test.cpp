@@ -91,13 +91,14 @@ TEST_CASE("masks become smaller and larger pixel by pixel as in PIL") {
 
 TEST_CASE("every pixel of a mask has one class; void is background") {
   CHECK(one_hot({1, 3, {2, 0, 255}}, 3) == PatchLabels{0, 0, 1, 1, 0, 0, 1, 0, 0});
-  CHECK_THROWS_WITH_AS(static_cast<void>(one_hot({1, 1, {3}}, 3)), doctest::Contains("label 3 is not one of 0 to 2"), Error);
+  CHECK_THROWS_WITH_AS(static_cast<void>(one_hot({1, 1, {3}}, 3)), doctest::Contains("label 3 is not one of 0 to 2"),
+                       Error);
 }
 
 TEST_CASE("frames of other sizes, and labels that do not fit, are refused with both sizes") {
   const PatchFeatures first{1, 2, 1, {1, 1}};
-  CHECK_THROWS_WITH_AS(LabelPropagation(first, {1, 0, 0}, 2), doctest::Contains("3 labels, expected 2 for each of 2 patches"),
-                       Error);
+  CHECK_THROWS_WITH_AS(LabelPropagation(first, {1, 0, 0}, 2),
+                       doctest::Contains("3 labels, expected 2 for each of 2 patches"), Error);
   LabelPropagation propagation(first, {1, 0, 0, 1}, 2);
   CHECK_THROWS_WITH_AS(propagation.next({2, 1, 1, {1, 1}}),
                        doctest::Contains("a frame of 2 x 1 patches of width 1 follows one of 1 x 2 of width 1"), Error);

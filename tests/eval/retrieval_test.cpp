@@ -54,7 +54,7 @@ TEST_CASE("each difficulty has its own positives, and ignores the rest of the li
   CHECK(relevance(truth, Difficulty::hard).ignored == std::vector{4, 1, 2});
 }
 
-TEST_CASE("every query of a database gets the scores of the protocol's definition, and their mean leaves out empty ones") {
+TEST_CASE("every query gets the scores of the protocol's definition, and the mean leaves empty ones out") {
   const Features database = features("retrieval/database"), queries = features("retrieval/queries");
   const auto lists = expected().values<std::int32_t>("retrieval/lists");
   std::vector<QueryTruth> truth(static_cast<std::size_t>(queries.images()));

@@ -46,7 +46,8 @@ TEST_CASE("the boundary is where a pixel differs from those to the right and bel
 
 TEST_CASE("F counts boundary pixels within the tolerance, which is a disk") {
   // The diagonal is 5: pixels 1 away match, those diagonally beside do not.
-  const std::vector<std::uint8_t> one = drawn({"....", ".#..", "...."}).label, side = drawn({"....", "..#.", "...."}).label,
+  const std::vector<std::uint8_t> one = drawn({"....", ".#..", "...."}).label,
+                                  side = drawn({"....", "..#.", "...."}).label,
                                   corner = drawn({"....", "....", "..#."}).label;
   CHECK(detail::matched_share(one, side, 3, 4, 1) == 1);
   CHECK(detail::matched_share(one, corner, 3, 4, 1) == 0);
@@ -56,10 +57,11 @@ TEST_CASE("F counts boundary pixels within the tolerance, which is a disk") {
 TEST_CASE("J and F of wavy objects are those of SciPy's distances") {
   const LabelMap truth = map_of("masks/truth"), found = map_of("masks/found");
   const auto j = segmentation_file().values<double>("masks/j"), f = segmentation_file().values<double>("masks/f");
-  for (int object = 1; object <= static_cast<int>(j.size()); ++object) {
+  for (std::size_t i = 0; i < j.size(); ++i) {
+    const int object = static_cast<int>(i) + 1;
     CAPTURE(object);
-    CHECK(region_similarity(found, truth, object) == doctest::Approx(j[static_cast<std::size_t>(object - 1)]).epsilon(1e-12));
-    CHECK(contour_accuracy(found, truth, object) == doctest::Approx(f[static_cast<std::size_t>(object - 1)]).epsilon(1e-12));
+    CHECK(region_similarity(found, truth, object) == doctest::Approx(j[i]).epsilon(1e-12));
+    CHECK(contour_accuracy(found, truth, object) == doctest::Approx(f[i]).epsilon(1e-12));
   }
 }
 

@@ -70,7 +70,7 @@ TEST_CASE("pictures of colours, and damaged ones, are refused with the file's na
   CHECK_THROWS_WITH_AS(static_cast<void>(read(from_pil("color"))),
                        doctest::Contains(".png: colours, expected a mask whose pixels are numbers"), Error);
   const std::string whole = from_pil("palette");
-  CHECK_THROWS_WITH_AS(static_cast<void>(read(whole.substr(0, whole.size() / 2))), doctest::Contains("not a readable PNG"),
-                       Error);
+  CHECK_THROWS_WITH_AS(static_cast<void>(read(whole.substr(0, whole.size() / 2))),
+                       doctest::Contains("not a readable PNG"), Error);
   CHECK_THROWS_WITH_AS(static_cast<void>(read("no picture")), doctest::Contains("not a readable PNG"), Error);
 }

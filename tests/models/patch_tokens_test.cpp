@@ -40,7 +40,7 @@ TEST_CASE("patches of an oblong picture come row by row") {
   Exact vit(small, Seed{1});
   assign(vit.pos_embed.value, 0 * vit.pos_embed.value);  // without positions equal patches have equal tokens
   std::vector<double> pixels(3 * 8 * 12);
-  for (std::size_t i = 0; i < pixels.size(); ++i) pixels[i] = i % 12 >= 8 ? 1 : -1;  // the last of three columns differs
+  for (std::size_t i = 0; i < pixels.size(); ++i) pixels[i] = i % 12 >= 8 ? 1 : -1;  // the third column differs
   const auto tokens = patch_tokens(vit, Tensor<double, Dyn<4>>::from(pixels, {1, 3, 8, 12}), 2);
   CHECK(tokens.extent(1) == 6);
   const auto values = tokens.to_vector();

@@ -93,7 +93,8 @@ class LabelPropagation {
                   transposed(row_major<const float>(frames_[f].features.values.data() + from * width, band, width)),
                   row_major(similarity_.data() + static_cast<long>(f) * columns * band, columns, band), false);
     cpu::parallel_for(columns, [&](long column) {
-      const long left = std::max(0l, column - options_.radius), right = std::min<long>(columns, column + options_.radius + 1);
+      const long left = std::max(0l, column - options_.radius),
+                 right = std::min<long>(columns, column + options_.radius + 1);
       std::vector<Candidate> candidates;
       for (std::size_t f = 0; f < frames_.size(); ++f)
         for (long line = 0; line < end - top; ++line)
@@ -153,8 +154,8 @@ class LabelPropagation {
   return out;
 }
 
-/// The class of every pixel: labels are enlarged by `factor` (bilinear, pixel centres aligned), each class is stretched to
-/// the range from 0 to 1, and the largest wins; of equals the lower class.
+/// The class of every pixel: labels are enlarged by `factor` (bilinear, pixel centres aligned), each class is stretched
+/// to the range from 0 to 1, and the largest wins; of equals the lower class.
 [[nodiscard]] inline LabelMap label_map(const PatchLabels& labels, int rows, int columns, int classes, int factor) {
   LabelMap out{rows * factor, columns * factor, {}};
   const std::size_t pixels = static_cast<std::size_t>(out.height) * static_cast<std::size_t>(out.width);

@@ -1,5 +1,5 @@
-// Image retrieval in the revisited Oxford and Paris protocol (Radenovic et al. 2018), which Copydays follows with one set
-// of positives, and the micro average precision of copy detection (DISC21, Douze et al. 2021).
+// Image retrieval in the revisited Oxford and Paris protocol (Radenovic et al. 2018), which Copydays follows with one
+// set of positives, and the micro average precision of copy detection (DISC21, Douze et al. 2021).
 #pragma once
 
 #include <vitral/backend/cpu/cpu.hpp>
@@ -45,8 +45,8 @@ struct RetrievalScore {
   std::array<double, 3> precision{};  ///< among the first 1, 5 and 10
 };
 
-/// The area under precision over recall by the trapezoidal rule, from the places of all positives in the ranking (0 is the
-/// best), ascending: precision rises at each from what it was before it, which is 1 before the first result.
+/// The area under precision over recall by the trapezoidal rule, from the places of all positives in the ranking (0 is
+/// the best), ascending: precision rises at each from what it was before it, which is 1 before the first result.
 [[nodiscard]] inline double trapezoidal_average_precision(std::span<const int> places) {
   double sum = 0;
   for (std::size_t i = 0; i < places.size(); ++i) {
@@ -75,7 +75,8 @@ struct RetrievalScore {
   RetrievalScore out{trapezoidal_average_precision(places), {}};
   for (std::size_t i = 0; i < out.precision.size(); ++i) {
     const int first = std::min(RetrievalScore::depths[i], places.back() + 1);
-    out.precision[i] = static_cast<double>(std::lower_bound(places.begin(), places.end(), first) - places.begin()) / first;
+    const auto found = std::lower_bound(places.begin(), places.end(), first) - places.begin();
+    out.precision[i] = static_cast<double>(found) / first;
   }
   return out;
 }
@@ -97,8 +98,8 @@ struct RetrievalScore {
 
 /// Ranks the whole database for every query by the product of rows; of equals the earlier row comes first.
 /// truths[t][q] are several views of what query q should find, and the result's [t][q] what that makes of its ranking.
-[[nodiscard]] inline std::vector<std::vector<RetrievalScore>> retrieve(const Features& database, const Features& queries,
-                                                                       const std::vector<std::vector<Relevance>>& truths) {
+[[nodiscard]] inline std::vector<std::vector<RetrievalScore>> retrieve(
+    const Features& database, const Features& queries, const std::vector<std::vector<Relevance>>& truths) {
   const int rows = database.images(), asked = queries.images(), width = database.width;
   check(width == queries.width, "retrieval: features of the database have width ", width, ", those of the queries ",
         queries.width, "; compute both with one network");
@@ -117,7 +118,8 @@ struct RetrievalScore {
   for (int first = 0; first < asked; first += most) {
     const int count = std::min(most, asked - first);
     Cpu::matmul(row_major(queries.rows.data() + static_cast<long>(first) * width, count, width),
-                transposed(row_major(database.rows.data(), rows, width)), row_major(similarity.data(), count, rows), false);
+                transposed(row_major(database.rows.data(), rows, width)), row_major(similarity.data(), count, rows),
+                false);
     cpu::parallel_for(count, [&](long i) {
       const float* const value = similarity.data() + i * rows;
       std::vector<int> ranking(static_cast<std::size_t>(rows));

@@ -1,5 +1,5 @@
-// How well a video's objects were cut out: region similarity J and contour accuracy F of DAVIS (Perazzi et al. 2016), as
-// the official toolkit of DAVIS 2017 computes them.
+// How well a video's objects were cut out: region similarity J and contour accuracy F of DAVIS (Perazzi et al. 2016),
+// as the official toolkit of DAVIS 2017 computes them.
 #pragma once
 
 #include <vitral/core/config.hpp>
@@ -24,16 +24,16 @@ namespace detail {
 
 /// One object's pixels, without those that are void in the truth.
 inline std::vector<std::uint8_t> object_pixels(const LabelMap& map, const LabelMap& truth, int object) {
-  check(map.height == truth.height && map.width == truth.width, "segmentation: a mask of ", map.height, " x ", map.width,
-        " pixels cannot be compared with one of ", truth.height, " x ", truth.width);
+  check(map.height == truth.height && map.width == truth.width, "segmentation: a mask of ", map.height, " x ",
+        map.width, " pixels cannot be compared with one of ", truth.height, " x ", truth.width);
   std::vector<std::uint8_t> inside(map.label.size());
   for (std::size_t i = 0; i < inside.size(); ++i)
     inside[i] = map.label[i] == object && truth.label[i] != LabelMap::void_label;
   return inside;
 }
 
-/// Pixels that differ from the one to the right, the one below or the one between these; in the last row and column those
-/// that are left of these. The last pixel is none.
+/// Pixels that differ from the one to the right, the one below or the one between these; in the last row and column
+/// those that are left of these. The last pixel is none.
 inline std::vector<std::uint8_t> boundary(const std::vector<std::uint8_t>& inside, int height, int width) {
   std::vector<std::uint8_t> out(inside.size());
   for (int y = 0; y < height; ++y)
@@ -83,8 +83,8 @@ inline double matched_share(const std::vector<std::uint8_t>& from, const std::ve
   return either > 0 ? static_cast<double>(both) / static_cast<double>(either) : 1;
 }
 
-/// F: the harmonic mean of precision and recall of the object's boundary, a pixel of which is right if the other boundary
-/// comes within 0.008 of the picture's diagonal, rounded up.
+/// F: the harmonic mean of precision and recall of the object's boundary, a pixel of which is right if the other
+/// boundary comes within 0.008 of the picture's diagonal, rounded up.
 [[nodiscard]] inline double contour_accuracy(const LabelMap& found, const LabelMap& truth, int object) {
   const int height = truth.height, width = truth.width;
   const int radius = static_cast<int>(std::ceil(0.008 * std::sqrt(double(height) * height + double(width) * width)));

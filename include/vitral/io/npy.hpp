@@ -107,7 +107,8 @@ inline void write_npy(const std::filesystem::path& path, std::span<const float> 
   std::string header = join("{'descr': '<f4', 'fortran_order': False, 'shape': ", extents, ", }");
   header.resize((10 + header.size() + 64) / 64 * 64 - 10, ' ');  // the numbers start at a multiple of 64 bytes
   header.back() = '\n';
-  check(header.size() <= 0xffff, path.native(), ": an array of ", shape.size(), " axes does not fit the format's header");
+  check(header.size() <= 0xffff, path.native(), ": an array of ", shape.size(),
+        " axes does not fit the format's header");
   std::string start("\x93NUMPY\x01\x00", 8);
   start += {static_cast<char>(header.size() & 0xff), static_cast<char>(header.size() >> 8)};
   start += header;

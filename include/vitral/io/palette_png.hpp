@@ -11,7 +11,7 @@ namespace vitral::inline VITRAL_ABI {
 
 using Color = std::array<std::uint8_t, 3>;
 
-/// Black for the background; for objects, in turn, seven colours that colour-blind eyes tell apart (Okabe and Ito 2008).
+/// Black for the background; for objects, in turn, seven colours that colour-blind eyes tell apart (Okabe and Ito).
 [[nodiscard]] constexpr Color label_color(int label) {
   constexpr std::array<Color, 7> colors{{{230, 159, 0}, {86, 180, 233}, {0, 158, 115}, {240, 228, 66},
                                          {0, 114, 178}, {213, 94, 0}, {204, 121, 167}}};
@@ -34,8 +34,8 @@ inline bool label_png_begin(PngReader& reader) {
 
 }  // namespace detail
 
-/// Reads the pixels' numbers, whatever colours the palette gives them. Error, with the file's name, unless the picture has
-/// a palette or is gray, of at most eight bits.
+/// Reads the pixels' numbers, whatever colours the palette gives them. Error, with the file's name, unless the picture
+/// has a palette or is gray, of at most eight bits.
 [[nodiscard]] inline LabelMap read_label_png(const std::filesystem::path& path) {
   const auto bytes = read_bytes(path);
   detail::PngReader reader(bytes.data(), bytes.size());

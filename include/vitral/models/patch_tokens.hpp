@@ -19,7 +19,8 @@ template <class B, class T, ViTSize Size>
     using scalar = typename ViT<B, T, Size>::scalar;
     const auto own = encoder.pos_embed.value.to_vector();
     std::vector<scalar> table(own.begin(), own.begin() + long{prefix} * width);
-    for (const double value : resized_positions({own.begin() + long{prefix} * width, own.end()}, grid, rows, columns, width))
+    const std::vector<double> patches(own.begin() + long{prefix} * width, own.end());
+    for (const double value : resized_positions(patches, grid, rows, columns, width))
       table.push_back(static_cast<scalar>(value));
     using Positions = Shape<1, dyn, Size.width>;
     positions.value = Tensor<scalar, Positions, B>::from(
