@@ -19,8 +19,8 @@ struct Features {
   [[nodiscard]] int images() const { return static_cast<int>(rows.size()) / width; }
 };
 
-/// The features of the first `count` images, one entry per layer. The encoder is in evaluation mode. `done` is told after
-/// each batch how many images have passed.
+/// The features of the first `count` images, one entry per layer. The encoder is in evaluation mode. After each batch
+/// `done` is told how many images have passed.
 template <class Encoder>
 [[nodiscard]] std::vector<Features> extract_features(const Encoder& encoder, const Dataset& data, long count,
                                                      int batch = 128, const std::function<void(long)>& done = {}) {
