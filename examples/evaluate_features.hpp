@@ -31,7 +31,9 @@ SplitFeatures features_on(const FeatureRequest& r) {
   const SafetensorsFile file(r.checkpoint);
   const PretrainOptions run = run_of(file);
   const auto [train, test] = labelled_pictures(r.place, run.image, run.image);
-  const auto count = [](long wanted, const Dataset& data) { return wanted > 0 ? std::min(wanted, data.size()) : data.size(); };
+  const auto count = [](long wanted, const Dataset& data) {
+    return wanted > 0 ? std::min(wanted, data.size()) : data.size();
+  };
   check(r.k <= count(r.train, train), "--k ", r.k, " is more than the ", count(r.train, train), " images of --train");
   const auto encoder = network<B>(file, run);
   std::printf("%s, %d layers: features of %ld and %ld images of %s\n", run.method.c_str(), run.depth,
