@@ -1,6 +1,6 @@
 // How good every layer of a pretrained network is: k-NN, logistic regression on frozen features, and what it costs to
-// stop there; and what its features are like: similarities, maps, attention, nearest neighbours. Writes results.json, CSV
-// tables, pictures and a report that a browser shows.
+// stop there; and what its features are like: similarities, maps, attention, nearest neighbours. Writes results.json,
+// CSV tables, pictures and a report that a browser shows.
 //
 //   evaluate out/checkpoint.safetensors --out evaluation
 //   evaluate out/checkpoint.safetensors --against other/checkpoint.safetensors --out evaluation
@@ -54,7 +54,7 @@ Options parse(int argc, char** argv) {
   app.add_option("--points", o.points, "Test images whose features are analysed and mapped")
       ->check(CLI::Range(20L, std::numeric_limits<long>::max()))->capture_default_str();
   CLI::Option* const against =
-      app.add_option("--against", o.against, "Another network, whose layers are compared with those of the first by CKA");
+      app.add_option("--against", o.against, "Another network, whose layers are compared with the first's by CKA");
   app.add_flag("--no-analyses", o.no_analyses, "Accuracy and speed alone: no similarities, maps and pictures")
       ->excludes(against);
   app.add_option("--threads", o.threads, "Threads; 0 = all cores")->check(CLI::NonNegativeNumber);
