@@ -50,14 +50,15 @@ images = f"the first {first['limit']}" if first["limit"] else "all"
 page = ["# Results\n"]
 page.append("Written by `docs/make_results.py` from the files of `examples/experiment_cifar10.sh`, which repeats them.")
 page.append(f"Machine: {processor()}. Budget of every run: --epochs {first['epochs']} with {images} training images of "
-            f"{first['dataset']}, {len(runs[0][3])} steps of {first['batch'] * first['accumulate']} images; a network of "
-            f"{first['depth']} layers, width {first['width']}, {first['heads']} heads, patches of {first['patch']} pixels.\n")
+            f"{first['dataset']}, {len(runs[0][3])} steps of {first['batch'] * first['accumulate']} images; a network "
+            f"of {first['depth']} layers, width {first['width']}, {first['heads']} heads, patches of {first['patch']} "
+            "pixels.\n")
 if pairs:
     ahead = sum(gain["not_worse"] == gain["layers"] for *_, gain in pairs)
     below = sum(gain["lower"] > gain["upper"] for *_, gain in pairs)
-    page.append("The paper finds the self-distilled network at least as good at every layer, with the larger gain in the lower "
-                f"ones. Of {len(pairs)} pairs of a method and a classifier here, {ahead} are at least as good at every layer, "
-                f"and {below} gain more in the lower half of the layers than in the upper.\n")
+    page.append("The paper finds the self-distilled network at least as good at every layer, with the larger gain in "
+                f"the lower ones. Of {len(pairs)} pairs of a method and a classifier here, {ahead} are at least as good "
+                f"at every layer, and {below} gain more in the lower half of the layers than in the upper.\n")
 text = read(os.path.join(comparison, "comparison.md"))
 for chart in re.findall(r"\]\((\w+\.svg)\)", text):
     shutil.copyfile(os.path.join(comparison, chart), os.path.join(docs, "results_" + chart))
@@ -70,8 +71,8 @@ if runs[0][4]:
     for layer, accuracies in enumerate(zip(*trained_from.values())):
         page.append(f"| {layer + 1} | " + " | ".join(f"{100 * x:.2f}" for x in accuracies) + " |")
     page.append("")
-page.append("## Training\n\nLosses of different methods are sums of different numbers of terms and do not compare. Times include "
-            "k-NN before and after.\n")
+page.append("## Training\n\nLosses of different methods are sums of different numbers of terms and do not compare. "
+            "Times include k-NN before and after.\n")
 page.append("| run | seed | steps | first loss | last loss | wall time | processor time |")
 page.append("| --- | ---: | ---: | ---: | ---: | ---: | ---: |")
 for name, seed, _, steps, _, log in runs:

@@ -1,6 +1,6 @@
-// Evaluations of several runs side by side: every layer's accuracy, what an early exit costs, and what self-distillation
-// gains. Runs that differ in the seed alone are averaged. Writes comparison.json, CSV and Markdown tables, charts as SVG
-// and a report that a browser shows.
+// Evaluations of several runs side by side: every layer's accuracy, what an early exit costs, and what
+// self-distillation gains. Runs that differ in the seed alone are averaged. Writes comparison.json, CSV and Markdown
+// tables, charts as SVG and a report that a browser shows.
 //
 //   compare evaluation/sd-byol-1 evaluation/sd-byol-2 evaluation/byol-1 evaluation/byol-2 --out comparison
 #include "comparison.hpp"
@@ -25,7 +25,8 @@ Options parse(int argc, char** argv) {
   Options o;
   CLI::App app{"Compares what `evaluate` has found about several runs."};
   app.add_option("RUNS", o.runs, "Directories that `evaluate --out` has written")->required();
-  app.add_option("--out", o.out, "Directory for comparison.json, tables, charts and report.html")->capture_default_str();
+  app.add_option("--out", o.out, "Directory for comparison.json, tables, charts and report.html")
+      ->capture_default_str();
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
@@ -42,8 +43,8 @@ struct Section {
   Table table;
 };
 
-/// A self-distilled group takes the style of its base, whose line is broken where its own is full; every other group has
-/// a style of its own.
+/// A self-distilled group takes the style of its base, whose line is broken where its own is full; every other group
+/// has a style of its own.
 int style_of(const std::vector<Group>& groups, std::size_t i) {
   const std::size_t owner = groups[i].rival >= 0 ? static_cast<std::size_t>(groups[i].rival) : i;
   return static_cast<int>(std::count_if(groups.begin(), groups.begin() + static_cast<std::ptrdiff_t>(owner),
@@ -70,7 +71,8 @@ std::vector<double> layer_numbers(const Group& group) {
 /// A mean, with the least and the most where there are several runs.
 std::string cell(const Group& group, const Spread& s, std::size_t i) {
   const std::string mean = number("%.2f", s.mean[i]);
-  return group.runs.size() == 1 ? mean : mean + " (" + number("%.2f", s.least[i]) + " to " + number("%.2f", s.most[i]) + ")";
+  return group.runs.size() == 1 ? mean
+                                : mean + " (" + number("%.2f", s.least[i]) + " to " + number("%.2f", s.most[i]) + ")";
 }
 
 /// A row for each layer, a column for each group; groups with fewer layers end in dashes.
@@ -93,19 +95,26 @@ Table layer_rows(const std::vector<Group>& groups, const Cell& cell_of) {
 const char* const spread_note = "Means over seeds; in brackets and as bands the smallest and the largest.";
 
 Section by_layer(const std::vector<Group>& groups, const Measure& measure) {
-  Section out{"Accuracy by layer: " + measure.title, "", measure.path[0],
-              {"layer (block)", measure.title + ": accuracy (%)", {}, true}, {}};
+  Section out{"Accuracy by layer: " + measure.title,
+              "",
+              measure.path[0],
+              {"layer (block)", measure.title + ": accuracy (%)", {}, true},
+              {}};
   for (std::size_t i = 0; i < groups.size(); ++i)
     out.chart.curves.push_back(curve(groups, i, layer_numbers(groups[i]), accuracy(groups[i], measure)));
-  out.table = layer_rows(groups, [&](const Group& g, std::size_t layer) { return cell(g, accuracy(g, measure), layer); });
+  out.table =
+      layer_rows(groups, [&](const Group& g, std::size_t layer) { return cell(g, accuracy(g, measure), layer); });
   out.note = std::string("Top-1 accuracy in percent. ") + spread_note;
   return out;
 }
 
 /// Points of accuracy that are lost where all images leave after a layer.
 Section early_exit(const std::vector<Group>& groups, const Measure& measure) {
-  Section out{"Early exit: " + measure.title, "", "exit_" + measure.path[0],
-              {"million multiply-adds per image", measure.title + ": accuracy (%)", {}}, {}};
+  Section out{"Early exit: " + measure.title,
+              "",
+              "exit_" + measure.path[0],
+              {"million multiply-adds per image", measure.title + ": accuracy (%)", {}},
+              {}};
   for (std::size_t i = 0; i < groups.size(); ++i) {
     std::vector<double> cost;
     for (const Json& layer : groups[i].runs[0].results["layers"])
@@ -113,21 +122,23 @@ Section early_exit(const std::vector<Group>& groups, const Measure& measure) {
     out.chart.curves.push_back(curve(groups, i, cost, accuracy(groups[i], measure)));
   }
   out.table = layer_rows(groups, [&](const Group& g, std::size_t layer) {
-    return cell(g, spread(g, static_cast<std::size_t>(g.depth()),
-                          [&](const Run& run, std::size_t at) {
-                            const Json& layers = run.results["layers"];
-                            return measure.of(layers.back()) - measure.of(layers[at]);
-                          }),
+    return cell(g,
+                spread(g, static_cast<std::size_t>(g.depth()),
+                       [&](const Run& run, std::size_t at) {
+                         const Json& layers = run.results["layers"];
+                         return measure.of(layers.back()) - measure.of(layers[at]);
+                       }),
                 layer);
   });
-  out.note = std::string("The table: points of accuracy lost where the network ends after a layer, against its last "
-                         "layer. ") + spread_note;
+  out.note = vitral::join("Points of accuracy lost where the network ends after a layer, not its last. ", spread_note);
   return out;
 }
 
 /// Images leave where their layer's logistic regression is sure.
 Section adaptive_exit(const std::vector<Group>& groups) {
-  Section out{"Adaptive exit", "", "adaptive_exit",
+  Section out{"Adaptive exit",
+              "",
+              "adaptive_exit",
               {"million multiply-adds per image, on average", "logistic regression: accuracy (%)", {}},
               {{"confidence"}}};
   for (const Json& point : groups[0].runs[0].results["adaptive_exit"])
@@ -149,8 +160,9 @@ Section adaptive_exit(const std::vector<Group>& groups) {
     for (std::size_t at = 0; at + 1 < out.table.size(); ++at)
       out.table[at + 1].push_back(number("%.2f", right.mean.at(at)) + " at " + number("%.1f", cost.mean.at(at)));
   }
-  out.note = "Each image leaves after the first layer whose logistic regression gives a class a probability of the "
-             "confidence or more. Accuracy in percent at million multiply-adds, means over seeds.";
+  out.note =
+      "Each image leaves after the first layer whose logistic regression gives a class a probability of the "
+      "confidence or more. Accuracy in percent at million multiply-adds, means over seeds.";
   return out;
 }
 
@@ -162,8 +174,12 @@ std::string reading(const Gain& gain) {
 }
 
 Section gains(const std::vector<Group>& groups, const std::vector<Measure>& all) {
-  Section out{"What self-distillation gains", "Points of accuracy, means over seeds. The paper (Jang et al., WACV 2023) "
-              "finds the self-distilled network ahead at every layer, and most in the lower ones.", "", {}, {}};
+  Section out{"What self-distillation gains",
+              "Points of accuracy, means over seeds. The paper (Jang et al., WACV 2023) "
+              "finds the self-distilled network ahead at every layer, and most in the lower ones.",
+              "",
+              {},
+              {}};
   out.table = {{"network", "classifier", "layers not worse", "gain, lower half", "gain, upper half", "gain, last layer",
                 "the paper's ordering"}};
   for (const Group& group : groups) {
@@ -194,8 +210,8 @@ Json numbers(const std::vector<Group>& groups, const std::vector<Measure>& all) 
       entry["rival"] = base.name;
       for (const Measure& measure : all) {
         const Gain g = gain(accuracy(base, measure).mean, accuracy(group, measure).mean);
-        entry["gain"][measure.title] = {{"layers", g.layers}, {"not_worse", g.not_worse}, {"lower", g.lower},
-                                        {"upper", g.upper}, {"last", g.last}};
+        entry["gain"][measure.title] = {
+            {"layers", g.layers}, {"not_worse", g.not_worse}, {"lower", g.lower}, {"upper", g.upper}, {"last", g.last}};
       }
     }
     out["groups"].push_back(entry);
@@ -219,8 +235,9 @@ Table long_table(const std::vector<Group>& groups, const std::vector<Measure>& a
 /// What the groups are: their seeds, and a warning where the networks differ in more than the method.
 std::string introduction(const std::vector<Group>& groups) {
   const Json& results = groups[0].runs[0].results;
-  std::string out = vitral::join("On ", results["dataset"].get<std::string>(), ": ", results["train_images"].get<long>(),
-                                 " images to learn from, ", results["test_images"].get<long>(), " to classify.");
+  std::string out =
+      vitral::join("On ", results["dataset"].get<std::string>(), ": ", results["train_images"].get<long>(),
+                   " images to learn from, ", results["test_images"].get<long>(), " to classify.");
   bool differ = false;
   for (const Group& group : groups) {
     out += " " + group.name + (group.runs.size() > 1 ? ": seeds" : ": seed");
@@ -239,8 +256,8 @@ void compare(const Options& o) {
   std::vector<Run> runs;
   for (const std::string& folder : o.runs) runs.push_back(read_run(folder));
   const std::vector<Group> groups = grouped(runs);
-  vitral::check(groups.size() <= report::most_styles, "a chart tells ", report::most_styles, " networks apart, and these are ",
-                groups.size(), "; compare fewer");
+  vitral::check(groups.size() <= report::most_styles, "a chart tells ", report::most_styles,
+                " networks apart, and these are ", groups.size(), "; compare fewer");
   const std::vector<Measure> all = measures(runs);
   std::vector<Section> sections;
   for (const Measure& measure : all) sections.push_back(by_layer(groups, measure));
@@ -268,7 +285,8 @@ void compare(const Options& o) {
   report::write(out / "comparison.md", document);
   report::write(out / "report.html", report::page("Runs side by side", page));
   for (const Section& s : sections)
-    if (s.file.find("exit") == std::string::npos) std::printf("%s\n%s\n", s.title.c_str(), report::text(s.table).c_str());
+    if (s.file.find("exit") == std::string::npos)
+      std::printf("%s\n%s\n", s.title.c_str(), report::text(s.table).c_str());
   std::printf("wrote comparison.json, layers.csv, comparison.md, charts and report.html in %s\n", o.out.c_str());
 }
 

@@ -52,8 +52,10 @@ inline Run read_run(const std::string& folder) {
 inline void check_comparable(const Run& a, const Run& b) {
   for (const char* key : {"dataset", "train_images", "test_images", "temperature", "logistic_c", "sgd_epochs"}) {
     const auto value = [&](const Run& run) { return run.results.contains(key) ? run.results[key].dump() : "none"; };
-    vitral::check(value(a) == value(b), a.path, " and ", b.path, " were evaluated differently, so their accuracies do not "
-                  "compare: ", key, " is ", value(a), " and ", value(b), "; evaluate both with the same options");
+    vitral::check(value(a) == value(b), a.path, " and ", b.path,
+                  " were evaluated differently, so their accuracies do not "
+                  "compare: ",
+                  key, " is ", value(a), " and ", value(b), "; evaluate both with the same options");
   }
 }
 
@@ -73,12 +75,12 @@ inline std::vector<Group> grouped(const std::vector<Run>& runs) {
   std::vector<Group> groups;
   for (const Run& run : runs) {
     check_comparable(runs[0], run);
-    auto group = std::find_if(groups.begin(), groups.end(),
-                              [&](const Group& g) { return g.runs[0].settings == run.settings; });
+    auto group =
+        std::find_if(groups.begin(), groups.end(), [&](const Group& g) { return g.runs[0].settings == run.settings; });
     if (group == groups.end()) group = groups.insert(group, Group{run.method, {}});
     for (const Run& other : group->runs)
-      vitral::check(other.seed != run.seed, other.path, " and ", run.path, " are the same run, ", run.method, " with seed ",
-                    run.seed, "; name each once");
+      vitral::check(other.seed != run.seed, other.path, " and ", run.path, " are the same run, ", run.method,
+                    " with seed ", run.seed, "; name each once");
     group->runs.push_back(run);
   }
   for (const auto& option : runs[0].settings.items()) {
@@ -129,9 +131,12 @@ inline std::vector<Measure> measures(const std::vector<Run>& runs) {
     if (everywhere([&](const Json& layer) {
           return layer.contains(item.key()) && layer[item.key()].is_object() && layer[item.key()].contains("top1");
         }))
-      out.push_back({item.key() == "logistic" ? "logistic regression" : item.key() == "sgd" ? "linear, SGD" : item.key(),
+      out.push_back({item.key() == "logistic" ? "logistic regression"
+                     : item.key() == "sgd"    ? "linear, SGD"
+                                              : item.key(),
                      {item.key()}});
-  vitral::check(!out.empty(), runs[0].path, ": there is no k and no classifier that all runs have; evaluate them with the "
+  vitral::check(!out.empty(), runs[0].path,
+                ": there is no k and no classifier that all runs have; evaluate them with the "
                 "same --k");
   return out;
 }
@@ -164,7 +169,7 @@ inline Spread accuracy(const Group& group, const Measure& measure) {
 
 /// What self-distillation has gained over its base, in points of accuracy.
 struct Gain {
-  int layers, not_worse;     // of which the self-distilled network is at least as good
+  int layers, not_worse;      // of which the self-distilled network is at least as good
   double lower, upper, last;  // means of the lower and the upper half of the layers, and the last layer
 };
 

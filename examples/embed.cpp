@@ -29,12 +29,14 @@ Options parse(int argc, char** argv) {
   Options o;
   CLI::App app{"Writes the features of a data set's images for use in Python."};
   app.add_option("CHECKPOINT", o.checkpoint, "The network: a checkpoint of `pretrain` or `truncate`")->required();
-  app.add_option("--layer", o.layer, "Layer whose class token is the feature; 0 = the last")->check(CLI::NonNegativeNumber);
+  app.add_option("--layer", o.layer, "Layer whose class token is the feature; 0 = the last")
+      ->check(CLI::NonNegativeNumber);
   app.add_option("--dataset", o.dataset, "Layout of the images in --data [that of the run]")
       ->check(CLI::IsMember(CLI::detail::split(dataset_names, '|')));
   app.add_option("--data", o.data, "Directory of the data set [that of the run]");
   app.add_option("--split", o.split, "Which part of it")
-      ->check(CLI::IsMember({"train", "test", "unlabeled"}))->capture_default_str();
+      ->check(CLI::IsMember({"train", "test", "unlabeled"}))
+      ->capture_default_str();
   app.add_option("--images", o.images, "The first images only; 0 = all")->check(CLI::NonNegativeNumber);
   app.add_option("--out", o.out, "Directory for features.npy and images.csv")->capture_default_str();
   app.add_option("--threads", o.threads, "Threads; 0 = all cores")->check(CLI::NonNegativeNumber);
@@ -64,7 +66,8 @@ void embed(const Options& o) {
   const SafetensorsFile file(o.checkpoint);
   const PretrainOptions run = run_of(file);
   const int layer = o.layer > 0 ? o.layer : run.depth;
-  check(layer <= run.depth, "--layer ", layer, ": ", o.checkpoint, " has ", run.depth, " layers; choose 1 to ", run.depth);
+  check(layer <= run.depth, "--layer ", layer, ": ", o.checkpoint, " has ", run.depth, " layers; choose 1 to ",
+        run.depth);
   const DataPlace place = data_of(run, o.dataset, o.data);
   const Split split = o.split == "train" ? Split::train : o.split == "test" ? Split::test : Split::unlabeled;
   const Dataset all = open_dataset(place.dataset, place.path, split, run.image);

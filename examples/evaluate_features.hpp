@@ -34,7 +34,9 @@ SplitFeatures features_on(const FeatureRequest& r) {
                 test = open_dataset(r.dataset, r.data, Split::test, run.image);
   for (const Dataset& part : {train, test})
     check(!part.classes().empty(), "the images of ", part.name(), " have no labels; --dataset names labelled ones");
-  const auto count = [](long wanted, const Dataset& data) { return wanted > 0 ? std::min(wanted, data.size()) : data.size(); };
+  const auto count = [](long wanted, const Dataset& data) {
+    return wanted > 0 ? std::min(wanted, data.size()) : data.size();
+  };
   check(r.k <= count(r.train, train), "--k ", r.k, " is more than the ", count(r.train, train), " images of --train");
   const auto encoder = network<B>(file, run);
   std::printf("%s, %d layers: features of %ld and %ld images of %s\n", run.method.c_str(), run.depth,

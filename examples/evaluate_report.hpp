@@ -80,7 +80,7 @@ inline std::string page(const std::filesystem::path& folder, const Json& results
   };
   return report::page(
       results["run"]["method"].get<std::string>() + " on " + results["dataset"].get<std::string>(),
-      "<p>" + text("checkpoint") + ", pretrained on " + report::escaped(results["run"]["dataset"].get<std::string>()) + ": " +
+      "<p>" + text("checkpoint") + ", pretrained on " + results["run"]["dataset"].get<std::string>() + ": " +
           text("train_images") + " images to learn from, " + text("test_images") + " to classify, " + text("classes") +
           " classes. Features are the class token after each layer, normalised to unit length and frozen.</p>\n"
           "<h2>Accuracy by layer</h2>\n" + report::svg(folder, accuracies) + report::html(layers(results)) +

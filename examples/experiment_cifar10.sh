@@ -1,11 +1,11 @@
 #!/bin/bash
-# SimCLR, BYOL and MoCo v3 with and without self-distillation on CIFAR-10, the same budget for all: pretrained, evaluated,
-# compared; then docs/results.md and its charts. What is finished is not repeated and what was cut off goes on, so the script
-# can be stopped at any time and started again.
+# SimCLR, BYOL and MoCo v3 with and without self-distillation on CIFAR-10, the same budget for all: pretrained,
+# evaluated, compared; then docs/results.md and its charts. What is finished is not repeated and what was cut off goes
+# on, so the script can be stopped at any time and started again.
 #   bash examples/experiment_cifar10.sh [DATA] [OUT]      DATA as examples/fetch_cifar10.sh leaves it
-# Variables: METHODS and SEEDS; JOBS, runs side by side with a thread each; OPTIONS, further ones of pretrain, for example
-# OPTIONS="--epochs 100"; EVALUATE, further ones of evaluate; DOCS, where the page goes; BIN, where the programs are (they are
-# built otherwise).
+# Variables: METHODS and SEEDS; JOBS, runs side by side with a thread each; OPTIONS, further ones of pretrain, for
+# example OPTIONS="--epochs 100"; EVALUATE, further ones of evaluate; DOCS, where the page goes; BIN, where the programs
+# are (they are built otherwise).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . cmake/packages.sh

@@ -11,8 +11,8 @@ inline PretrainOptions run_of(const vitral::SafetensorsFile& file) {
   const auto options = file.metadata().find("options");
   const auto saved = options == file.metadata().end() ? nlohmann::ordered_json()
                                                       : nlohmann::ordered_json::parse(options->second, nullptr, false);
-  vitral::check(saved.is_object(), file.path(), ": its metadata \"options\" is missing or no JSON; expected a checkpoint "
-                "that `pretrain` or `truncate` has written");
+  vitral::check(saved.is_object(), file.path(), ": its metadata \"options\" is missing or no JSON; expected a "
+                "checkpoint that `pretrain` or `truncate` has written");
   return pretrain_options_from_json(saved);
 }
 
