@@ -38,6 +38,12 @@ TEST_CASE("projections have scikit-learn's coordinates, of the images that the a
   }
 }
 
+TEST_CASE("axes do not depend on the number of threads") {
+  const PrincipalAxes axes = principal_axes(features("z"));
+  const cpu::OneThread one;
+  CHECK(principal_axes(features("z")).axes == axes.axes);
+}
+
 TEST_CASE("as many equal directions as the width have an effective rank of the width, one alone that of 1") {
   Features cross{{}, 4, {}, 0}, line = cross;
   for (std::size_t i = 0; i < 8; ++i)

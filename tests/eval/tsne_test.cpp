@@ -50,6 +50,13 @@ TEST_CASE("joint probabilities are scikit-learn's, up to the error of its search
   }
 }
 
+TEST_CASE("joint probabilities do not see the scale of features, however large") {
+  Features larger = features("x");
+  for (float& number : larger.rows) number *= 0x1p100f;
+  CHECK(affinities(larger, 10).place == affinities(features("x"), 10).place);
+  CHECK(affinities(larger, 10).value == affinities(features("x"), 10).value);
+}
+
 TEST_CASE("every image's neighbours have the perplexity that was asked for, at any scale of distances") {
   for (const double scale : {1e-12, 1.0, 1e9}) {
     std::vector<double> p;
@@ -93,7 +100,7 @@ TEST_CASE("exaggeration is a factor of the probabilities") {
 TEST_CASE("points push each other, with theta 0 every pair, wherever the points stand") {
   std::vector<float> points = scattered(300, 5);
   for (std::size_t i = 0; i < 100; ++i) points[i] = points[i % 2];  // fifty points in one place, more than a leaf holds
-  points[598] = 1e4f;                                                // and one far away
+  points[598] = 1e4f;                                               // and one far away
   const TsneForces found = tsne_forces(unrelated(300), points, 0);
   double sum = 0;
   std::vector<float> force(points.size());
@@ -153,8 +160,10 @@ TEST_CASE("t-SNE of too few images, of equal ones or of no numbers is an error")
   CHECK_THROWS_WITH_AS(static_cast<void>(tsne(x, start(), {.perplexity = 40})),
                        doctest::Contains("above 1 and below a third of the 120 images, not 40"), Error);
   CHECK_THROWS_WITH_AS(static_cast<void>(tsne(x, start(), {.perplexity = 1})), doctest::Contains("above 1"), Error);
-  CHECK_THROWS_WITH_AS(static_cast<void>(tsne(x, start(), {.iterations = 250})), doctest::Contains("250 iterations"), Error);
-  CHECK_THROWS_WITH_AS(static_cast<void>(tsne(x, start(), {.theta = -1})), doctest::Contains("between 0 and 1, not -1"), Error);
+  CHECK_THROWS_WITH_AS(static_cast<void>(tsne(x, start(), {.iterations = 250})), doctest::Contains("250 iterations"),
+                       Error);
+  CHECK_THROWS_WITH_AS(static_cast<void>(tsne(x, start(), {.theta = -1})), doctest::Contains("between 0 and 1, not -1"),
+                       Error);
   CHECK_THROWS_WITH_AS(static_cast<void>(tsne(constant(120, 12), std::vector<float>(240))),
                        doctest::Contains("start from spread by 0; are the features of all images the same?"), Error);
   CHECK_THROWS_WITH_AS(static_cast<void>(tsne(x, {0, 1, 2, 3})),

@@ -1,5 +1,6 @@
 // How likely two images are to be picked as neighbours: the joint probabilities P that t-SNE shows (van der Maaten and
-// Hinton 2008), restricted to nearest neighbours (van der Maaten, "Accelerating t-SNE using Tree-Based Algorithms", 2014).
+// Hinton 2008), restricted to nearest neighbours ("Accelerating t-SNE using Tree-Based Algorithms", van der Maaten
+// 2014).
 #pragma once
 
 #include <vitral/eval/centred.hpp>
@@ -29,8 +30,12 @@ struct NearImages {
 };
 
 inline NearImages near_images(const Features& features, int k) {
-  // The nearest y to x has the largest x y - |y|^2 / 2: a product of rows that are one longer.
-  const std::vector<float> x = centred<float>(features, column_means(features));
+  // The nearest y to x has the largest x y - |y|^2 / 2: a product of rows that are one longer, of numbers up to 1.
+  std::vector<float> x = centred<float>(features, column_means(features));
+  float largest = 0;
+  for (const float number : x) largest = std::max(largest, std::abs(number));
+  if (largest > 0)
+    for (float& number : x) number /= largest;
   const long images = features.images(), width = features.width;
   Features asked{{}, features.width + 1, {}, 0}, known = asked;
   for (long i = 0; i < images; ++i) {
@@ -46,8 +51,8 @@ inline NearImages near_images(const Features& features, int k) {
   out.distance.resize(out.place.size());
   cpu::parallel_for(images, [&](long i) {
     for (long n = i * k; n < (i + 1) * k; ++n) {
-      const float *const a = features.rows.data() + i * width,
-                  *const b = features.rows.data() + long{out.place[static_cast<std::size_t>(n)]} * width;
+      const float* const a = features.rows.data() + i * width;
+      const float* const b = features.rows.data() + out.place[static_cast<std::size_t>(n)] * width;
       double squares = 0;
       for (long c = 0; c < width; ++c) {
         const double difference = static_cast<double>(a[c]) - static_cast<double>(b[c]);

@@ -1,5 +1,5 @@
-// How alike the representations of layers are, whatever their axes and scale: linear centred kernel alignment (Kornblith,
-// Norouzi, Lee and Hinton, "Similarity of Neural Network Representations Revisited", 2019, equation 4).
+// How alike the representations of layers are, whatever their axes and scale: linear centred kernel alignment
+// (Kornblith, Norouzi, Lee and Hinton, "Similarity of Neural Network Representations Revisited", 2019, equation 4).
 #pragma once
 
 #include <vitral/backend/cpu/matmul.hpp>
@@ -17,8 +17,8 @@ inline double cross_squares(const std::vector<float>& x, long x_width, const std
   const long images = static_cast<long>(x.size()) / x_width;
   std::vector<float> product(static_cast<std::size_t>(x_width * y_width));
   cpu::matmul<float, float, float>(transposed(row_major(x.data(), images, x_width)),
-                                   row_major(y.data(), images, y_width),
-                                   row_major(product.data(), x_width, y_width), false);
+                                   row_major(y.data(), images, y_width), row_major(product.data(), x_width, y_width),
+                                   false);
   double sum = 0;
   for (const float value : product) sum += static_cast<double>(value) * static_cast<double>(value);
   return sum;
@@ -27,7 +27,8 @@ inline double cross_squares(const std::vector<float>& x, long x_width, const std
 /// A layer's centred features, and what its similarity with others is divided by.
 struct CentredLayer {
   explicit CentredLayer(const Features& features)
-      : rows(centred<float>(features, column_means(features))), width(features.width),
+      : rows(centred<float>(features, column_means(features))),
+        width(features.width),
         norm(std::sqrt(cross_squares(rows, width, rows, width))) {}
 
   std::vector<float> rows;

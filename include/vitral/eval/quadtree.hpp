@@ -1,6 +1,6 @@
-// A quadtree over points of a plane, whose distant cells stand for their points: forces among all of them in N log N time
-// (Barnes and Hut 1986; van der Maaten 2014). One walk through the tree serves all points of a leaf; a loop of vector
-// instructions may then sum what the walk has collected for each of them.
+// A quadtree over points of a plane, whose distant cells stand for their points: forces among all of them in N log N
+// time (Barnes and Hut 1986; van der Maaten 2014). One walk through the tree serves all points of a leaf; a loop of
+// vector instructions may then sum what the walk has collected for each of them.
 #pragma once
 
 #include <algorithm>

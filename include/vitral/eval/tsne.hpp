@@ -19,7 +19,7 @@ namespace vitral::inline VITRAL_ABI {
 struct TsneOptions {
   double perplexity = 30;  ///< about how many neighbours an image has
   int iterations = 1000;
-  double theta = 0.5;      ///< what is seen as one: cells narrower than theta times their distance; 0 = exact
+  double theta = 0.5;  ///< what is seen as one: cells narrower than theta times their distance; 0 = exact
 };
 
 /// Points of the plane, rows [images, 2], and how far their neighbourhoods are from those of the features.
@@ -119,7 +119,7 @@ struct TsneForces {
 
 namespace detail {
 
-/// Gradient descent with momentum, and a gain for each number that grows while its gradient keeps its sign (Jacobs 1988).
+/// Gradient descent with momentum, and a gain for each number, larger while it goes on in one direction (Jacobs 1988).
 class TsneDescent {
  public:
   explicit TsneDescent(std::size_t numbers) : step_(numbers), gain_(numbers, 1) {}
@@ -158,8 +158,8 @@ inline std::vector<float> shrunk(const std::vector<float>& points) {
 
 }  // namespace detail
 
-/// From `start` [images, 2], of any scale: as a rule `project(principal_axes(features), features)`. The same numbers for
-/// any number of threads. `report(done, divergence)` hears of every 50th iteration.
+/// From `start` [images, 2], of any scale: as a rule `project(principal_axes(features), features)`. The same numbers
+/// for any number of threads. `report(done, divergence)` hears of every 50th iteration.
 [[nodiscard]] inline Tsne tsne(const Features& features, const std::vector<float>& start,
                                const TsneOptions& options = {}, const std::function<void(int, double)>& report = {}) {
   constexpr int exploration = 250, patience = 300, every = 50;
@@ -181,8 +181,8 @@ inline std::vector<float> shrunk(const std::vector<float>& points) {
     const TsneForces forces = tsne_forces(p, out.points, options.theta);
     const bool looked_at = out.iterations % every == 0 || out.iterations == options.iterations;
     if (looked_at) out.divergence = tsne_divergence(p, out.points, forces.sum);
-    const double slope = descent.move(out.points, tsne_gradient(forces, exploring ? exaggeration : 1), rate,
-                                      exploring ? 0.5f : 0.8f);
+    const double slope =
+        descent.move(out.points, tsne_gradient(forces, exploring ? exaggeration : 1), rate, exploring ? 0.5f : 0.8f);
     if (!looked_at) continue;
     if (report) report(out.iterations, out.divergence);
     if (exploring) continue;

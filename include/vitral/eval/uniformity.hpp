@@ -1,6 +1,6 @@
-// What contrastive learning does to the hypersphere: positives close together, all images spread over it (Wang and Isola,
-// "Understanding Contrastive Representation Learning through Alignment and Uniformity on the Hypersphere", 2020).
-// Rows are l2-normalised; sums are in double and in an order that no number of threads changes.
+// What contrastive learning does to the hypersphere: positives close together, all images spread over it (Wang and
+// Isola, "Understanding Contrastive Representation Learning through Alignment and Uniformity on the Hypersphere",
+// 2020). Rows are l2-normalised; sums are in double and in an order that no number of threads changes.
 #pragma once
 
 #include <vitral/backend/cpu/matmul.hpp>
@@ -48,8 +48,8 @@ inline void check_views(const Features& x, const Features& y) {
   return sum / x.images();
 }
 
-/// log of the mean of exp(-t |x_i - x_j|^2) over all pairs i < j; smaller is more uniform. Exact; memory for distances is
-/// that of one block of rows against another.
+/// log of the mean of exp(-t |x_i - x_j|^2) over all pairs i < j; smaller is more uniform. Exact; memory for distances
+/// is that of one block of rows against another.
 [[nodiscard]] inline double uniformity(const Features& x, double t = 2) {
   check_analysable(x);
   const long images = x.images(), width = x.width;
@@ -59,8 +59,7 @@ inline void check_views(const Features& x, const Features& y) {
   std::vector<double> sums(static_cast<std::size_t>(images));
   const float* const rows = x.rows.data();
   for (long i = 0; i < images; ++i)
-    squares[static_cast<std::size_t>(i)] =
-        static_cast<float>(detail::dot(rows + i * width, rows + i * width, width));
+    squares[static_cast<std::size_t>(i)] = static_cast<float>(detail::dot(rows + i * width, rows + i * width, width));
   const float scale = static_cast<float>(t);
   for (long row = 0; row < images; row += most_rows) {
     const long count = std::min(most_rows, images - row);
