@@ -57,7 +57,7 @@ Options parse(int argc, char** argv) {
   app.add_option("--points", o.points, "Test images whose features are analysed and mapped")
       ->check(CLI::Range(20L, std::numeric_limits<long>::max()))->capture_default_str();
   CLI::Option* const against =
-      app.add_option("--against", o.against, "Another network, whose layers are compared with those of the first by CKA");
+      app.add_option("--against", o.against, "Another network, whose layers are compared with the first's by CKA");
   app.add_flag("--no-analyses", o.no_analyses, "Accuracy and speed alone: no similarities, maps and pictures")
       ->excludes(against);
   app.add_option("--threads", o.threads, "Threads; 0 = all cores")->check(CLI::NonNegativeNumber);

@@ -17,23 +17,24 @@ using Places = std::vector<long>;  // of pictures in a data set
 
 constexpr int gap = 4;  // pixels between pictures
 
-/// The part of a picture that a network sees, as the data set has it: not normalised, `side` pixels a side.
-inline vitral::Image shown(const vitral::Image& image, int side) {
-  vitral::CenterView view = vitral::center_view(side);
-  view.normalize = {{0, 0, 0}, {1, 1, 1}};
-  std::vector<float> planes(3 * static_cast<std::size_t>(side) * static_cast<std::size_t>(side));
-  view(image, planes.data());
-  return vitral::image_from_floats(planes.data(), side);
-}
-
-/// The extent at which a picture of a network's size is shown: large ones are shrunk, small ones get larger pixels.
+/// What a network sees of pictures, as the data set has them: not normalised. Large ones are shrunk, small ones get
+/// larger pixels. `image`: the network's image size.
 struct Thumbnail {
-  int side, factor;
+  int image, side, factor;
 
-  explicit Thumbnail(int image) : side(std::min(image, 112)), factor(std::max(1, 64 / side)) {}
+  explicit Thumbnail(int image) : image(image), side(std::min(image, 112)), factor(std::max(1, 64 / side)) {}
   [[nodiscard]] int pixels() const { return side * factor; }
-  [[nodiscard]] vitral::Image operator()(const vitral::Image& image) const {
-    return enlarged(shown(image, side), factor);
+  [[nodiscard]] vitral::Image operator()(const vitral::Image& picture) const {
+    vitral::CenterView view = vitral::center_view(image);
+    view.normalize = {{0, 0, 0}, {1, 1, 1}};
+    std::vector<float> planes(3 * static_cast<std::size_t>(image) * static_cast<std::size_t>(image));
+    view(picture, planes.data());
+    vitral::Image seen = vitral::image_from_floats(planes.data(), image);
+    if (side < image) {
+      resize(seen, {0, 0, image, image}, side, vitral::Interpolation::bilinear, false, planes.data());
+      seen = vitral::image_from_floats(planes.data(), side);
+    }
+    return enlarged(seen, factor);
   }
 };
 

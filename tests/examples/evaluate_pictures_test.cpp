@@ -84,6 +84,15 @@ TEST_CASE("small pictures are shown with larger pixels, large ones are shrunk") 
   CHECK(Thumbnail(224).pixels() == 112);
 }
 
+TEST_CASE("a shrunk picture shows the part that the network sees, to its edges") {
+  Image halves = blank_image(150, 150);  // which a network for 224 pixels sees whole
+  place(halves, 0, 0, blank_image(150, 6, {0, 0, 0}));
+  const Image shown = Thumbnail(224)(halves);
+  REQUIRE(shown.width == 112);
+  CHECK(light(pixel(shown, 50, 1)) == 0);
+  CHECK(light(pixel(shown, 50, 8)) == light({255, 255, 255}));
+}
+
 TEST_CASE("bytes become text as RFC 4648 says") {
   CHECK(base64("") == "");
   CHECK(base64("f") == "Zg==");
