@@ -15,7 +15,6 @@
 
 #include <CLI/CLI.hpp>
 
-#include <array>
 #include <cstdio>
 
 using namespace vitral;
@@ -48,7 +47,7 @@ Options parse(int argc, char** argv) {
     if (error.get_exit_code() == 0) std::exit(app.exit(error));
     fail(error.what(), " (propagate --help explains every option)");
   }
-  check(o.synthetic > 0 || !o.data.empty(), 
+  check(o.synthetic > 0 || !o.data.empty(),
         "--data DIR or --synthetic N names the videos (propagate --help explains every option)");
   return o;
 }
