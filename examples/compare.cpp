@@ -266,9 +266,9 @@ void compare(const Options& o) {
   sections.push_back(adaptive_exit(groups));
 
   const std::filesystem::path out = o.out;
-  report::make_folder(out);
-  report::write(out / "comparison.json", numbers(groups, all).dump(2) + "\n");
-  report::write(out / "layers.csv", report::csv(long_table(groups, all)));
+  make_folder(out);
+  write_text(out / "comparison.json", numbers(groups, all).dump(2) + "\n");
+  write_text(out / "layers.csv", report::csv(long_table(groups, all)));
   std::string page = "<p>" + report::escaped(introduction(groups)) + "</p>\n", document = introduction(groups) + "\n";
   for (const Section& s : sections) {
     page += "<h2>" + report::escaped(s.title) + "</h2>\n";
@@ -282,8 +282,8 @@ void compare(const Options& o) {
     page += "<p>" + report::escaped(s.note) + "</p>\n" + report::html(s.table);
     document += s.note + "\n\n" + report::markdown(s.table);
   }
-  report::write(out / "comparison.md", document);
-  report::write(out / "report.html", report::page("Runs side by side", page));
+  write_text(out / "comparison.md", document);
+  write_text(out / "report.html", report::page("Runs side by side", page));
   for (const Section& s : sections)
     if (s.file.find("exit") == std::string::npos)
       std::printf("%s\n%s\n", s.title.c_str(), report::text(s.table).c_str());

@@ -74,13 +74,13 @@ void embed(const Options& o) {
   const Dataset data = o.images > 0 ? subset(all, o.images) : all;
   const auto encoder = first_layers(network<Cpu>(file, run), layer);
   const std::filesystem::path out = o.out;
-  report::make_folder(out);
+  make_folder(out);
   Progress progress(o.split, data.size(), 1);
   const Features features =
       extract_features(encoder, data, data.size(), 128, [&](long done) { progress.update(done, std::nan("")); }).back();
   progress.finish();
   write_npy(out / "features.npy", features.rows, std::vector<long>{features.images(), features.width});
-  report::write(out / "images.csv", report::csv(rows(data, place.path, data.size())));
+  write_text(out / "images.csv", report::csv(rows(data, place.path, data.size())));
   std::printf("wrote features.npy [%d, %d] and images.csv in %s: layer %d of %d, %s images of %s\n", features.images(),
               features.width, o.out.c_str(), layer, run.depth, o.split.c_str(), data.name().c_str());
 }

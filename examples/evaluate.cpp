@@ -122,7 +122,7 @@ Json evaluate(const Options& o) {
   SplitFeatures found = o.device == "cuda" ? features_on_cuda(request) : features_on<Cpu>(request);
   const std::vector<Features> known = features(std::move(found.train)), asked = features(std::move(found.test));
   const auto encoder = network<Cpu>(file, run);
-  report::make_folder(o.out);  // what is wrong with it is said before the longest part of the work
+  make_folder(o.out);  // what is wrong with it is said before the longest part of the work
 
   Json out;
   out["checkpoint"] = o.checkpoint;

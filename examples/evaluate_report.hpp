@@ -110,8 +110,8 @@ inline std::string layer_table(const nlohmann::ordered_json& results) {
 
 /// Writes the files; the report is last, as it needs gnuplot.
 inline void write_evaluation(const std::filesystem::path& folder, const nlohmann::ordered_json& results) {
-  report::write(folder / "results.json", results.dump(2) + "\n");
-  report::write(folder / "layers.csv", report::csv(evaluation::layers(results)));
-  report::write(folder / "adaptive_exit.csv", report::csv(evaluation::adaptive_exit(results)));
-  report::write(folder / "report.html", evaluation::page(folder, results));
+  write_text(folder / "results.json", results.dump(2) + "\n");
+  write_text(folder / "layers.csv", report::csv(evaluation::layers(results)));
+  write_text(folder / "adaptive_exit.csv", report::csv(evaluation::adaptive_exit(results)));
+  write_text(folder / "report.html", evaluation::page(folder, results));
 }

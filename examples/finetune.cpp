@@ -3,6 +3,7 @@
 // in a hundred. Writes metrics.jsonl, results.json and a checkpoint that `evaluate` reads.
 //
 //   finetune out/checkpoint.safetensors --labels 0.1 --out finetuned
+#include "output.hpp"
 #include "trained_network.hpp"
 
 #include <vitral/data/class_subset.hpp>
@@ -161,11 +162,10 @@ Json finetune(Options o) {
         test.classes().size(), " to test; expected the same ones");
 
   const std::filesystem::path out = o.out, checkpoint = out / "checkpoint.safetensors";
-  std::error_code ignored, made;
+  std::error_code ignored;
   check(!std::filesystem::equivalent(checkpoint, o.checkpoint, ignored), "--out ", o.out, " would overwrite ",
         o.checkpoint, "; choose another directory");
-  std::filesystem::create_directories(out, made);
-  check(!made, "--out ", o.out, ": cannot make the directory (", made.message(), "); choose one that may be written");
+  make_folder(out);
 
   const Classifier model = load(file, run, classes, o);
   auto parameters = trainable_parameters(model);
@@ -224,8 +224,7 @@ Json finetune(Options o) {
   progress.finish();
   results["top1"] = reached.top1();
   results["top5"] = reached.top5();
-  const std::string text = results.dump(2) + "\n";
-  write_file_atomically(out / "results.json", {std::as_bytes(std::span(text))});
+  write_text(out / "results.json", results.dump(2) + "\n");
   return results;
 }
 

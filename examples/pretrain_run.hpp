@@ -2,6 +2,7 @@
 // types of activations and devices, side by side.
 #pragma once
 
+#include "output.hpp"
 #include "pretrain.hpp"
 #include "pretrain_views.hpp"
 
@@ -71,9 +72,7 @@ inline Pictures open_pictures(const PretrainOptions& o) {
 template <class B, class T, template <class> class Method, class Source>
 int run(const PretrainOptions& o, const Pictures& pictures, Source loader) {
   const std::filesystem::path out = o.out;
-  std::error_code made;
-  std::filesystem::create_directories(out, made);
-  check(!made, "--out ", o.out, ": cannot make the directory (", made.message(), "); choose one that may be written");
+  make_folder(out);
   const auto checkpoint = out / "checkpoint.safetensors";
 
   const Seed seed{static_cast<std::uint64_t>(o.seed)};

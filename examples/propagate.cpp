@@ -4,12 +4,13 @@
 //
 //   propagate out/checkpoint.safetensors --data DAVIS --out propagation
 //   propagate out/checkpoint.safetensors --synthetic 4 --out propagation
-#include "pretrain_options.hpp"
+#include "output.hpp"
+#include "trained_network.hpp"
 #include "video.hpp"
 
 #include <vitral/data/augment.hpp>
+#include <vitral/data/sheet.hpp>
 #include <vitral/eval/propagation.hpp>
-#include <vitral/io/checkpoint.hpp>
 #include <vitral/io/progress.hpp>
 #include <vitral/models/patch_tokens.hpp>
 
@@ -52,21 +53,17 @@ Options parse(int argc, char** argv) {
   return o;
 }
 
-/// The first `layer` blocks of a network that `pretrain` has written, all if that is 0.
+/// The first `layer` blocks of a checkpoint's network, all if that is 0.
 struct Network {
   int layer;
   ViT<Cpu, float> encoder;
 };
-Network network(const std::string& checkpoint, int layer) {
+Network first_blocks(const std::string& checkpoint, int layer) {
   const SafetensorsFile file(checkpoint);
-  const auto saved = Json::parse(file.metadata("options"), nullptr, false);
-  check(!saved.is_discarded(), file.path(), ": its metadata \"options\" is no JSON; was it written by `pretrain`?");
-  const PretrainOptions run = pretrain_options_from_json(saved);
+  const PretrainOptions run = run_of(file);
   check(layer <= run.depth, "--layer ", layer, ": the network of ", checkpoint, " has the layers 1 to ", run.depth);
   if (layer == 0) layer = run.depth;
-  Network out{layer, ViT<Cpu, float>({run.image, run.patch, run.width, layer, run.heads})};
-  load_module(file, out.encoder, "student.encoder");
-  return out;
+  return {layer, first_layers(network<Cpu>(file, run), layer)};
 }
 
 /// A frame's patches. The shorter side becomes `size` pixels, less what makes no whole patch; the longer one is cut
@@ -120,14 +117,8 @@ struct Overlays {
     return -1;
   }
   void add(int column, int row, const Image& frame) {
-    if (sheet.rgb.empty()) {
-      sheet = {2 * frame.height + gap, moments * (frame.width + gap) - gap, {}};
-      sheet.rgb.assign(static_cast<std::size_t>(3l * sheet.height * sheet.width), 255);
-    }
-    for (int y = 0; y < frame.height; ++y)
-      std::copy_n(frame.rgb.begin() + 3l * y * frame.width, 3 * frame.width,
-                  sheet.rgb.begin() + 3 * ((y + long{row} * (frame.height + gap)) * sheet.width +
-                                           column * (frame.width + gap)));
+    if (sheet.rgb.empty()) sheet = blank_image(2 * frame.height + gap, moments * (frame.width + gap) - gap);
+    vitral::place(sheet, row * (frame.height + gap), column * (frame.width + gap), frame);
   }
 };
 
@@ -137,12 +128,6 @@ struct ObjectScores {
   int object;
   std::vector<double> j, f;
 };
-
-void make_directory(const std::filesystem::path& path) {
-  std::error_code made;
-  std::filesystem::create_directories(path, made);
-  check(!made, path.string(), ": cannot make the directory (", made.message(), ")");
-}
 
 /// The scores of a video's objects, and those of the first frame's masks if nothing moved. The first frame, which is
 /// given, and the last one are not judged, as DAVIS has it.
@@ -169,8 +154,8 @@ void follow(const Video& video, const Network& network, int size, const std::fil
   PatchFeatures patches = features(network, frame, size);
   const int rows = patches.rows, columns = patches.columns, classes = objects + 1;
   LabelPropagation propagation(std::move(patches), one_hot(resize_nearest(first, rows, columns), classes), classes);
-  make_directory(out / "overlays");
-  make_directory(out / "masks" / video.name);
+  make_folder(out / "overlays");
+  make_folder(out / "masks" / video.name);
   const auto write = [&](int t, const LabelMap& map) {
     write_label_png(out / "masks" / video.name / (video.frames[static_cast<std::size_t>(t)] + ".png"), map);
   };
@@ -237,7 +222,7 @@ std::string csv(const std::vector<ObjectScores>& objects) {
 }
 
 void run(const Options& o) {
-  const Network net = network(o.checkpoint, o.layer);
+  const Network net = first_blocks(o.checkpoint, o.layer);
   const auto videos = o.synthetic > 0 ? drawn_videos(o.synthetic, o.seed) : davis_videos(o.data);
   const int size = o.size > 0 ? o.size : o.synthetic > 0 ? 24 * net.encoder.size.patch : 480;
   const std::filesystem::path out = o.out;
@@ -252,11 +237,8 @@ void run(const Options& o) {
   Json results{{"checkpoint", o.checkpoint}, {"videos", videos.size()}, {"objects", found.size()}, {"layer", net.layer},
                {"size", size}, {"last_frames", rules.last_frames}, {"top", rules.top}, {"radius", rules.radius},
                {"temperature", rules.temperature}, {"found", means(found)}, {"first_mask_kept", means(unmoved)}};
-  const auto write = [&](const char* name, const std::string& text) {
-    write_file_atomically(out / name, {std::as_bytes(std::span(text))});
-  };
-  write("results.json", results.dump(2) + "\n");
-  write("objects.csv", csv(found));
+  write_text(out / "results.json", results.dump(2) + "\n");
+  write_text(out / "objects.csv", csv(found));
   std::printf("layer %d, %zu objects of %zu videos, percent\n                     J&F      J      F\n", net.layer,
               found.size(), videos.size());
   for (const auto& [label, name] : {std::pair{"found", "found"}, std::pair{"first mask kept", "first_mask_kept"}}) {

@@ -2,7 +2,8 @@
 // network. Charts need gnuplot (io/plots.hpp); their colours are Okabe and Ito's, which colour-blind eyes tell apart.
 #pragma once
 
-#include <vitral/io/atomic_file.hpp>
+#include "output.hpp"
+
 #include <vitral/io/plots.hpp>
 
 #include <algorithm>
@@ -182,18 +183,6 @@ inline std::string page(const std::string& title, const std::string& body) {
          "th, td { padding: 0.2em 0.6em; text-align: right; border-bottom: 1px solid #8884; }\n"
          "svg { max-width: 40em; border-radius: 6px; }\nimg { max-width: 100%; border-radius: 6px; }\n</style>\n<h1>" +
          escaped(title) + "</h1>\n" + body + "</html>\n";
-}
-
-/// Makes the directory that --out names.
-inline void make_folder(const std::filesystem::path& folder) {
-  std::error_code made;
-  std::filesystem::create_directories(folder, made);
-  vitral::check(!made, "--out ", folder.native(), ": cannot make the directory (", made.message(),
-                "); choose one that may be written");
-}
-
-inline void write(const std::filesystem::path& path, const std::string& text) {
-  vitral::write_file_atomically(path, {std::as_bytes(std::span(text))});
 }
 
 }  // namespace report

@@ -2,6 +2,8 @@
 // files, as `embed` and numpy.save write them; docs/evaluation.md describes the truth.
 //
 //   retrieve --database database.npy --queries queries.npy --truth truth.json --out retrieval
+#include "output.hpp"
+
 #include <vitral/eval/knn.hpp>
 #include <vitral/eval/retrieval.hpp>
 #include <vitral/io/npy.hpp>
@@ -107,10 +109,6 @@ double micro(const Features& database, const Features& queries, const std::vecto
   return micro_average_precision(std::move(pairs), total);
 }
 
-void write(const std::filesystem::path& path, const std::string& text) {
-  write_file_atomically(path, {std::as_bytes(std::span(text))});
-}
-
 /// NaN, the score of a query that has nothing to find, is JSON's null and an empty cell.
 std::string csv(const std::vector<View>& views, const std::vector<std::vector<RetrievalScore>>& scores) {
   std::string out = "query";
@@ -155,12 +153,10 @@ void run(const Options& o) {
                 std::min(proposals, database.images()), 100 * average);
   }
   if (o.out.empty()) return;
-  std::error_code made;
-  std::filesystem::create_directories(o.out, made);
-  check(!made, "--out ", o.out, ": cannot make the directory (", made.message(), ")");
   const std::filesystem::path folder = o.out;
-  write(folder / "results.json", results.dump(2) + "\n");
-  write(folder / "queries.csv", csv(views, scores));
+  make_folder(folder);
+  write_text(folder / "results.json", results.dump(2) + "\n");
+  write_text(folder / "queries.csv", csv(views, scores));
   std::printf("wrote results.json and queries.csv in %s\n", o.out.c_str());
 }
 

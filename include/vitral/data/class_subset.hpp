@@ -35,26 +35,11 @@ namespace vitral::inline VITRAL_ABI {
   return places;
 }
 
-namespace detail {
-
-struct ClassSubset {
-  Dataset data;
-  std::vector<long> places;
-  [[nodiscard]] long place(long i) const { return places[static_cast<std::size_t>(i)]; }
-  long size() const { return static_cast<long>(places.size()); }
-  Image image(long i) const { return data.image(place(i)); }
-  int label(long i) const { return data.label(place(i)); }
-  std::vector<std::string> classes() const { return data.classes(); }
-  std::string name() const { return data.name(); }
-};
-
-}  // namespace detail
-
 /// The data set that has share_of_each_class alone.
 [[nodiscard]] inline Dataset class_subset(const Dataset& data, double share, Seed seed) {
   std::vector<int> labels(static_cast<std::size_t>(data.size()));
   for (std::size_t i = 0; i < labels.size(); ++i) labels[i] = data.label(static_cast<long>(i));
-  return detail::ClassSubset{data, share_of_each_class(labels, static_cast<int>(data.classes().size()), share, seed)};
+  return select_images(data, share_of_each_class(labels, static_cast<int>(data.classes().size()), share, seed));
 }
 
 }  // namespace vitral::inline VITRAL_ABI
