@@ -22,10 +22,11 @@ TEST_CASE("L-BFGS finds the minimum of Rosenbrock's valley") {
 }
 
 TEST_CASE("logistic regression has scikit-learn's weights and predictions") {
-  for (const auto& [name, c] : {std::pair{"logistic1/", 1.0}, std::pair{"logistic100/", 100.0}}) {
-    CAPTURE(name);
+  for (const double c : {1.0, 100.0}) {
+    CAPTURE(c);
+    const std::string name = c == 1 ? "logistic1/" : "logistic100/";
     const LinearClassifier probe = logistic_regression(train_features(), c, {.tolerance = 1e-8});
-    const auto weight = values(name + std::string("weight")), bias = values(name + std::string("bias"));
+    const auto weight = values(name + "weight"), bias = values(name + "bias");
     for (std::size_t i = 0; i < weight.size(); ++i) REQUIRE(probe.weight[i] == doctest::Approx(weight[i]).epsilon(1e-5));
     // The bias is free up to a constant, which scikit-learn's regularisation of nothing leaves where it began.
     const double shift = probe.bias[0] - bias[0];
@@ -34,7 +35,7 @@ TEST_CASE("logistic regression has scikit-learn's weights and predictions") {
     std::vector<int> predicted;
     const auto ranked = ranked_classes(class_probabilities(probe, test_features()), probe.classes());
     for (std::size_t i = 0; i < ranked.size(); i += bias.size()) predicted.push_back(ranked[i]);
-    CHECK(predicted == numbers(name + std::string("predicted")));
+    CHECK(predicted == numbers(name + "predicted"));
   }
 }
 

@@ -176,6 +176,8 @@ template <class X, class Y>
 struct Normalized {
   X value;
   Y normalized;
+
+  Normalized(const X& value, const Y& normalized) : value(value), normalized(normalized) {}
 };
 
 /// eval(x) and layer_norm(eval(x), scale, bias, eps), in one pass over memory where the backend has one: a residual sum
@@ -187,10 +189,10 @@ template <Operand X, class Scale, class Bias>
   constexpr int R = detail::axes_of<shape_of<X>>;
   if constexpr (detail::NormalizesPlans<B, T, Space<R>, decltype(lower<R>(x))>) {
     const auto value = detail::record_value(x, detail::tensor_of<X>::uninitialized(x.shape()));
-    return Normalized{value, apply(detail::LayerNormOf<compute_t<T>, B, X>{{eps}, &x}, value, scale, bias)};
+    return Normalized(value, apply(detail::LayerNormOf<compute_t<T>, B, X>{{eps}, &x}, value, scale, bias));
   } else {
     const auto value = eval(x);
-    return Normalized{value, layer_norm(value, scale, bias, eps)};
+    return Normalized(value, layer_norm(value, scale, bias, eps));
   }
 }
 
