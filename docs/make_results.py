@@ -17,9 +17,10 @@ def processor():
 
 
 def minutes(text, what):
-    """The sum over the parts of a run: each part's `time` adds a line."""
+    """The sum over the parts of a run: each part's `time` adds a line, unless it was killed."""
     parts = re.findall(rf"^{what}\s+(\d+)m([\d.]+)s", text, re.M)
-    return f"{sum(int(m) + float(s) / 60 for m, s in parts):.0f} min" if parts else "not recorded"
+    more = " or more" if text.count("part begins") > len(parts) else ""
+    return f"{sum(int(m) + float(s) / 60 for m, s in parts):.0f} min{more}" if parts else "not recorded"
 
 
 def read(path):

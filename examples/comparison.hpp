@@ -43,6 +43,8 @@ inline Run read_run(const std::string& folder) {
     if (!row.free) out.settings[row.name] = member;
   });
   out.settings.erase("seed");
+  out.settings["data"] = dataset_defaults(options.dataset).path.empty() ? options.data : "";
+  for (const char* key : {"finetuned", "truncated"}) out.settings[key] = out.results.value(key, "");
   out.method = options.method;
   out.seed = options.seed;
   return out;
@@ -89,15 +91,20 @@ inline std::vector<Group> grouped(const std::vector<Run>& runs) {
     if (key == "method" || std::none_of(groups.begin(), groups.end(), differs)) continue;
     for (Group& g : groups) {
       const Json& value = g.runs[0].settings[key];
-      g.name += ", " + key + " " + (value.is_string() ? value.get<std::string>() : value.dump());
+      const std::string text = value.is_string() ? value.get<std::string>() : value.dump();
+      if (!text.empty()) g.name += ", " + key + " " + text;
     }
   }
-  for (Group& group : groups) {
-    Json base = group.runs[0].settings;
-    if (group.self_distilled()) base["method"] = group.runs[0].method.substr(3);
+  // What weighs the self-distillation is no difference to a method without it.
+  const auto bare = [](Json settings) {
+    for (const char* key : {"method", "ratio", "ratio-schedule"}) settings.erase(key);
+    return settings;
+  };
+  for (Group& group : groups)
     for (std::size_t i = 0; i < groups.size() && group.self_distilled(); ++i)
-      if (groups[i].runs[0].settings == base) group.rival = static_cast<int>(i);
-  }
+      if (groups[i].runs[0].method == group.runs[0].method.substr(3) &&
+          bare(groups[i].runs[0].settings) == bare(group.runs[0].settings))
+        group.rival = static_cast<int>(i);
   return groups;
 }
 

@@ -65,9 +65,7 @@ report::Table rows(const Dataset& data, const std::filesystem::path& root, long 
 void embed(const Options& o) {
   const SafetensorsFile file(o.checkpoint);
   const PretrainOptions run = run_of(file);
-  const int layer = o.layer > 0 ? o.layer : run.depth;
-  check(layer <= run.depth, "--layer ", layer, ": ", o.checkpoint, " has ", run.depth, " layers; choose 1 to ",
-        run.depth);
+  const int layer = chosen_layer(o.layer, run, o.checkpoint);
   const DataPlace place = data_of(run, o.dataset, o.data);
   const Split split = o.split == "train" ? Split::train : o.split == "test" ? Split::test : Split::unlabeled;
   const Dataset all = open_dataset(place.dataset, place.path, split, run.image);

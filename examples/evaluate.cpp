@@ -123,10 +123,14 @@ Json evaluate(const Options& o) {
   const std::vector<Features> known = features(std::move(found.train)), asked = features(std::move(found.test));
   const auto encoder = network<Cpu>(file, run);
   make_folder(o.out);  // what is wrong with it is said before the longest part of the work
+  check(o.no_analyses || asked[0].images() >= 20, "the analyses need 20 test images or more, not ", asked[0].images(),
+        "; use more (--test), or --no-analyses");
 
   Json out;
   out["checkpoint"] = o.checkpoint;
   out["run"] = to_json(run);
+  for (const char* key : {"finetuned", "truncated"})  // what `finetune` and `truncate` did to it since
+    if (const auto found = file.metadata().find(key); found != file.metadata().end()) out[key] = found->second;
   out["dataset"] = found.dataset;
   out["train_images"] = known[0].images();
   out["test_images"] = asked[0].images();
@@ -170,9 +174,11 @@ Json evaluate(const Options& o) {
                                     {"multiply_adds", exit.multiply_adds}, {"layers", exit.layers}});
   if (o.no_analyses) return out;
   write_evaluation(o.out, out);  // stands, whatever becomes of the rest
-  const auto split = [&](Split which) { return open_dataset(place.dataset, place.path, which, run.image); };
-  out["analyses"] = evaluation::analyse({encoder, two_views(augmentations(run)), split(Split::train),
-                                         split(Split::test), known.back(), asked, o.points, other}, o.out);
+  const auto views = augmentations(run);
+  const int least_side = std::max(views.first.least_side(), other ? other->size.image : 0);
+  const auto split = [&](Split which, int side) { return open_dataset(place.dataset, place.path, which, side); };
+  out["analyses"] = evaluation::analyse({encoder, two_views(views), split(Split::train, run.image),
+                                         split(Split::test, least_side), known.back(), asked, o.points, other}, o.out);
   if (other) out["analyses"]["against"] = o.against;
   return out;
 }

@@ -69,7 +69,7 @@ inline auto seen_by(const Network& encoder, const vitral::Dataset& data, const P
       {static_cast<int>(places.size()), side, side});
   float* to = out.data();
   for (const long place : places) {
-    vitral::center_view(side)(data.image(place), to);
+    vitral::center_view(side)(vitral::readable_image(data, place), to);
     to += 3l * side * side;
   }
   return out;

@@ -207,7 +207,7 @@ inline std::string analyses_section(const std::filesystem::path& folder, const J
                      "head. Black is no weight, pale yellow the largest of a map.",
                  picture(folder / "attention.png", "attention of the class token"));
   out += chapter("Nearest neighbours",
-                 "A test image of each class (" + names_of(analyses, queries) +
+                 "A test image of each of the first ten classes (" + names_of(analyses, queries) +
                      ") in a gray frame, then the nearest training images by the last layer's features: blue frames "
                      "are of the same class, orange ones are not.",
                  picture(folder / "neighbours.png", "nearest neighbours"));

@@ -2,7 +2,7 @@
 #pragma once
 
 #include <vitral/data/augment.hpp>
-#include <vitral/data/dataset.hpp>
+#include <vitral/data/loader.hpp>
 #include <vitral/data/sheet.hpp>
 #include <vitral/eval/attention.hpp>
 #include <vitral/eval/knn.hpp>
@@ -76,7 +76,7 @@ inline vitral::Image attention_sheet(const vitral::Dataset& data, const Places& 
   const int step = thumbnail.pixels() + gap, block = (1 + heads) * step + 2 * gap;
   Image sheet = blank_image(gap + count * block, gap + (1 + depth) * step);
   for (int i = 0; i < count; ++i) {
-    const Image image = thumbnail(data.image(examples[static_cast<std::size_t>(i)]));
+    const Image image = thumbnail(readable_image(data, examples[static_cast<std::size_t>(i)]));
     const int top = gap + i * block;
     place(sheet, top, gap, image);
     for (int layer = 0; layer < depth; ++layer) {
@@ -112,10 +112,11 @@ inline vitral::Image neighbour_sheet(const vitral::Dataset& test, const Places& 
   };
   for (int row = 0; row < rows; ++row) {
     const long query = queries[static_cast<std::size_t>(row)];
-    put(row, gap, test.image(query), neutral);
+    put(row, gap, readable_image(test, query), neutral);
     for (int i = 0; i < nearest.k; ++i) {
       const int known = nearest.place[static_cast<std::size_t>(row * nearest.k + i)];
-      put(row, 3 * gap + (1 + i) * step, train.image(known), train.label(known) == test.label(query) ? right : wrong);
+      put(row, 3 * gap + (1 + i) * step, readable_image(train, known),
+          train.label(known) == test.label(query) ? right : wrong);
     }
   }
   return sheet;

@@ -21,7 +21,11 @@ if [ -z "$bin" ]; then
 fi
 test -e "$data/data_batch_1.bin" || bash examples/fetch_cifar10.sh "$data"
 
-mkdir -p "$out"
+for program in python3 gnuplot flock; do
+  command -v $program >/dev/null || { echo "$program is needed and not here; install it first" >&2; exit 1; }
+done
+
+mkdir -p "$out" "${DOCS:-docs}"
 exec 9>"$out/lock"  # the runs hold it as well: they may outlive a script that was killed
 flock -n 9 || { echo "$out: runs of an earlier call still work there; wait for them, or end them" >&2; exit 1; }
 export OMP_WAIT_POLICY=passive  # the runs share the machine: none spins while it waits
@@ -45,6 +49,7 @@ finished() {
 pretrain() {  # RUN METHOD SEED
   local resume=
   test -e "$1/checkpoint.safetensors" && resume=--resume
+  echo "part begins" >>"$1/log.txt"  # one that is killed leaves no time
   { time "$bin/pretrain" --method "$2" --seed "$3" --data "$data" $settings --out "$1" $resume; } >>"$1/log.txt" 2>&1 ||
     { tail -n 20 "$1/log.txt"; echo "$1 ended early; start the script again to go on"; return 1; }
   touch "$1/finished"
@@ -67,8 +72,10 @@ while [ $running -gt 0 ]; do wait -n || failed=1; running=$((running - 1)); done
 evaluations=()
 for run in "${runs[@]}"; do  # one at a time, as it measures times
   evaluations+=("$run/evaluation")
-  finished "$run/evaluation/results.json" "${EVALUATE:-}" ||
+  finished "$run/evaluation/finished" "${EVALUATE:-}" || {
     "$bin/evaluate" "$run/checkpoint.safetensors" --data "$data" --out "$run/evaluation" ${EVALUATE:-}
+    touch "$run/evaluation/finished"
+  }
 done
 "$bin/compare" "${evaluations[@]}" --out "$out/comparison"
 python3 docs/make_results.py "$out/comparison" "${DOCS:-docs}"

@@ -1,6 +1,6 @@
 // Teaches a pretrained network the classes of labelled pictures: all of it, as MAE and BEiT are fine-tuned, or with
 // --frozen a classifier on its last layer alone, as in MoCo v3's linear protocol. --labels 0.01 learns from one label
-// in a hundred. Writes metrics.jsonl, results.json and a checkpoint that `evaluate` reads.
+// in a hundred. Writes metrics.jsonl, finetune.json and a checkpoint that `evaluate` reads.
 //
 //   finetune out/checkpoint.safetensors --labels 0.1 --out finetuned
 #include "output.hpp"
@@ -33,7 +33,7 @@ struct Options {
   long seed = 0, test = 0;
 };
 
-/// Calls visit(name, member, help, check) for the options that results.json and the checkpoint remember: those of
+/// Calls visit(name, member, help, check) for the options that finetune.json and the checkpoint remember: those of
 /// fine-tuning alone, or those that --frozen has, too.
 template <class Visit>
 void for_each_option(Options& o, bool fine_tuning, Visit visit) {
@@ -61,9 +61,10 @@ Options parse(int argc, char** argv) {
   Options o;
   CLI::App app{"Fine-tunes a network that `pretrain` has written, or trains a classifier on it."};
   app.add_option("CHECKPOINT", o.checkpoint, "The network: checkpoint.safetensors of a run")->required();
-  app.add_option("--dataset", o.dataset, "Layout of the labelled images in --data [that of the run]");
+  app.add_option("--dataset", o.dataset, "Layout of the labelled images in --data [that of the run]")
+      ->check(CLI::IsMember(CLI::detail::split(dataset_names, '|')));
   app.add_option("--data", o.data, "Directory of the data set [that of the run]");
-  app.add_option("--out", o.out, "Directory for the checkpoint, metrics.jsonl and results.json")->capture_default_str();
+  app.add_option("--out", o.out, "Directory for the checkpoint, metrics.jsonl and finetune.json")->capture_default_str();
   CLI::Option* const frozen = app.add_flag("--frozen", o.frozen, "Train a classifier alone, by SGD; the network stays");
   const auto add = [&](const char* name, auto& member, const char* help, const CLI::Validator& valid) {
     return app.add_option(std::string("--") + name, member, help)->check(valid)->capture_default_str();
@@ -165,6 +166,8 @@ Json finetune(Options o) {
   std::error_code ignored;
   check(!std::filesystem::equivalent(checkpoint, o.checkpoint, ignored), "--out ", o.out, " would overwrite ",
         o.checkpoint, "; choose another directory");
+  check(!std::filesystem::exists(checkpoint) || SafetensorsFile(checkpoint).metadata().contains("finetune"), "--out ",
+        o.out, " holds the checkpoint of a pretraining run, which would be overwritten; choose another directory");
   make_folder(out);
 
   const Classifier model = load(file, run, classes, o);
@@ -182,7 +185,7 @@ Json finetune(Options o) {
   const long per_epoch = loader.batches(), steps = per_epoch * o.epochs;
   const CosineSchedule schedule{scaled_learning_rate(o.lr, o.batch), 0, steps, o.warmup_epochs * per_epoch};
 
-  Json results{{"checkpoint", o.checkpoint}, {"dataset", place.dataset}, {"frozen", o.frozen}};
+  Json results{{"checkpoint", o.checkpoint}, {"dataset", train.name()}, {"frozen", o.frozen}};
   const auto note = [&](const char* name, const auto& member, auto&&...) { results[name] = member; };
   for_each_option(o, false, note);
   if (!o.frozen) for_each_option(o, true, note);
@@ -219,12 +222,14 @@ Json finetune(Options o) {
     progress.note(line);
     StateDict state;
     state.add_module(model);
-    state.write(checkpoint, {{"options", file.metadata("options")}, {"finetune", results.dump()}});
+    state.write(checkpoint, {{"options", file.metadata("options")},
+                             {"finetuned", join(o.frozen ? "frozen, " : "", "labels ", o.labels)},
+                             {"finetune", results.dump()}});
   }
   progress.finish();
   results["top1"] = reached.top1();
   results["top5"] = reached.top5();
-  write_text(out / "results.json", results.dump(2) + "\n");
+  write_text(out / "finetune.json", results.dump(2) + "\n");
   return results;
 }
 
@@ -237,7 +242,7 @@ int main(int argc, char** argv) {
     const Json results = finetune(options);
     std::printf(
         "test top-1 %.2f %%, top-5 %.2f %% after the last epoch; wrote checkpoint.safetensors, metrics.jsonl and "
-        "results.json in %s\n",
+        "finetune.json in %s\n",
         100 * results["top1"].get<double>(), 100 * results["top5"].get<double>(), options.out.c_str());
   } catch (const std::exception& error) {
     std::fprintf(stderr, "%s\n", error.what());

@@ -1,5 +1,5 @@
 // How well a layer's patches follow objects through a video (DAVIS 2017, with the rules of Jabri et al. 2020 and DINO):
-// the masks of the first frame are carried on by similarity alone, and judged by J and F. Writes results.json,
+// the masks of the first frame are carried on by similarity alone, and judged by J and F. Writes propagation.json,
 // objects.csv, the masks that were found, and for each video a picture of them below the true ones.
 //
 //   propagate out/checkpoint.safetensors --data DAVIS --out propagation
@@ -34,13 +34,13 @@ Options parse(int argc, char** argv) {
   CLI::App app{"Carries the masks of a video's first frame through the video by the similarity of a layer's patches."};
   app.add_option("CHECKPOINT", o.checkpoint, "The network: checkpoint.safetensors of a run")->required();
   auto* const data = app.add_option("--data", o.data, "A folder in the layout of DAVIS 2017");
-  app.add_option("--synthetic", o.synthetic, "Videos of moving shapes to draw instead")
+  auto* const synthetic = app.add_option("--synthetic", o.synthetic, "Videos of moving shapes to draw instead")
       ->check(CLI::PositiveNumber)->excludes(data);
-  app.add_option("--seed", o.seed, "Seed of the moving shapes")->capture_default_str();
+  app.add_option("--seed", o.seed, "Seed of the moving shapes")->needs(synthetic)->capture_default_str();
   app.add_option("--layer", o.layer, "Layer whose patches are compared; 0 = the last")->check(CLI::NonNegativeNumber);
   app.add_option("--size", o.size, "Shorter side that frames get, in pixels; 0 = 480, of moving shapes 24 patches")
       ->check(CLI::NonNegativeNumber);
-  app.add_option("--out", o.out, "Directory for results.json, objects.csv, masks and overlays")->capture_default_str();
+  app.add_option("--out", o.out, "Directory for propagation.json, objects.csv, masks and overlays")->capture_default_str();
   app.add_option("--threads", o.threads, "Threads; 0 = all cores")->check(CLI::NonNegativeNumber);
   try {
     app.parse(argc, argv);
@@ -61,8 +61,7 @@ struct Network {
 Network first_blocks(const std::string& checkpoint, int layer) {
   const SafetensorsFile file(checkpoint);
   const PretrainOptions run = run_of(file);
-  check(layer <= run.depth, "--layer ", layer, ": the network of ", checkpoint, " has the layers 1 to ", run.depth);
-  if (layer == 0) layer = run.depth;
+  layer = chosen_layer(layer, run, checkpoint);
   return {layer, first_layers(network<Cpu>(file, run), layer)};
 }
 
@@ -237,7 +236,7 @@ void run(const Options& o) {
   Json results{{"checkpoint", o.checkpoint}, {"videos", videos.size()}, {"objects", found.size()}, {"layer", net.layer},
                {"size", size}, {"last_frames", rules.last_frames}, {"top", rules.top}, {"radius", rules.radius},
                {"temperature", rules.temperature}, {"found", means(found)}, {"first_mask_kept", means(unmoved)}};
-  write_text(out / "results.json", results.dump(2) + "\n");
+  write_text(out / "propagation.json", results.dump(2) + "\n");
   write_text(out / "objects.csv", csv(found));
   std::printf("layer %d, %zu objects of %zu videos, percent\n                     J&F      J      F\n", net.layer,
               found.size(), videos.size());
@@ -246,7 +245,7 @@ void run(const Options& o) {
     std::printf("%-17s %6.2f %6.2f %6.2f\n", label, 100 * mean["j_and_f"].get<double>(),
                 100 * mean["j"]["mean"].get<double>(), 100 * mean["f"]["mean"].get<double>());
   }
-  std::printf("wrote results.json, objects.csv, masks and overlays in %s\n", o.out.c_str());
+  std::printf("wrote propagation.json, objects.csv, masks and overlays in %s\n", o.out.c_str());
 }
 
 }  // namespace

@@ -164,7 +164,7 @@ inline std::string svg(const std::filesystem::path& file) {
 
 /// Charts as SVG elements; nothing of them stays in the folder.
 inline std::string svg(const std::filesystem::path& folder, int width, int height, const std::string& commands) {
-  const auto file = folder / "chart.svg";
+  const auto file = folder / ".chart.svg";
   draw(file, width, height, commands);
   const std::string element = svg(file);
   std::filesystem::remove(file);

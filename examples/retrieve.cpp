@@ -11,6 +11,8 @@
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <string>
 #include <vector>
@@ -31,7 +33,7 @@ Options parse(int argc, char** argv) {
   app.add_option("--database", o.database, "Features to search, .npy: float32 [rows, width]")->required();
   app.add_option("--queries", o.queries, "Features to search for, of the same width")->required();
   app.add_option("--truth", o.truth, "JSON: what each query should find (docs/evaluation.md)")->required();
-  app.add_option("--out", o.out, "Directory for results.json and queries.csv [nothing is written]");
+  app.add_option("--out", o.out, "Directory for retrieval.json and queries.csv [nothing is written]");
   app.add_option("--threads", o.threads, "Threads; 0 = all cores")->check(CLI::NonNegativeNumber);
   try {
     app.parse(argc, argv);
@@ -47,6 +49,8 @@ Features features(const std::string& path) {
   const NpyArray array = read_npy(path);
   check(array.shape.size() == 2 && array.shape[0] > 0 && array.shape[1] > 0, path,
         ": its shape is ", detail::python_tuple(array.shape), ", expected (rows, width)");
+  check(std::all_of(array.values.begin(), array.values.end(), [](float x) { return std::isfinite(x); }), path,
+        ": holds numbers that are not finite, which cannot be ranked");
   const auto rows = Tensor<float, Shape<dyn, dyn>>::from(
       array.values, {static_cast<int>(array.shape[0]), static_cast<int>(array.shape[1])});
   return {l2_normalize(rows).to_vector(), static_cast<int>(array.shape[1]), {}, 0};
@@ -65,6 +69,12 @@ std::vector<int> rows_of(const std::string& path, std::size_t query, const Json&
   return list.get<std::vector<int>>();
 }
 
+void check_distinct(const std::string& path, std::size_t query, std::vector<int> rows) {
+  std::sort(rows.begin(), rows.end());
+  check(std::adjacent_find(rows.begin(), rows.end()) == rows.end(), path, ": query ", query,
+        " names a row twice; each may stand in one list, once");
+}
+
 /// The protocol's three views of "queries", or the only one of "matches".
 std::vector<View> read_truth(const std::string& path) {
   const auto bytes = read_bytes(path);
@@ -76,7 +86,10 @@ std::vector<View> read_truth(const std::string& path) {
         "docs/evaluation.md");
   if (matches) {
     View copies{"copies", {}};
-    for (const Json& rows : json["matches"]) copies.truth.push_back({rows_of(path, copies.truth.size(), rows), {}});
+    for (const Json& rows : json["matches"]) {
+      copies.truth.push_back({rows_of(path, copies.truth.size(), rows), {}});
+      check_distinct(path, copies.truth.size() - 1, copies.truth.back().positive);
+    }
     return {copies};
   }
   std::vector<View> views{{"easy", {}}, {"medium", {}}, {"hard", {}}};
@@ -87,6 +100,9 @@ std::vector<View> read_truth(const std::string& path) {
       return rows_of(path, number, query[name]);
     };
     const QueryTruth truth{list("easy"), list("hard"), list("junk")};
+    std::vector<int> all = truth.easy;
+    for (const auto* more : {&truth.hard, &truth.junk}) all.insert(all.end(), more->begin(), more->end());
+    check_distinct(path, number, all);
     for (std::size_t d = 0; d < views.size(); ++d)
       views[d].truth.push_back(relevance(truth, static_cast<Difficulty>(d)));
   }
@@ -155,9 +171,9 @@ void run(const Options& o) {
   if (o.out.empty()) return;
   const std::filesystem::path folder = o.out;
   make_folder(folder);
-  write_text(folder / "results.json", results.dump(2) + "\n");
+  write_text(folder / "retrieval.json", results.dump(2) + "\n");
   write_text(folder / "queries.csv", csv(views, scores));
-  std::printf("wrote results.json and queries.csv in %s\n", o.out.c_str());
+  std::printf("wrote retrieval.json and queries.csv in %s\n", o.out.c_str());
 }
 
 }  // namespace

@@ -51,6 +51,13 @@ vitral::ViT<B, float> network(const vitral::SafetensorsFile& file, const Pretrai
   return encoder;
 }
 
+/// The layer that --layer names; 0 is the last.
+inline int chosen_layer(int layer, const PretrainOptions& run, const std::string& checkpoint) {
+  vitral::check(layer <= run.depth, "--layer ", layer, ": ", checkpoint, " has ", run.depth, " layers; choose 1 to ",
+                run.depth);
+  return layer > 0 ? layer : run.depth;
+}
+
 /// The network that ends after block `layers`. It shares the parameters of `encoder`, so it costs no memory.
 template <class B>
 vitral::ViT<B, float> first_layers(vitral::ViT<B, float> encoder, int layers) {

@@ -46,7 +46,7 @@ void truncate(const Options& o) {
       kept.push_back({name, file.tensor(name)});
   const int depth = run.depth;
   run.depth = o.layers;
-  write_safetensors(o.out, kept, {{"options", to_json(run).dump()}});
+  write_safetensors(o.out, kept, {{"options", to_json(run).dump()}, {"truncated", vitral::join("from ", depth, " layers")}});
   std::printf("wrote %s: layers 1 to %d of %d\n", o.out.c_str(), o.layers, depth);
 }
 

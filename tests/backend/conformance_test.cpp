@@ -29,8 +29,10 @@ struct On {
 };
 #if defined(VITRAL_TEST_CUDA)
 using All = std::tuple<On<Cuda, float>, On<Cuda, double>, On<Cuda, bf16>>;
+using AllProducts = std::tuple<On<Cuda, float>, On<Cuda, double>, On<Cuda, bf16>, On<CudaTf32, float>>;
 #else
 using All = std::tuple<On<Cpu, float>, On<Cpu, double>, On<Cpu, bf16>>;
+using AllProducts = All;
 #endif
 
 /// Values on the host, as the backend's scalar type has rounded them.
@@ -211,10 +213,16 @@ TEST_CASE_TEMPLATE_DEFINE("a backend that offers it sums the left operand's rows
     for (std::size_t i = 0; i < row_sums.size(); ++i)
       row_sums[i] = std::accumulate(a.begin() + static_cast<long>(i) * k, a.begin() + (static_cast<long>(i) + 1) * k, 0.0);
   }
-  CHECK(gap(take(c), expected) < 3e-5);
-  CHECK(gap(take(sums), row_sums) < 3e-5);
+#if defined(VITRAL_TEST_CUDA)
+  CHECK(done == !std::is_same_v<T, double>);
+  const double limit = std::is_same_v<B, CudaTf32> ? 5e-3 : 3e-5;
+#else
+  const double limit = 3e-5;
+#endif
+  CHECK(gap(take(c), expected) < limit);
+  CHECK(gap(take(sums), row_sums) < limit);
 }
-TEST_CASE_TEMPLATE_APPLY(row_sums_, All);
+TEST_CASE_TEMPLATE_APPLY(row_sums_, AllProducts);
 
 TEST_CASE_TEMPLATE_DEFINE("a backend multiplies batches", X, batched_matmul_) {
   using B = typename X::Backend_;
@@ -517,3 +525,22 @@ TEST_CASE_TEMPLATE_DEFINE("a backend evaluates, reduces and differentiates broad
   }
 }
 TEST_CASE_TEMPLATE_APPLY(expression_, All);
+
+TEST_CASE_TEMPLATE_DEFINE("a backend differentiates expressions of odd width", X, odd_width_) {
+  using B = typename X::Backend_;
+  using T = typename X::Scalar;
+  const Shape<dyn, 7> shape{5};
+  const Numbers a = normal<T>(shape.size(), 30), b = normal<T>(shape.size(), 31), up = normal<T>(shape.size(), 32);
+  const auto tensor = [&](const Numbers& numbers) { return Tensor<T, Shape<dyn, 7>, B>(put<B, T>(numbers).buffer(), shape); };
+  Tape tape;
+  const auto left = tape.watch(tensor(a)), right = tape.watch(tensor(b));
+  tape.backward(eval(left * right + left), tensor(up));
+  Numbers left_slope = up, right_slope = up;
+  for (std::size_t i = 0; i < up.size(); ++i) {
+    left_slope[i] *= b[i] + 1;
+    right_slope[i] *= a[i];
+  }
+  CHECK(gap(take(left.grad()), left_slope) < tolerance<T>());
+  CHECK(gap(take(right.grad()), right_slope) < tolerance<T>());
+}
+TEST_CASE_TEMPLATE_APPLY(odd_width_, All);

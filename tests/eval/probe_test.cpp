@@ -142,6 +142,21 @@ TEST_CASE("layers are probed side by side as they are alone, with any number of 
   cpu::set_threads(threads);
 }
 
+TEST_CASE("a step's weights have the same bits with any number of threads") {
+  const Features known = train_features();
+  const int threads = cpu::threads();
+  std::vector<std::vector<float>> weights;
+  for (const int n : {1, 2, 3}) {
+    cpu::set_threads(n);
+    RateSweep sweep({0.1, 1}, known.classes, known.width - 1, Seed{0});  // a row ends in what the bias takes
+    sweep.step(known.rows.data(), known.labels.data(), known.images(), 1, 0.9);
+    weights.push_back(sweep.weight());
+  }
+  cpu::set_threads(threads);
+  CHECK(weights[0] == weights[1]);
+  CHECK(weights[0] == weights[2]);
+}
+
 TEST_CASE("features that do not belong together are refused") {
   Features wrong = train_features();
   CHECK_THROWS_WITH_AS(static_cast<void>(sgd_probes({wrong, wrong}, {test_features()})),

@@ -11,12 +11,12 @@ few="--labels 0.02 --batch 64 --test 500 --seed 1 --crop-min 0.5"
 run finetune "$checkpoint" $few --epochs 4 --lr 0.01 --threads 2 --workers 2 --out "$work/fine"
 grep -q "1200 of 60000 images" "$work/log" || { cat "$work/log"; die "two labels in a hundred are not 1200 images"; }
 run finetune "$checkpoint" $few --epochs 4 --lr 0.01 --threads 1 --workers 1 --out "$work/one"
-for name in metrics.jsonl checkpoint.safetensors results.json; do
+for name in metrics.jsonl checkpoint.safetensors finetune.json; do
   cmp "$work/fine/$name" "$work/one/$name" || die "$name differs with 1 and 2 threads"
 done
 test "$(wc -l <"$work/fine/metrics.jsonl")" -eq 4 || die "not one line an epoch: $(cat "$work/fine/metrics.jsonl")"
 last=$(tail -n 1 "$work/fine/metrics.jsonl" | grep -o '"top1":[0-9.]*' | cut -d: -f2)
-grep -q "\"top1\": $last," "$work/fine/results.json" || die "results.json has not the last epoch's top-1 of $last"
+grep -q "\"top1\": $last," "$work/fine/finetune.json" || die "finetune.json has not the last epoch's top-1 of $last"
 awk "BEGIN { exit !($last > 0.25) }" || die "a top-1 accuracy of $last after four epochs"
 
 # evaluate sees the same features where the network was frozen, and others where it was trained.

@@ -16,7 +16,7 @@ found=$(awk '/^found/ { print int($2) }' "$work/log")
 kept=$(awk '/^first mask kept/ { print int($4) }' "$work/log")
 test "$found" -gt 60 -a "$found" -gt $((kept + 30)) || { cat "$work/log"; die "the shapes were lost"; }
 test "$(ls "$work/drawn/masks/shapes-0" | wc -l)" -eq 20 || die "not every frame has a mask"
-grep -q "\"j_and_f\": 0.$found" "$work/drawn/results.json" || die "results.json is not what was printed"
+grep -q "\"j_and_f\": 0.$found" "$work/drawn/propagation.json" || die "propagation.json is not what was printed"
 follow again --synthetic 1 --threads 2
 diff -r "$work/drawn" "$work/again" || die "results depend on the number of threads"
 
@@ -34,7 +34,7 @@ test "$(wc -l <"$work/folder/objects.csv")" -eq 4 || die "objects.csv has not th
 cmp "$work/folder/masks/shapes/00000.png" "$davis/Annotations/480p/shapes/00000.png" || die "the first mask was changed"
 
 expect() { refuses propagate "$@" --out "$work/none"; }
-expect "layer 3: the network of .* has the layers 1 to 2" "$checkpoint" --synthetic 1 --layer 3
+expect "layer 3: .* has 2 layers; choose 1 to 2" "$checkpoint" --synthetic 1 --layer 3
 expect "none/ImageSets/2017/val.txt: cannot open; --data is the folder of DAVIS 2017" "$checkpoint" --data "$work/none"
 expect "data DIR or --synthetic N" "$checkpoint"
 expect "size 5 leaves no four patches of 7 pixels along a frame of 96 x 160" "$checkpoint" --synthetic 1 --size 5

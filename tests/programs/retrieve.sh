@@ -30,7 +30,7 @@ arguments=(--database "$work/database.npy" --queries "$work/queries.npy")
 grep -Eq '^easy +100.00 +100.00' "$work/log" || { cat "$work/log"; die "easy"; }
 grep -Eq '^hard +62.50 +50.00' "$work/log" || { cat "$work/log"; die "hard"; }
 test "$(tail -n 1 "$work/found/queries.csv")" = "1,,0.25,0.25" || { cat "$work/found/queries.csv"; die "queries.csv"; }
-grep -q '"mean_average_precision": 0.625' "$work/found/results.json" || die "results.json"
+grep -q '"mean_average_precision": 0.625' "$work/found/retrieval.json" || die "retrieval.json"
 
 # Copies. All pairs in one ranking, by similarity: at 1 a right and a wrong one, at 0.71 a wrong one, at 0.58 a right and
 # a wrong one: (1/2 + 2/5) / 2.

@@ -125,7 +125,7 @@ template <Operand X, class S, class B>
 template <Operand X, class S, class B>
 [[nodiscard]] auto cross_entropy(const X& logits, const Tensor<int, S, B>& target, double smoothing) {
   check(smoothing >= 0 && smoothing < 1, "cross_entropy: the smoothing must be in [0, 1), not ", smoothing);
-  const auto uniform = mean<shape_of<X>::rank - 1>(log_softmax(logits));
+  const auto uniform = mean<shape_of<X>::rank - 1>(log_softmax(cast<compute_t<scalar_of<X>>>(logits)));
   return eval((1 - smoothing) * cross_entropy(logits, target) - smoothing * uniform);
 }
 

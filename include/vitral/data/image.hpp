@@ -4,6 +4,7 @@
 #include <vitral/core/config.hpp>
 #include <vitral/core/error.hpp>
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <vector>
@@ -17,6 +18,9 @@ struct Image {
   int width = 0;
   std::vector<std::uint8_t> rgb;
 };
+
+/// Red, green and blue.
+using Color = std::array<std::uint8_t, 3>;
 
 /// Throws unless the picture has at least one pixel and as many bytes as its extents say.
 inline void check_image(const Image& image) {

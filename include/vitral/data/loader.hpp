@@ -328,6 +328,14 @@ class LoaderState {
 
 }  // namespace detail
 
+/// Picture `which` of a data set as a Loader hands it out: where it cannot be read, the next one that can.
+[[nodiscard]] inline Image readable_image(const Dataset& data, long which) {
+  LoaderOptions quiet;
+  quiet.log = nullptr;
+  detail::Unreadable unreadable(quiet);
+  return detail::readable(data, which, unreadable, [](long) {}).first;
+}
+
 /// `start(epoch)`, then `next(batch)` until it is false. Throws Error if the batch is larger than the data set.
 /// An unreadable picture (its data set throws Error) is logged and replaced by the next readable one, the same whatever
 /// the number of workers; more of them than `LoaderOptions::unreadable` are an Error.

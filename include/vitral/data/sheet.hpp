@@ -4,13 +4,9 @@
 #include <vitral/data/image.hpp>
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 
 namespace vitral::inline VITRAL_ABI {
-
-/// Red, green and blue.
-using Color = std::array<std::uint8_t, 3>;
 
 /// A picture of one colour.
 [[nodiscard]] inline Image blank_image(int height, int width, const Color& color = {255, 255, 255}) {

@@ -104,7 +104,7 @@ inline Affinities symmetric(const std::vector<int>& place, const std::vector<dou
   std::vector<std::vector<Entry>> rows(images);
   double sum = 0;
   for (std::size_t n = 0; n < place.size(); ++n) {
-    const int i = static_cast<int>(n) / k, j = place[n];
+    const int i = static_cast<int>(n / static_cast<std::size_t>(k)), j = place[n];
     rows[static_cast<std::size_t>(i)].push_back({j, probability[n]});
     rows[static_cast<std::size_t>(j)].push_back({i, probability[n]});
     sum += 2 * probability[n];

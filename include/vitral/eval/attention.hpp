@@ -49,6 +49,7 @@ struct AttentionWeights {
 /// is the only one whose answer the network uses.
 template <class Encoder>
 [[nodiscard]] std::vector<AttentionWeights> attention_weights(const Encoder& encoder, const Operand auto& images) {
+  static_assert(std::is_same_v<typename Encoder::backend, Cpu>, "vitral: attention weights are computed on the CPU");
   std::vector<AttentionWeights> out;
   auto x = encoder.tokens(images);
   for (const auto& block : encoder.blocks) {

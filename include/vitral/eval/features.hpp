@@ -16,7 +16,7 @@ struct Features {
   std::vector<int> labels;
   int classes = 0;
 
-  [[nodiscard]] int images() const { return static_cast<int>(rows.size()) / width; }
+  [[nodiscard]] int images() const { return static_cast<int>(rows.size() / static_cast<std::size_t>(width)); }
 };
 
 /// The features of several views of the first `count` images: for each view one entry per layer. The encoder is in

@@ -39,13 +39,14 @@ class LabelPropagation {
       : options_(options), classes_(classes) {
     check(static_cast<long>(labels.size()) == first.patches() * classes, "label propagation: ", labels.size(),
           " labels, expected ", classes, " for each of ", first.patches(), " patches");
+    check(options.temperature > 0, "label propagation: the temperature must be above 0, not ", options.temperature);
     check(options.last_frames >= 1 && options.top >= 1 && options.radius >= 0,
           "label propagation needs one frame, one patch and a radius of 0 or more, not ", options.last_frames, ", ",
           options.top, " and ", options.radius);
     frames_.push_back({normalised(std::move(first)), std::move(labels)});
   }
 
-  /// The labels of the next frame.
+  /// The labels of the next frame; valid until the next call.
   const PatchLabels& next(PatchFeatures features) {
     const PatchFeatures& first = frames_.front().features;
     check(features.rows == first.rows && features.columns == first.columns && features.width == first.width,
@@ -76,6 +77,7 @@ class LabelPropagation {
     for (auto row = x.values.begin(); row != x.values.end(); row += x.width) {
       float squares = 0;
       for (auto value = row; value != row + x.width; ++value) squares += *value * *value;
+      check(std::isfinite(squares), "label propagation: a patch's features are not finite");
       const float scale = 1 / std::max(std::sqrt(squares), 1e-12f);
       for (auto value = row; value != row + x.width; ++value) *value *= scale;
     }
@@ -114,11 +116,12 @@ class LabelPropagation {
     for (const Candidate& candidate : candidates) similarity.push_back(candidate.similarity);
     const auto last = similarity.begin() + std::min<std::ptrdiff_t>(options_.top, std::ssize(similarity)) - 1;
     std::nth_element(similarity.begin(), last, similarity.end(), std::greater<>{});
+    const float most = *std::max_element(similarity.begin(), last + 1);
     float sum = 0;
     std::fill_n(labels, classes_, 0.0f);
     for (const Candidate& candidate : candidates) {
       if (candidate.similarity < *last) continue;
-      const float weight = std::exp(candidate.similarity / options_.temperature);
+      const float weight = std::exp((candidate.similarity - most) / options_.temperature);
       sum += weight;
       for (int c = 0; c < classes_; ++c) labels[c] += weight * candidate.labels[c];
     }

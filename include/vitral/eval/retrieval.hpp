@@ -72,6 +72,7 @@ struct RetrievalScore {
     if (what == positive) places.push_back(place);
     place += what != ignored;
   }
+  if (places.empty()) return {nothing, {nothing, nothing, nothing}};
   RetrievalScore out{trapezoidal_average_precision(places), {}};
   for (std::size_t i = 0; i < out.precision.size(); ++i) {
     const int first = std::min(RetrievalScore::depths[i], places.back() + 1);
@@ -103,6 +104,10 @@ struct RetrievalScore {
   const int rows = database.images(), asked = queries.images(), width = database.width;
   check(width == queries.width, "retrieval: features of the database have width ", width, ", those of the queries ",
         queries.width, "; compute both with one network");
+  check(rows > 0, "retrieval: the database is empty");
+  for (const Features* features : {&database, &queries})
+    for (const float x : features->rows)
+      check(std::isfinite(x), "retrieval: a feature is ", x, "; expected finite numbers");
   for (const auto& truth : truths) {
     check(static_cast<int>(truth.size()) == asked, "retrieval: there are ", asked, " queries, and the truth about ",
           truth.size());

@@ -184,6 +184,8 @@ inline std::vector<float> shrunk(const std::vector<float>& points) {
     const double slope =
         descent.move(out.points, tsne_gradient(forces, exploring ? exaggeration : 1), rate, exploring ? 0.5f : 0.8f);
     if (!looked_at) continue;
+    check(std::isfinite(out.divergence), "t-SNE: the divergence became ", out.divergence, " at iteration ",
+          out.iterations);
     if (report) report(out.iterations, out.divergence);
     if (exploring) continue;
     if (out.divergence < best) {

@@ -9,8 +9,6 @@
 
 namespace vitral::inline VITRAL_ABI {
 
-using Color = std::array<std::uint8_t, 3>;
-
 /// Black for the background; for objects, in turn, seven colours that colour-blind eyes tell apart (Okabe and Ito).
 [[nodiscard]] constexpr Color label_color(int label) {
   constexpr std::array<Color, 7> colors{{{230, 159, 0}, {86, 180, 233}, {0, 158, 115}, {240, 228, 66},
@@ -56,6 +54,8 @@ inline bool label_png_begin(PngReader& reader) {
 
 /// Writes the numbers with the palette of label_color; an older file is replaced whole.
 inline void write_label_png(const std::filesystem::path& path, const LabelMap& map) {
+  check(map.height > 0 && map.width > 0 && static_cast<long>(map.label.size()) == long{map.height} * map.width,
+        path.string(), ": ", map.label.size(), " labels for ", map.height, " x ", map.width, " pixels");
   std::array<Color, 256> palette;
   for (std::size_t label = 0; label < palette.size(); ++label) palette[label] = label_color(static_cast<int>(label));
   detail::write_png(path, map.height, map.width, PNG_FORMAT_RGB_COLORMAP, map.label.data(), palette.data()->data());

@@ -1,4 +1,4 @@
-// Position embeddings of one grid of patches for another grid, as timm and DINO resize them for larger pictures.
+// Position embeddings of one grid of patches for another grid, as DINO resizes them for larger pictures (timm, too, antialiases).
 #pragma once
 
 #include <vitral/core/error.hpp>

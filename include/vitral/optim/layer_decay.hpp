@@ -5,6 +5,7 @@
 #include <vitral/optim/parameters.hpp>
 
 #include <cctype>
+#include <cmath>
 #include <string_view>
 
 namespace vitral::inline VITRAL_ABI {

@@ -98,6 +98,7 @@ struct BasicCuda {
     cuda::batched_matmul<products, T, C>({a, 1, 0}, {b, 1, 0}, {c, 1, 0}, accumulate, epilogue);
   }
   template <class A, class C>
+    requires std::is_same_v<C, compute_t<std::remove_const_t<A>>>
   [[nodiscard]] static bool matmul_and_row_sums(Matrix<A> a, Matrix<A> b, Matrix<C> c, bool accumulate, C* sums) {
     return cuda::matmul_and_row_sums<products, std::remove_const_t<A>>(a, b, c, accumulate, sums);
   }

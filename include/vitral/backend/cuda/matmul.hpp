@@ -306,6 +306,8 @@ void batched_matmul(MatrixBatch<const T> a, MatrixBatch<const T> b, MatrixBatch<
 template <FloatProducts products, class T>
 [[nodiscard]] bool matmul_and_row_sums(Matrix<const T> a, Matrix<const T> b, Matrix<compute_t<T>> c, bool accumulate,
                                        compute_t<T>* sums) {
+  check(a.cols == b.rows && c.rows == a.rows && c.cols == b.cols, "matmul: cannot multiply [", a.rows, ", ", a.cols,
+        "] by [", b.rows, ", ", b.cols, "] into [", c.rows, ", ", c.cols, "]");
   if constexpr (std::is_same_v<T, double>) {
     return false;
   } else {

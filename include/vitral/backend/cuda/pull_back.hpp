@@ -193,6 +193,7 @@ void pull_back(const Space<R>& space, const Plan& plan, const Targets& targets, 
     if (!leaf.data) return;
     any = true;
     quads = quads && leaf.stride[space.axes - 1] == 1 && allows_quads(leaf.data);
+    for (int i = 0; i + 1 < space.axes; ++i) quads = quads && leaf.stride[i] % 4 == 0;
   });
   if (any && space.size > 0)
     launch("pull_back", &detail::pull_elements<R, Plan, Targets, T>, grid_for(quads ? space.size / 4 : space.size),
