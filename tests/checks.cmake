@@ -38,11 +38,10 @@ vitral_test(layers.finds_violations COMMAND bash "${CMAKE_CURRENT_SOURCE_DIR}/la
 # The code in the README is code that compiles.
 vitral_test(docs COMMAND bash "${CMAKE_CURRENT_SOURCE_DIR}/docs/check.sh")
 
-# Every header compiles alone, without a warning.
-foreach(compiler IN LISTS compilers)
-  vitral_test(headers.${compiler} PROCESSORS 2 COMMAND bash "${CMAKE_CURRENT_SOURCE_DIR}/headers/check.sh"
-              "${${compiler}_path}" "${flags_file}" "${PROJECT_SOURCE_DIR}/include")
-endforeach()
+# Every header compiles alone, without a warning: by the faster compiler, as g++ sees them all in two_files below.
+list(GET compilers -1 compiler)
+vitral_test(headers PROCESSORS 2 COMMAND bash "${CMAKE_CURRENT_SOURCE_DIR}/headers/check.sh" "${${compiler}_path}"
+            "${flags_file}" "${PROJECT_SOURCE_DIR}/include")
 
 # Whatever bytes a parser is given, it throws Error or reads them: a short run of each fuzzer.
 if(VITRAL_CLANG)
@@ -80,6 +79,7 @@ file(CONFIGURE OUTPUT "${CMAKE_CURRENT_BINARY_DIR}/link/everything.hpp" CONTENT 
 add_executable(two_files link/one.cpp link/two.cpp)
 target_include_directories(two_files PRIVATE "${CMAKE_CURRENT_BINARY_DIR}/link")
 target_link_libraries(two_files PRIVATE vitral::tools)
+vitral_program_flags(two_files)
 target_compile_options(two_files PRIVATE -O0)  # nothing is inlined away: every function that is not `inline` clashes
 vitral_test(two_files COMMAND two_files)
 
@@ -127,7 +127,7 @@ if(TARGET check_golden AND golden)
                  cuda/golden_without_cpu.cpp)
   target_link_libraries(check_golden_on_host PRIVATE CLI11::CLI11)
   target_compile_options(check_golden_on_host PRIVATE -O0)
-  target_compile_definitions(check_golden_on_host PRIVATE VITRAL_HAS_CUDA VITRAL_GOLDEN_WITHOUT_BF16)
+  target_compile_definitions(check_golden_on_host PRIVATE VITRAL_HAS_CUDA)
   foreach(scalar IN ITEMS f64 f32)
     vitral_test(golden.${scalar} COMMAND check_golden --scalar ${scalar} ${golden})
     if(VITRAL_CUDA)

@@ -23,7 +23,8 @@ build() {
 builds="release"
 folders="core;tensor;backend;examples"
 test "$mode" != quick || folders="all"
-build release -DVITRAL_BUILD_TESTS=ON -DVITRAL_BUILD_EXAMPLES=ON -DVITRAL_WERROR=ON "-DVITRAL_UNIT_TESTS=$folders"
+build release -DVITRAL_BUILD_TESTS=ON -DVITRAL_BUILD_EXAMPLES=ON -DVITRAL_WERROR=ON -DVITRAL_CUDA_HOST_LEVEL=-O0 \
+  "-DVITRAL_UNIT_TESTS=$folders"
 if [ "$mode" != quick ]; then
   builds="$builds asan-ubsan"
   build asan-ubsan -DVITRAL_WERROR=ON -DCMAKE_CXX_COMPILER=clang++  # the other compiler, and twice as fast at this
