@@ -46,7 +46,11 @@ void truncate(const Options& o) {
       kept.push_back({name, file.tensor(name)});
   const int depth = run.depth;
   run.depth = o.layers;
-  write_safetensors(o.out, kept, {{"options", to_json(run).dump()}, {"truncated", vitral::join("from ", depth, " layers")}});
+  Metadata metadata{{"options", to_json(run).dump()}, {"truncated", join("from ", depth)}};
+  for (const char* earlier : {"finetuned", "truncated"})
+    if (const auto found = file.metadata().find(earlier); found != file.metadata().end())
+      metadata[earlier] = found->second;
+  write_safetensors(o.out, kept, metadata);
   std::printf("wrote %s: layers 1 to %d of %d\n", o.out.c_str(), o.layers, depth);
 }
 

@@ -105,6 +105,12 @@ foreach(source IN ITEMS expressions conformance attention augment training)
               "${CMAKE_CURRENT_BINARY_DIR}")
 endforeach()
 
+foreach(source IN ITEMS step attention)
+  vitral_test(cuda.benchmark_${source} COMMAND bash "${CMAKE_CURRENT_SOURCE_DIR}/cuda/check.sh" "${nvcc}"
+              "${PROJECT_SOURCE_DIR}/include" "${PROJECT_SOURCE_DIR}/benchmarks/cuda/${source}.cu"
+              "${CMAKE_CURRENT_BINARY_DIR}" compile)
+endforeach()
+
 # The same on a device of fibres (cuda/on_host), which every machine has: the kernels, compiled for the host.
 function(vitral_on_host name)
   set_source_files_properties(${ARGN} PROPERTIES LANGUAGE CXX)
