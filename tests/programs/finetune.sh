@@ -29,6 +29,9 @@ cmp "$work/run.csv" "$work/frozen.csv" || die "--frozen changed the network"
 cmp -s "$work/run.csv" "$work/fine.csv" && die "fine-tuning left the network as it was"
 
 refuses finetune "out $work/run would overwrite $checkpoint" "$checkpoint" $few --out "$work/run"
+mkdir "$work/other" && cp "$checkpoint" "$work/other"
+refuses finetune "out $work/other holds the checkpoint of a pretraining run" "$checkpoint" $few --out "$work/other"
+cmp "$checkpoint" "$work/other/checkpoint.safetensors" || die "a pretraining run was overwritten"
 expect() { refuses finetune "$@" --out "$work/none"; }
 expect "$work/nowhere.safetensors" "$work/nowhere.safetensors"
 expect "labels.*0 to 1|labels.*0 - 1|labels.*range" "$checkpoint" --labels 1.5

@@ -49,3 +49,5 @@ expect "query 1 names row 4, and the database has the rows 0 to 3" "${arguments[
 echo '{"queries": [{"easy": [0], "hard": []}]}' >"$work/lists.json"
 expect 'lists.json: query 0 has no list "junk"' "${arguments[@]}" --truth "$work/lists.json"
 expect "truth is required.*retrieve --help" "${arguments[@]}"
+echo '{"queries": [{"easy": [3], "hard": [], "junk": [3]}, {"easy": [], "hard": [], "junk": []}]}' >"$work/twice.json"
+expect "twice.json: query 0 names a row twice" "${arguments[@]}" --truth "$work/twice.json"
