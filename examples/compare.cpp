@@ -43,12 +43,18 @@ struct Section {
   Table table;
 };
 
-/// A self-distilled group takes the style of its base, whose line is broken where its own is full; every other group
-/// has a style of its own.
+/// The first self-distilled group of a base takes its style, the base's line being broken where its own is full; every
+/// other group has a style of its own.
+bool has_own_style(const std::vector<Group>& groups, std::size_t i) {
+  const auto end = groups.begin() + static_cast<std::ptrdiff_t>(i);
+  return groups[i].rival < 0 ||
+         std::any_of(groups.begin(), end, [&](const Group& g) { return g.rival == groups[i].rival; });
+}
 int style_of(const std::vector<Group>& groups, std::size_t i) {
-  const std::size_t owner = groups[i].rival >= 0 ? static_cast<std::size_t>(groups[i].rival) : i;
-  return static_cast<int>(std::count_if(groups.begin(), groups.begin() + static_cast<std::ptrdiff_t>(owner),
-                                        [](const Group& g) { return g.rival < 0; }));
+  const std::size_t owner = has_own_style(groups, i) ? i : static_cast<std::size_t>(groups[i].rival);
+  int style = 0;
+  for (std::size_t before = 0; before < owner; ++before) style += has_own_style(groups, before);
+  return style;
 }
 bool is_rival(const std::vector<Group>& groups, std::size_t i) {
   return std::any_of(groups.begin(), groups.end(), [&](const Group& g) { return g.rival == static_cast<int>(i); });

@@ -45,6 +45,18 @@ grep -Fq '| layer | byol, depth 2 | byol, depth 12 |' depths/comparison.md || di
 grep -q 'differ in more than method and seed' depths/comparison.md || die "no warning of other depths"
 ! grep -q 'What self-distillation gains' depths/comparison.md || die "a gain without a self-distilled network"
 
+# What a method without self-distillation does not have tells nothing apart from it: each ratio has its gain.
+evaluated half sd-byol 1 0.34 0.40
+sed -i 's/"seed"/"ratio": 0.5, "seed"/' half/results.json
+compare a1 b1 half --out ratios
+test "$(grep -c '^| sd-byol, ratio .* k-NN, k = 20 |' ratios/comparison.md)" -eq 2 || die "not two gains"
+
+# What was cut or fine-tuned since is another network.
+evaluated cut byol 1 0.3 0.4
+sed -i 's/"dataset"/"truncated": "from 12", "dataset"/' cut/results.json
+compare a1 cut --out cuts
+grep -Fq '| layer | byol | byol, truncated from 12 |' cuts/comparison.md || die "a cut network is not told apart"
+
 evaluated fewer byol 3 0.3 0.4 2 500
 expect() { refuses compare "$@" --out "$work/none"; }
 expect "a1 and fewer were evaluated differently.*train_images is 1000 and 500" a1 fewer
