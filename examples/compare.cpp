@@ -3,10 +3,9 @@
 // tables, charts as SVG and a report that a browser shows.
 //
 //   compare evaluation/sd-byol-1 evaluation/sd-byol-2 evaluation/byol-1 evaluation/byol-2 --out comparison
+#include "command_line.hpp"
 #include "comparison.hpp"
 #include "report.hpp"
-
-#include <CLI/CLI.hpp>
 
 #include <cstdio>
 
@@ -27,12 +26,7 @@ Options parse(int argc, char** argv) {
   app.add_option("RUNS", o.runs, "Directories that `evaluate --out` has written")->required();
   app.add_option("--out", o.out, "Directory for comparison.json, tables, charts and report.html")
       ->capture_default_str();
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    if (error.get_exit_code() == 0) std::exit(app.exit(error));
-    vitral::fail(error.what(), " (compare --help explains every option)");
-  }
+  parse_command_line(app, argc, argv, "compare");
   return o;
 }
 
@@ -299,10 +293,7 @@ void compare(const Options& o) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  try {
+  return exit_status([&] {
     compare(parse(argc, argv));
-  } catch (const std::exception& error) {
-    std::fprintf(stderr, "%s\n", error.what());
-    return 1;
-  }
+  });
 }

@@ -2,6 +2,7 @@
 // [images, width], each row of unit length; images.csv, the file, label and class of each row.
 //
 //   embed out/checkpoint.safetensors --layer 6 --out embedding
+#include "command_line.hpp"
 #include "report.hpp"
 #include "trained_network.hpp"
 
@@ -10,8 +11,6 @@
 #include <vitral/io/npy.hpp>
 #include <vitral/io/progress.hpp>
 #include <vitral/vitral.hpp>
-
-#include <CLI/CLI.hpp>
 
 #include <cstdio>
 
@@ -40,12 +39,7 @@ Options parse(int argc, char** argv) {
   app.add_option("--images", o.images, "The first images only; 0 = all")->check(CLI::NonNegativeNumber);
   app.add_option("--out", o.out, "Directory for features.npy and images.csv")->capture_default_str();
   app.add_option("--threads", o.threads, "Threads; 0 = all cores")->check(CLI::NonNegativeNumber);
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    if (error.get_exit_code() == 0) std::exit(app.exit(error));
-    fail(error.what(), " (embed --help explains every option)");
-  }
+  parse_command_line(app, argc, argv, "embed");
   return o;
 }
 
@@ -86,12 +80,9 @@ void embed(const Options& o) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  try {
+  return exit_status([&] {
     const Options options = parse(argc, argv);
     if (options.threads > 0) cpu::set_threads(options.threads);
     embed(options);
-  } catch (const std::exception& error) {
-    std::fprintf(stderr, "%s\n", error.what());
-    return 1;
-  }
+  });
 }

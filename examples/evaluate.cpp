@@ -4,6 +4,7 @@
 //
 //   evaluate out/checkpoint.safetensors --out evaluation
 //   evaluate out/checkpoint.safetensors --against other/checkpoint.safetensors --out evaluation
+#include "command_line.hpp"
 #include "evaluate_analyses.hpp"
 #include "evaluate_features.hpp"
 #include "evaluate_report.hpp"
@@ -12,8 +13,6 @@
 #include <vitral/eval/early_exit.hpp>
 #include <vitral/eval/knn.hpp>
 #include <vitral/eval/probe.hpp>
-
-#include <CLI/CLI.hpp>
 
 #include <chrono>
 #include <cstdio>
@@ -61,12 +60,7 @@ Options parse(int argc, char** argv) {
   app.add_flag("--no-analyses", o.no_analyses, "Accuracy and speed alone: no similarities, maps and pictures")
       ->excludes(against);
   app.add_option("--threads", o.threads, "Threads; 0 = all cores")->check(CLI::NonNegativeNumber);
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    if (error.get_exit_code() == 0) std::exit(app.exit(error));
-    fail(error.what(), " (evaluate --help explains every option)");
-  }
+  parse_command_line(app, argc, argv, "evaluate");
   std::sort(o.k.begin(), o.k.end());
   return o;
 }
@@ -192,7 +186,7 @@ SplitFeatures features_on_cuda(const FeatureRequest&) {
 #endif
 
 int main(int argc, char** argv) {
-  try {
+  return exit_status([&] {
     const Options options = parse(argc, argv);
     if (options.threads > 0) cpu::set_threads(options.threads);
     const Json results = evaluate(options);
@@ -200,8 +194,5 @@ int main(int argc, char** argv) {
     std::fputs(layer_table(results).c_str(), stdout);
     std::printf("wrote results.json, layers.csv, adaptive_exit.csv%s and report.html in %s\n",
                 options.no_analyses ? "" : ", attention.png, neighbours.png", options.out.c_str());
-  } catch (const std::exception& error) {
-    std::fprintf(stderr, "%s\n", error.what());
-    return 1;
-  }
+  });
 }

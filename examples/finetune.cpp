@@ -3,6 +3,7 @@
 // in a hundred. Writes metrics.jsonl, finetune.json and a checkpoint that `evaluate` reads.
 //
 //   finetune out/checkpoint.safetensors --labels 0.1 --out finetuned
+#include "command_line.hpp"
 #include "output.hpp"
 #include "trained_network.hpp"
 
@@ -14,8 +15,6 @@
 #include <vitral/io/progress.hpp>
 #include <vitral/optim/layer_decay.hpp>
 #include <vitral/vitral.hpp>
-
-#include <CLI/CLI.hpp>
 
 #include <cstdio>
 
@@ -73,12 +72,7 @@ Options parse(int argc, char** argv) {
   for_each_option(o, true, [&](auto&&... row) { frozen->excludes(add(row...)); });
   app.add_option("--threads", o.threads, "Threads; 0 = all cores")->check(CLI::NonNegativeNumber);
   app.add_option("--workers", o.workers, "Threads that read and augment images")->check(CLI::PositiveNumber);
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    if (error.get_exit_code() == 0) std::exit(app.exit(error));
-    fail(error.what(), " (finetune --help explains every option)");
-  }
+  parse_command_line(app, argc, argv, "finetune");
   check(o.labels > 0, "--labels 0 leaves no image to learn from; name a share above 0, or 1 for all");
   if (o.epochs == 0) o.epochs = o.frozen ? 90 : 50;
   if (o.batch == 0) o.batch = o.frozen ? 1024 : 256;
@@ -236,7 +230,7 @@ Json finetune(Options o) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  try {
+  return exit_status([&] {
     const Options options = parse(argc, argv);
     if (options.threads > 0) cpu::set_threads(options.threads);
     const Json results = finetune(options);
@@ -244,8 +238,5 @@ int main(int argc, char** argv) {
         "test top-1 %.2f %%, top-5 %.2f %% after the last epoch; wrote checkpoint.safetensors, metrics.jsonl and "
         "finetune.json in %s\n",
         100 * results["top1"].get<double>(), 100 * results["top5"].get<double>(), options.out.c_str());
-  } catch (const std::exception& error) {
-    std::fprintf(stderr, "%s\n", error.what());
-    return 1;
-  }
+  });
 }

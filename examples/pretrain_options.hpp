@@ -2,12 +2,13 @@
 // Relies on CLI11 and nlohmann::json. All options stand once, in for_each_option.
 #pragma once
 
+#include "command_line.hpp"
+
 #include <vitral/core/error.hpp>
 #include <vitral/data/names.hpp>
 #include <vitral/io/nearest.hpp>
 #include <vitral/optim/schedule.hpp>
 
-#include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
 #include <cmath>
@@ -318,14 +319,7 @@ inline PretrainOptions parse_pretrain_options(int argc, const char* const* argv)
   app.add_flag("--resume", options.resume, "Go on from the checkpoint in --out");
   app.add_flag("--eager", options.eager, "--device cuda: queue kernels one by one, for debugging; else whole steps");
   app.allow_extras();
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::CallForHelp&) {
-    std::cout << app.help();
-    std::exit(EXIT_SUCCESS);
-  } catch (const CLI::ParseError& error) {
-    vitral::fail(error.what(), " (pretrain --help explains every option)");
-  }
+  parse_command_line(app, argc, argv, "pretrain");
   for (const std::string& text : app.remaining()) {
     vitral::check(text.starts_with("-"), "\"", text, "\" belongs to no option; options start with two hyphens");
     const std::string name = text.substr(0, text.find('='));

@@ -4,6 +4,7 @@
 //
 //   propagate out/checkpoint.safetensors --data DAVIS --out propagation
 //   propagate out/checkpoint.safetensors --synthetic 4 --out propagation
+#include "command_line.hpp"
 #include "output.hpp"
 #include "trained_network.hpp"
 #include "video.hpp"
@@ -13,8 +14,6 @@
 #include <vitral/eval/propagation.hpp>
 #include <vitral/io/progress.hpp>
 #include <vitral/models/patch_tokens.hpp>
-
-#include <CLI/CLI.hpp>
 
 #include <cstdio>
 
@@ -42,12 +41,7 @@ Options parse(int argc, char** argv) {
       ->check(CLI::NonNegativeNumber);
   app.add_option("--out", o.out, "Directory for propagation.json, objects.csv, masks and overlays")->capture_default_str();
   app.add_option("--threads", o.threads, "Threads; 0 = all cores")->check(CLI::NonNegativeNumber);
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    if (error.get_exit_code() == 0) std::exit(app.exit(error));
-    fail(error.what(), " (propagate --help explains every option)");
-  }
+  parse_command_line(app, argc, argv, "propagate");
   check(o.synthetic > 0 || !o.data.empty(),
         "--data DIR or --synthetic N names the videos (propagate --help explains every option)");
   return o;
@@ -251,12 +245,9 @@ void run(const Options& o) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  try {
+  return exit_status([&] {
     const Options options = parse(argc, argv);
     if (options.threads > 0) cpu::set_threads(options.threads);
     run(options);
-  } catch (const std::exception& error) {
-    std::fprintf(stderr, "%s\n", error.what());
-    return 1;
-  }
+  });
 }

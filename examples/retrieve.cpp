@@ -2,13 +2,13 @@
 // files, as `embed` and numpy.save write them; docs/evaluation.md describes the truth.
 //
 //   retrieve --database database.npy --queries queries.npy --truth truth.json --out retrieval
+#include "command_line.hpp"
 #include "output.hpp"
 
 #include <vitral/eval/knn.hpp>
 #include <vitral/eval/retrieval.hpp>
 #include <vitral/io/npy.hpp>
 
-#include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
@@ -35,12 +35,7 @@ Options parse(int argc, char** argv) {
   app.add_option("--truth", o.truth, "JSON: what each query should find (docs/evaluation.md)")->required();
   app.add_option("--out", o.out, "Directory for retrieval.json and queries.csv [nothing is written]");
   app.add_option("--threads", o.threads, "Threads; 0 = all cores")->check(CLI::NonNegativeNumber);
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    if (error.get_exit_code() == 0) std::exit(app.exit(error));
-    fail(error.what(), " (retrieve --help explains every option)");
-  }
+  parse_command_line(app, argc, argv, "retrieve");
   return o;
 }
 
@@ -179,12 +174,9 @@ void run(const Options& o) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  try {
+  return exit_status([&] {
     const Options options = parse(argc, argv);
     if (options.threads > 0) cpu::set_threads(options.threads);
     run(options);
-  } catch (const std::exception& error) {
-    std::fprintf(stderr, "%s\n", error.what());
-    return 1;
-  }
+  });
 }

@@ -1,9 +1,8 @@
 // The first layers of a pretrained network as a checkpoint of its own, for whoever reads those of `pretrain`.
 //
 //   truncate out/checkpoint.safetensors --layers 6 --out first6.safetensors
+#include "command_line.hpp"
 #include "trained_network.hpp"
-
-#include <CLI/CLI.hpp>
 
 #include <cstdio>
 
@@ -22,12 +21,7 @@ Options parse(int argc, char** argv) {
   app.add_option("CHECKPOINT", o.checkpoint, "The network: checkpoint.safetensors of a run")->required();
   app.add_option("--layers", o.layers, "Blocks to keep")->required();
   app.add_option("--out", o.out, "File to write, one that does not exist")->required();
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    if (error.get_exit_code() == 0) std::exit(app.exit(error));
-    fail(error.what(), " (truncate --help explains every option)");
-  }
+  parse_command_line(app, argc, argv, "truncate");
   return o;
 }
 
@@ -57,10 +51,7 @@ void truncate(const Options& o) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  try {
+  return exit_status([&] {
     truncate(parse(argc, argv));
-  } catch (const std::exception& error) {
-    std::fprintf(stderr, "%s\n", error.what());
-    return 1;
-  }
+  });
 }
