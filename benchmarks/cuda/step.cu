@@ -31,7 +31,10 @@ void time_steps(const std::string& name, int batch, int steps) {
   Tape tape;
   const auto step = [&] {
     tape.zero_grad();
-    const auto loss = method.loss(tape, view1, view2, Training{});
+    const auto loss = [&] {
+      const RoundedWeights rounded(method);
+      return method.loss(tape, view1, view2, Training{});
+    }();
     tape.backward(loss);
     optimizer.step(tape, method, 0.996);
     return loss.value();

@@ -8,6 +8,7 @@
 #include <vitral/autodiff/reduce.hpp>
 #include <vitral/autodiff/softmax.hpp>
 #include <vitral/models/vit.hpp>
+#include <vitral/nn/rounded_weights.hpp>
 #include <vitral/optim/optimizers.hpp>
 #include <vitral/optim/schedule.hpp>
 #include <vitral/ssl/method.hpp>

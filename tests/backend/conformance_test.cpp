@@ -7,6 +7,8 @@
 #else
 #include <vitral/backend/cpu/cpu.hpp>
 #endif
+#include <vitral/nn/linear.hpp>
+#include <vitral/nn/rounded_weights.hpp>
 #include <vitral/tensor/layout.hpp>
 #include <vitral/tensor/reduce.hpp>
 
@@ -544,3 +546,32 @@ TEST_CASE_TEMPLATE_DEFINE("a backend differentiates expressions of odd width", X
   CHECK(gap(take(right.grad()), right_slope) < tolerance<T>());
 }
 TEST_CASE_TEMPLATE_APPLY(odd_width_, All);
+
+namespace {
+
+template <class B_>
+struct TwoMatrices {
+  using scalar = float;
+  using backend = B_;
+  Linear<dyn, dyn, float, B_> even, odd;  // one that is read in quads, one that is not
+  explicit TwoMatrices(Initializer init = Initializer(Seed{1})) : even(16, 24, init), odd(24, 7, init) {}
+  static void visit(auto& self, auto&& f) {
+    f("even", self.even);
+    f("odd", self.odd);
+  }
+};
+
+}  // namespace
+
+TEST_CASE_TEMPLATE_DEFINE("a backend rounds all weights in one pass as it rounds each", X, rounded_weights_) {
+  using B = typename X::Backend_;
+  TwoMatrices<B> net;
+  const auto numbers = put<B, bf16>(normal<bf16>(9 * 16, 1));
+  const Tensor<bf16, Shape<dyn, dyn>, B> x(numbers.buffer(), {9, 16});
+  const auto result = [&] { return take(net.odd(net.even(x))); };
+  const Numbers expected = result();
+  const RoundedWeights rounded(net);
+  B::fill(net.even.weight.value.data(), 16 * 24, 0.0f);  // so that only the copies can say what it was
+  CHECK(result() == expected);
+}
+TEST_CASE_TEMPLATE_APPLY(rounded_weights_, std::tuple<std::tuple_element_t<0, All>>);

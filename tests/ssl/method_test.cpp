@@ -14,6 +14,7 @@ namespace {
 /// Two layers and a shift that is not trained, on images of 2 x 2 pixels.
 struct Toy {
   using scalar = double;
+  using activation = double;
   using backend = Cpu;
   std::vector<Linear<dyn, dyn, double>> blocks;
   Parameter<double, Shape<dyn>> shift{normal(Dyn<1>{6}, 50), false};

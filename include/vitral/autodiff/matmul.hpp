@@ -93,14 +93,14 @@ template <class T, class S, class B, class W, bool Transposed, Activation Act>
 struct MatMul {
   static constexpr bool keeps_inputs = true, keeps_result = Act == Activation::relu;
 
-  Tensor<T, W, B> weight;        // in the compute type
-  Tensor<T, S, B> preactivation; // kept for GELU alone
+  Tensor<T, Shape<dyn, dyn>, B> weight{};  // in the compute type; there before `forward` if a RoundedWeights made it
+  Tensor<T, S, B> preactivation{};         // kept for GELU alone
 
   template <bool Recorded, class X, class Weight, class Bias>
   auto forward(std::bool_constant<Recorded>, const X& x, const Weight& w, const Bias& bias) {
     using Rule = matmul_rule<shape_of<X>, W, Transposed>;
     auto y = Tensor<T, S, B>::uninitialized(Rule::apply(x.shape(), w.shape()));
-    weight = converted<T>(w);
+    if (!weight) weight = as_rows(converted<T>(w));
     Epilogue<T> epilogue;
     epilogue.activation = Act;
     if constexpr (!std::is_same_v<Bias, None>) {
@@ -150,7 +150,10 @@ struct MatMul {
 template <bool Transposed, Activation Act, class X, class W, class Bias>
 auto multiply(const X& x, const W& w, const Bias& bias) {
   using S = typename matmul_rule<shape_of<X>, shape_of<W>, Transposed>::shape;
-  return apply(MatMul<scalar_of<X>, S, backend_of<X>, shape_of<W>, Transposed, Act>{}, x, w, bias);
+  MatMul<scalar_of<X>, S, backend_of<X>, shape_of<W>, Transposed, Act> op;
+  if constexpr (is_parameter<W> && std::is_same_v<scalar_of<X>, bf16>)
+    if (const Buffer& rounded = w.rounded.elements) op.weight = {rounded, {w.shape()[0], w.shape()[1]}};
+  return apply(std::move(op), x, w, bias);
 }
 
 }  // namespace detail

@@ -5,6 +5,17 @@
 
 namespace vitral::inline VITRAL_ABI {
 
+/// A parameter's elements in bf16, while a RoundedWeights keeps them. Copies of a parameter have none: nobody would take
+/// them back when the parameter changes.
+struct RoundedCopy {
+  Buffer elements{};
+
+  RoundedCopy() = default;
+  RoundedCopy(const RoundedCopy&) {}
+  RoundedCopy& operator=(const RoundedCopy&) { return elements = Buffer(), *this; }
+  ~RoundedCopy() = default;
+};
+
 /// A layer's weight. Its scalar type is the master precision; in an expression it takes that of what it meets.
 /// A parameter that is not `trainable` gets no gradient and is left alone by optimisers.
 template <class T, class S, class B = Cpu>
@@ -16,6 +27,7 @@ struct Parameter {
 
   Tensor<T, S, B> value;
   bool trainable = true;
+  RoundedCopy rounded{};
 
   [[nodiscard]] const S& shape() const { return value.shape(); }
 };

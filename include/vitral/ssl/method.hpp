@@ -39,6 +39,7 @@ std::vector<X> all_but_last(const std::vector<X>& list) {
 template <class Encoder, class Criterion>
 struct TeacherlessMethod {
   using scalar = typename Encoder::scalar;
+  using activation = typename Encoder::activation;
   using backend = typename Encoder::backend;
 
   Branch<Encoder> student;
@@ -71,6 +72,7 @@ struct TeacherlessMethod {
 template <class Encoder, class Criterion>
 struct TeacherMethod {
   using scalar = typename Encoder::scalar;
+  using activation = typename Encoder::activation;
   using backend = typename Encoder::backend;
 
   Branch<Encoder> student, teacher;

@@ -3,6 +3,7 @@
 
 #include <vitral/data/loader.hpp>
 #include <vitral/io/checkpoint.hpp>
+#include <vitral/nn/rounded_weights.hpp>
 #include <vitral/optim/optimizers.hpp>
 #include <vitral/optim/schedule.hpp>
 #include <vitral/ssl/method.hpp>
@@ -145,7 +146,7 @@ class Trainer {
           const int side = loader.views()[k].size();
           return images_of(batch.views[k], {batch.size, side, side});
         };
-        const auto loss = method_.loss(tape_, view(0), view(1), mode);
+        const auto loss = loss_of(view(0), view(1), mode);
         backend::queue_copy_to_host(loss.value().data(), losses_.data() + loss_index(now, part), 1);
         if constexpr (backend::on_host) check_loss(out, static_cast<double>(losses_[loss_index(now, part)]));
         tape_.backward(eval(loss * (1.0 / schedule_.accumulate)));
@@ -159,6 +160,18 @@ class Trainer {
       optimizer_.step(tape_, method_, out.momentum);
     });
     queued_.push_back({out, run});
+  }
+
+  /// A device rounds all weights at once: a kernel for each costs more than its work. The host rounds them as it packs
+  /// them.
+  template <class View>
+  auto loss_of(const View& view1, const View& view2, const Training& mode) {
+    if constexpr (std::is_same_v<typename Method::activation, bf16> && !backend::on_host) {
+      const RoundedWeights rounded(method_);
+      return method_.loss(tape_, view1, view2, mode);
+    } else {
+      return method_.loss(tape_, view1, view2, mode);
+    }
   }
 
   /// Waits for the oldest queued step.

@@ -1,0 +1,43 @@
+// RoundedWeights: bf16 copies of all matrices of a module, made in one pass instead of one at each use.
+#pragma once
+
+#include <vitral/nn/module.hpp>
+#include <vitral/tensor/evaluate.hpp>
+#include <vitral/tensor/layout.hpp>
+
+namespace vitral::inline VITRAL_ABI {
+
+/// While it lives, layers that compute in bf16 find their matrices [out, in] rounded. Whoever changes parameters ends it
+/// first; a tape keeps what it recorded of the copies. The module must outlive it.
+template <class M>
+class RoundedWeights {
+ public:
+  explicit RoundedWeights(M& module) : module_(module) {
+    using B = typename M::backend;
+    std::vector<Tensor<typename M::scalar, Shape<dyn>, B>> values;
+    std::vector<Tensor<bf16, Shape<dyn>, B>> copies;
+    for_each_matrix([&](auto& p) {
+      values.push_back(flat(p.value));
+      copies.push_back(Tensor<bf16, Shape<dyn>, B>::uninitialized(values.back().shape()));
+      p.rounded.elements = copies.back().buffer();
+    });
+    assign_each<B>(copies.size(), [&](std::size_t i) { return pack_handles(into(copies[i], cast<bf16>(values[i]))); });
+  }
+  RoundedWeights(const RoundedWeights&) = delete;
+  RoundedWeights& operator=(const RoundedWeights&) = delete;
+  ~RoundedWeights() {
+    for_each_matrix([](auto& p) { p.rounded.elements = Buffer(); });
+  }
+
+ private:
+  template <class F>
+  void for_each_matrix(F&& f) {
+    for_each_parameter(module_, [&](const std::string&, auto& p) {
+      if constexpr (shape_of<decltype(p)>::rank == 2) f(p);
+    });
+  }
+
+  M& module_;
+};
+
+}  // namespace vitral::inline VITRAL_ABI
