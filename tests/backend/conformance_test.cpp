@@ -160,12 +160,11 @@ Numbers product(const Numbers& a, const Numbers& b, long m, long k, long n) {
 
 }  // namespace
 
-TEST_CASE_TEMPLATE_DEFINE("a backend multiplies matrices and transposed ones, adds, applies an epilogue", X, matmul_) {
+TEST_CASE_TEMPLATE_DEFINE("a backend multiplies matrices and transposed ones, and adds", X, matmul_) {
   using B = typename X::Backend_;
   using T = typename X::Scalar;
   constexpr long m = 37, k = 20, n = 18;
-  const Numbers a = normal<T>(m * k, 1), b = normal<T>(k * n, 2), bias = normal<compute_t<T>>(n, 3);
-  const Numbers expected = product(a, b, m, k, n);
+  const Numbers a = normal<T>(m * k, 1), b = normal<T>(k * n, 2), expected = product(a, b, m, k, n);
   const auto a_rows = put<B, T>(a), b_rows = put<B, T>(b);
   const auto a_cols = put<B, T>(transposed_of(a, m, k)), b_cols = put<B, T>(transposed_of(b, k, n));
   for (const bool a_plain : {true, false})
@@ -177,20 +176,40 @@ TEST_CASE_TEMPLATE_DEFINE("a backend multiplies matrices and transposed ones, ad
       check_gradient<B, T>(expected, [&](T* c, bool add) { B::matmul(left, right, row_major(c, m, n), add); });
     }
 
-  const auto c = put<B, T>(Numbers(m * n, 1)), pre = put<B, T>(Numbers(m * n));
-  const auto shift = put<B, compute_t<T>>(bias);
-  B::matmul(row_major(a_rows.data(), m, k), row_major(b_rows.data(), k, n), row_major(c.data(), m, n), true,
-            Epilogue<T>{shift.data(), Activation::gelu, pre.data()});
-  Numbers before = expected, after = expected;
-  for (std::size_t i = 0; i < before.size(); ++i) after[i] = gelu_of(before[i] += 1 + bias[i % n]);
-  CHECK(gap(take(pre), before) < tolerance<T>());
-  CHECK(gap(take(c), after) < tolerance<T>());
-
   const auto wide = put<B, compute_t<T>>(Numbers(m * n));
   B::matmul(row_major(a_rows.data(), m, k), row_major(b_rows.data(), k, n), row_major(wide.data(), m, n), false);
   CHECK(gap(take(wide), expected) < 3e-5);
 }
 TEST_CASE_TEMPLATE_APPLY(matmul_, All);
+
+TEST_CASE_TEMPLATE_DEFINE("a backend adds a bias and applies an activation, keeping its argument or not", X, epilogue_) {
+  using B = typename X::Backend_;
+  using T = typename X::Scalar;
+  constexpr long m = 37, k = 20;
+  for (const long n : {18, 24})  // CUDA has GELU in the product for widths that 8 divides
+    for (const Activation activation : {Activation::none, Activation::relu, Activation::gelu})
+      for (const bool keep : {true, false}) {
+        CAPTURE(n);
+        CAPTURE(static_cast<int>(activation));
+        CAPTURE(keep);
+        const Numbers a = normal<T>(m * k, 1), b = normal<T>(k * n, 2), bias = normal<compute_t<T>>(n, 3);
+        const auto left = put<B, T>(a), right = put<B, T>(b);
+        const auto c = put<B, T>(Numbers(at(m * n), 1)), pre = put<B, T>(Numbers(at(m * n)));
+        const auto shift = put<B, compute_t<T>>(bias);
+        B::matmul(row_major(left.data(), m, k), row_major(right.data(), k, n), row_major(c.data(), m, n), true,
+                  Epilogue<T>{shift.data(), activation, keep ? pre.data() : nullptr});
+        Numbers before = product(a, b, m, k, n);
+        for (std::size_t i = 0; i < before.size(); ++i) before[i] += 1 + bias[i % at(n)];
+        Numbers after = before;
+        for (double& value : after)
+          value = activation == Activation::gelu   ? gelu_of(value)
+                  : activation == Activation::relu ? std::max(value, 0.0)
+                                                   : value;
+        CHECK(gap(take(c), after) < tolerance<T>());
+        CHECK(gap(take(pre), keep ? before : Numbers(at(m * n))) < tolerance<T>());
+      }
+}
+TEST_CASE_TEMPLATE_APPLY(epilogue_, All);
 
 TEST_CASE_TEMPLATE_DEFINE("a backend that offers it sums the left operand's rows in the product", X, row_sums_) {
   using B = typename X::Backend_;
@@ -225,6 +244,32 @@ TEST_CASE_TEMPLATE_DEFINE("a backend that offers it sums the left operand's rows
   CHECK(gap(take(sums), row_sums) < limit);
 }
 TEST_CASE_TEMPLATE_APPLY(row_sums_, AllProducts);
+
+TEST_CASE_TEMPLATE_DEFINE("a backend that offers it applies GELU's gradient in the product", X, gelu_gradient_) {
+  using B = typename X::Backend_;
+  using T = typename X::Scalar;
+  constexpr long m = 9, k = 16, n = 24;
+  const Numbers a = normal<T>(m * k, 8), b = normal<T>(k * n, 9), pre = normal<T>(m * n, 10);
+  const auto left = put<B, T>(a), right = put<B, T>(b), c = put<B, T>(Numbers(m * n, 1)), argument = put<B, T>(pre);
+  const auto multiply = [&](auto to) {
+    if constexpr (requires { B::matmul_and_gelu_gradient(row_major(left.data(), m, k), row_major(right.data(), k, n), to,
+                                                         argument.data()); })
+      return B::matmul_and_gelu_gradient(row_major(left.data(), m, k), row_major(right.data(), k, n), to,
+                                         argument.data());
+    return false;
+  };
+  const bool done = multiply(row_major(c.data(), m, n));
+  Numbers expected(m * n, 1);
+  if (done) {
+    expected = product(a, b, m, k, n);
+    for (std::size_t i = 0; i < expected.size(); ++i) expected[i] *= math::gelu_grad(pre[i]);
+  }
+#if defined(VITRAL_TEST_CUDA)
+  CHECK(done == std::is_same_v<T, bf16>);
+#endif
+  CHECK(gap(take(c), expected) < tolerance<T>());
+}
+TEST_CASE_TEMPLATE_APPLY(gelu_gradient_, All);
 
 TEST_CASE_TEMPLATE_DEFINE("a backend multiplies batches", X, batched_matmul_) {
   using B = typename X::Backend_;

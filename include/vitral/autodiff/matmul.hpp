@@ -93,8 +93,8 @@ template <class T, class S, class B, class W, bool Transposed, Activation Act>
 struct MatMul {
   static constexpr bool keeps_inputs = true, keeps_result = Act == Activation::relu;
 
-  Tensor<T, Shape<dyn, dyn>, B> weight{};  // in the compute type; there before `forward` if a RoundedWeights made it
-  Tensor<T, S, B> preactivation{};         // kept for GELU alone
+  Tensor<T, Shape<dyn, dyn>, B> weight{};  // in the compute type
+  Tensor<T, S, B> preactivation{};         // for GELU alone
 
   template <bool Recorded, class X, class Weight, class Bias>
   auto forward(std::bool_constant<Recorded>, const X& x, const Weight& w, const Bias& bias) {
@@ -128,18 +128,35 @@ struct MatMul {
       else
         return dy;
     }();
+    pass_on(g, x, w, bias);
+  }
+
+  /// The inputs' gradients, given that of the preactivation.
+  template <class G, class X, class Weight, class Bias>
+  void pass_on(const G& g, const X& x, const Weight& w, const Bias& bias) {
     if (x.wants_gradient()) {
       const auto dx = x.gradient();
       B::matmul(rows_of(g), transposed(right(rows_of(weight))), rows_of(dx.tensor), dx.add);
     }
+    pass_to_parameters(g, x.value, w, bias);
+  }
+  template <class G, class X, class Weight, class Bias>
+  void pass_to_parameters(const G& g, const X& x, const Weight& w, const Bias& bias) {
     if (w.wants_gradient()) {
       const auto dw = w.gradient();
       if constexpr (Transposed)
-        return put_gradients(g, x.value, dw, bias);
+        return put_gradients(g, x, dw, bias);
       else
-        B::matmul(transposed(rows_of(x.value)), rows_of(g), rows_of(dw.tensor), dw.add);
+        B::matmul(transposed(rows_of(x)), rows_of(g), rows_of(dw.tensor), dw.add);
     }
     put_bias_gradient(g, bias);
+  }
+
+  /// Spares `forward` the conversion where a RoundedWeights has made it.
+  template <class Weight>
+  void find_rounded(const Weight& w) {
+    if constexpr (is_parameter<Weight> && std::is_same_v<T, bf16>)
+      if (const Buffer& rounded = w.rounded.elements) weight = {rounded, {w.shape()[0], w.shape()[1]}};
   }
 
  private:
@@ -151,8 +168,7 @@ template <bool Transposed, Activation Act, class X, class W, class Bias>
 auto multiply(const X& x, const W& w, const Bias& bias) {
   using S = typename matmul_rule<shape_of<X>, shape_of<W>, Transposed>::shape;
   MatMul<scalar_of<X>, S, backend_of<X>, shape_of<W>, Transposed, Act> op;
-  if constexpr (is_parameter<W> && std::is_same_v<scalar_of<X>, bf16>)
-    if (const Buffer& rounded = w.rounded.elements) op.weight = {rounded, {w.shape()[0], w.shape()[1]}};
+  op.find_rounded(w);
   return apply(std::move(op), x, w, bias);
 }
 

@@ -64,6 +64,7 @@ concept BackendExpressions =
 /// gives T, and bf16 x bf16 also float; sums are kept in P. Throws Error on shapes that do not fit.
 /// matmul_and_row_sums  optional: c (=|+=) a b of type P and, in the same pass, sums [m] = the sum of each row of a; or
 ///                      returns false and does nothing.
+/// matmul_and_gelu_gradient  optional: c = (a b) * gelu'(pre), pre laid out as c; or returns false and does nothing.
 template <class B, class T>
 concept BackendProducts = requires(Matrix<T> a, Matrix<compute_t<T>> wide, MatrixBatch<T> batch, bool accumulate,
                                    Epilogue<T> epilogue, Epilogue<compute_t<T>> wide_epilogue) {

@@ -1,7 +1,7 @@
 // Linear: y = act(x w^T + b), and Mlp, two of them with a GELU between.
 #pragma once
 
-#include <vitral/autodiff/matmul.hpp>
+#include <vitral/autodiff/mlp.hpp>
 #include <vitral/nn/module.hpp>
 
 #include <cmath>
@@ -42,7 +42,7 @@ struct Linear {
   }
 };
 
-/// fc2(gelu(fc1(x))), the GELU in fc1's epilogue.
+/// fc2(gelu(fc1(x))).
 template <int Width, int Hidden, class P = float, class B = Cpu>
 struct Mlp {
   Linear<Width, Hidden, P, B> fc1;
@@ -51,7 +51,9 @@ struct Mlp {
   Mlp(int width, int hidden, Initializer& init) : fc1(width, hidden, init), fc2(hidden, width, init) {}
 
   /// x [..., Width] -> [..., Width]
-  [[nodiscard]] auto operator()(const Operand auto& x) const { return fc2(fc1.template apply<Activation::gelu>(x)); }
+  [[nodiscard]] auto operator()(const Operand auto& x) const {
+    return mlp(x, fc1.weight, fc1.bias, fc2.weight, fc2.bias);
+  }
 
   static void visit(auto& self, auto&& f) {
     f("fc1", self.fc1);

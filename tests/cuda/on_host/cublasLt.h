@@ -8,13 +8,22 @@
 enum cublasStatus_t { CUBLAS_STATUS_SUCCESS, CUBLAS_STATUS_NOT_SUPPORTED = 15 };
 enum cublasComputeType_t { CUBLAS_COMPUTE_32F = 68, CUBLAS_COMPUTE_64F = 70, CUBLAS_COMPUTE_32F_FAST_TF32 = 77 };
 enum cublasOperation_t { CUBLAS_OP_N, CUBLAS_OP_T };
-enum cublasLtEpilogue_t { CUBLASLT_EPILOGUE_DEFAULT = 1, CUBLASLT_EPILOGUE_BIAS = 4, CUBLASLT_EPILOGUE_BGRADB = 512 };
+enum cublasLtEpilogue_t {
+  CUBLASLT_EPILOGUE_DEFAULT = 1,
+  CUBLASLT_EPILOGUE_BIAS = 4,
+  CUBLASLT_EPILOGUE_GELU_BIAS = 36,
+  CUBLASLT_EPILOGUE_GELU_AUX_BIAS = 164,
+  CUBLASLT_EPILOGUE_DGELU = 192,
+  CUBLASLT_EPILOGUE_BGRADB = 512
+};
 enum cublasLtMatmulDescAttributes_t {
   CUBLASLT_MATMUL_DESC_TRANSA,
   CUBLASLT_MATMUL_DESC_TRANSB,
   CUBLASLT_MATMUL_DESC_EPILOGUE,
   CUBLASLT_MATMUL_DESC_BIAS_POINTER,
-  CUBLASLT_MATMUL_DESC_BIAS_DATA_TYPE
+  CUBLASLT_MATMUL_DESC_BIAS_DATA_TYPE,
+  CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_POINTER,
+  CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_LD
 };
 enum cublasLtMatrixLayoutAttribute_t { CUBLASLT_MATRIX_LAYOUT_BATCH_COUNT, CUBLASLT_MATRIX_LAYOUT_STRIDED_BATCH_OFFSET };
 enum cublasLtMatmulPreferenceAttributes_t {
@@ -30,6 +39,8 @@ struct Product {
   std::int32_t epilogue = CUBLASLT_EPILOGUE_DEFAULT;
   const void* bias_data = nullptr;  // a bias' gradient is written
   cudaDataType_t bias_type = CUDA_R_32F;
+  const void* aux_data = nullptr;  // of the result's type; GELU_AUX_BIAS writes it
+  std::int64_t aux_stride = 0;
 };
 struct Layout {
   cudaDataType_t type;
@@ -65,6 +76,13 @@ inline std::vector<double> unpack(const void* data, const Layout& x, bool transp
           read(data, x.type, member * x.step + static_cast<std::int64_t>(c) * x.stride + static_cast<std::int64_t>(r));
   return out;
 }
+/// GELU's tanh form, and its derivative.
+inline double tanh_of_gelu(double x) { return std::tanh(0.7978845608028654 * (x + 0.044715 * x * x * x)); }
+inline double gelu(double x) { return 0.5 * x * (1 + tanh_of_gelu(x)); }
+inline double gelu_slope(double x) {
+  const double t = tanh_of_gelu(x);
+  return 0.5 * (1 + t) + 0.5 * x * (1 - t * t) * 0.7978845608028654 * (1 + 3 * 0.044715 * x * x);
+}
 }  // namespace on_host
 using cublasLtHandle_t = void*;
 using cublasLtMatmulDesc_t = on_host::Product*;
@@ -84,6 +102,14 @@ inline cublasStatus_t cublasLtMatmulDescSetAttribute(cublasLtMatmulDesc_t p, cub
                                                      const void* value, size_t) {
   if (what == CUBLASLT_MATMUL_DESC_BIAS_POINTER) {
     std::memcpy(&p->bias_data, value, sizeof p->bias_data);
+    return CUBLAS_STATUS_SUCCESS;
+  }
+  if (what == CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_POINTER) {
+    std::memcpy(&p->aux_data, value, sizeof p->aux_data);
+    return CUBLAS_STATUS_SUCCESS;
+  }
+  if (what == CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_LD) {
+    std::memcpy(&p->aux_stride, value, sizeof p->aux_stride);
     return CUBLAS_STATUS_SUCCESS;
   }
   std::int32_t number;
@@ -115,11 +141,13 @@ inline cublasStatus_t cublasLtMatmulPreferenceSetAttribute(cublasLtMatmulPrefere
                                                            cublasLtMatmulPreferenceAttributes_t, const void*, size_t) {
   return CUBLAS_STATUS_SUCCESS;
 }
-inline cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t, cublasLtMatmulDesc_t, cublasLtMatrixLayout_t,
+/// As documented, GELU's argument has to have a leading dimension that 8 divides.
+inline cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t, cublasLtMatmulDesc_t p, cublasLtMatrixLayout_t,
                                                      cublasLtMatrixLayout_t, cublasLtMatrixLayout_t,
                                                      cublasLtMatrixLayout_t, cublasLtMatmulPreference_t, int,
                                                      cublasLtMatmulHeuristicResult_t*, int* count) {
-  return *count = 1, CUBLAS_STATUS_SUCCESS;
+  const bool possible = !p->aux_data || p->aux_stride % 8 == 0;
+  return *count = possible, possible ? CUBLAS_STATUS_SUCCESS : CUBLAS_STATUS_NOT_SUPPORTED;
 }
 inline cublasStatus_t cublasLtMatmul(cublasLtHandle_t, cublasLtMatmulDesc_t operation, const void* alpha, const void* a,
                                      cublasLtMatrixLayout_t a_layout, const void* b, cublasLtMatrixLayout_t b_layout,
@@ -150,7 +178,14 @@ inline cublasStatus_t cublasLtMatmul(cublasLtHandle_t, cublasLtMatmulDesc_t oper
           const auto place = member * z.step + static_cast<std::int64_t>(c) * z.stride + static_cast<std::int64_t>(r);
           double value = times * column[r];
           if (keep != 0) value += keep * on_host::read(d, z.type, place);
-          if (p.epilogue == CUBLASLT_EPILOGUE_BIAS) value += on_host::read(p.bias_data, p.bias_type, static_cast<std::int64_t>(r));
+          const bool adds_bias = p.epilogue != CUBLASLT_EPILOGUE_BGRADB && (p.epilogue & CUBLASLT_EPILOGUE_BIAS);
+          if (adds_bias) value += on_host::read(p.bias_data, p.bias_type, static_cast<std::int64_t>(r));
+          const auto aux = static_cast<std::int64_t>(c) * p.aux_stride + static_cast<std::int64_t>(r);
+          if (p.epilogue == CUBLASLT_EPILOGUE_GELU_AUX_BIAS)
+            on_host::write(const_cast<void*>(p.aux_data), z.type, aux, value);
+          if (p.epilogue == CUBLASLT_EPILOGUE_GELU_AUX_BIAS || p.epilogue == CUBLASLT_EPILOGUE_GELU_BIAS)
+            value = on_host::gelu(value);
+          if (p.epilogue == CUBLASLT_EPILOGUE_DGELU) value *= on_host::gelu_slope(on_host::read(p.aux_data, z.type, aux));
           on_host::write(d, z.type, place, value);
         }
       }

@@ -103,6 +103,10 @@ struct BasicCuda {
     return cuda::matmul_and_row_sums<products, std::remove_const_t<A>>(a, b, c, accumulate, sums);
   }
   template <class T>
+  [[nodiscard]] static bool matmul_and_gelu_gradient(Matrix<T> a, Matrix<T> b, Matrix<T> c, const T* pre) {
+    return cuda::matmul_and_gelu_gradient<products, T>(a, b, c, pre);
+  }
+  template <class T>
   static void batched_matmul(MatrixBatch<T> a, MatrixBatch<T> b, MatrixBatch<T> c, bool accumulate) {
     cuda::batched_matmul<products, T, T>(a, b, c, accumulate);
   }

@@ -1,0 +1,69 @@
+// Two linear layers with a GELU between them as one node of the tape, so that a backend can apply the GELU's gradient in
+// the product that makes its argument.
+#pragma once
+
+#include <vitral/autodiff/matmul.hpp>
+
+namespace vitral::inline VITRAL_ABI {
+
+namespace detail {
+
+template <class First, class Second>
+struct LinearGeluLinear;
+template <class T, class Hidden, class S, class B, class W1, class W2>
+struct LinearGeluLinear<MatMul<T, Hidden, B, W1, true, Activation::gelu>, MatMul<T, S, B, W2, true, Activation::none>> {
+  static constexpr bool keeps_inputs = true, keeps_result = false;
+
+  MatMul<T, Hidden, B, W1, true, Activation::gelu> first{};
+  MatMul<T, S, B, W2, true, Activation::none> second{};
+  Tensor<T, Shape<dyn, dyn>, B> hidden{};
+
+  template <bool Recorded, class X, class Weight1, class Bias1, class Weight2, class Bias2>
+  auto forward(std::bool_constant<Recorded> recorded, const X& x, const Weight1& w1, const Bias1& b1,
+               const Weight2& w2, const Bias2& b2) {
+    const auto h = first.forward(recorded, x, w1, b1);
+    if constexpr (Recorded) hidden = as_rows(h);
+    return second.forward(recorded, h, w2, b2);
+  }
+
+  template <class DY, class Y, class X, class Weight1, class Bias1, class Weight2, class Bias2>
+  void backward(const DY& dy, const Y&, const X& x, const Weight1& w1, const Bias1& b1, const Weight2& w2,
+                const Bias2& b2) {
+    second.pass_to_parameters(dy, hidden, w2, b2);
+    const auto shape = hidden.shape();
+    hidden = {};  // its memory may serve its gradient
+    const auto g = Tensor<T, Shape<dyn, dyn>, B>::uninitialized(shape);
+    put_preactivation_gradient(dy, g);
+    first.pass_on(g, x, w1, b1);
+  }
+
+ private:
+  template <class DY, class G>
+  void put_preactivation_gradient(const DY& dy, const G& g) {
+    const auto a = rows_of(dy), w = rows_of(second.weight), to = rows_of(g);
+    const auto argument = as_rows(first.preactivation);
+    if constexpr (requires { B::matmul_and_gelu_gradient(a, w, to, argument.data()); })
+      if (B::matmul_and_gelu_gradient(a, w, to, argument.data())) return;
+    B::matmul(a, w, to, false);
+    assign(g, express<op::GeluGradient>(g, argument));
+  }
+};
+
+}  // namespace detail
+
+/// gelu(x w1^T + b1) w2^T + b2 for x [..., K], w1 [H, K], b1 [H], w2 [N, H], b2 [N]; a bias may be None.
+template <Operand X, class W1, class Bias1, class W2, class Bias2>
+[[nodiscard]] auto mlp(const X& x, const W1& w1, const Bias1& b1, const W2& w2, const Bias2& b2) {
+  using T = scalar_of<X>;
+  using B = backend_of<X>;
+  using Hidden = typename matmul_rule<shape_of<X>, shape_of<W1>, true>::shape;
+  using S = typename matmul_rule<Hidden, shape_of<W2>, true>::shape;
+  detail::LinearGeluLinear<detail::MatMul<T, Hidden, B, shape_of<W1>, true, Activation::gelu>,
+                           detail::MatMul<T, S, B, shape_of<W2>, true, Activation::none>>
+      op;
+  op.first.find_rounded(w1);
+  op.second.find_rounded(w2);
+  return apply(std::move(op), x, w1, b1, w2, b2);
+}
+
+}  // namespace vitral::inline VITRAL_ABI
