@@ -3,6 +3,7 @@
 #pragma once
 
 #include <vitral/backend/cpu/cpu.hpp>
+#include <vitral/backend/cpu/packed.hpp>
 #include <vitral/eval/features.hpp>
 
 #include <algorithm>
@@ -41,11 +42,11 @@ class LargestFew {
     for (int i = 0; i < count; i += step) {
       const int end = std::min(count, i + step);
       // Nearly always nothing is as large as the last of the few: one comparison for many numbers.
-      bool any = false;
+      int larger = 0;  // an int: compilers do not vectorise a bool
       const float bound = value_[k_ - 1];
-#pragma omp simd reduction(| : any)
-      for (int j = i; j < end; ++j) any |= number[j] > bound;
-      if (!any) continue;
+#pragma omp simd reduction(| : larger)
+      for (int j = i; j < end; ++j) larger |= number[j] > bound ? 1 : 0;
+      if (!larger) continue;
       for (int j = i; j < end; ++j)
         if (number[j] > value_[k_ - 1] && first + j != left_out) insert(number[j], first + j);
     }
@@ -81,24 +82,22 @@ class LargestFew {
         queries);
   Neighbours out{k, std::vector<float>(static_cast<std::size_t>(queries) * static_cast<std::size_t>(k)), {}};
   out.place.resize(out.similarity.size());
-  constexpr int most_queries = 512, most_rows = 4096;
-  std::vector<float> block(static_cast<std::size_t>(std::min(most_queries, queries)) *
-                           static_cast<std::size_t>(std::min(most_rows, rows)));
-  for (int query = 0; query < queries; query += most_queries) {
-    const int asked = std::min(most_queries, queries - query);
-    std::vector<detail::LargestFew> best;
-    for (int i = query; i < query + asked; ++i)
-      best.emplace_back(out.similarity.data() + long{i} * k, out.place.data() + long{i} * k, k);
-    for (int row = 0; row < rows; row += most_rows) {
-      const int known = std::min(most_rows, rows - row);
-      Cpu::matmul(row_major(test.rows.data() + static_cast<long>(query) * width, asked, width),
-                  transposed(row_major(train.rows.data() + static_cast<long>(row) * width, known, width)),
-                  row_major(block.data(), asked, known), false);
-      cpu::parallel_for(asked, [&](long i) {
-        best[static_cast<std::size_t>(i)].take(block.data() + i * known, known, row,
-                                               leave_one_out ? query + static_cast<int>(i) : -1);
-      });
-    }
+  constexpr int most_queries = 64, most_rows = 512;  // of a product, which stays in the cache
+  const long parts = (long{queries} + most_queries - 1) / most_queries;
+  std::vector<detail::LargestFew> best;
+  for (long i = 0; i < queries; ++i) best.emplace_back(out.similarity.data() + i * k, out.place.data() + i * k, k);
+  cpu::PackedMatrix<float> packed;
+  for (int row = 0; row < rows; row += most_rows) {
+    const int known = std::min(most_rows, rows - row);
+    packed.pack(transposed(row_major(train.rows.data() + long{row} * width, known, width)));
+    cpu::parallel_for(parts, [&](long part) {
+      static thread_local cpu::Buffer buffer;
+      const int query = static_cast<int>(part) * most_queries, asked = std::min(most_queries, queries - query);
+      const auto block = row_major(buffer.reserve<float>(most_queries * most_rows), asked, known);
+      packed.multiply(row_major(test.rows.data() + long{query} * width, asked, width), block);
+      for (int i = 0; i < asked; ++i)
+        best[static_cast<std::size_t>(query + i)].take(&block(i, 0), known, row, leave_one_out ? query + i : -1);
+    });
   }
   return out;
 }
