@@ -17,10 +17,13 @@ def processor():
 
 
 def minutes(text, what):
-    """The sum over the parts of a run: each part's `time` adds a line, unless it was killed."""
-    parts = re.findall(rf"^{what}\s+(\d+)m([\d.]+)s", text, re.M)
-    more = " or more" if text.count("part begins") > len(parts) else ""
-    return f"{sum(int(m) + float(s) / 60 for m, s in parts):.0f} min{more}" if parts else "not recorded"
+    """The sum over the parts of a run: each part's `time` adds a line."""
+    return sum(int(m) + float(s) / 60 for m, s in re.findall(rf"^{what}\s+(\d+)m([\d.]+)s", text, re.M))
+
+
+def or_more(*texts):
+    """A part that was killed left no time."""
+    return " or more" if any(text.count("part begins") > len(re.findall("^real", text, re.M)) for text in texts) else ""
 
 
 def read(path):
@@ -53,7 +56,11 @@ page.append("Written by `docs/make_results.py` from the files of `examples/exper
 page.append(f"Machine: {processor()}. Budget of every run: --epochs {first['epochs']} with {images} training images of "
             f"{first['dataset']}, {len(runs[0][3])} steps of {first['batch'] * first['accumulate']} images; a network "
             f"of {first['depth']} layers, width {first['width']}, {first['heads']} heads, patches of {first['patch']} "
-            "pixels.\n")
+            f"pixels. The {len(runs)} runs took {sum(minutes(run[5], 'user') for run in runs) / 60:.1f} hours"
+            f"{or_more(*(run[5] for run in runs))} of processor time together.")
+if first["device"] == "cpu":
+    page.append("This is the budget of a processor: a small network and few epochs, far from the paper's.")
+page.append("")
 if pairs:
     ahead = sum(gain["not_worse"] == gain["layers"] for *_, gain in pairs)
     below = sum(gain["lower"] > gain["upper"] for *_, gain in pairs)
@@ -78,7 +85,7 @@ page.append("| run | seed | steps | first loss | last loss | wall time | process
 page.append("| --- | ---: | ---: | ---: | ---: | ---: | ---: |")
 for name, seed, _, steps, _, log in runs:
     page.append(f"| {name} | {seed} | {len(steps)} | {steps[0]['loss']:.4f} | {steps[-1]['loss']:.4f} | "
-                f"{minutes(log, 'real')} | {minutes(log, 'user')} |")
+                f"{minutes(log, 'real'):.0f} min{or_more(log)} | {minutes(log, 'user'):.0f} min{or_more(log)} |")
 page.append("\n```sh")
 page += [command(run[2]) for run in runs if run[1] == runs[0][1]]
 page.append("```\n\nThe other seeds differ in `--seed` alone.\n")
