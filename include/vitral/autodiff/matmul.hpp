@@ -109,6 +109,7 @@ struct MatMul {
             " outputs");
       bias_values = flat(converted<compute_t<T>>(bias));
       epilogue.bias = bias_values.data();
+      epilogue.rounded_bias = static_cast<const T*>(rounded_bias.data());
     }
     if constexpr (Recorded && Act == Activation::gelu) {
       preactivation = Tensor<T, S, B>::uninitialized(y.shape());
@@ -152,23 +153,27 @@ struct MatMul {
     put_bias_gradient(g, bias);
   }
 
-  /// Spares `forward` the conversion where a RoundedWeights has made it.
-  template <class Weight>
-  void find_rounded(const Weight& w) {
-    if constexpr (is_parameter<Weight> && std::is_same_v<T, bf16>)
-      if (const Buffer& rounded = w.rounded.elements) weight = {rounded, {w.shape()[0], w.shape()[1]}};
+  /// Spares `forward` the conversions that a RoundedWeights has made.
+  template <class Weight, class Bias>
+  void find_rounded(const Weight& w, const Bias& bias) {
+    if constexpr (std::is_same_v<T, bf16>) {
+      if constexpr (is_parameter<Weight>)
+        if (const Buffer& rounded = w.rounded.elements) weight = {rounded, {w.shape()[0], w.shape()[1]}};
+      if constexpr (is_parameter<Bias>) rounded_bias = bias.rounded.elements;
+    }
   }
 
  private:
   static Matrix<T> right(Matrix<T> w) { return Transposed ? vitral::transposed(w) : w; }
   Tensor<compute_t<T>, Shape<dyn>, B> bias_values;
+  Buffer rounded_bias;
 };
 
 template <bool Transposed, Activation Act, class X, class W, class Bias>
 auto multiply(const X& x, const W& w, const Bias& bias) {
   using S = typename matmul_rule<shape_of<X>, shape_of<W>, Transposed>::shape;
   MatMul<scalar_of<X>, S, backend_of<X>, shape_of<W>, Transposed, Act> op;
-  op.find_rounded(w);
+  op.find_rounded(w, bias);
   return apply(std::move(op), x, w, bias);
 }
 

@@ -61,8 +61,8 @@ template <Operand X, class W1, class Bias1, class W2, class Bias2>
   detail::LinearGeluLinear<detail::MatMul<T, Hidden, B, shape_of<W1>, true, Activation::gelu>,
                            detail::MatMul<T, S, B, shape_of<W2>, true, Activation::none>>
       op;
-  op.first.find_rounded(w1);
-  op.second.find_rounded(w2);
+  op.first.find_rounded(w1, b1);
+  op.second.find_rounded(w2, b2);
   return apply(std::move(op), x, w1, b1, w2, b2);
 }
 

@@ -1,4 +1,4 @@
-// RoundedWeights: bf16 copies of all matrices of a module, made in one pass instead of one at each use.
+// RoundedWeights: bf16 copies of the weights and biases of a module, made in one pass instead of one at each use.
 #pragma once
 
 #include <vitral/nn/module.hpp>
@@ -7,8 +7,8 @@
 
 namespace vitral::inline VITRAL_ABI {
 
-/// While it lives, layers that compute in bf16 find their matrices [out, in] rounded. Whoever changes parameters ends it
-/// first; a tape keeps what it recorded of the copies. The module must outlive it.
+/// While it lives, linear layers that compute in bf16 find their weights and biases rounded. Whoever changes parameters
+/// ends it first; a tape keeps what it recorded of the copies. The module must outlive it.
 template <class M>
 class RoundedWeights {
  public:
@@ -16,7 +16,7 @@ class RoundedWeights {
     using B = typename M::backend;
     std::vector<Tensor<typename M::scalar, Shape<dyn>, B>> values;
     std::vector<Tensor<bf16, Shape<dyn>, B>> copies;
-    for_each_matrix([&](auto& p) {
+    for_each_rounded([&](auto& p) {
       values.push_back(flat(p.value));
       copies.push_back(Tensor<bf16, Shape<dyn>, B>::uninitialized(values.back().shape()));
       p.rounded.elements = copies.back().buffer();
@@ -26,14 +26,14 @@ class RoundedWeights {
   RoundedWeights(const RoundedWeights&) = delete;
   RoundedWeights& operator=(const RoundedWeights&) = delete;
   ~RoundedWeights() {
-    for_each_matrix([](auto& p) { p.rounded.elements = Buffer(); });
+    for_each_rounded([](auto& p) { p.rounded.elements = Buffer(); });
   }
 
  private:
   template <class F>
-  void for_each_matrix(F&& f) {
+  void for_each_rounded(F&& f) {
     for_each_parameter(module_, [&](const std::string&, auto& p) {
-      if constexpr (shape_of<decltype(p)>::rank == 2) f(p);
+      if constexpr (shape_of<decltype(p)>::rank <= 2) f(p);
     });
   }
 

@@ -67,7 +67,8 @@ template <class C>
 struct Epilogue {
   const compute_t<C>* bias = nullptr;  ///< [columns] or null
   Activation activation = Activation::none;
-  C* pre = nullptr;  ///< where to keep `pre`, laid out as C; or null
+  C* pre = nullptr;                 ///< where to keep `pre`, laid out as C; or null
+  const C* rounded_bias = nullptr;  ///< the bias rounded to C, which spares some backends the work; or null
 
   [[nodiscard]] bool empty() const { return !bias && activation == Activation::none && !pre; }
 };

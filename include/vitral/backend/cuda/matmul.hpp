@@ -302,13 +302,14 @@ void batched_matmul(MatrixBatch<const T> a, MatrixBatch<const T> b, MatrixBatch<
   // cuBLASLt adds a bias of the result's type; the masters of a bf16 layer are floats, and double has no epilogue.
   constexpr bool bias_in_product = !std::is_same_v<T, double>;
   const bool in_product = bias_in_product && epilogue.bias;
-  const Scratch<C> bias_copy(in_product && std::is_same_v<C, bf16> ? n : 0);
-  const void* bias = in_product ? epilogue.bias : nullptr;
-  if constexpr (std::is_same_v<C, bf16>)
-    if (in_product) {
-      detail::pack_rows(row_major<const float>(epilogue.bias, 1, n), bias_copy.data());
-      bias = bias_copy.data();
-    }
+  const bool rounds = std::is_same_v<C, bf16> && in_product && !epilogue.rounded_bias;
+  const Scratch<C> bias_copy(rounds ? n : 0);
+  if (rounds) detail::pack_rows(row_major(epilogue.bias, 1, n), bias_copy.data());
+  const void* bias = nullptr;
+  if (in_product && std::is_same_v<C, bf16>)
+    bias = rounds ? bias_copy.data() : epilogue.rounded_bias;
+  else if (in_product)
+    bias = epilogue.bias;
   const auto multiply = [&](cublasLtEpilogue_t with, const detail::Beside& beside) {
     return detail::Products::instance().run<S>(detail::product_key<products>(a, b, c, with, accumulate), a.first.data,
                                                b.first.data, c.first.data, beside);
