@@ -73,6 +73,14 @@ class Block {
     for (int lane = 0; lane < 32; ++lane) std::memcpy(static_cast<void*>(all + lane), slots[lane], sizeof value);
   }
   void warp_barrier() { wait(State::at_warp); }
+
+  /// 16 bytes that the running thread will have copied when it has waited; zeros where there is no source.
+  void start_copy(void* to, const void* from) { threads_[at(running_)].copies.push_back({to, from}); }
+  void finish_copies() {
+    for (const Copy& copy : threads_[at(running_)].copies)
+      copy.from ? std::memcpy(copy.to, copy.from, 16) : std::memset(copy.to, 0, 16);
+    threads_[at(running_)].copies.clear();
+  }
   [[nodiscard]] int lane() const { return running_ % 32; }
 
  private:
@@ -83,10 +91,15 @@ class Block {
     std::unique_ptr<char[]> stack;
     bool started = false;
   };
+  struct Copy {
+    void* to;
+    const void* from;
+  };
   struct Thread {
     State state = State::fresh;
     Fibre* fibre = nullptr;
     unsigned exchanges = 0;
+    std::vector<Copy> copies;
   };
   struct Warp {
     char slot[2][32][64];  // of this exchange and the one before, which may still be read
@@ -149,7 +162,9 @@ class Block {
       idle_.pop_back();
     }
     change(main_, *thread.fibre);
-    if (thread.state == State::done) idle_.push_back(thread.fibre);
+    if (thread.state != State::done) return;
+    if (!thread.copies.empty()) broken("a thread ended before the copies that it had started");
+    idle_.push_back(thread.fibre);
   }
   void wait(State state) {
     Thread& self = threads_[at(running_)];
@@ -218,6 +233,12 @@ T __shfl_xor_sync(unsigned, T value, int distance) {
 template <class T>
 T __shfl_sync(unsigned, T value, int lane) {
   return on_host::Block::current().exchange(value, lane);
+}
+inline int __any_sync(unsigned, int predicate) {
+  int all[32], any = 0;
+  on_host::Block::current().exchange_all(predicate, all);
+  for (const int one : all) any |= one;
+  return any != 0;
 }
 inline int atomicCAS_system(int* place, int expected, int value) {
   const int old = *place;

@@ -1,9 +1,10 @@
-// Attention without a stored [queries, keys] matrix, for every type and width (attention_mma.hpp has bf16's own): blocks of 32 queries meet tiles of 32 keys in shared memory, with
-// the running softmax of Milakov and Gimelshein (arXiv 1805.02867) as FlashAttention uses it (Dao et al. 2022). The
-// backward pass forms the scores again; dq, and dk with dv, have a kernel each, so that nothing is added atomically.
+// Attention without a stored [queries, keys] matrix, for every type and width (attention_mma.hpp has bf16's own): blocks
+// of 32 queries meet tiles of 32 keys in shared memory, with the running softmax of Milakov and Gimelshein (arXiv
+// 1805.02867) as FlashAttention uses it (Dao et al. 2022). The backward pass forms the scores again; dq, and dk with dv,
+// have a kernel each, so that nothing is added atomically.
 #pragma once
 
-#include <vitral/backend/cuda/attention_mma.hpp>
+#include <vitral/backend/cuda/attention_mma_backward.hpp>
 
 #include <type_traits>
 
@@ -248,16 +249,15 @@ void attention_backward(Heads<const T> q, Heads<const T> k, Heads<const T> v, He
                         const compute_t<T>* lse, Heads<const T> dout, Heads<T> dq, Heads<T> dk, Heads<T> dv, bool add,
                         const AttentionSize& size) {
   using P = compute_t<T>;
+  if constexpr (std::is_same_v<T, bf16>)
+    if (detail::suits_mma(size, q, k, v, out, dout, dq, dk, dv)) {
+      const detail::BackwardTensors x{q, k, v, out, dout, lse, nullptr, dq, dk, dv, add};
+      return size.width == 32 ? detail::launch_mma_backward<32>(x, size) : detail::launch_mma_backward<64>(x, size);
+    }
   const long rows = static_cast<long>(size.batch) * size.heads * size.queries;
   const Scratch<P> delta(rows);
   launch("attention backward", &detail::attention_delta<T>, blocks_for(rows * 32), block_threads, 0, out, dout,
          delta.data(), size);
-  if constexpr (std::is_same_v<T, bf16>)
-    if (detail::suits_mma(size, q, k, v, dout, dq, dk, dv)) {
-      const float* const kept = delta.data();
-      return size.width == 32 ? detail::launch_mma_backward<32>(q, k, v, lse, dout, kept, dq, dk, dv, add, size)
-                              : detail::launch_mma_backward<64>(q, k, v, lse, dout, kept, dq, dk, dv, add, size);
-    }
   detail::with_channels(size.width, [&](auto channels) {
     const std::size_t shared = detail::tiles_bytes<P>(4, 2, size.width);
     const P* const kept = delta.data();

@@ -1,5 +1,5 @@
-// What CUDA C++ has no words for: dynamic shared memory of any type, and products of small bf16 matrices by a warp on
-// tensor cores (PTX ISA, "Matrix multiply-accumulate operation using mma instruction", m16n8k16 and ldmatrix).
+// What CUDA C++ has no words for: dynamic shared memory of any type, copies into it that go on while a thread computes
+// (PTX ISA, cp.async), 2^x, and products of small bf16 matrices by a warp on tensor cores (mma m16n8k16, ldmatrix).
 #pragma once
 
 #include <vitral/core/bf16.hpp>
@@ -22,7 +22,7 @@ __device__ T* dynamic_shared() {
 
 /// c += a b.
 __device__ inline void multiply_add(float (&c)[4], const unsigned (&a)[4], unsigned b0, unsigned b1) {
-  asm volatile(
+  asm(
       "mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, "
       "{%0, %1, %2, %3};"
       : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
@@ -35,16 +35,31 @@ __device__ inline void load_matrices(unsigned (&to)[4], const bf16* row) {
   const auto address = static_cast<unsigned>(__cvta_generic_to_shared(row));
   asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];"
                : "=r"(to[0]), "=r"(to[1]), "=r"(to[2]), "=r"(to[3])
-               : "r"(address)
-               : "memory");
+               : "r"(address));
 }
 /// The same, but of each matrix the elements of column g in rows 2t and 2t + 1.
 __device__ inline void load_transposed(unsigned (&to)[4], const bf16* row) {
   const auto address = static_cast<unsigned>(__cvta_generic_to_shared(row));
   asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0, %1, %2, %3}, [%4];"
                : "=r"(to[0]), "=r"(to[1]), "=r"(to[2]), "=r"(to[3])
-               : "r"(address)
+               : "r"(address));
+}
+
+/// Starts a copy of 16 bytes to shared memory, or writes zeros where the bytes are not `wanted`.
+__device__ inline void start_copy(bf16* to, const bf16* from, bool wanted) {
+  asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(
+                   static_cast<unsigned>(__cvta_generic_to_shared(to))),
+               "l"(__cvta_generic_to_global(from)), "r"(wanted ? 16 : 0)
                : "memory");
+}
+/// Waits for the copies that this thread has started; a barrier makes them visible to the others.
+__device__ inline void wait_for_copies() { asm volatile("cp.async.wait_all;" ::: "memory"); }
+
+/// 2^x within two units in the last place; below 2^-126 it is 0.
+__device__ inline float power_of_two(float x) {
+  float y;
+  asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
+  return y;
 }
 
 /// Two values rounded to bf16 in one register.

@@ -56,9 +56,12 @@ inline constexpr int block_threads = 256;
   return std::clamp(blocks_for(count), 1u, 16u * static_cast<unsigned>(Device::instance().multiprocessors));
 }
 
-/// Lets a kernel be launched with `bytes` of dynamic shared memory; beyond 48 KiB it has to be asked for.
+/// Lets a kernel be launched with `bytes` of dynamic shared memory: beyond 48 KiB it has to be asked for, and as many
+/// blocks shall find room on a multiprocessor as its whole memory holds.
 template <class... P>
 void allow_shared(const char* name, void (*kernel)(P...), std::size_t bytes) {
+  require(cudaFuncSetAttribute(kernel, cudaFuncAttributePreferredSharedMemoryCarveout, cudaSharedmemCarveoutMaxShared),
+          name);
   if (bytes <= 48 * 1024) return;
   check(bytes <= Device::instance().shared_bytes, name, ": a block needs ", bytes,
         " bytes of shared memory, and the device has ", Device::instance().shared_bytes);

@@ -53,6 +53,16 @@ inline void load_elements(unsigned (&to)[4], const bf16* row, bool transposed) {
 inline void load_matrices(unsigned (&to)[4], const bf16* row) { load_elements(to, row, false); }
 inline void load_transposed(unsigned (&to)[4], const bf16* row) { load_elements(to, row, true); }
 
+/// The bytes are read and written when the thread waits for them, no earlier: who reads before finds what was there.
+inline void start_copy(bf16* to, const bf16* from, bool wanted) {
+  if ((reinterpret_cast<std::uintptr_t>(to) | reinterpret_cast<std::uintptr_t>(from)) % 16 != 0)
+    on_host::broken("cp.async needs addresses of 16 bytes");
+  on_host::Block::current().start_copy(to, wanted ? from : nullptr);
+}
+inline void wait_for_copies() { on_host::Block::current().finish_copies(); }
+
+inline float power_of_two(float x) { return exp2f(x); }
+
 inline unsigned pair_of(float first, float second) {
   return static_cast<unsigned>(bf16(first).bits) | static_cast<unsigned>(bf16(second).bits) << 16;
 }
