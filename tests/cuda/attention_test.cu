@@ -161,11 +161,11 @@ int main() {
   if (cudaGetDeviceCount(&devices) != cudaSuccess || devices == 0) return std::puts("skipped: no CUDA device"), 77;
   bool good = true;
   for (const int width : {32, 64}) {
-    for (const int tokens : {16, 63, 65, 197}) good = right<bf16>(2, tokens, tokens, 2, width, 1e-2) && good;
+    for (const int tokens : {16, 63, 65, 96, 197}) good = right<bf16>(2, tokens, tokens, 2, width, 1e-2) && good;
     good = right<bf16>(2, 65, 1, 3, width, 1e-2) && good;
     good = right<bf16>(1, 577, 17, 1, width, 1e-2) && good;
   }
-  good = right<bf16>(1, 1024, 1024, 1, 64, 1e-2) && good;  // its sums of dq do not fit in shared memory
+  for (const int width : {32, 64}) good = right<bf16>(1, 300, 300, 1, width, 1e-2) && good;  // a kernel for each side
   good = right<bf16>(1, 70, 70, 2, 48, 1e-2) && good;      // no width of the tensor cores' kernels
   good = right<float>(1, 70, 70, 2, 64, 1e-5) && good;
   return good ? 0 : 1;

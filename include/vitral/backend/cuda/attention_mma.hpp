@@ -59,7 +59,8 @@ __global__ void __launch_bounds__(32 * Cut::warps, Cut::blocks)
     const BandTile<Width> key{shared + 2 * buffer * tile_size}, value{key.data + tile_size};
     const int here = size.keys - begin < tile_keys ? size.keys - begin : tile_keys;
 
-    const auto meet = [&](auto whole, int at) {  // `chunk` keys, or what is left of them
+    const auto meet = [&](auto all, int at) {  // `chunk` keys, or what is left of them
+      constexpr bool whole = decltype(all)::value;
       Band<chunk / 8> scores[tiles];
 #pragma unroll
       for (int j = 0; j < chunk / 16; ++j)
@@ -176,17 +177,17 @@ void launch_mma_cut(const Heads<const bf16>& q, const Heads<const bf16>& k, cons
          32 * grid.warps, shared, q, k, v, out, lse, size, grid.blocks, tile_keys);
 }
 
-/// Short sequences are one tile, and many blocks share a multiprocessor, so that some load while others compute; in longer
-/// ones a warp owns 32 queries, so that each fragment of keys and values that it reads feeds four products.
+/// Sequences of up to 208 keys are one tile. A warp owns 16 queries of 64 channels, or 32 of 32, so that enough warps find
+/// room to hide each other's waiting.
 template <int Width>
 void launch_mma(const Heads<const bf16>& q, const Heads<const bf16>& k, const Heads<const bf16>& v,
                 const Heads<bf16>& out, float* lse, const AttentionSize& size) {
-  if (size.keys <= 80)
-    launch_mma_cut<Width, ForwardCut<1, 5, 4, 80>>(q, k, v, out, lse, size, (size.keys + 15) / 16 * 16);
-  else if (size.queries <= 32)
-    launch_mma_cut<Width, ForwardCut<1, 5, 4, 80>>(q, k, v, out, lse, size, 64);
+  const int tile_keys = size.keys <= 208 ? (size.keys + 15) / 16 * 16 : 128;
+  if (size.keys <= 80 || size.queries <= 32)
+    launch_mma_cut<Width, ForwardCut<1, 5, 4, 32>>(q, k, v, out, lse, size, tile_keys);
   else
-    launch_mma_cut<Width, ForwardCut<2, 7, 2, 32>>(q, k, v, out, lse, size, 64);
+    launch_mma_cut<Width, std::conditional_t<Width == 32, ForwardCut<2, 4, 4, 32>, ForwardCut<1, 8, 2, 32>>>(
+        q, k, v, out, lse, size, tile_keys);
 }
 
 }  // namespace vitral::inline VITRAL_ABI::cuda::detail

@@ -86,6 +86,12 @@ struct OwnSide {
     if (at < here) meet<false>(one, two, tile_lse, tile_delta, at, here, scale);
   }
 
+  /// Rows that are not there.
+  __device__ void leave_out(int t) {
+    first[t] = {}, second[t] = {};
+    lse[t][0] = lse[t][1] = INFINITY, delta[t][0] = delta[t][1] = 0;
+  }
+
   /// lse and delta of own queries row ... row + 15, which are rows `result` of the forward pass.
   __device__ void take_statistics(int t, const OwnRows<Width>& result, const float* all_lse, int row, int rows) {
     static_assert(!of_keys);
@@ -189,10 +195,11 @@ __global__ void __launch_bounds__(32 * Cut::warps, Cut::blocks)
 template <int Width, class Cut>
 __global__ void __launch_bounds__(32 * Cut::warps, Cut::blocks)
     attention_mma_both(const __grid_constant__ BackwardTensors x, AttentionSize size) {
-  constexpr int stride = BandTile<Width>::stride;
+  constexpr int stride = BandTile<Width>::stride, tiles = Cut::tiles;
   const OwnHead head(size, 1);
   const int queries = (size.queries + 15) / 16 * 16, keys = (size.keys + 15) / 16 * 16;
-  const int warps = static_cast<int>(blockDim.x) / 32, lane = lane_of_thread();
+  const int step = static_cast<int>(blockDim.x) / 32 * 16 * tiles, lane = lane_of_thread();
+  const int first_row = 16 * tiles * warp_of_thread();
   const long statistics = static_cast<long>(head.index) * size.queries;
   const float scale = static_cast<float>(size.scale);
   const BandTile<Width> query{dynamic_shared<bf16>()}, up{query.data + queries * stride}, key{up.data + queries * stride},
@@ -204,35 +211,48 @@ __global__ void __launch_bounds__(32 * Cut::warps, Cut::blocks)
   up.request(head.of(x.dout), x.dout.token_stride, 0, size.queries, queries);
   key.request(head.of(x.k), x.k.token_stride, 0, size.keys, keys);
   value.request(head.of(x.v), x.v.token_stride, 0, size.keys, keys);
-  const int first_row = 16 * warp_of_thread();
-  OwnRows<Width> result;  // of the first queries that the warp owns; nearly always there are no others
-  result.load(head.of(x.out), x.out.token_stride, first_row, size.queries);
   wait_for_copies();
   __syncthreads();
 
-  for (int row = first_row; row < queries; row += 16 * warps) {
-    OwnSide<Width, Side::queries, 1> own;
-    own.first[0].load(query, row);
-    own.second[0].load(up, row);
-    if (row > first_row)
-      result.load(head.of(x.out), x.out.token_stride, row, size.queries);
-    own.take_statistics(0, result, x.lse + statistics, row, size.queries);
+  for (int row0 = first_row; row0 < queries; row0 += step) {
+    OwnSide<Width, Side::queries, tiles> own;
 #pragma unroll
-    for (int r = 0; r < 2; ++r)
-      if (lane % 4 == 0) {
-        shared_lse[row + lane / 4 + 8 * r] = own.lse[0][r];
-        shared_delta[row + lane / 4 + 8 * r] = own.delta[0][r];
+    for (int t = 0; t < tiles; ++t) {
+      const int row = row0 + 16 * t;
+      if (row >= queries) {
+        own.leave_out(t);
+        continue;
       }
+      own.first[t].load(query, row);
+      own.second[t].load(up, row);
+      OwnRows<Width> result;
+      result.load(head.of(x.out), x.out.token_stride, row, size.queries);
+      own.take_statistics(t, result, x.lse + statistics, row, size.queries);
+#pragma unroll
+      for (int r = 0; r < 2; ++r)
+        if (lane % 4 == 0) {
+          shared_lse[row + lane / 4 + 8 * r] = own.lse[t][r];
+          shared_delta[row + lane / 4 + 8 * r] = own.delta[t][r];
+        }
+    }
     own.meet_all(key, value, nullptr, nullptr, size.keys, scale * log2_e);
-    own.store(x, head, row, size.queries, scale);
+    own.store(x, head, row0, size.queries, scale);
   }
   __syncthreads();  // lse and delta of all queries
-  for (int row = first_row; row < keys; row += 16 * warps) {
-    OwnSide<Width, Side::keys, 1> own;
-    own.first[0].load(key, row);
-    own.second[0].load(value, row);
+  for (int row0 = first_row; row0 < keys; row0 += step) {
+    OwnSide<Width, Side::keys, tiles> own;
+#pragma unroll
+    for (int t = 0; t < tiles; ++t) {
+      const int row = row0 + 16 * t;
+      if (row >= keys) {
+        own.leave_out(t);
+        continue;
+      }
+      own.first[t].load(key, row);
+      own.second[t].load(value, row);
+    }
     own.meet_all(query, up, shared_lse, shared_delta, size.queries, scale * log2_e);
-    own.store(x, head, row, size.keys, scale);
+    own.store(x, head, row0, size.keys, scale);
   }
 }
 
@@ -252,19 +272,25 @@ void launch_mma_side(const BackwardTensors& x, const AttentionSize& size) {
          static_cast<unsigned>(size.batch * size.heads * grid.blocks), 32 * grid.warps, shared, x, size, grid.blocks);
 }
 
+template <int Width, class Cut>
+void launch_mma_both(const BackwardTensors& x, const AttentionSize& size) {
+  const int rows = 16 * Cut::tiles, warps = std::min(Cut::warps, (std::max(size.queries, size.keys) + rows - 1) / rows);
+  allow_shared("attention backward", &attention_mma_both<Width, Cut>, both_bytes<Width>(size));
+  launch("attention backward", &attention_mma_both<Width, Cut>, static_cast<unsigned>(size.batch * size.heads), 32 * warps,
+         both_bytes<Width>(size), x, size);
+}
+
 template <int Width>
 void launch_mma_backward(BackwardTensors x, const AttentionSize& size) {
-  if (std::max(size.queries, size.keys) <= 80) {
-    using Cut = BackwardCut<1, 5, 3>;
-    const int warps = (std::max(size.queries, size.keys) + 15) / 16;
-    allow_shared("attention backward", &attention_mma_both<Width, Cut>, both_bytes<Width>(size));
-    return launch("attention backward", &attention_mma_both<Width, Cut>, static_cast<unsigned>(size.batch * size.heads),
-                  32 * warps, both_bytes<Width>(size), x, size);
-  }
+  const int rows = std::max(size.queries, size.keys);
+  if (rows <= 80)
+    return launch_mma_both<Width, std::conditional_t<Width == 32, BackwardCut<1, 5, 4>, BackwardCut<1, 3, 4>>>(x, size);
+  if (rows <= 208 && both_bytes<Width>(size) <= Device::instance().shared_bytes)
+    return launch_mma_both<Width, std::conditional_t<Width == 32, BackwardCut<1, 5, 3>, BackwardCut<1, 7, 1>>>(x, size);
   const Scratch<float> delta(static_cast<long>(size.batch) * size.heads * size.queries);
   x.delta = delta.data();
-  launch_mma_side<Width, Side::queries, BackwardCut<Width == 32 ? 2 : 1, 7, 2>>(x, size);
-  launch_mma_side<Width, Side::keys, BackwardCut<1, 7, 2>>(x, size);
+  launch_mma_side<Width, Side::queries, BackwardCut<2, 4, Width == 32 ? 3 : 2>>(x, size);
+  launch_mma_side<Width, Side::keys, BackwardCut<Width == 32 ? 2 : 1, 4, 3>>(x, size);
 }
 
 }  // namespace vitral::inline VITRAL_ABI::cuda::detail
