@@ -9,59 +9,58 @@
 
 namespace vitral::inline VITRAL_ABI::cuda::detail {
 
-/// How a kernel cuts its work: 16-row pieces that a warp owns, warps of a block and blocks of a multiprocessor at the most,
-/// keys whose scores a warp holds at a time.
-template <int Tiles, int Warps, int Blocks, int Chunk>
+/// How the kernel cuts its work: 16-row pieces that a warp owns, warps of a block, blocks of a multiprocessor, keys of a
+/// tile, and keys whose scores a warp holds at a time.
+template <int Pieces, int Warps, int Blocks, int TileKeys, int Chunk>
 struct ForwardCut {
-  static constexpr int tiles = Tiles, warps = Warps, blocks = Blocks, chunk = Chunk;
+  static constexpr int pieces = Pieces, warps = Warps, blocks = Blocks, tile_keys = TileKeys, chunk = Chunk;
 };
 
-/// tile_keys: keys of a tile, a multiple of 16. Where one tile holds them all there is one buffer, else two.
+/// A head has `blocks` blocks. Where one tile holds all keys there is one buffer in shared memory, else two.
 template <int Width, class Cut>
 __global__ void __launch_bounds__(32 * Cut::warps, Cut::blocks)
     attention_mma(Heads<const bf16> q, Heads<const bf16> k, Heads<const bf16> v, Heads<bf16> out, float* lse,
-                  AttentionSize size, int blocks, int tile_keys) {
-  constexpr int steps = Width / 16, tiles = Cut::tiles, chunk = Cut::chunk;
+                  AttentionSize size, int blocks) {
+  constexpr int steps = Width / 16, pieces = Cut::pieces, chunk = Cut::chunk, tile_keys = Cut::tile_keys;
+  constexpr unsigned tile_bytes = tile_keys * BandTile<Width>::row_bytes;
   // A row's largest score so far is left as it is until one exceeds it by this much (in powers of two): sums stay far from
   // overflow, and shrinking them is rarely needed.
   constexpr float slack = 8;
   const OwnHead own(size, blocks);
-  const int warps = static_cast<int>(blockDim.x) / 32, lane = lane_of_thread();
-  const int row0 = (own.block * warps + warp_of_thread()) * 16 * tiles;
+  const int lane = lane_of_thread(), row0 = (own.block * Cut::warps + warp_of_thread()) * 16 * pieces;
   const bf16 *const keys = own.of(k), *const values = own.of(v);
-  bf16* const shared = dynamic_shared<bf16>();
-  const int tile_size = tile_keys * BandTile<Width>::stride;
+  const SharedAddress shared = address_of(dynamic_shared<bf16>());
   const float scale = static_cast<float>(size.scale) * log2_e;  // exponentials are powers of two
 
-  const auto request = [&](int begin, int buffer) {
-    const BandTile<Width> key{shared + 2 * buffer * tile_size}, value{key.data + tile_size};
-    key.request(keys, k.token_stride, begin, size.keys, tile_keys);
-    value.request(values, v.token_stride, begin, size.keys, tile_keys);
+  const auto request = [&](int begin, unsigned buffer) {
+    const BandTile<Width> key(shared + 2 * buffer * tile_bytes), value(key.data + tile_bytes);
+    key.template request<tile_keys, 32 * Cut::warps>(keys, k.token_stride, begin, size.keys);
+    value.template request<tile_keys, 32 * Cut::warps>(values, v.token_stride, begin, size.keys);
   };
   request(0, 0);
-  OwnRows<Width> query[tiles];
+  OwnRows<Width> query[pieces];
 #pragma unroll
-  for (int t = 0; t < tiles; ++t)
-    query[t].load(own.of(q), q.token_stride, row0 + 16 * t, size.queries);
+  for (int t = 0; t < pieces; ++t) query[t].load(own.of(q), q.token_stride, row0 + 16 * t, size.queries);
 
-  Band<Width / 8> sums[tiles];
-  float most[tiles][2], total[tiles][2];  // of the rows g and g + 8
+  Band<Width / 8> sums[pieces];
+  float most[pieces][2], total[pieces][2];  // of the rows g and g + 8
 #pragma unroll
-  for (int t = 0; t < tiles; ++t)
+  for (int t = 0; t < pieces; ++t)
 #pragma unroll
     for (int r = 0; r < 2; ++r) most[t][r] = -INFINITY, total[t][r] = 0;
 
-  for (int begin = 0, buffer = 0; begin < size.keys; begin += tile_keys, buffer ^= 1) {
+  unsigned buffer = 0;
+  for (int begin = 0; begin < size.keys; begin += tile_keys, buffer ^= 1) {
     wait_for_copies();
     __syncthreads();  // the tile is there, and nobody reads the one before it
     if (begin + tile_keys < size.keys) request(begin + tile_keys, buffer ^ 1);
     if (row0 >= size.queries) continue;
-    const BandTile<Width> key{shared + 2 * buffer * tile_size}, value{key.data + tile_size};
+    const BandTile<Width> key(shared + 2 * buffer * tile_bytes), value(key.data + tile_bytes);
     const int here = size.keys - begin < tile_keys ? size.keys - begin : tile_keys;
 
-    const auto meet = [&](auto all, int at) {  // `chunk` keys, or what is left of them
+    const auto meet = [&](auto all, int at) {  // keys at ... at + chunk - 1, or those of them that there are
       constexpr bool whole = decltype(all)::value;
-      Band<chunk / 8> scores[tiles];
+      Band<chunk / 8> scores[pieces];
 #pragma unroll
       for (int j = 0; j < chunk / 16; ++j)
         if (whole || at + 16 * j < here)
@@ -70,36 +69,37 @@ __global__ void __launch_bounds__(32 * Cut::warps, Cut::blocks)
             unsigned right[4];
             key.right_transposed(right, at + 16 * j, 16 * c);
 #pragma unroll
-            for (int t = 0; t < tiles; ++t) scores[t].add(j, query[t].part[c], right);
+            for (int t = 0; t < pieces; ++t) scores[t].add(j, query[t].part[c], right);
           }
       if constexpr (!whole)  // no weight for what is beyond the keys
 #pragma unroll
-        for (int t = 0; t < tiles; ++t)
+        for (int t = 0; t < pieces; ++t)
 #pragma unroll
           for (int j = 0; j < chunk / 8; ++j)
 #pragma unroll
             for (int i = 0; i < 4; ++i)
               if (at + 8 * j + 2 * (lane % 4) + i % 2 >= here) scores[t].part[j][i] = -INFINITY;
 
-      float largest[tiles][2];
+      float largest[pieces][2];  // of those that the thread holds
       bool grows = false;
 #pragma unroll
-      for (int t = 0; t < tiles; ++t)
+      for (int t = 0; t < pieces; ++t)
 #pragma unroll
         for (int r = 0; r < 2; ++r) {
-          float m = -INFINITY;
+          float m = fmaxf(scores[t].part[0][2 * r], scores[t].part[0][2 * r + 1]);
 #pragma unroll
-          for (int j = 0; j < chunk / 8; ++j)
+          for (int j = 1; j < chunk / 8; ++j)
             m = fmaxf(m, fmaxf(scores[t].part[j][2 * r], scores[t].part[j][2 * r + 1]));
-          largest[t][r] = over_row(m, Max{}) * scale;
+          largest[t][r] = m * scale;
           grows = grows || largest[t][r] > most[t][r] + slack;
         }
       if (__any_sync(0xffffffffu, grows))
 #pragma unroll
-        for (int t = 0; t < tiles; ++t)
+        for (int t = 0; t < pieces; ++t)
 #pragma unroll
           for (int r = 0; r < 2; ++r) {
-            const float next = Max{}(most[t][r], largest[t][r]), shrink = power_of_two(most[t][r] - next);
+            const float next = fmaxf(most[t][r], over_row(largest[t][r], Max{}));
+            const float shrink = power_of_two(most[t][r] - next);
             most[t][r] = next;
             total[t][r] *= shrink;
 #pragma unroll
@@ -108,7 +108,7 @@ __global__ void __launch_bounds__(32 * Cut::warps, Cut::blocks)
               for (int i = 0; i < 2; ++i) sums[t].part[c][2 * r + i] *= shrink;
           }
 #pragma unroll
-      for (int t = 0; t < tiles; ++t)
+      for (int t = 0; t < pieces; ++t)
 #pragma unroll
         for (int j = 0; j < chunk / 8; ++j)
 #pragma unroll
@@ -120,15 +120,15 @@ __global__ void __launch_bounds__(32 * Cut::warps, Cut::blocks)
 #pragma unroll
       for (int j = 0; j < chunk / 16; ++j)
         if (whole || at + 16 * j < here) {
-          unsigned weights[tiles][4];
+          unsigned weights[pieces][4];
 #pragma unroll
-          for (int t = 0; t < tiles; ++t) scores[t].as_left(weights[t], j);
+          for (int t = 0; t < pieces; ++t) scores[t].as_left(weights[t], j);
 #pragma unroll
           for (int c = 0; c < steps; ++c) {
             unsigned right[4];
             value.right(right, at + 16 * j, 16 * c);
 #pragma unroll
-            for (int t = 0; t < tiles; ++t) sums[t].add(c, weights[t], right);
+            for (int t = 0; t < pieces; ++t) sums[t].add(c, weights[t], right);
           }
         }
     };
@@ -137,7 +137,7 @@ __global__ void __launch_bounds__(32 * Cut::warps, Cut::blocks)
     if (at < here) meet(std::false_type{}, at);
   }
 #pragma unroll
-  for (int t = 0; t < tiles; ++t) {
+  for (int t = 0; t < pieces; ++t) {
     const int row = row0 + 16 * t;
     if (row >= size.queries) return;
 #pragma unroll
@@ -168,13 +168,12 @@ bool suits_mma(const AttentionSize& size, const H&... heads) {
 
 template <int Width, class Cut>
 void launch_mma_cut(const Heads<const bf16>& q, const Heads<const bf16>& k, const Heads<const bf16>& v,
-                    const Heads<bf16>& out, float* lse, const AttentionSize& size, int tile_keys) {
-  const WarpGrid grid(size.queries, 16 * Cut::tiles, Cut::warps);
-  const std::size_t tiles = tile_keys < size.keys ? 4 : 2;
-  const std::size_t shared = sizeof(bf16) * tiles * static_cast<std::size_t>(tile_keys * BandTile<Width>::stride);
+                    const Heads<bf16>& out, float* lse, const AttentionSize& size) {
+  const int blocks = blocks_of_head(size.queries, 16 * Cut::pieces * Cut::warps), buffers = size.keys > Cut::tile_keys ? 2 : 1;
+  const auto shared = static_cast<std::size_t>(2 * buffers * Cut::tile_keys * BandTile<Width>::row_bytes);
   allow_shared("attention", &attention_mma<Width, Cut>, shared);
-  launch("attention", &attention_mma<Width, Cut>, static_cast<unsigned>(size.batch * size.heads * grid.blocks),
-         32 * grid.warps, shared, q, k, v, out, lse, size, grid.blocks, tile_keys);
+  launch("attention", &attention_mma<Width, Cut>, static_cast<unsigned>(size.batch * size.heads * blocks),
+         32 * Cut::warps, shared, q, k, v, out, lse, size, blocks);
 }
 
 /// Sequences of up to 208 keys are one tile. A warp owns 16 queries of 64 channels, or 32 of 32, so that enough warps find
@@ -182,12 +181,15 @@ void launch_mma_cut(const Heads<const bf16>& q, const Heads<const bf16>& k, cons
 template <int Width>
 void launch_mma(const Heads<const bf16>& q, const Heads<const bf16>& k, const Heads<const bf16>& v,
                 const Heads<bf16>& out, float* lse, const AttentionSize& size) {
-  const int tile_keys = size.keys <= 208 ? (size.keys + 15) / 16 * 16 : 128;
-  if (size.keys <= 80 || size.queries <= 32)
-    launch_mma_cut<Width, ForwardCut<1, 5, 4, 32>>(q, k, v, out, lse, size, tile_keys);
-  else
-    launch_mma_cut<Width, std::conditional_t<Width == 32, ForwardCut<2, 4, 4, 32>, ForwardCut<1, 8, 2, 32>>>(
-        q, k, v, out, lse, size, tile_keys);
+  if (size.keys <= 80) return launch_mma_cut<Width, ForwardCut<1, 5, 4, 80, 16>>(q, k, v, out, lse, size);
+  if (size.queries <= 64) return launch_mma_cut<Width, ForwardCut<1, 4, 4, 64, 16>>(q, k, v, out, lse, size);
+  if constexpr (Width == 32) {
+    if (size.keys <= 208) return launch_mma_cut<Width, ForwardCut<2, 4, 4, 208, 16>>(q, k, v, out, lse, size);
+    launch_mma_cut<Width, ForwardCut<2, 4, 4, 128, 16>>(q, k, v, out, lse, size);
+  } else {
+    if (size.keys <= 208) return launch_mma_cut<Width, ForwardCut<1, 7, 2, 208, 32>>(q, k, v, out, lse, size);
+    launch_mma_cut<Width, ForwardCut<1, 8, 2, 128, 32>>(q, k, v, out, lse, size);
+  }
 }
 
 }  // namespace vitral::inline VITRAL_ABI::cuda::detail

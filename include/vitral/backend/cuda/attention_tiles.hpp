@@ -15,40 +15,46 @@ namespace vitral::inline VITRAL_ABI::cuda::detail {
 constexpr float log2_e = 1.44269504089f, ln_2 = 0.693147180560f;
 
 __device__ inline int lane_of_thread() { return static_cast<int>(threadIdx.x) % 32; }
-__device__ inline int warp_of_thread() { return static_cast<int>(threadIdx.x) / 32; }
+/// The same number in all lanes, as the compiler can see.
+__device__ inline int warp_of_thread() { return __shfl_sync(0xffffffffu, static_cast<int>(threadIdx.x) / 32, 0); }
 
 /// Rows of Width bf16 values in shared memory. 16 bytes more in each row let the rows of a matrix that ldmatrix reads lie
 /// in different banks.
 template <int Width>
 struct BandTile {
-  static constexpr int stride = Width + 8;
-  bf16* data;
+  static constexpr int row_bytes = 2 * (Width + 8);
+  SharedAddress data, straight, crossed;  // the tile, and where this lane reads a window at row and column 0
 
-  /// Starts to copy rows first ... first + rows - 1 of a head of `count` rows; those beyond are zeros.
-  __device__ void request(const bf16* head, long token_stride, int first, int count, int rows) const {
-    constexpr int pieces = Width / 8;  // of 16 bytes
-    const int thread = static_cast<int>(threadIdx.x), step = static_cast<int>(blockDim.x) / pieces;
-    const int channel = thread % pieces * 8;
-    const bf16* from = head + (first + thread / pieces) * token_stride + channel;
-    for (int row = thread / pieces; row < rows; row += step, from += step * token_stride)
-      start_copy(data + row * stride + channel, from, first + row < count);
+  __device__ explicit BandTile(SharedAddress begin) : data(begin) {
+    const unsigned lane = threadIdx.x % 32;
+    straight = data + lane % 16 * row_bytes + lane / 16 * 16;
+    crossed = data + (lane % 8 + lane / 16 * 8) * row_bytes + lane / 8 % 2 * 16;
+  }
+
+  /// `Threads` threads start to copy rows first ... first + Rows - 1 of a head of `count` rows; those beyond are zeros.
+  template <int Rows, int Threads>
+  __device__ void request(const bf16* head, long token_stride, int first, int count) const {
+    constexpr int pieces = Width / 8, step = Threads / pieces;  // pieces of 16 bytes
+    const int thread = static_cast<int>(threadIdx.x), row0 = thread / pieces, channel = thread % pieces * 8;
+    const bf16* from = head + (first + row0) * token_stride + channel;
+    const SharedAddress to = data + static_cast<unsigned>(row0 * row_bytes + 2 * channel);
+#pragma unroll
+    for (int row = 0; row < Rows; row += step, from += step * token_stride)
+      if (row + step <= Rows || row0 + row < Rows) start_copy(to + row * row_bytes, from, first + row0 + row < count);
   }
 
   // The four matrices of a 16 x 16 window at (row, column), as the operand that is meant:
   /// A = window.
   __device__ void left(unsigned (&a)[4], int row, int column) const {
-    const int lane = lane_of_thread();
-    load_matrices(a, data + (row + lane % 16) * stride + column + lane / 16 * 8);
+    load_matrices(a, straight + static_cast<unsigned>(row * row_bytes + 2 * column));
   }
   /// B = window^T: b[0] and b[1] for its first 8 columns, b[2] and b[3] for the rest.
   __device__ void right_transposed(unsigned (&b)[4], int row, int column) const {
-    const int lane = lane_of_thread();
-    load_matrices(b, data + (row + lane % 8 + lane / 16 * 8) * stride + column + lane / 8 % 2 * 8);
+    load_matrices(b, crossed + static_cast<unsigned>(row * row_bytes + 2 * column));
   }
   /// B = window.
   __device__ void right(unsigned (&b)[4], int row, int column) const {
-    const int lane = lane_of_thread();
-    load_transposed(b, data + (row + lane % 16) * stride + column + lane / 16 * 8);
+    load_transposed(b, straight + static_cast<unsigned>(row * row_bytes + 2 * column));
   }
 };
 
@@ -121,17 +127,9 @@ __device__ float over_row(float value, Op op) {
   return op(value, __shfl_xor_sync(0xffffffffu, value, 2));
 }
 
-/// The warps of a block and the blocks of a head, where a warp owns `rows_of_warp` of `rows` rows: warps that have nothing
-/// to do are few, and a block has enough to load its tiles quickly. The blocks of a head are neighbours, so that they find
-/// in the cache what they all read.
-struct WarpGrid {
-  int blocks, warps;
-  WarpGrid(int rows, int rows_of_warp, int most_warps) {
-    const int needed = (rows + rows_of_warp - 1) / rows_of_warp;
-    blocks = (needed + most_warps - 1) / most_warps;
-    warps = std::clamp((needed + blocks - 1) / blocks, std::min(4, most_warps), most_warps);
-  }
-};
+/// Blocks of a head of `rows` rows, of which each has `rows_of_block`. They are neighbours in the grid, so that they find in
+/// the cache what they all read.
+[[nodiscard]] inline int blocks_of_head(int rows, int rows_of_block) { return (rows + rows_of_block - 1) / rows_of_block; }
 
 /// Which image and head a block is about, and its first row, where a head has `blocks` blocks.
 struct OwnHead {

@@ -15,6 +15,12 @@ __device__ T* dynamic_shared() {
   return reinterpret_cast<T*>(shared_memory);
 }
 
+/// An address in shared memory, in bytes.
+using SharedAddress = unsigned;
+__device__ inline SharedAddress address_of(const void* shared) {
+  return static_cast<SharedAddress>(__cvta_generic_to_shared(shared));
+}
+
 // Lane l holds, with g = l / 4 and t = l % 4, two neighbouring elements in each 32-bit register:
 // - of A [16, 16]: rows g, g + 8, g, g + 8 at columns 2t, 2t, 2t + 8, 2t + 8 and the next;
 // - of B [16, 8]: column g at rows 2t and 2t + 8 and the next;
@@ -31,25 +37,22 @@ __device__ inline void multiply_add(float (&c)[4], const unsigned (&a)[4], unsig
 
 /// Four matrices of 8 x 8 from shared memory: lane l names the 16 bytes of row l % 8 of matrix l / 8, and gets of each
 /// matrix the elements 2t and 2t + 1 of row g.
-__device__ inline void load_matrices(unsigned (&to)[4], const bf16* row) {
-  const auto address = static_cast<unsigned>(__cvta_generic_to_shared(row));
+__device__ inline void load_matrices(unsigned (&to)[4], SharedAddress row) {
   asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];"
                : "=r"(to[0]), "=r"(to[1]), "=r"(to[2]), "=r"(to[3])
-               : "r"(address));
+               : "r"(row));
 }
 /// The same, but of each matrix the elements of column g in rows 2t and 2t + 1.
-__device__ inline void load_transposed(unsigned (&to)[4], const bf16* row) {
-  const auto address = static_cast<unsigned>(__cvta_generic_to_shared(row));
+__device__ inline void load_transposed(unsigned (&to)[4], SharedAddress row) {
   asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0, %1, %2, %3}, [%4];"
                : "=r"(to[0]), "=r"(to[1]), "=r"(to[2]), "=r"(to[3])
-               : "r"(address));
+               : "r"(row));
 }
 
 /// Starts a copy of 16 bytes to shared memory, or writes zeros where the bytes are not `wanted`.
-__device__ inline void start_copy(bf16* to, const bf16* from, bool wanted) {
-  asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(
-                   static_cast<unsigned>(__cvta_generic_to_shared(to))),
-               "l"(__cvta_generic_to_global(from)), "r"(wanted ? 16 : 0)
+__device__ inline void start_copy(SharedAddress to, const bf16* from, bool wanted) {
+  asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(to), "l"(__cvta_generic_to_global(from)),
+               "r"(wanted ? 16 : 0)
                : "memory");
 }
 /// Waits for the copies that this thread has started; a barrier makes them visible to the others.

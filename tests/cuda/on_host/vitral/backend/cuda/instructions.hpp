@@ -12,6 +12,9 @@ T* dynamic_shared() {
   return reinterpret_cast<T*>(on_host::shared);
 }
 
+using SharedAddress = std::uintptr_t;
+inline SharedAddress address_of(const void* shared) { return reinterpret_cast<SharedAddress>(shared); }
+
 inline float half_of(unsigned both, int which) {
   bf16 value;
   value.bits = static_cast<std::uint16_t>(which ? both >> 16 : both);
@@ -38,8 +41,9 @@ inline void multiply_add(float (&c)[4], const unsigned (&a)[4], unsigned b0, uns
   }
 }
 
-inline void load_elements(unsigned (&to)[4], const bf16* row, bool transposed) {
-  if (reinterpret_cast<std::uintptr_t>(row) % 16 != 0) on_host::broken("ldmatrix needs addresses of 16 bytes");
+inline void load_elements(unsigned (&to)[4], SharedAddress address, bool transposed) {
+  const bf16* const row = reinterpret_cast<const bf16*>(address);
+  if (address % 16 != 0) on_host::broken("ldmatrix needs addresses of 16 bytes");
   on_host::Block& block = on_host::Block::current();
   const bf16* rows[32];
   block.exchange_all(row, rows);
@@ -50,14 +54,13 @@ inline void load_elements(unsigned (&to)[4], const bf16* row, bool transposed) {
   }
   block.warp_barrier();  // what was read may be written by other lanes from now on
 }
-inline void load_matrices(unsigned (&to)[4], const bf16* row) { load_elements(to, row, false); }
-inline void load_transposed(unsigned (&to)[4], const bf16* row) { load_elements(to, row, true); }
+inline void load_matrices(unsigned (&to)[4], SharedAddress row) { load_elements(to, row, false); }
+inline void load_transposed(unsigned (&to)[4], SharedAddress row) { load_elements(to, row, true); }
 
 /// The bytes are read and written when the thread waits for them, no earlier: who reads before finds what was there.
-inline void start_copy(bf16* to, const bf16* from, bool wanted) {
-  if ((reinterpret_cast<std::uintptr_t>(to) | reinterpret_cast<std::uintptr_t>(from)) % 16 != 0)
-    on_host::broken("cp.async needs addresses of 16 bytes");
-  on_host::Block::current().start_copy(to, wanted ? from : nullptr);
+inline void start_copy(SharedAddress to, const bf16* from, bool wanted) {
+  if ((to | reinterpret_cast<std::uintptr_t>(from)) % 16 != 0) on_host::broken("cp.async needs addresses of 16 bytes");
+  on_host::Block::current().start_copy(reinterpret_cast<void*>(to), wanted ? from : nullptr);
 }
 inline void wait_for_copies() { on_host::Block::current().finish_copies(); }
 
