@@ -176,20 +176,15 @@ void launch_mma_cut(const Heads<const bf16>& q, const Heads<const bf16>& k, cons
          32 * Cut::warps, shared, q, k, v, out, lse, size, blocks);
 }
 
-/// Sequences of up to 208 keys are one tile. A warp owns 16 queries of 64 channels, or 32 of 32, so that enough warps find
-/// room to hide each other's waiting.
+/// Sequences of up to 208 keys are one tile. The cuts are those that were the fastest on an H200.
 template <int Width>
 void launch_mma(const Heads<const bf16>& q, const Heads<const bf16>& k, const Heads<const bf16>& v,
                 const Heads<bf16>& out, float* lse, const AttentionSize& size) {
-  if (size.keys <= 80) return launch_mma_cut<Width, ForwardCut<1, 5, 4, 80, 16>>(q, k, v, out, lse, size);
+  constexpr bool narrow = Width == 32;
+  if (size.keys <= 80) return launch_mma_cut<Width, ForwardCut<1, 5, narrow ? 6 : 4, 80, 16>>(q, k, v, out, lse, size);
   if (size.queries <= 64) return launch_mma_cut<Width, ForwardCut<1, 4, 4, 64, 16>>(q, k, v, out, lse, size);
-  if constexpr (Width == 32) {
-    if (size.keys <= 208) return launch_mma_cut<Width, ForwardCut<2, 4, 4, 208, 16>>(q, k, v, out, lse, size);
-    launch_mma_cut<Width, ForwardCut<2, 4, 4, 128, 16>>(q, k, v, out, lse, size);
-  } else {
-    if (size.keys <= 208) return launch_mma_cut<Width, ForwardCut<1, 7, 2, 208, 32>>(q, k, v, out, lse, size);
-    launch_mma_cut<Width, ForwardCut<1, 8, 2, 128, 32>>(q, k, v, out, lse, size);
-  }
+  if (size.keys <= 208) return launch_mma_cut<Width, ForwardCut<2, 4, narrow ? 5 : 3, 208, 16>>(q, k, v, out, lse, size);
+  launch_mma_cut<Width, ForwardCut<2, 4, narrow ? 4 : 3, 128, narrow ? 32 : 16>>(q, k, v, out, lse, size);
 }
 
 }  // namespace vitral::inline VITRAL_ABI::cuda::detail

@@ -31,58 +31,65 @@ struct OwnSide {
   Band<Width / 8> value_sums[of_keys ? Pieces : 1];     // of dv
   float lse[Pieces][2], delta[Pieces][2];                // of own queries
 
-  /// Meets 16 rows of the other side, from row `at` of its tiles on: k and v, or q and dout with their lse and delta.
+  /// Meets 16 Groups rows of the other side, from row `at` of its tiles on: k and v, or q and dout with their lse and delta.
   /// `here`: rows of the tile that there are; lse and scale are those of powers of two.
-  template <bool whole>
+  template <int Groups, bool whole>
   __device__ void meet_rows(const BandTile<Width>& one, const BandTile<Width>& two, const float* tile_lse,
                             const float* tile_delta, int at, int here, float scale) {
-    Band<2> weights[Pieces], slopes[Pieces];
+    Band<2 * Groups> weights[Pieces], slopes[Pieces];
 #pragma unroll
-    for (int c = 0; c < steps; ++c) {
-      unsigned right[4];
-      one.right_transposed(right, at, 16 * c);
+    for (int c = 0; c < steps; ++c)
 #pragma unroll
-      for (int t = 0; t < Pieces; ++t) weights[t].add(0, first[t].part[c], right);
-      two.right_transposed(right, at, 16 * c);
+      for (int j = 0; j < Groups; ++j) {
+        unsigned right[4];
+        one.right_transposed(right, at + 16 * j, 16 * c);
 #pragma unroll
-      for (int t = 0; t < Pieces; ++t) slopes[t].add(0, second[t].part[c], right);
-    }
-    unsigned weight_rows[Pieces][4], slope_rows[Pieces][4];
+        for (int t = 0; t < Pieces; ++t) weights[t].add(j, first[t].part[c], right);
+        two.right_transposed(right, at + 16 * j, 16 * c);
+#pragma unroll
+        for (int t = 0; t < Pieces; ++t) slopes[t].add(j, second[t].part[c], right);
+      }
     const int column = at + 2 * (lane_of_thread() % 4);
 #pragma unroll
-    for (int t = 0; t < Pieces; ++t) {
+    for (int j = 0; j < Groups; ++j) {
+      unsigned weight_rows[Pieces][4], slope_rows[Pieces][4];
 #pragma unroll
-      for (int n = 0; n < 2; ++n)
+      for (int t = 0; t < Pieces; ++t) {
 #pragma unroll
-        for (int i = 0; i < 4; ++i) {
-          float &p = weights[t].part[n][i], &ds = slopes[t].part[n][i];
-          const int other = column + 8 * n + i % 2;
-          p = power_of_two(p * scale - (of_keys ? tile_lse[other] : lse[t][i / 2]));
-          if (!of_keys && !whole && other >= here) p = 0;
-          ds = p * (ds - (of_keys ? tile_delta[other] : delta[t][i / 2]));
+        for (int n = 2 * j; n < 2 * j + 2; ++n)
+#pragma unroll
+          for (int i = 0; i < 4; ++i) {
+            float &p = weights[t].part[n][i], &ds = slopes[t].part[n][i];
+            const int other = column + 8 * n + i % 2;
+            p = power_of_two(p * scale - (of_keys ? tile_lse[other] : lse[t][i / 2]));
+            if (!of_keys && !whole && other >= here) p = 0;
+            ds = p * (ds - (of_keys ? tile_delta[other] : delta[t][i / 2]));
+          }
+        weights[t].as_left(weight_rows[t], j);
+        slopes[t].as_left(slope_rows[t], j);
+      }
+#pragma unroll
+      for (int c = 0; c < steps; ++c) {
+        unsigned right[4];
+        one.right(right, at + 16 * j, 16 * c);
+#pragma unroll
+        for (int t = 0; t < Pieces; ++t) sums[t].add(c, slope_rows[t], right);
+        if constexpr (of_keys) {
+          two.right(right, at + 16 * j, 16 * c);
+#pragma unroll
+          for (int t = 0; t < Pieces; ++t) value_sums[t].add(c, weight_rows[t], right);
         }
-      weights[t].as_left(weight_rows[t], 0);
-      slopes[t].as_left(slope_rows[t], 0);
-    }
-#pragma unroll
-    for (int c = 0; c < steps; ++c) {
-      unsigned right[4];
-      one.right(right, at, 16 * c);
-#pragma unroll
-      for (int t = 0; t < Pieces; ++t) sums[t].add(c, slope_rows[t], right);
-      if constexpr (of_keys) {
-        two.right(right, at, 16 * c);
-#pragma unroll
-        for (int t = 0; t < Pieces; ++t) value_sums[t].add(c, weight_rows[t], right);
       }
     }
   }
-  /// Meets rows 0 ... here - 1 of the tiles.
+  /// Meets rows 0 ... here - 1 of the tiles, 16 Groups at a time.
+  template <int Groups>
   __device__ void meet(const BandTile<Width>& one, const BandTile<Width>& two, const float* tile_lse,
                        const float* tile_delta, int here, float scale) {
     int at = 0;
-    for (; at + 16 <= here; at += 16) meet_rows<true>(one, two, tile_lse, tile_delta, at, here, scale);
-    if (at < here) meet_rows<false>(one, two, tile_lse, tile_delta, at, here, scale);
+    for (; at + 16 * Groups <= here; at += 16 * Groups)
+      meet_rows<Groups, true>(one, two, tile_lse, tile_delta, at, here, scale);
+    for (; at < here; at += 16) meet_rows<1, false>(one, two, tile_lse, tile_delta, at, here, scale);
   }
 
   /// Rows that are not there.
@@ -127,10 +134,10 @@ struct OwnSide {
 };
 
 /// How a kernel cuts its work: 16-row pieces that a warp owns at a time, warps of a block, blocks of a multiprocessor, rows
-/// of a tile.
-template <int Pieces, int Warps, int Blocks, int TileRows>
+/// of a tile, groups of 16 of them that a warp meets at a time.
+template <int Pieces, int Warps, int Blocks, int TileRows, int Groups = 1>
 struct BackwardCut {
-  static constexpr int pieces = Pieces, warps = Warps, blocks = Blocks, tile_rows = TileRows;
+  static constexpr int pieces = Pieces, warps = Warps, blocks = Blocks, tile_rows = TileRows, groups = Groups;
 };
 
 /// One side's gradients, from tiles of the other; a head has `blocks` blocks.
@@ -189,7 +196,7 @@ __global__ void __launch_bounds__(32 * Cut::warps, Cut::blocks)
     if (row0 >= own_rows) continue;
     const BandTile<Width> a(shared + 2 * buffer * tile_bytes), b(a.data + tile_bytes);
     const int here = other_rows - begin < tile_rows ? other_rows - begin : tile_rows;
-    own.meet(a, b, shared_lse + buffer * tile_rows, shared_delta + buffer * tile_rows, here, scale * log2_e);
+    own.template meet<Cut::groups>(a, b, shared_lse + buffer * tile_rows, shared_delta + buffer * tile_rows, here, scale * log2_e);
   }
   own.store(x, head, row0, own_rows, scale);
 }
@@ -240,7 +247,7 @@ __global__ void __launch_bounds__(32 * Cut::warps, Cut::blocks)
         }
     }
     if (row0 >= size.queries) continue;
-    own.meet(key, value, nullptr, nullptr, size.keys, scale * log2_e);
+    own.template meet<Cut::groups>(key, value, nullptr, nullptr, size.keys, scale * log2_e);
     own.store(x, head, row0, size.queries, scale);
   }
   __syncthreads();  // lse and delta of all queries
@@ -256,7 +263,7 @@ __global__ void __launch_bounds__(32 * Cut::warps, Cut::blocks)
       own.first[t].load(key, row);
       own.second[t].load(value, row);
     }
-    own.meet(query, up, shared_lse, shared_delta, size.queries, scale * log2_e);
+    own.template meet<Cut::groups>(query, up, shared_lse, shared_delta, size.queries, scale * log2_e);
     own.store(x, head, row0, size.keys, scale);
   }
 }
@@ -288,13 +295,13 @@ template <int Width>
 void launch_mma_backward(BackwardTensors x, const AttentionSize& size) {
   constexpr bool narrow = Width == 32;
   const int rows = std::max(size.queries, size.keys);
-  if (rows <= 80) return launch_mma_both<Width, BackwardCut<1, narrow ? 5 : 3, 4, 80>>(x, size);
+  if (rows <= 80) return launch_mma_both<Width, BackwardCut<1, 5, narrow ? 4 : 3, 80>>(x, size);
   using Whole = BackwardCut<1, narrow ? 5 : 7, narrow ? 3 : 1, 208>;
   if (rows <= 208 && backward_bytes<Width, Whole>(1) <= Device::instance().shared_bytes)
     return launch_mma_both<Width, Whole>(x, size);
   const Scratch<float> delta(static_cast<long>(size.batch) * size.heads * size.queries);
   x.delta = delta.data();
-  launch_mma_side<Width, Side::queries, BackwardCut<2, 4, narrow ? 3 : 2, 64>>(x, size);
+  launch_mma_side<Width, Side::queries, BackwardCut<2, 4, narrow ? 4 : 2, 64>>(x, size);
   launch_mma_side<Width, Side::keys, BackwardCut<narrow ? 2 : 1, 4, 3, 64>>(x, size);
 }
 
