@@ -110,6 +110,18 @@ TEST_CASE("the gradient of batch_norm in training mode agrees with finite differ
   CHECK(affine_error_of(affine) < gradient_tolerance);
 }
 
+TEST_CASE("batch_norm with a ReLU is the ReLU of batch_norm, and so are its gradients") {
+  const Tensor<double, Shape<5>> none;
+  const auto fused = [&](const auto& a, const auto& b, const auto& s, const auto& t) {
+    return batch_norm_train<Activation::relu>(matmul(a, b), s, t, none, none, 0.1, 1e-5, 2);
+  };
+  const auto apart = [&](const auto& a, const auto& b, const auto& s, const auto& t) {
+    return eval(relu(batch_norm_train(matmul(a, b), s, t, none, none, 0.1, 1e-5, 2)));
+  };
+  CHECK(gradcheck(fused, x, w, scale, bias) < gradient_tolerance);
+  CHECK(fused(x, w, scale, bias).to_vector() == apart(x, w, scale, bias).to_vector());
+}
+
 TEST_CASE("the gradient of batch_norm in evaluation mode agrees with finite differences") {
   const auto mean = normal(Dyn<1>{5}, 5);
   const auto var = eval(square(normal(Dyn<1>{5}, 6)) + 0.5);

@@ -358,6 +358,137 @@ TEST_CASE_TEMPLATE_DEFINE("a backend's layer_norm and batch_norm agree with thei
 }
 TEST_CASE_TEMPLATE_APPLY(norm_, All);
 
+/// BatchNorm of `views` views with every option, against double. `shift`: elements from the aligned address on.
+template <class B, class T>
+void check_batch_norm(long rows, long cols, int views, int passes, bool relu, long shift) {
+  using P = compute_t<T>;
+  constexpr double eps = 1e-3, momentum = 0.2;
+  const long size = views * rows * cols;
+  Numbers x = normal<T>(size, 40), up = normal<T>(size, 41), gamma = normal<P>(cols, 42), beta = normal<P>(cols, 43);
+  for (double& value : x) value = static_cast<double>(static_cast<T>(static_cast<P>(value + 3)));  // far from its mean
+  Numbers y(at(size)), dx(at(size)), dgamma(at(cols)), dbeta(at(cols));
+  Numbers running_mean(at(cols), 0.5), running_var(at(cols), 2.0);
+  const auto place = [&](long view, long i, long c) { return at((view * rows + i) * cols + c); };
+  const auto for_columns = [&](auto&& f) {
+    for (long view = 0; view < views; ++view)
+      for (long c = 0; c < cols; ++c) {
+        double mean = 0, var = 0;
+        for (long i = 0; i < rows; ++i) mean += x[place(view, i, c)] / static_cast<double>(rows);
+        for (long i = 0; i < rows; ++i) var += std::pow(x[place(view, i, c)] - mean, 2) / static_cast<double>(rows);
+        f(view, c, mean, var);
+      }
+  };
+  for (int pass = 0; pass < passes; ++pass)
+    for_columns([&](long, long c, double mean, double var) {
+      const double unbiased = var * static_cast<double>(rows) / static_cast<double>(rows - 1);
+      running_mean[at(c)] += momentum * (mean - running_mean[at(c)]);
+      running_var[at(c)] += momentum * (unbiased - running_var[at(c)]);
+    });
+  for_columns([&](long view, long c, double mean, double var) {
+    const double rstd = 1 / std::sqrt(var + eps);
+    double sum = 0, dot = 0;
+    for (long i = 0; i < rows; ++i) {
+      const std::size_t p = place(view, i, c);
+      y[p] = (x[p] - mean) * rstd * gamma[at(c)] + beta[at(c)];
+      // Where rounding may take it to either side of zero there is no right gradient to compare with.
+      if (relu && std::fabs(y[p]) < 1e-4) up[p] = 0;
+      if (relu) y[p] = std::max(y[p], 0.0);
+      if (relu && y[p] == 0) continue;
+      sum += up[p];
+      dot += up[p] * (x[p] - mean) * rstd;
+    }
+    dbeta[at(c)] += sum;
+    dgamma[at(c)] += dot;
+    for (long i = 0; i < rows; ++i) {
+      const std::size_t p = place(view, i, c);
+      const double g = relu && y[p] == 0 ? 0 : up[p], n = static_cast<double>(rows);
+      dx[p] = rstd * gamma[at(c)] * (g - sum / n - (x[p] - mean) * rstd * dot / n);
+    }
+  });
+
+  const auto shifted = [&](Numbers numbers) {
+    numbers.insert(numbers.begin(), at(shift), 0.0);
+    return put<B, T>(numbers);
+  };
+  const auto taken = [&](const Memory<B, T>& memory) {
+    const Numbers all = take(memory);
+    return Numbers(all.begin() + shift, all.end());
+  };
+  const auto in = shifted(x), dy = shifted(up), out = shifted(Numbers(at(size)));
+  const auto scale = put<B, P>(gamma), offset = put<B, P>(beta);
+  const auto mean = put<B, P>(Numbers(at(views * cols))), rstd = put<B, P>(Numbers(at(views * cols)));
+  const auto followed_mean = put<B, P>(Numbers(at(cols), 0.5)), followed_var = put<B, P>(Numbers(at(cols), 2));
+  B::batch_norm_forward(in.data() + shift, scale.data(), offset.data(), out.data() + shift, mean.data(), rstd.data(),
+                        followed_mean.data(), followed_var.data(), momentum, eps, views * rows, cols, views, passes,
+                        relu);
+  CHECK(gap(taken(out), y) < tolerance<T>());
+  CHECK(gap(take(followed_mean), running_mean) < tolerance<P>());
+  CHECK(gap(take(followed_var), running_var) < tolerance<P>());
+
+  const T* const active = relu ? out.data() + shift : nullptr;
+  const auto backward = [&](const T* gradient, T* to, bool add_dx, P* to_gamma, bool add_gamma, P* to_beta,
+                            bool add_beta) {
+    B::batch_norm_backward(in.data() + shift, scale.data(), mean.data(), rstd.data(), gradient, to, add_dx, to_gamma,
+                           add_gamma, to_beta, add_beta, views * rows, cols, views, active);
+  };
+  P* const none = nullptr;
+  T* const no_dx = nullptr;
+  for (const bool add : {false, true}) {
+    const auto to = shifted(Numbers(at(size), add ? 1 : 99));
+    backward(dy.data() + shift, to.data() + shift, add, none, false, none, false);
+    Numbers expected = dx;
+    for (double& value : expected) value += add ? 1 : 0;
+    CHECK(gap(taken(to), expected) < tolerance<T>());
+  }
+  const double limit = tolerance<P>() * std::sqrt(static_cast<double>(rows));  // sums of that many
+  for (const bool add : {false, true}) {
+    const auto to_gamma = put<B, P>(Numbers(at(cols), 1)), to_beta = put<B, P>(Numbers(at(cols), 1));
+    backward(dy.data() + shift, no_dx, false, to_gamma.data(), add, to_beta.data(), add);
+    Numbers gamma_sum = dgamma, beta_sum = dbeta;
+    for (double& value : gamma_sum) value += add ? 1 : 0;
+    for (double& value : beta_sum) value += add ? 1 : 0;
+    CHECK(gap(take(to_gamma), gamma_sum) < limit);
+    CHECK(gap(take(to_beta), beta_sum) < limit);
+  }
+  backward(dy.data() + shift, dy.data() + shift, false, none, false, none, false);  // in dy's place
+  CHECK(gap(taken(dy), dx) < tolerance<T>());
+}
+
+TEST_CASE_TEMPLATE_DEFINE("a backend's batch_norm takes views, passes, a ReLU, few rows and many", X, batch_norm_) {
+  struct Case {
+    long rows, cols;
+    int views, passes;
+    bool relu;
+    long shift;
+  };
+  for (const Case& c : {Case{2, 2, 1, 1, false, 0}, {5, 13, 3, 2, true, 0}, {130, 34, 2, 2, true, 0},
+                        {130, 34, 2, 1, false, 1}, {300, 18, 2, 1, true, 0}, {300, 18, 3, 3, false, 0},
+                        {1100, 6, 2, 1, true, 0}}) {
+    CAPTURE(c.rows);
+    CAPTURE(c.views);
+    CAPTURE(c.shift);
+    check_batch_norm<typename X::Backend_, typename X::Scalar>(c.rows, c.cols, c.views, c.passes, c.relu, c.shift);
+  }
+}
+TEST_CASE_TEMPLATE_APPLY(batch_norm_, All);
+
+TEST_CASE_TEMPLATE_DEFINE("a backend's statistics of values far from zero are accurate", X, far_from_zero_) {
+  using B = typename X::Backend_;
+  using T = typename X::Scalar;
+  using P = compute_t<T>;
+  for (const long rows : {300l, 1200l}) {
+    Numbers x(at(2 * rows));
+    for (std::size_t i = 0; i < x.size(); ++i) x[i] = 8192 + (i / 2 % 2 == 0 ? 64 : -64);  // also in bf16
+    const auto in = put<B, T>(x), out = put<B, T>(x);
+    const auto mean = put<B, P>({0, 0}), rstd = put<B, P>({0, 0});
+    P* const none = nullptr;
+    B::batch_norm_forward(in.data(), none, none, out.data(), mean.data(), rstd.data(), none, none, 0.1, 0.0, rows, 2l);
+    CHECK(take(mean) == Numbers{8192, 8192});
+    CHECK(take(rstd) == Numbers{1.0 / 64, 1.0 / 64});
+  }
+}
+TEST_CASE_TEMPLATE_APPLY(far_from_zero_, All);
+
 TEST_CASE_TEMPLATE_DEFINE("a sum and its layer_norm in one pass are the two passes' bits", X, sum_and_norm_) {
   using B = typename X::Backend_;
   using T = typename X::Scalar;

@@ -3,6 +3,7 @@
 
 #include <vitral/autodiff/softmax.hpp>
 #include <vitral/tensor/layout.hpp>
+#include <vitral/tensor/matrix.hpp>
 
 namespace vitral::inline VITRAL_ABI {
 
@@ -45,17 +46,16 @@ void check_width(const char* what, const X& x, const Scale& scale) {
         what, x.extent(shape_of<X>::rank - 1), scale.extent(0));
 }
 
-/// Calls a backend's backward kernel of either normalisation on block `block` of `blocks` equal blocks of rows.
+/// Calls a backend's backward kernel of either normalisation.
 template <class P, class DY, class X, class Dx, class Scale, class Kernel>
 void normalization_backward(const DY& dy, const X& x, const Dx& dx, const Scale& scale, const RawGradient<P>& dscale,
-                            const RawGradient<P>& dbias, const P* mean, const P* rstd, Kernel&& kernel, int block = 0,
-                            int blocks = 1) {
-  const auto [all_rows, cols] = row_extents(dy);
-  const long rows = all_rows / blocks, at = block * rows * cols;
+                            const RawGradient<P>& dbias, const P* mean, const P* rstd, Kernel&& kernel) {
+  const auto [rows, cols] = row_extents(dy);
   const P* scales = nullptr;
   if constexpr (!std::is_same_v<Scale, None>) scales = scale.value.data();
-  kernel(x.value.data() + at, scales, mean, rstd, dy.data() + at, dx.data ? dx.data + at : nullptr, dx.add, dscale.data,
-         dscale.add || block > 0, dbias.data, dbias.add || block > 0, rows, cols);
+  kernel(static_cast<const scalar_of<DY>*>(x.value.data()), scales, mean, rstd,
+         static_cast<const scalar_of<DY>*>(dy.data()), dx.data, dx.add, dscale.data, dscale.add, dbias.data, dbias.add,
+         rows, cols);
 }
 
 template <class P, class B>
@@ -110,10 +110,11 @@ struct LayerNormOf : LayerNorm<P, B> {
   }
 };
 
-/// Training mode: the statistics are the batch's own, those of each view apart.
-template <class P, class B>
+/// Training mode: the statistics are the batch's own, those of each view apart. The activation is none or ReLU.
+template <class P, class B, Activation Act>
 struct BatchNorm {
-  static constexpr bool keeps_inputs = true, keeps_result = false;
+  static_assert(Act != Activation::gelu, "vitral: batch_norm applies a ReLU or nothing");
+  static constexpr bool keeps_inputs = true, keeps_result = Act == Activation::relu;
   Tensor<P, Shape<dyn>, B> running_mean, running_var;  // empty where nobody keeps them
   double momentum, eps;
   int views, passes;
@@ -124,38 +125,23 @@ struct BatchNorm {
     check_width("batch_norm", x, scale);
     check_width("batch_norm", x, bias);
     auto y = X::uninitialized(x.shape());
-    const auto [all_rows, cols] = row_extents(x);
-    check(all_rows % views == 0, "batch_norm: ", all_rows, " rows are not ", views, " views of equal size");
-    const long rows = all_rows / views;
+    const auto [rows, cols] = row_extents(x);
+    check(rows % views == 0, "batch_norm: ", rows, " rows are not ", views, " views of equal size");
     mean = Tensor<P, Shape<dyn>, B>::uninitialized({static_cast<int>(views * cols)});
     rstd = Tensor<P, Shape<dyn>, B>::uninitialized({static_cast<int>(views * cols)});
-    for (int view = 0; view < views; ++view)
-      B::batch_norm_forward(x.data() + view * rows * cols, elements_or_null<P>(scale), elements_or_null<P>(bias),
-                            y.data() + view * rows * cols, mean.data() + view * cols, rstd.data() + view * cols,
-                            running_mean.data(), running_var.data(), momentum, eps, rows, cols);
-    for (int pass = 1; pass < passes; ++pass)
-      for (int view = 0; view < views; ++view) follow_again(view, static_cast<double>(rows));
+    B::batch_norm_forward(x.data(), elements_or_null<P>(scale), elements_or_null<P>(bias), y.data(), mean.data(),
+                          rstd.data(), running_mean.data(), running_var.data(), momentum, eps, rows, cols, views, passes,
+                          Act == Activation::relu);
     return y;
   }
   template <class DY, class Y, class X, class Scale, class Bias>
-  void backward(const DY& dy, const Y&, const X& x, const Scale& scale, const Bias& bias) {
-    const auto dx = raw_gradient<scalar_of<DY>>(x);
-    const auto dscale = raw_gradient<P>(scale), dbias = raw_gradient<P>(bias);
-    const long cols = row_extents(dy).cols;
-    for (int view = 0; view < views; ++view)
-      normalization_backward<P>(
-          dy, x, dx, scale, dscale, dbias, mean.data() + view * cols, rstd.data() + view * cols,
-          [](const auto&... arguments) { B::batch_norm_backward(arguments...); }, view, views);
-  }
-
- private:
-  /// The running statistics follow a view's once more.
-  void follow_again(int view, double rows) const {
-    if (!running_mean || !running_var) return;
-    const int cols = running_mean.extent(0);
-    const auto batch_mean = slice_view<0>(mean, view * cols, cols), batch_rstd = slice_view<0>(rstd, view * cols, cols);
-    assign(running_mean, running_mean * (1 - momentum) + batch_mean * momentum);
-    assign(running_var, running_var * (1 - momentum) + (1 / square(batch_rstd) - eps) * (momentum * rows / (rows - 1)));
+  void backward(const DY& dy, const Y& y, const X& x, const Scale& scale, const Bias& bias) {
+    const scalar_of<DY>* active = nullptr;
+    if constexpr (Act == Activation::relu) active = y.data();
+    normalization_backward<P>(dy, x, raw_gradient<scalar_of<DY>>(x), scale, raw_gradient<P>(scale),
+                              raw_gradient<P>(bias), mean.data(), rstd.data(), [&](const auto&... arguments) {
+                                B::batch_norm_backward(arguments..., views, active);
+                              });
   }
 };
 
@@ -199,14 +185,14 @@ template <Operand X, class Scale, class Bias>
 /// BatchNorm of x [N, D] in training mode: normalised by the batch's mean and biased variance. The running statistics
 /// [D] move towards the batch's (the variance unbiased) by `momentum`, as torch.nn.BatchNorm1d does. The rows may be
 /// those of several views, each normalised apart as if it came alone; the running statistics follow each view in turn,
-/// all of them `passes` times.
-template <Operand X, class Scale, class Bias, class P, class S, class B>
+/// all of them `passes` times. With Activation::relu, a ReLU of the result in the same pass.
+template <Activation Act = Activation::none, Operand X, class Scale, class Bias, class P, class S, class B>
 [[nodiscard]] auto batch_norm_train(const X& x, const Scale& scale, const Bias& bias,
                                     const Tensor<P, S, B>& running_mean, const Tensor<P, S, B>& running_var,
                                     double momentum = 0.1, double eps = 1e-5, int views = 1, int passes = 1) {
   static_assert(shape_of<X>::rank == 2, "vitral: batch_norm: the input needs two extents, [rows, channels]");
   const Shape<dyn> channels{running_mean.extent(0)};
-  return apply(detail::BatchNorm<P, B>{reshape_tensor(running_mean, channels), reshape_tensor(running_var, channels),
+  return apply(detail::BatchNorm<P, B, Act>{reshape_tensor(running_mean, channels), reshape_tensor(running_var, channels),
                                        momentum, eps, views, passes},
                x, scale, bias);
 }

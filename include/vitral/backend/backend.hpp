@@ -77,16 +77,19 @@ concept BackendProducts = requires(Matrix<T> a, Matrix<compute_t<T>> wide, Matri
 /// Normalisation of x [rows, cols]; gamma, beta and their gradients [cols] may be null, statistics are of type P.
 /// layer_norm           per row, biased variance; mean and rstd [rows] are for the backward pass (null: not kept).
 /// layer_norm_of_plan   optional: x = a plan's value, and layer_norm of it, in one pass.
-/// batch_norm           training mode, per column, biased variance; mean and rstd [cols]; the running statistics (null:
-///                      not kept) become (1 - momentum) running + momentum batch, the variance unbiased. rows >= 2.
+/// batch_norm           training mode, per column of each of `views` equal blocks of rows, biased variance; where `relu`,
+///                      y is what is above zero; mean and rstd [views, cols]. The running statistics (null: not kept)
+///                      become (1 - momentum) running + momentum batch, the variance unbiased, for each view in turn,
+///                      and for all of them `passes` times. 2 rows or more in a view. Backward: `active` is y where a
+///                      ReLU made it, else null.
 /// Backward: dx, dgamma and dbeta each with a flag of its own; dx may be dy.
 template <class B, class T>
 concept BackendNorms = requires(const T* x, T* y, const compute_t<T>* gamma, compute_t<T>* stats, double eps, bool add,
-                                long rows, long cols) {
+                                long rows, long cols, int views) {
   B::layer_norm_forward(x, gamma, gamma, y, stats, stats, rows, cols, eps);
   B::layer_norm_backward(x, gamma, gamma, gamma, x, y, add, stats, add, stats, add, rows, cols);
-  B::batch_norm_forward(x, gamma, gamma, y, stats, stats, stats, stats, eps, eps, rows, cols);
-  B::batch_norm_backward(x, gamma, gamma, gamma, x, y, add, stats, add, stats, add, rows, cols);
+  B::batch_norm_forward(x, gamma, gamma, y, stats, stats, stats, stats, eps, eps, rows, cols, views, views, add);
+  B::batch_norm_backward(x, gamma, gamma, gamma, x, y, add, stats, add, stats, add, rows, cols, views, x);
 };
 
 /// Operations on each row of x [rows, cols]. Forward y may be x; backward dx may be dy.

@@ -58,13 +58,19 @@ struct BatchNorm1d {
   }
 
   /// x [N, D] -> [N, D]; training needs 2 rows or more of each view.
-  template <class Mode = Evaluation>
-  [[nodiscard]] auto operator()(const Operand auto& x, const Mode& mode = {}) const {
+  template <Activation Act = Activation::none, class Mode = Evaluation>
+  [[nodiscard]] auto apply(const Operand auto& x, const Mode& mode = {}) const {
     if constexpr (std::is_same_v<Mode, Training>)
-      return batch_norm_train(x, weight, bias, running_mean.value, running_var.value, momentum, eps, mode.views,
-                              mode.statistics_passes);
+      return batch_norm_train<Act>(x, weight, bias, running_mean.value, running_var.value, momentum, eps, mode.views,
+                                   mode.statistics_passes);
+    else if constexpr (Act == Activation::relu)
+      return eval(relu(apply(x, mode)));
     else
       return batch_norm_eval(x, weight, bias, running_mean.value, running_var.value, eps);
+  }
+  template <class Mode = Evaluation>
+  [[nodiscard]] auto operator()(const Operand auto& x, const Mode& mode = {}) const {
+    return apply(x, mode);
   }
 
   static void visit(auto& self, auto&& f) {

@@ -31,7 +31,8 @@ struct Head {
   template <class Mode = Evaluation>
   [[nodiscard]] auto operator()(const Operand auto& x, const Mode& mode = {}) const {
     auto h = linears[0](x);
-    for (std::size_t i = 1; i < linears.size(); ++i) h = linears[i](relu(norms[i - 1](h, mode)));
+    for (std::size_t i = 1; i < linears.size(); ++i)
+      h = linears[i](norms[i - 1].template apply<Activation::relu>(h, mode));
     if (!last_norm.empty()) h = last_norm[0](h, mode);
     return h;
   }

@@ -9,6 +9,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
+#include <type_traits>
 
 VITRAL_KERNELS_BEGIN
 namespace vitral::inline VITRAL_ABI::cpu {
@@ -154,102 +156,130 @@ void layer_norm_backward(const T* x, const compute_t<T>* gamma, const compute_t<
   });
 }
 
-/// Training mode: y = (x - mean) rstd gamma + beta for each column, normalised by the biased variance; the running
-/// statistics (null: not kept) become (1 - momentum) running + momentum batch, the variance unbiased, as PyTorch's.
-/// gamma and beta are null when not affine; the backward pass needs mean and rstd [cols]. Error when rows < 2.
+/// Training mode: y = (x - mean) rstd gamma + beta for each column of each view, or where `relu` what of it is above
+/// zero; normalised by the biased variance. The rows are those of `views` equal views. The running statistics (null: not
+/// kept) become (1 - momentum) running + momentum batch, the variance unbiased, as PyTorch's: for each view in turn, and
+/// for all of them `passes` times. gamma and beta are null when not affine; the backward pass needs mean and rstd
+/// [views, cols]. Error when a view has fewer than 2 rows.
 template <class T>
 void batch_norm_forward(const T* x, const compute_t<T>* gamma, const compute_t<T>* beta, T* y, compute_t<T>* mean,
                         compute_t<T>* rstd, compute_t<T>* running_mean, compute_t<T>* running_var, double momentum,
-                        double eps, long rows, long cols) {
+                        double eps, long all_rows, long cols, int views = 1, int passes = 1, bool relu = false) {
   using P = compute_t<T>;
+  const long rows = all_rows / views;
   check(rows >= 2, "batch_norm: training needs 2 or more rows to normalise over, not ", rows,
         "; use a larger batch or evaluation mode");
-  const double count = static_cast<double>(rows);
+  const double count = static_cast<double>(rows), keep = 1 - momentum, keep_all = std::pow(keep, views);
   detail::for_column_blocks(cols, [&](long first, long last) {
     const long width = last - first;
-    double sum[detail::column_block] = {}, squares[detail::column_block] = {};
-    P centre[detail::column_block], scale[detail::column_block], shift[detail::column_block];
-    for (long i = 0; i < rows; ++i) {
-      const T* const from = x + i * cols + first;
+    double mean_added[detail::column_block] = {}, var_added[detail::column_block] = {};  // by one pass over the views
+    for (long view = 0; view < views; ++view) {
+      double sum[detail::column_block] = {}, squares[detail::column_block] = {};
+      P centre[detail::column_block], scale[detail::column_block], shift[detail::column_block];
+      const long begin = view * rows * cols + first;
+      for (long i = 0; i < rows; ++i) {
+        const T* const from = x + begin + i * cols;
 #pragma omp simd
-      for (long j = 0; j < width; ++j) sum[j] += static_cast<double>(static_cast<P>(from[j]));
-    }
-    for (long j = 0; j < width; ++j) sum[j] /= count;
-    for (long i = 0; i < rows; ++i) {
-      const T* const from = x + i * cols + first;
+        for (long j = 0; j < width; ++j) sum[j] += static_cast<double>(static_cast<P>(from[j]));
+      }
+      for (long j = 0; j < width; ++j) sum[j] /= count;
+      for (long i = 0; i < rows; ++i) {
+        const T* const from = x + begin + i * cols;
 #pragma omp simd
+        for (long j = 0; j < width; ++j) {
+          const double d = static_cast<double>(static_cast<P>(from[j])) - sum[j];
+          squares[j] += d * d;
+        }
+      }
       for (long j = 0; j < width; ++j) {
-        const double d = static_cast<double>(static_cast<P>(from[j])) - sum[j];
-        squares[j] += d * d;
+        const long c = first + j;
+        const P factor = static_cast<P>(1.0 / std::sqrt(squares[j] / count + eps));
+        centre[j] = static_cast<P>(sum[j]);
+        scale[j] = gamma ? factor * gamma[c] : factor;
+        shift[j] = beta ? beta[c] : P(0);
+        mean[view * cols + c] = centre[j];
+        rstd[view * cols + c] = factor;
+        mean_added[j] = keep * mean_added[j] + momentum * sum[j];
+        var_added[j] = keep * var_added[j] + momentum * (squares[j] / (count - 1.0));
+      }
+      const P least = relu ? P(0) : -std::numeric_limits<P>::infinity();
+      for (long i = 0; i < rows; ++i) {
+        const T* const from = x + begin + i * cols;
+        T* const to = y + begin + i * cols;
+#pragma omp simd
+        for (long j = 0; j < width; ++j) {
+          const P value = (static_cast<P>(from[j]) - centre[j]) * scale[j] + shift[j];
+          to[j] = value < least ? least : value;
+        }
       }
     }
+    const auto follow = [&](P& running, double added) {
+      double value = static_cast<double>(running);
+      for (int pass = 0; pass < passes; ++pass) value = keep_all * value + added;
+      running = static_cast<P>(value);
+    };
     for (long j = 0; j < width; ++j) {
-      const long c = first + j;
-      const P factor = static_cast<P>(1.0 / std::sqrt(squares[j] / count + eps));
-      centre[j] = static_cast<P>(sum[j]);
-      scale[j] = gamma ? factor * gamma[c] : factor;
-      shift[j] = beta ? beta[c] : P(0);
-      mean[c] = centre[j];
-      rstd[c] = factor;
-      const auto follow = [&](P& running, double batch) {
-        running = static_cast<P>((1.0 - momentum) * static_cast<double>(running) + momentum * batch);
-      };
-      if (running_mean) follow(running_mean[c], sum[j]);
-      if (running_var) follow(running_var[c], squares[j] / (count - 1.0));
-    }
-    for (long i = 0; i < rows; ++i) {
-      const T* const from = x + i * cols + first;
-      T* const to = y + i * cols + first;
-#pragma omp simd
-      for (long j = 0; j < width; ++j) to[j] = (static_cast<P>(from[j]) - centre[j]) * scale[j] + shift[j];
+      if (running_mean) follow(running_mean[first + j], mean_added[j]);
+      if (running_var) follow(running_var[first + j], var_added[j]);
     }
   });
 }
 
-/// Gradients of batch_norm_forward; the arguments are those of layer_norm_backward with statistics per column.
+/// Gradients of batch_norm_forward; the arguments are those of layer_norm_backward with statistics per view and column,
+/// and `active`, the result where a ReLU made it (null: none did).
 template <class T>
 void batch_norm_backward(const T* x, const compute_t<T>* gamma, const compute_t<T>* mean, const compute_t<T>* rstd,
                          const T* dy, T* dx, bool add_dx, compute_t<T>* dgamma, bool add_dgamma, compute_t<T>* dbeta,
-                         bool add_dbeta, long rows, long cols) {
+                         bool add_dbeta, long all_rows, long cols, int views = 1,
+                         const std::type_identity_t<T>* active = nullptr) {
   using P = compute_t<T>;
+  const long rows = all_rows / views;
   detail::for_column_blocks(cols, [&](long first, long last) {
     const long width = last - first;
-    double sum[detail::column_block] = {}, dot[detail::column_block] = {};
-    for (long i = 0; i < rows; ++i) {
-      const T* const from = x + i * cols + first;
-      const T* const up = dy + i * cols + first;
+    P g[detail::column_block];  // one row of the gradient, through the ReLU
+    const auto read = [&](long at) {
 #pragma omp simd
-      for (long j = 0; j < width; ++j) {
-        const P g = static_cast<P>(up[j]);
-        sum[j] += static_cast<double>(g);
-        dot[j] += static_cast<double>(g * ((static_cast<P>(from[j]) - mean[first + j]) * rstd[first + j]));
+      for (long j = 0; j < width; ++j) g[j] = static_cast<P>(dy[at + j]);
+      if (!active) return;
+#pragma omp simd
+      for (long j = 0; j < width; ++j) g[j] = static_cast<P>(active[at + j]) > P(0) ? g[j] : P(0);
+    };
+    for (long view = 0; view < views; ++view) {
+      const long begin = view * rows * cols + first;
+      const P *const centre = mean + view * cols + first, *const factor = rstd + view * cols + first;
+      double sum[detail::column_block] = {}, dot[detail::column_block] = {};
+      for (long i = 0; i < rows; ++i) {
+        const T* const from = x + begin + i * cols;
+        read(begin + i * cols);
+#pragma omp simd
+        for (long j = 0; j < width; ++j) {
+          sum[j] += static_cast<double>(g[j]);
+          dot[j] += static_cast<double>(g[j] * ((static_cast<P>(from[j]) - centre[j]) * factor[j]));
+        }
       }
-    }
-    for (long j = 0; j < width; ++j) {
-      const long c = first + j;
-      if (dgamma) dgamma[c] = static_cast<P>(dot[j]) + (add_dgamma ? dgamma[c] : P(0));
-      if (dbeta) dbeta[c] = static_cast<P>(sum[j]) + (add_dbeta ? dbeta[c] : P(0));
-    }
-    if (!dx) return;
-    P centre[detail::column_block], factor[detail::column_block], scale[detail::column_block];
-    P mean_g[detail::column_block], mean_dot[detail::column_block];
-    for (long j = 0; j < width; ++j) {
-      centre[j] = mean[first + j];
-      factor[j] = rstd[first + j];
-      scale[j] = gamma ? factor[j] * gamma[first + j] : factor[j];
-      mean_g[j] = static_cast<P>(sum[j] / static_cast<double>(rows));
-      mean_dot[j] = static_cast<P>(dot[j] / static_cast<double>(rows));
-    }
-    for (long i = 0; i < rows; ++i) {
-      const T* const from = x + i * cols + first;
-      const T* const up = dy + i * cols + first;
-      T* const to = dx + i * cols + first;
-#pragma omp simd
       for (long j = 0; j < width; ++j) {
-        const P normal = (static_cast<P>(from[j]) - centre[j]) * factor[j];
-        P value = scale[j] * (static_cast<P>(up[j]) - mean_g[j] - normal * mean_dot[j]);
-        if (add_dx) value += static_cast<P>(to[j]);
-        to[j] = value;
+        const long c = first + j;
+        if (dgamma) dgamma[c] = static_cast<P>(dot[j]) + (add_dgamma || view > 0 ? dgamma[c] : P(0));
+        if (dbeta) dbeta[c] = static_cast<P>(sum[j]) + (add_dbeta || view > 0 ? dbeta[c] : P(0));
+      }
+      if (!dx) continue;
+      P scale[detail::column_block], mean_g[detail::column_block], mean_dot[detail::column_block];
+      for (long j = 0; j < width; ++j) {
+        scale[j] = gamma ? factor[j] * gamma[first + j] : factor[j];
+        mean_g[j] = static_cast<P>(sum[j] / static_cast<double>(rows));
+        mean_dot[j] = static_cast<P>(dot[j] / static_cast<double>(rows));
+      }
+      for (long i = 0; i < rows; ++i) {
+        const T* const from = x + begin + i * cols;
+        T* const to = dx + begin + i * cols;
+        read(begin + i * cols);
+#pragma omp simd
+        for (long j = 0; j < width; ++j) {
+          const P normal = (static_cast<P>(from[j]) - centre[j]) * factor[j];
+          P value = scale[j] * (g[j] - mean_g[j] - normal * mean_dot[j]);
+          if (add_dx) value += static_cast<P>(to[j]);
+          to[j] = value;
+        }
       }
     }
   });

@@ -3,9 +3,10 @@
 #pragma once
 
 #include <vitral/backend/cuda/attention.hpp>
+#include <vitral/backend/cuda/batch_norm.hpp>
 #include <vitral/backend/cuda/evaluate.hpp>
 #include <vitral/backend/cuda/matmul.hpp>
-#include <vitral/backend/cuda/norm.hpp>
+#include <vitral/backend/cuda/layer_norm.hpp>
 #include <vitral/backend/cuda/pinned.hpp>
 #include <vitral/backend/cuda/pull_back.hpp>
 #include <vitral/backend/cuda/reduce.hpp>

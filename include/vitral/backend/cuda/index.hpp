@@ -9,12 +9,15 @@
 
 namespace vitral::inline VITRAL_ABI::cuda {
 
-/// The index of the element that stands at `position` in row-major order.
+/// The index of the element that stands at `position` in row-major order. R bounds the loops, so that a kernel can keep
+/// the index in registers.
 template <int R>
 VITRAL_HD void index_at(const Space<R>& space, long position, long (&index)[R]) {
   if (space.size <= INT_MAX) {  // 32-bit division is several times as fast
     auto rest = static_cast<unsigned>(position);
-    for (int i = space.axes - 1; i > 0; --i) {
+    for (int i = R - 1; i > 0; --i) {
+      index[i] = 0;
+      if (i >= space.axes) continue;
       const auto extent = static_cast<unsigned>(space.extent[i]);
       index[i] = rest % extent;
       rest /= extent;
@@ -22,7 +25,9 @@ VITRAL_HD void index_at(const Space<R>& space, long position, long (&index)[R]) 
     index[0] = rest;
     return;
   }
-  for (int i = space.axes - 1; i > 0; --i) {
+  for (int i = R - 1; i > 0; --i) {
+    index[i] = 0;
+    if (i >= space.axes) continue;
     index[i] = position % space.extent[i];
     position /= space.extent[i];
   }
@@ -64,12 +69,16 @@ template <int R>
 VITRAL_HD void unfold(const Folded<R>& f, long kept, long summed, long (&index)[R]) {
   long part[R];
   for (int i = 0; i < R; ++i) index[i] = 0;
+  const auto spread = [&](const Space<R>& space, const int (&axis)[R]) {
+    if (space.size == 1) return;
+    for (int i = 0; i < R; ++i)
+      for (int to = 0; to < R; ++to)
+        if (i < space.axes && axis[i] == to) index[to] = part[i];
+  };
   index_at(f.kept, kept, part);
-  if (f.kept.size > 1)
-    for (int i = 0; i < f.kept.axes; ++i) index[f.kept_axis[i]] = part[i];
+  spread(f.kept, f.kept_axis);
   index_at(f.summed, summed, part);
-  if (f.summed.size > 1)
-    for (int i = 0; i < f.summed.axes; ++i) index[f.summed_axis[i]] = part[i];
+  spread(f.summed, f.summed_axis);
 }
 
 /// Parts into which n summands are cut where there are few results.

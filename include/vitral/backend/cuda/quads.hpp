@@ -9,14 +9,21 @@
 
 namespace vitral::inline VITRAL_ABI::cuda {
 
-template <class T>
-struct alignas(sizeof(T) < 4 ? 4 * sizeof(T) : 16) Quad {
-  T value[4];
+/// N neighbouring elements, read and written by loads of up to 16 bytes.
+template <class T, int N>
+struct alignas(N * sizeof(T) < 16 ? N * sizeof(T) : 16) Run {
+  T value[N];
 };
+template <class T>
+using Quad = Run<T, 4>;
 
+template <int N, class T>
+bool allows_runs(const T* data) {
+  return reinterpret_cast<std::uintptr_t>(data) % alignof(Run<T, N>) == 0;
+}
 template <class T>
 bool allows_quads(const T* data) {
-  return reinterpret_cast<std::uintptr_t>(data) % alignof(Quad<T>) == 0;
+  return allows_runs<4>(data);
 }
 /// The last axis must be walked in steps of one or not at all, and each row of it begin at a quad.
 template <class T, int R>
@@ -42,13 +49,20 @@ bool allows_quads(const NodePlan<Op, P...>& plan, int axes) {
   return allows_quads(plan.args, axes);
 }
 
-/// from[0 ... 3].
+template <class T, int N>
+__device__ Run<compute_t<T>, N> widened(const Run<T, N>& run) {
+  Run<compute_t<T>, N> out;
+  for (int i = 0; i < N; ++i) out.value[i] = static_cast<compute_t<T>>(run.value[i]);
+  return out;
+}
+/// from[0 ... N - 1].
+template <int N, class T>
+__device__ Run<compute_t<T>, N> load_run(const T* from) {
+  return widened(*reinterpret_cast<const Run<T, N>*>(from));
+}
 template <class T>
 __device__ Quad<compute_t<T>> load_quad(const T* from) {
-  const Quad<T> four = *reinterpret_cast<const Quad<T>*>(from);
-  Quad<compute_t<T>> out;
-  for (int i = 0; i < 4; ++i) out.value[i] = static_cast<compute_t<T>>(four.value[i]);
-  return out;
+  return load_run<4>(from);
 }
 
 template <class T, int R>
@@ -86,12 +100,16 @@ __device__ auto quad_at(const NodePlan<Op, P...>& plan, const long* index, int a
   return quad_of_node(plan, index, axes, std::make_integer_sequence<int, sizeof...(P)>{});
 }
 
-/// to[0 ... 3] = from.
+/// to[0 ... N - 1] = from.
+template <class T, class C, int N>
+__device__ void store_run(T* to, const Run<C, N>& from) {
+  Run<T, N> out;
+  for (int i = 0; i < N; ++i) out.value[i] = static_cast<compute_t<T>>(from.value[i]);
+  *reinterpret_cast<Run<T, N>*>(to) = out;
+}
 template <class T, class C>
 __device__ void store_quad(T* to, const Quad<C>& from) {
-  Quad<T> four;
-  for (int i = 0; i < 4; ++i) four.value[i] = static_cast<compute_t<T>>(from.value[i]);
-  *reinterpret_cast<Quad<T>*>(to) = four;
+  store_run(to, from);
 }
 
 }  // namespace vitral::inline VITRAL_ABI::cuda

@@ -1,4 +1,4 @@
-// LayerNorm over rows and BatchNorm over columns, forward and backward; see backend/backend.hpp for what each does.
+// LayerNorm over rows, forward and backward; see backend/backend.hpp for what each does.
 #pragma once
 
 #include <vitral/backend/cuda/reduce.hpp>
@@ -138,75 +138,6 @@ __global__ void layer_norm_columns(const T* x, const compute_t<T>* mean, const c
   partial[(parts + part) * cols + column] = beta_sum;
 }
 
-/// Threads of a BatchNorm block: 32 columns side by side, each in 8 interleaved sets of rows.
-constexpr int norm_columns = 32, norm_lanes = 8;
-
-/// The sum over the rows of value(row) for this thread's column, known to all of its lanes.
-template <class F>
-__device__ double column_sum(long rows, F value) {
-  __shared__ double partial[norm_lanes][norm_columns];
-  double sum = 0;
-  for (long i = threadIdx.y; i < rows; i += norm_lanes) sum += value(i);
-  __syncthreads();  // the sum before this one may still be read
-  partial[threadIdx.y][threadIdx.x] = sum;
-  __syncthreads();
-  sum = 0;
-  for (int lane = 0; lane < norm_lanes; ++lane) sum += partial[lane][threadIdx.x];
-  return sum;
-}
-
-template <class T>
-__global__ void batch_norm_columns(const T* x, const compute_t<T>* gamma, const compute_t<T>* beta, T* y,
-                                   compute_t<T>* mean, compute_t<T>* rstd, compute_t<T>* running_mean,
-                                   compute_t<T>* running_var, double momentum, double eps, long rows, long cols) {
-  using P = compute_t<T>;
-  const long c = static_cast<long>(blockIdx.x) * norm_columns + threadIdx.x;
-  const bool inside = c < cols;  // all threads take part in the sums
-  const auto at = [=](long i) { return inside ? static_cast<double>(load(x, i * cols + c)) : 0.0; };
-  const double count = static_cast<double>(rows), centre = column_sum(rows, at) / count;
-  const double squares = column_sum(rows, [=](long i) { return (at(i) - centre) * (at(i) - centre); });
-  if (!inside) return;
-  const P factor = static_cast<P>(1.0 / ::sqrt(squares / count + eps)), middle = static_cast<P>(centre);
-  if (threadIdx.y == 0) {
-    mean[c] = middle;
-    rstd[c] = factor;
-    const auto follow = [=](P& running, double batch) {
-      running = static_cast<P>((1.0 - momentum) * static_cast<double>(running) + momentum * batch);
-    };
-    if (running_mean) follow(running_mean[c], centre);
-    if (running_var) follow(running_var[c], squares / (count - 1.0));
-  }
-  const P scale = gamma ? factor * gamma[c] : factor, shift = beta ? beta[c] : P(0);
-  for (long i = threadIdx.y; i < rows; i += norm_lanes)
-    y[i * cols + c] = (load(x, i * cols + c) - middle) * scale + shift;
-}
-
-template <class T>
-__global__ void batch_norm_columns_backward(const T* x, const compute_t<T>* gamma, const compute_t<T>* mean,
-                                            const compute_t<T>* rstd, const T* dy, T* dx, bool add_dx,
-                                            compute_t<T>* dgamma, bool add_dgamma, compute_t<T>* dbeta, bool add_dbeta,
-                                            long rows, long cols) {
-  using P = compute_t<T>;
-  const long c = static_cast<long>(blockIdx.x) * norm_columns + threadIdx.x;
-  const bool inside = c < cols;
-  const P centre = inside ? mean[c] : P(0), factor = inside ? rstd[c] : P(0);
-  const auto up = [=](long i) { return inside ? load(dy, i * cols + c) : P(0); };
-  const auto normal = [=](long i) { return inside ? (load(x, i * cols + c) - centre) * factor : P(0); };
-  const double sum = column_sum(rows, [=](long i) { return static_cast<double>(up(i)); });
-  const double dot = column_sum(rows, [=](long i) { return static_cast<double>(up(i) * normal(i)); });
-  if (!inside) return;
-  if (threadIdx.y == 0) {
-    if (dgamma) dgamma[c] = static_cast<P>(dot) + (add_dgamma ? dgamma[c] : P(0));
-    if (dbeta) dbeta[c] = static_cast<P>(sum) + (add_dbeta ? dbeta[c] : P(0));
-  }
-  if (!dx) return;
-  const P scale = gamma ? factor * gamma[c] : factor;
-  const P mean_g = static_cast<P>(sum / static_cast<double>(rows));
-  const P mean_dot = static_cast<P>(dot / static_cast<double>(rows));
-  for (long i = threadIdx.y; i < rows; i += norm_lanes)
-    put(dx, i * cols + c, scale * (up(i) - mean_g - normal(i) * mean_dot), add_dx);
-}
-
 }  // namespace detail
 
 template <class T>
@@ -262,28 +193,6 @@ void layer_norm_backward(const T* x, const compute_t<T>* gamma, const compute_t<
     launch_warp_rows("layer_norm backward", &detail::layer_norm_warps_backward<quads(), T>, rows, x, gamma, mean, rstd,
                      dy, dx, add_dx, rows, static_cast<int>(cols));
   });
-}
-
-template <class T>
-void batch_norm_forward(const T* x, const compute_t<T>* gamma, const compute_t<T>* beta, T* y, compute_t<T>* mean,
-                        compute_t<T>* rstd, compute_t<T>* running_mean, compute_t<T>* running_var, double momentum,
-                        double eps, long rows, long cols) {
-  check(rows >= 2, "batch_norm: training needs 2 or more rows to normalise over, not ", rows,
-        "; use a larger batch or evaluation mode");
-  launch("batch_norm", &detail::batch_norm_columns<T>,
-         blocks_for(cols, detail::norm_columns),
-         dim3(detail::norm_columns, detail::norm_lanes), 0, x, gamma, beta, y, mean, rstd, running_mean, running_var,
-         momentum, eps, rows, cols);
-}
-
-template <class T>
-void batch_norm_backward(const T* x, const compute_t<T>* gamma, const compute_t<T>* mean, const compute_t<T>* rstd,
-                         const T* dy, T* dx, bool add_dx, compute_t<T>* dgamma, bool add_dgamma, compute_t<T>* dbeta,
-                         bool add_dbeta, long rows, long cols) {
-  launch("batch_norm backward", &detail::batch_norm_columns_backward<T>,
-         blocks_for(cols, detail::norm_columns),
-         dim3(detail::norm_columns, detail::norm_lanes), 0, x, gamma, mean, rstd, dy, dx, add_dx, dgamma, add_dgamma,
-         dbeta, add_dbeta, rows, cols);
 }
 
 }  // namespace vitral::inline VITRAL_ABI::cuda
