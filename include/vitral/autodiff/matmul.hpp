@@ -57,35 +57,42 @@ auto converted(const Tensor<T, S, B>& x) {
     return eval(cast<To>(x));
 }
 
-/// Column sums of dy, in the bias' own type.
-template <class DY, class DB>
-void put_column_sums(const DY& dy, const DB& db) {
-  put(db, reshape_tensor(sum<0>(cast<scalar_of<decltype(db.tensor)>>(as_rows(dy))), db.tensor.shape()));
-}
+/// The gradient of a bias: the sums of dy's columns.
 template <class DY, class Bias>
 void put_bias_gradient(const DY& dy, const Bias& bias) {
-  if constexpr (!std::is_same_v<Bias, None>)
-    if (bias.wants_gradient()) put_column_sums(dy, bias.gradient());
+  using B = backend_of<DY>;
+  if constexpr (!std::is_same_v<Bias, None>) {
+    if (!bias.wants_gradient()) return;
+    const auto db = bias.gradient();
+    const auto rows = rows_of(dy);
+    if constexpr (requires { B::column_sums(rows.data, rows.rows, rows.cols, db.tensor.data(), db.add); })
+      B::column_sums(rows.data, rows.rows, rows.cols, db.tensor.data(), db.add);
+    else
+      put(db, reshape_tensor(sum<0>(cast<scalar_of<decltype(db.tensor)>>(as_rows(dy))), db.tensor.shape()));
+  }
 }
 
-/// The gradients of a weight [N, K] and of its bias, in one pass over dy where the backend can.
-template <class DY, class X, class DW, class Bias>
-void put_gradients(const DY& dy, const X& x, const DW& dw, const Bias& bias) {
+/// dx = dy * gelu'(pre), of one shape, and the gradient of the bias in `pre`, in one pass where the backend can. dx may be
+/// dy.
+template <class DY, class Pre, class DX, class Bias>
+void put_gelu_gradient(const DY& dy, const Pre& pre, const DX& dx, const Bias& bias) {
   using B = backend_of<DY>;
-  const auto rows = transposed(rows_of(dy));
-  const auto to = rows_of(dw.tensor);
-  if constexpr (!std::is_same_v<Bias, None>) {
-    if constexpr (requires { B::matmul_and_row_sums(rows, rows_of(x), to, dw.add, bias.gradient().tensor.data()); }) {
-      if (bias.wants_gradient()) {
-        const auto db = bias.gradient();
-        if (!db.add && B::matmul_and_row_sums(rows, rows_of(x), to, dw.add, db.tensor.data())) return;
-        B::matmul(rows, rows_of(x), to, dw.add);
-        return put_column_sums(dy, db);
-      }
+  using P = compute_t<scalar_of<DX>>;
+  const auto to = rows_of(dx);
+  if constexpr (requires(P* sums) { B::gelu_gradient(dy.data(), pre.data(), to.data, to.rows, to.cols, sums, false); }) {
+    const auto run = [&](P* sums, bool add) {
+      B::gelu_gradient(dy.data(), pre.data(), to.data, to.rows, to.cols, sums, add);
+    };
+    if constexpr (requires { run(bias.gradient().tensor.data(), true); }) {
+      if (!bias.wants_gradient()) return run(nullptr, false);
+      const auto db = bias.gradient();
+      return run(db.tensor.data(), db.add);
     }
+    run(nullptr, false);
+  } else {
+    assign(dx, express<op::GeluGradient>(dy, pre));
   }
-  B::matmul(rows, rows_of(x), to, dw.add);
-  put_bias_gradient(dy, bias);
+  put_bias_gradient(dx, bias);
 }
 
 /// y = act(x w + bias). T, S, B: scalar type, shape and backend of y; W the shape of w.
@@ -121,15 +128,15 @@ struct MatMul {
 
   template <class DY, class Y, class X, class Weight, class Bias>
   void backward(const DY& dy, const Y& y, const X& x, const Weight& w, const Bias& bias) {
-    const auto g = [&] {
-      if constexpr (Act == Activation::gelu)
-        return eval(express<op::GeluGradient>(dy, preactivation));
-      else if constexpr (Act == Activation::relu)
-        return eval(select(y > 0, dy, 0));
-      else
-        return dy;
-    }();
-    pass_on(g, x, w, bias);
+    if constexpr (Act == Activation::gelu) {
+      const auto g = Tensor<T, S, B>::uninitialized(preactivation.shape());
+      put_gelu_gradient(dy, preactivation, g, bias);
+      pass_on(g, x, w, None{});
+    } else if constexpr (Act == Activation::relu) {
+      pass_on(eval(select(y > 0, dy, 0)), x, w, bias);
+    } else {
+      pass_on(dy, x, w, bias);
+    }
   }
 
   /// The inputs' gradients, given that of the preactivation.
@@ -146,7 +153,7 @@ struct MatMul {
     if (w.wants_gradient()) {
       const auto dw = w.gradient();
       if constexpr (Transposed)
-        return put_gradients(g, x, dw, bias);
+        B::matmul(transposed(rows_of(g)), rows_of(x), rows_of(dw.tensor), dw.add);
       else
         B::matmul(transposed(rows_of(x)), rows_of(g), rows_of(dw.tensor), dw.add);
     }

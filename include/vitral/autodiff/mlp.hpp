@@ -1,5 +1,5 @@
-// Two linear layers with a GELU between them as one node of the tape, so that a backend can apply the GELU's gradient in
-// the product that makes its argument.
+// Two linear layers with a GELU between them as one node of the tape, so that the gradient of the GELU's value is changed
+// into that of its argument where it lies, and summed up to the first bias' in the same pass.
 #pragma once
 
 #include <vitral/autodiff/matmul.hpp>
@@ -33,19 +33,9 @@ struct LinearGeluLinear<MatMul<T, Hidden, B, W1, true, Activation::gelu>, MatMul
     const auto shape = hidden.shape();
     hidden = {};  // its memory may serve its gradient
     const auto g = Tensor<T, Shape<dyn, dyn>, B>::uninitialized(shape);
-    put_preactivation_gradient(dy, g);
-    first.pass_on(g, x, w1, b1);
-  }
-
- private:
-  template <class DY, class G>
-  void put_preactivation_gradient(const DY& dy, const G& g) {
-    const auto a = rows_of(dy), w = rows_of(second.weight), to = rows_of(g);
-    const auto argument = as_rows(first.preactivation);
-    if constexpr (requires { B::matmul_and_gelu_gradient(a, w, to, argument.data()); })
-      if (B::matmul_and_gelu_gradient(a, w, to, argument.data())) return;
-    B::matmul(a, w, to, false);
-    assign(g, express<op::GeluGradient>(g, argument));
+    B::matmul(rows_of(dy), rows_of(second.weight), rows_of(g), false);
+    put_gelu_gradient(g, as_rows(first.preactivation), g, b1);
+    first.pass_on(g, x, w1, None{});
   }
 };
 

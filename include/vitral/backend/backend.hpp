@@ -62,9 +62,9 @@ concept BackendExpressions =
 /// Products. a [m, k] and b [k, n] have any strides, c [m, n] dense rows (or dense columns without an epilogue) and
 /// must not overlap them. c = a b, or c += a b when `accumulate`, then the epilogue (tensor/matrix.hpp). T x T
 /// gives T, and bf16 x bf16 also float; sums are kept in P. Throws Error on shapes that do not fit.
-/// matmul_and_row_sums  optional: c (=|+=) a b of type P and, in the same pass, sums [m] = the sum of each row of a; or
-///                      returns false and does nothing.
-/// matmul_and_gelu_gradient  optional: c = (a b) * gelu'(pre), pre laid out as c; or returns false and does nothing.
+/// column_sums          optional: sums [cols], of type P, = (or +=) the sum of the rows of x [rows, cols].
+/// gelu_gradient        optional: dx = dy * gelu'(pre), all [rows, cols], where gelu is what the epilogue applies; and
+///                      column_sums of dx, where sums is not null. dx may be dy.
 template <class B, class T>
 concept BackendProducts = requires(Matrix<T> a, Matrix<compute_t<T>> wide, MatrixBatch<T> batch, bool accumulate,
                                    Epilogue<T> epilogue, Epilogue<compute_t<T>> wide_epilogue) {

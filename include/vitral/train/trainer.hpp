@@ -53,6 +53,8 @@ class Trainer {
 
   [[nodiscard]] const Method& method() const { return method_; }
   [[nodiscard]] long steps_done() const { return optimizer_.steps(); }
+  /// What the backend queues steps with.
+  [[nodiscard]] const typename backend::Steps& runs() const { return steps_; }
 
   /// Optimisation steps in an epoch of this loader; batches that do not fill a step are left out.
   template <class Source>

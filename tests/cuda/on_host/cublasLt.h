@@ -3,18 +3,14 @@
 
 #include "cuda_runtime.h"
 
-#include <numeric>
-
-enum cublasStatus_t { CUBLAS_STATUS_SUCCESS, CUBLAS_STATUS_NOT_SUPPORTED = 15 };
+enum cublasStatus_t { CUBLAS_STATUS_SUCCESS, CUBLAS_STATUS_INVALID_VALUE = 7, CUBLAS_STATUS_NOT_SUPPORTED = 15 };
 enum cublasComputeType_t { CUBLAS_COMPUTE_32F = 68, CUBLAS_COMPUTE_64F = 70, CUBLAS_COMPUTE_32F_FAST_TF32 = 77 };
 enum cublasOperation_t { CUBLAS_OP_N, CUBLAS_OP_T };
 enum cublasLtEpilogue_t {
   CUBLASLT_EPILOGUE_DEFAULT = 1,
   CUBLASLT_EPILOGUE_BIAS = 4,
   CUBLASLT_EPILOGUE_GELU_BIAS = 36,
-  CUBLASLT_EPILOGUE_GELU_AUX_BIAS = 164,
-  CUBLASLT_EPILOGUE_DGELU = 192,
-  CUBLASLT_EPILOGUE_BGRADB = 512
+  CUBLASLT_EPILOGUE_GELU_AUX_BIAS = 164
 };
 enum cublasLtMatmulDescAttributes_t {
   CUBLASLT_MATMUL_DESC_TRANSA,
@@ -37,7 +33,7 @@ namespace on_host {
 struct Product {
   bool transpose_a = false, transpose_b = false;
   std::int32_t epilogue = CUBLASLT_EPILOGUE_DEFAULT;
-  const void* bias_data = nullptr;  // a bias' gradient is written
+  const void* bias_data = nullptr;
   cudaDataType_t bias_type = CUDA_R_32F;
   const void* aux_data = nullptr;  // of the result's type; GELU_AUX_BIAS writes it
   std::int64_t aux_stride = 0;
@@ -49,7 +45,9 @@ struct Layout {
   std::int32_t count = 1;
   std::int64_t step = 0;
 };
-struct Preference {};
+struct Preference {
+  size_t workspace = 0;
+};
 
 inline double read(const void* data, cudaDataType_t type, std::int64_t i) {
   if (type == CUDA_R_64F) return static_cast<const double*>(data)[i];
@@ -76,21 +74,33 @@ inline std::vector<double> unpack(const void* data, const Layout& x, bool transp
           read(data, x.type, member * x.step + static_cast<std::int64_t>(c) * x.stride + static_cast<std::int64_t>(r));
   return out;
 }
-/// GELU's tanh form, and its derivative.
+/// GELU's tanh form.
 inline double tanh_of_gelu(double x) { return std::tanh(0.7978845608028654 * (x + 0.044715 * x * x * x)); }
 inline double gelu(double x) { return 0.5 * x * (1 + tanh_of_gelu(x)); }
-inline double gelu_slope(double x) {
-  const double t = tanh_of_gelu(x);
-  return 0.5 * (1 + t) + 0.5 * x * (1 - t * t) * 0.7978845608028654 * (1 + 3 * 0.044715 * x * x);
+
+/// Ways to compute a product, in the order in which they are proposed: what each takes of the device's clock, and what is
+/// the matter with it.
+enum class Algorithm { unsupported, usual, other_bits, refused, fast, without_workspace, count };
+inline constexpr float algorithm_ms[] = {0, 4, 1, 0, 3, 2};
+/// How often each was run.
+inline long (&runs_of_algorithms())[static_cast<int>(Algorithm::count)] {
+  static long runs[static_cast<int>(Algorithm::count)] = {};
+  return runs;
 }
+/// Widths of results for which no product has a bias: by all proposals being unsupported, and by a refusal to run.
+inline constexpr std::uint64_t unsupported_width = 40, refused_width = 56;
 }  // namespace on_host
 using cublasLtHandle_t = void*;
 using cublasLtMatmulDesc_t = on_host::Product*;
 using cublasLtMatrixLayout_t = on_host::Layout*;
 using cublasLtMatmulPreference_t = on_host::Preference*;
-struct cublasLtMatmulAlgo_t {};
+struct cublasLtMatmulAlgo_t {
+  on_host::Algorithm way;
+};
 struct cublasLtMatmulHeuristicResult_t {
   cublasLtMatmulAlgo_t algo;
+  size_t workspaceSize;
+  cublasStatus_t state;
 };
 inline const char* cublasLtGetStatusString(cublasStatus_t) { return "as the device of fibres reports it"; }
 inline cublasStatus_t cublasLtCreate(cublasLtHandle_t* handle) { return *handle = nullptr, CUBLAS_STATUS_SUCCESS; }
@@ -137,23 +147,37 @@ inline cublasStatus_t cublasLtMatmulPreferenceCreate(cublasLtMatmulPreference_t*
 inline cublasStatus_t cublasLtMatmulPreferenceDestroy(cublasLtMatmulPreference_t p) {
   return delete p, CUBLAS_STATUS_SUCCESS;
 }
-inline cublasStatus_t cublasLtMatmulPreferenceSetAttribute(cublasLtMatmulPreference_t,
-                                                           cublasLtMatmulPreferenceAttributes_t, const void*, size_t) {
+inline cublasStatus_t cublasLtMatmulPreferenceSetAttribute(cublasLtMatmulPreference_t p,
+                                                           cublasLtMatmulPreferenceAttributes_t what, const void* value,
+                                                           size_t) {
+  if (what == CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES) std::memcpy(&p->workspace, value, sizeof p->workspace);
   return CUBLAS_STATUS_SUCCESS;
 }
 /// As documented, GELU's argument has to have a leading dimension that 8 divides.
 inline cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t, cublasLtMatmulDesc_t p, cublasLtMatrixLayout_t,
                                                      cublasLtMatrixLayout_t, cublasLtMatrixLayout_t,
-                                                     cublasLtMatrixLayout_t, cublasLtMatmulPreference_t, int,
-                                                     cublasLtMatmulHeuristicResult_t*, int* count) {
-  const bool possible = !p->aux_data || p->aux_stride % 8 == 0;
-  return *count = possible, possible ? CUBLAS_STATUS_SUCCESS : CUBLAS_STATUS_NOT_SUPPORTED;
+                                                     cublasLtMatrixLayout_t result,
+                                                     cublasLtMatmulPreference_t preference, int most,
+                                                     cublasLtMatmulHeuristicResult_t* proposed, int* count) {
+  using on_host::Algorithm;
+  *count = 0;
+  if (p->aux_data && p->aux_stride % 8 != 0) return CUBLAS_STATUS_INVALID_VALUE;
+  const bool none = p->epilogue != CUBLASLT_EPILOGUE_DEFAULT && result->rows == on_host::unsupported_width;
+  for (const Algorithm way : {Algorithm::unsupported, Algorithm::usual, Algorithm::other_bits, Algorithm::refused,
+                              Algorithm::fast, Algorithm::without_workspace}) {
+    const bool needs_none = way == Algorithm::without_workspace;
+    if (needs_none != (preference->workspace == 0) || *count == most) continue;
+    const bool possible = way != Algorithm::unsupported && !none;
+    proposed[(*count)++] = {{way}, needs_none ? size_t{0} : size_t{4},
+                            possible ? CUBLAS_STATUS_SUCCESS : CUBLAS_STATUS_NOT_SUPPORTED};
+  }
+  return CUBLAS_STATUS_SUCCESS;
 }
 inline cublasStatus_t cublasLtMatmul(cublasLtHandle_t, cublasLtMatmulDesc_t operation, const void* alpha, const void* a,
                                      cublasLtMatrixLayout_t a_layout, const void* b, cublasLtMatrixLayout_t b_layout,
                                      const void* beta, const void*, cublasLtMatrixLayout_t, void* d,
-                                     cublasLtMatrixLayout_t d_layout, const cublasLtMatmulAlgo_t*, void*, size_t,
-                                     cudaStream_t) {
+                                     cublasLtMatrixLayout_t d_layout, const cublasLtMatmulAlgo_t* algorithm,
+                                     void*, size_t workspace, cudaStream_t) {
   const on_host::Product p = *operation;
   const on_host::Layout x = *a_layout, y = *b_layout, z = *d_layout;
   const auto scalar = [&](const void* s) { return on_host::read(s, z.type == CUDA_R_64F ? CUDA_R_64F : CUDA_R_32F, 0); };
@@ -162,30 +186,32 @@ inline cublasStatus_t cublasLtMatmul(cublasLtHandle_t, cublasLtMatmulDesc_t oper
   if ((p.transpose_a ? x.cols : x.rows) != z.rows || (p.transpose_b ? y.rows : y.cols) != z.cols ||
       (p.transpose_b ? y.cols : y.rows) != k || x.count != z.count || y.count != z.count)
     return CUBLAS_STATUS_NOT_SUPPORTED;
-  on_host::queue([=] {
+  const on_host::Algorithm way = algorithm->way;
+  if (way == on_host::Algorithm::unsupported || way == on_host::Algorithm::refused ||
+      (way != on_host::Algorithm::without_workspace && workspace < 4) ||
+      (p.epilogue != CUBLASLT_EPILOGUE_DEFAULT && z.rows == on_host::refused_width))
+    return CUBLAS_STATUS_INVALID_VALUE;
+  on_host::queue(on_host::Kind::kernel, [=] {
+    ++on_host::runs_of_algorithms()[static_cast<int>(way)];
+    on_host::clock_ms() += on_host::algorithm_ms[static_cast<int>(way)];
     std::vector<double> column(z.rows);
     for (std::int64_t member = 0; member < z.count; ++member) {
       const auto left = on_host::unpack(a, x, p.transpose_a, member), right = on_host::unpack(b, y, p.transpose_b, member);
       for (std::uint64_t c = 0; c < z.cols; ++c) {
         column.assign(z.rows, 0);
-        if (p.epilogue == CUBLASLT_EPILOGUE_BGRADB)
-          on_host::write(const_cast<void*>(p.bias_data), p.bias_type, static_cast<std::int64_t>(c),
-                         std::accumulate(right.begin() + static_cast<std::ptrdiff_t>(c * k),
-                                         right.begin() + static_cast<std::ptrdiff_t>((c + 1) * k), 0.0));
         for (size_t i = 0; i < k; ++i)
           for (std::uint64_t r = 0; r < z.rows; ++r) column[r] += left[r + i * z.rows] * right[i + c * k];
         for (std::uint64_t r = 0; r < z.rows; ++r) {
           const auto place = member * z.step + static_cast<std::int64_t>(c) * z.stride + static_cast<std::int64_t>(r);
           double value = times * column[r];
+          if (way == on_host::Algorithm::other_bits) value *= 1.1;
           if (keep != 0) value += keep * on_host::read(d, z.type, place);
-          const bool adds_bias = p.epilogue != CUBLASLT_EPILOGUE_BGRADB && (p.epilogue & CUBLASLT_EPILOGUE_BIAS);
-          if (adds_bias) value += on_host::read(p.bias_data, p.bias_type, static_cast<std::int64_t>(r));
+          if (p.epilogue & CUBLASLT_EPILOGUE_BIAS) value += on_host::read(p.bias_data, p.bias_type, static_cast<std::int64_t>(r));
           const auto aux = static_cast<std::int64_t>(c) * p.aux_stride + static_cast<std::int64_t>(r);
           if (p.epilogue == CUBLASLT_EPILOGUE_GELU_AUX_BIAS)
             on_host::write(const_cast<void*>(p.aux_data), z.type, aux, value);
           if (p.epilogue == CUBLASLT_EPILOGUE_GELU_AUX_BIAS || p.epilogue == CUBLASLT_EPILOGUE_GELU_BIAS)
             value = on_host::gelu(value);
-          if (p.epilogue == CUBLASLT_EPILOGUE_DGELU) value *= on_host::gelu_slope(on_host::read(p.aux_data, z.type, aux));
           on_host::write(d, z.type, place, value);
         }
       }

@@ -2,6 +2,8 @@
 // around it, work is done when it is queued, or kept by a graph while a stream is captured.
 #pragma once
 
+#define VITRAL_ON_FIBRES  // what tests know it by
+
 #include "threads.hpp"
 
 #include <functional>
@@ -26,7 +28,11 @@ enum cudaStreamCaptureMode { cudaStreamCaptureModeGlobal, cudaStreamCaptureModeT
 inline constexpr unsigned cudaStreamNonBlocking = 1, cudaHostAllocDefault = 0, cudaHostAllocMapped = 2;
 
 namespace on_host {
-using Work = std::function<void()>;
+enum class Kind { kernel, copy, clearing };
+struct Work {
+  Kind kind;
+  std::function<void()> run;
+};
 struct Stream {
   bool capturing = false;
   std::vector<Work> captured;
@@ -38,10 +44,18 @@ inline Stream& stream() {
   static Stream& only = *new Stream;
   return only;
 }
-inline void queue(Work work) {
-  if (stream().capturing) return stream().captured.push_back(std::move(work));
-  work();
+inline void queue(Kind kind, std::function<void()> run) {
+  if (stream().capturing) return stream().captured.push_back({kind, std::move(run)});
+  run();
 }
+/// What the device's clock shows; it stands still but for what says that it takes time.
+inline float& clock_ms() {
+  static float ms = 0;
+  return ms;
+}
+struct Event {
+  float recorded_ms = 0;
+};
 
 /// Memory of the device: new bytes are NaNs, and 64 bytes on either side are looked at when it is given back.
 constexpr size_t guard = 64, most_memory = size_t{4} << 30;
@@ -83,14 +97,26 @@ inline cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned) {
 inline cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
   return stream->capturing ? cudaErrorStreamCaptureUnsupported : cudaSuccess;
 }
-using cudaEvent_t = int;
-inline constexpr unsigned cudaEventDisableTiming = 2;
-inline cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned) { return *event = 0, cudaSuccess; }
-inline cudaError_t cudaEventRecord(cudaEvent_t, cudaStream_t) { return cudaSuccess; }
+enum cudaStreamCaptureStatus { cudaStreamCaptureStatusNone, cudaStreamCaptureStatusActive };
+inline cudaError_t cudaStreamIsCapturing(cudaStream_t stream, cudaStreamCaptureStatus* status) {
+  *status = stream->capturing ? cudaStreamCaptureStatusActive : cudaStreamCaptureStatusNone;
+  return cudaSuccess;
+}
+using cudaEvent_t = on_host::Event*;
+inline constexpr unsigned cudaEventDefault = 0, cudaEventDisableTiming = 2;
+inline cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned) {
+  return *event = new on_host::Event, cudaSuccess;
+}
+inline cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t) {
+  return event->recorded_ms = on_host::clock_ms(), cudaSuccess;
+}
+inline cudaError_t cudaEventElapsedTime(float* ms, cudaEvent_t start, cudaEvent_t stop) {
+  return *ms = stop->recorded_ms - start->recorded_ms, cudaSuccess;
+}
 inline cudaError_t cudaEventSynchronize(cudaEvent_t) {
   return on_host::stream().capturing ? cudaErrorStreamCaptureUnsupported : cudaSuccess;
 }
-inline cudaError_t cudaEventDestroy(cudaEvent_t) { return cudaSuccess; }
+inline cudaError_t cudaEventDestroy(cudaEvent_t event) { return delete event, cudaSuccess; }
 inline cudaError_t cudaGetLastError() { return cudaSuccess; }
 
 // ---- memory
@@ -140,11 +166,11 @@ inline cudaError_t cudaPointerGetAttributes(cudaPointerAttributes* out, const vo
   return out->type = cudaMemoryTypeHost, cudaSuccess;  // a device of fibres has no other memory
 }
 inline cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpyKind, cudaStream_t) {
-  on_host::queue([=] { std::memmove(to, from, bytes); });
+  on_host::queue(on_host::Kind::copy, [=] { std::memmove(to, from, bytes); });
   return cudaSuccess;
 }
 inline cudaError_t cudaMemset2DAsync(void* to, size_t pitch, int value, size_t width, size_t height, cudaStream_t) {
-  on_host::queue([=] {
+  on_host::queue(on_host::Kind::clearing, [=] {
     for (size_t row = 0; row < height; ++row) std::memset(static_cast<char*>(to) + row * pitch, value, width);
   });
   return cudaSuccess;
@@ -173,7 +199,7 @@ cudaError_t cudaLaunchKernelEx(const cudaLaunchConfig_t* config, void (*kernel)(
   const size_t allowed = granted == on_host::granted_shared().end() ? 48 << 10 : granted->second;
   if (config->dynamicSmemBytes > allowed || config->gridDim.y > 65535 || config->gridDim.z > 65535)
     return cudaErrorInvalidValue;
-  on_host::queue([config = *config, kernel, arguments = std::tuple<P...>(arguments...)] {
+  on_host::queue(on_host::Kind::kernel, [config = *config, kernel, arguments = std::tuple<P...>(arguments...)] {
     auto body = [&] { std::apply(kernel, arguments); };
     gridDim = config.gridDim;
     blockDim = config.blockDim;
@@ -204,13 +230,31 @@ inline cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t* graph)
 inline cudaError_t cudaGraphInstantiate(cudaGraphExec_t* exec, cudaGraph_t graph, unsigned long long = 0) {
   return *exec = new on_host::Graph(*graph), cudaSuccess;
 }
-struct cudaGraphExecUpdateResultInfo {};
-inline cudaError_t cudaGraphExecUpdate(cudaGraphExec_t exec, cudaGraph_t graph, cudaGraphExecUpdateResultInfo*) {
-  if (exec->work.size() != graph->work.size()) return cudaErrorInvalidValue;
+enum cudaGraphExecUpdateResult {
+  cudaGraphExecUpdateSuccess,
+  cudaGraphExecUpdateError,
+  cudaGraphExecUpdateErrorTopologyChanged,
+  cudaGraphExecUpdateErrorNodeTypeChanged,
+  cudaGraphExecUpdateErrorFunctionChanged,
+  cudaGraphExecUpdateErrorParametersChanged,
+  cudaGraphExecUpdateErrorNotSupported,
+  cudaGraphExecUpdateErrorUnsupportedFunctionChange,
+  cudaGraphExecUpdateErrorAttributesChanged
+};
+struct cudaGraphExecUpdateResultInfo {
+  cudaGraphExecUpdateResult result;
+};
+/// As on a device, a graph takes the numbers of another one with the same operations, and of kernels others as well.
+inline cudaError_t cudaGraphExecUpdate(cudaGraphExec_t exec, cudaGraph_t graph, cudaGraphExecUpdateResultInfo* info) {
+  info->result = cudaGraphExecUpdateSuccess;
+  if (exec->work.size() != graph->work.size()) info->result = cudaGraphExecUpdateErrorTopologyChanged;
+  for (size_t i = 0; info->result == cudaGraphExecUpdateSuccess && i < graph->work.size(); ++i)
+    if (exec->work[i].kind != graph->work[i].kind) info->result = cudaGraphExecUpdateErrorNodeTypeChanged;
+  if (info->result != cudaGraphExecUpdateSuccess) return cudaErrorInvalidValue;
   return *exec = *graph, cudaSuccess;
 }
 inline cudaError_t cudaGraphLaunch(cudaGraphExec_t exec, cudaStream_t) {
-  for (const on_host::Work& work : exec->work) work();
+  for (const on_host::Work& work : exec->work) work.run();
   return cudaSuccess;
 }
 inline cudaError_t cudaGraphDestroy(cudaGraph_t graph) { return delete graph, cudaSuccess; }

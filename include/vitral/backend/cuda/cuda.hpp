@@ -98,18 +98,17 @@ struct BasicCuda {
     using T = std::remove_const_t<A>;
     cuda::batched_matmul<products, T, C>({a, 1, 0}, {b, 1, 0}, {c, 1, 0}, accumulate, epilogue);
   }
-  template <class A, class C>
-    requires std::is_same_v<C, compute_t<std::remove_const_t<A>>>
-  [[nodiscard]] static bool matmul_and_row_sums(Matrix<A> a, Matrix<A> b, Matrix<C> c, bool accumulate, C* sums) {
-    return cuda::matmul_and_row_sums<products, std::remove_const_t<A>>(a, b, c, accumulate, sums);
-  }
-  template <class T>
-  [[nodiscard]] static bool matmul_and_gelu_gradient(Matrix<T> a, Matrix<T> b, Matrix<T> c, const T* pre) {
-    return cuda::matmul_and_gelu_gradient<products, T>(a, b, c, pre);
-  }
   template <class T>
   static void batched_matmul(MatrixBatch<T> a, MatrixBatch<T> b, MatrixBatch<T> c, bool accumulate) {
     cuda::batched_matmul<products, T, T>(a, b, c, accumulate);
+  }
+  template <class T>
+  static void column_sums(const T* x, long rows, long cols, compute_t<T>* sums, bool add) {
+    cuda::column_sums(x, rows, cols, 1.0, sums, add);
+  }
+  template <class T>
+  static void gelu_gradient(const T* dy, const T* pre, T* dx, long rows, long cols, compute_t<T>* sums, bool add) {
+    cuda::gelu_gradient(dy, pre, dx, rows, cols, sums, add);
   }
   static void layer_norm_forward(const auto&... arguments) { cuda::layer_norm_forward(arguments...); }
   static void layer_norm_of_plan(const auto&... arguments) { cuda::layer_norm_of_plan(arguments...); }

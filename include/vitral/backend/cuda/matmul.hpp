@@ -1,21 +1,23 @@
-// Matrix products by cuBLASLt, with bias, GELU or their gradients in the same pass and the choice of an algorithm
-// remembered for each shape. cuBLASLt's GELU is the tanh form (Hendrycks and Gimpel 2016), which is within 5e-4 of the
-// exact one: less than a value of 1/8 is rounded by in bf16. Only bf16 takes it; for other types our own pass follows.
+// Matrix products by cuBLASLt, with a bias, and for bf16 GELU, in the same pass. Of the algorithms that give the same bits
+// the fastest is taken, found by trial when a shape is first met and remembered.
 #pragma once
 
+#include <vitral/backend/cuda/gelu.hpp>
 #include <vitral/backend/cuda/memory.hpp>
 #include <vitral/backend/cuda/quads.hpp>
 #include <vitral/core/bf16.hpp>
-#include <vitral/core/math.hpp>
+#include <vitral/core/philox.hpp>
 #include <vitral/tensor/matrix.hpp>
 
 #include <cublasLt.h>
 
 #include <compare>
 #include <cstdint>
+#include <limits>
 #include <map>
 #include <memory>
 #include <type_traits>
+#include <vector>
 
 namespace vitral::inline VITRAL_ABI::cuda {
 
@@ -24,6 +26,7 @@ enum class FloatProducts { exact, tf32 };
 
 namespace detail {
 
+using cuda::require;
 inline void require(cublasStatus_t status, const char* call) {
   if (status != CUBLAS_STATUS_SUCCESS) [[unlikely]]
     fail("cuBLASLt: ", call, ": ", cublasLtGetStatusString(status));
@@ -62,7 +65,7 @@ struct ProductKey {
   auto operator<=>(const ProductKey&) const = default;
 };
 
-/// What an epilogue reads or writes beside the product: a bias or its gradient, GELU's argument laid out as C.
+/// What an epilogue reads or writes beside the product: a bias, GELU's argument laid out as C.
 struct Beside {
   const void *bias = nullptr, *argument = nullptr;
   [[nodiscard]] unsigned alignment() const {
@@ -80,44 +83,59 @@ using Operation = std::unique_ptr<void, Destroyer<cublasLtMatmulDesc_t, cublasLt
 using Layout = std::unique_ptr<void, Destroyer<cublasLtMatrixLayout_t, cublasLtMatrixLayoutDestroy>>;
 using Preference = std::unique_ptr<void, Destroyer<cublasLtMatmulPreference_t, cublasLtMatmulPreferenceDestroy>>;
 
-/// A product that is ready to run, where there is an algorithm for it.
+/// A way to compute a product.
+struct Algorithm {
+  cublasLtMatmulAlgo_t algo;
+  std::size_t workspace;  // that it needs
+};
+
+/// A product that is ready to run, or the reason why there is none.
 struct Product {
   Operation operation;
   Layout first, second, result;  // B, A and C
-  cublasLtMatmulAlgo_t algorithm;
-  bool exists = false;
+  Algorithm algorithm{};
+  cublasStatus_t status = CUBLAS_STATUS_NOT_SUPPORTED;
 };
+
+template <class T>
+__global__ void noise_kernel(T* to, long count, Random random) {
+  const long step = static_cast<long>(gridDim.x) * blockDim.x;
+  for (long i = static_cast<long>(blockIdx.x) * blockDim.x + threadIdx.x; i < count; i += step)
+    to[i] = random.uniform_float(static_cast<std::uint64_t>(i)) - 0.5f;
+}
+inline __global__ void compare_kernel(const unsigned* a, const unsigned* b, long words, int* differ) {
+  const long step = static_cast<long>(gridDim.x) * blockDim.x;
+  for (long i = static_cast<long>(blockIdx.x) * blockDim.x + threadIdx.x; i < words; i += step)
+    if (a[i] != b[i]) *differ = 1;
+}
 
 class Products {
  public:
+  /// Algorithms are tried for products of this many operations on.
+  explicit Products(double tried_from) : tried_from_(tried_from) {
+    require(cublasLtCreate(&handle_), "cublasLtCreate");
+    workspace_ = allocate(workspace_bytes);
+  }
+
   static Products& instance() {
-    static Products& products = *new Products;  // never destroyed: the driver may be gone before it
+    static Products& products = *new Products(1e8);  // never destroyed: the driver may be gone before it
     return products;
   }
 
-  /// False where cuBLASLt has no algorithm.
-  template <class S>
-  [[nodiscard]] bool run(ProductKey key, const void* a, const void* b, void* c, const Beside& beside = {}) {
+  /// Queues a product. Where cuBLASLt has none, now or once it is asked for the first time, nothing is done, then and
+  /// later, and its reason returned.
+  [[nodiscard]] cublasStatus_t run(ProductKey key, const void* a, const void* b, void* c, const Beside& beside = {}) {
     key.epilogue_alignment = beside.alignment();
     auto found = products_.find(key);
     if (found == products_.end()) found = products_.emplace(key, make(key, beside)).first;
     Product& p = found->second;
-    if (!p.exists) return false;
+    if (p.status != CUBLAS_STATUS_SUCCESS) return p.status;
     point(p.operation.get(), beside);
-    const S alpha = 1, beta = key.accumulate ? 1 : 0;
-    require(cublasLtMatmul(handle_, p.operation.get(), &alpha, b, p.first.get(), a, p.second.get(), &beta, c,
-                           p.result.get(), c, p.result.get(), &p.algorithm, workspace_, workspace_bytes, stream()),
-            "cublasLtMatmul");
-    return true;
+    return p.status = multiply(key, p, p.algorithm, a, b, c);
   }
 
  private:
   static constexpr std::size_t workspace_bytes = 32 << 20;
-
-  Products() {
-    require(cublasLtCreate(&handle_), "cublasLtCreate");
-    workspace_ = allocate(workspace_bytes);
-  }
 
   static Layout layout(int type, long rows, long cols, long stride, long batch, long batch_stride) {
     cublasLtMatrixLayout_t made = nullptr;
@@ -163,11 +181,44 @@ class Products {
                                 : layout(key.input, key.k, key.m, key.a_stride, key.batch, key.a_batch);
     p.result = layout(key.output, key.n, key.m, key.c_stride, key.batch, key.c_batch);
 
+    std::vector<Algorithm> found;
+    p.status = look_for(key, p, workspace_bytes, found);
+    if (found.empty()) return p;
+    p.algorithm = found.front();
+    const double operations = 2.0 * static_cast<double>(key.m) * static_cast<double>(key.n) *
+                              static_cast<double>(key.k) * static_cast<double>(key.batch);
+    if (key.compute == CUBLAS_COMPUTE_64F || operations < tried_from_ || is_capturing()) return p;
+    static_cast<void>(look_for(key, p, 0, found));  // without a work space, some have less to do
+    try_out(key, p, beside, found);
+    return p;
+  }
+
+  static bool is_capturing() {
+    auto status = cudaStreamCaptureStatusNone;
+    require(cudaStreamIsCapturing(stream(), &status), "cudaStreamIsCapturing");
+    return status != cudaStreamCaptureStatusNone;
+  }
+
+  cublasStatus_t multiply(const ProductKey& key, const Product& p, const Algorithm& with, const void* a, const void* b,
+                          void* c) const {
+    const double wide[] = {1, key.accumulate ? 1.0 : 0.0};
+    const float narrow[] = {1, key.accumulate ? 1.0f : 0.0f};
+    const bool is_wide = key.compute == CUBLAS_COMPUTE_64F;
+    const void *alpha = is_wide ? static_cast<const void*>(wide) : narrow,
+               *beta = is_wide ? static_cast<const void*>(wide + 1) : narrow + 1;
+    return cublasLtMatmul(handle_, p.operation.get(), alpha, b, p.first.get(), a, p.second.get(), beta, c,
+                          p.result.get(), c, p.result.get(), &with.algo, workspace_, with.workspace, stream());
+  }
+
+  /// Adds the algorithms that cuBLASLt proposes, the likely best first; without any, why.
+  cublasStatus_t look_for(const ProductKey& key, const Product& p, std::size_t workspace,
+                          std::vector<Algorithm>& found) const {
+    constexpr int most = 8;
     cublasLtMatmulPreference_t made = nullptr;
     require(cublasLtMatmulPreferenceCreate(&made), "cublasLtMatmulPreferenceCreate");
     const Preference preference(made);
-    require(cublasLtMatmulPreferenceSetAttribute(made, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, &workspace_bytes,
-                                                 sizeof workspace_bytes),
+    require(cublasLtMatmulPreferenceSetAttribute(made, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, &workspace,
+                                                 sizeof workspace),
             "workspace");
     const auto aligned = [&](cublasLtMatmulPreferenceAttributes_t what, std::uint32_t bytes) {
       require(cublasLtMatmulPreferenceSetAttribute(made, what, &bytes, sizeof bytes), "alignment");
@@ -176,16 +227,108 @@ class Products {
     aligned(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES, key.a_alignment);
     aligned(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, key.c_alignment);
     aligned(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES, key.c_alignment);
-    cublasLtMatmulHeuristicResult_t best{};
+    cublasLtMatmulHeuristicResult_t proposed[most]{};
     int count = 0;
-    const auto status = cublasLtMatmulAlgoGetHeuristic(handle_, operation, p.first.get(), p.second.get(),
-                                                       p.result.get(), p.result.get(), made, 1, &best, &count);
-    if (status != CUBLAS_STATUS_NOT_SUPPORTED) require(status, "cublasLtMatmulAlgoGetHeuristic");
-    p.exists = status == CUBLAS_STATUS_SUCCESS && count > 0;
-    p.algorithm = best.algo;
-    return p;
+    const auto status =
+        cublasLtMatmulAlgoGetHeuristic(handle_, p.operation.get(), p.first.get(), p.second.get(), p.result.get(),
+                                       p.result.get(), made, most, proposed, &count);
+    if (status != CUBLAS_STATUS_SUCCESS) return status;
+    for (int i = 0; i < count; ++i)
+      if (proposed[i].state == CUBLAS_STATUS_SUCCESS) found.push_back({proposed[i].algo, proposed[i].workspaceSize});
+    return found.empty() ? CUBLAS_STATUS_NOT_SUPPORTED : CUBLAS_STATUS_SUCCESS;
   }
 
+  /// Device memory that a trial needs for a moment: not of the pool, which would keep it.
+  struct TrialMemory {
+    explicit TrialMemory(std::size_t bytes) {
+      if (cudaMalloc(&data, bytes) != cudaSuccess) data = nullptr, cudaGetLastError();
+    }
+    TrialMemory(const TrialMemory&) = delete;
+    TrialMemory& operator=(const TrialMemory&) = delete;
+    ~TrialMemory() { cudaFree(data); }
+    void* data = nullptr;
+  };
+  struct Event {
+    Event() { require(cudaEventCreateWithFlags(&event, cudaEventDefault), "cudaEventCreateWithFlags"); }
+    Event(const Event&) = delete;
+    Event& operator=(const Event&) = delete;
+    ~Event() { cudaEventDestroy(event); }
+    void record() const { require(cudaEventRecord(event, stream()), "cudaEventRecord"); }
+    cudaEvent_t event = nullptr;
+  };
+
+  static void make_noise(int type, void* to, std::size_t bytes, std::uint64_t number) {
+    const auto fill = [&](auto* data) {
+      const auto count = static_cast<long>(bytes / sizeof *data);
+      launch("trying a product", &noise_kernel<std::remove_reference_t<decltype(*data)>>, grid_for(count), block_threads,
+             0, data, count, Random{7, number, 0});
+    };
+    if (type == CUDA_R_16BF) return fill(static_cast<bf16*>(to));
+    fill(static_cast<float*>(to));
+  }
+  static bool same_bits(const void* a, const void* b, std::size_t bytes, int* differ) {
+    int any = 0;
+    require(cudaMemcpyAsync(differ, &any, sizeof any, cudaMemcpyHostToDevice, stream()), "cudaMemcpyAsync");
+    const auto words = static_cast<long>(bytes / sizeof(unsigned));
+    launch("trying a product", &compare_kernel, grid_for(words), block_threads, 0, static_cast<const unsigned*>(a),
+           static_cast<const unsigned*>(b), words, differ);
+    require(cudaMemcpyAsync(&any, differ, sizeof any, cudaMemcpyDeviceToHost, stream()), "cudaMemcpyAsync");
+    require(cudaStreamSynchronize(stream()), "cudaStreamSynchronize");
+    return any == 0;
+  }
+
+  /// Takes the fastest of the algorithms whose result, from noise, has the bits of the first one's: time decides how fast
+  /// a product is, and never what it is. Nothing is tried where the memory for it is not there.
+  void try_out(const ProductKey& key, Product& p, const Beside& beside, std::vector<Algorithm>& found) const {
+    const auto bytes = [](int type, long rows, long cols, long stride, long batch, long batch_stride) {
+      const long last = (batch - 1) * batch_stride + (rows - 1) * stride + cols;
+      return (static_cast<std::size_t>(last) * (type == CUDA_R_16BF ? 2 : 4) + 255) / 256 * 256;
+    };
+    const std::size_t a_bytes = bytes(key.input, key.a_transposed ? key.k : key.m, key.a_transposed ? key.m : key.k,
+                                      key.a_stride, key.batch, key.a_batch);
+    const std::size_t b_bytes = bytes(key.input, key.b_transposed ? key.n : key.k, key.b_transposed ? key.k : key.n,
+                                      key.b_stride, key.batch, key.b_batch);
+    const std::size_t c_bytes = bytes(key.output, key.m, key.n, key.c_stride, key.batch, key.c_batch);
+    const std::size_t bias_bytes = beside.bias ? bytes(key.output, 1, key.n, key.n, 1, 0) : 0;
+    const std::size_t result_bytes = beside.argument ? 2 * c_bytes : c_bytes;  // the argument lies behind C
+    const TrialMemory memory(256 + a_bytes + b_bytes + bias_bytes + 2 * result_bytes);
+    if (!memory.data) return;
+    auto* const differ = static_cast<int*>(memory.data);
+    char *const a = static_cast<char*>(memory.data) + 256, *const b = a + a_bytes, *const bias = b + b_bytes;
+    char *const expected = bias + bias_bytes, *const other = expected + result_bytes;
+    make_noise(key.input, a, a_bytes, 1);
+    make_noise(key.input, b, b_bytes, 2);
+    make_noise(key.output, bias, bias_bytes, 3);
+    const auto run = [&](const Algorithm& algorithm, char* c) {
+      point(p.operation.get(), {beside.bias ? bias : nullptr, beside.argument ? c + c_bytes : nullptr});
+      return multiply(key, p, algorithm, a, b, c);
+    };
+    std::vector<Algorithm> equal;
+    for (const Algorithm& algorithm : found) {
+      char* const to = equal.empty() ? expected : other;
+      make_noise(key.output, to, result_bytes, 4);
+      p.status = run(algorithm, to);
+      if (p.status == CUBLAS_STATUS_SUCCESS && (equal.empty() || same_bits(expected, other, result_bytes, differ)))
+        equal.push_back(algorithm);
+    }
+    if (equal.empty()) return;
+    p.status = CUBLAS_STATUS_SUCCESS;
+    std::vector<float> times(equal.size(), std::numeric_limits<float>::infinity());
+    const Event start, stop;
+    for (int round = 0; round < 3; ++round)
+      for (std::size_t i = 0; i < equal.size(); ++i) {
+        start.record();
+        for (int times_run = 0; times_run < 3; ++times_run) require(run(equal[i], other), "cublasLtMatmul");
+        stop.record();
+        float ms = 0;
+        require(cudaEventSynchronize(stop.event), "cudaEventSynchronize");
+        require(cudaEventElapsedTime(&ms, start.event, stop.event), "cudaEventElapsedTime");
+        times[i] = std::min(times[i], ms);
+      }
+    p.algorithm = equal[static_cast<std::size_t>(std::min_element(times.begin(), times.end()) - times.begin())];
+  }
+
+  double tried_from_;
   cublasLtHandle_t handle_ = nullptr;
   void* workspace_ = nullptr;
   std::map<ProductKey, Product> products_;
@@ -221,7 +364,7 @@ __global__ void finish_kernel(Matrix<C> c, C* pre, const compute_t<C>* bias) {
       if (bias) x += bias[col + k];
       reinterpret_cast<C*>(&before)[k] = x;
       if constexpr (activation == Activation::relu) x = x > P(0) ? x : P(0);
-      if constexpr (activation == Activation::gelu) x = math::gelu(x);
+      if constexpr (activation == Activation::gelu) x = gelu<C>(x);
       value[k] = x;
     }
     if (pre) *reinterpret_cast<Piece*>(pre + at) = before;
@@ -262,7 +405,6 @@ void pack_rows(const Matrix<const From>& from, To* to) {
 template <FloatProducts products, class T, class C>
 void batched_matmul(MatrixBatch<const T> a, MatrixBatch<const T> b, MatrixBatch<C> c, bool accumulate,
                     const Epilogue<C>& epilogue = {}) {
-  using S = std::conditional_t<std::is_same_v<T, double>, double, float>;
   const long m = c.first.rows, n = c.first.cols, k = a.first.cols;
   check(a.first.rows == m && b.first.cols == n && b.first.rows == k && a.count == c.count && b.count == c.count,
         "matmul: cannot multiply ", a.count, " x [", a.first.rows, ", ", a.first.cols, "] by ", b.count, " x [",
@@ -311,58 +453,24 @@ void batched_matmul(MatrixBatch<const T> a, MatrixBatch<const T> b, MatrixBatch<
   else if (in_product)
     bias = epilogue.bias;
   const auto multiply = [&](cublasLtEpilogue_t with, const detail::Beside& beside) {
-    return detail::Products::instance().run<S>(detail::product_key<products>(a, b, c, with, accumulate), a.first.data,
-                                               b.first.data, c.first.data, beside);
+    return detail::Products::instance().run(detail::product_key<products>(a, b, c, with, accumulate), a.first.data,
+                                            b.first.data, c.first.data, beside);
   };
+  // Whatever cuBLASLt does not take into the product follows it.
+  const bool keeps_argument = epilogue.pre && c.first.row_stride % 8 == 0;
   if (std::is_same_v<C, bf16> && in_product && epilogue.activation == Activation::gelu &&
-      multiply(epilogue.pre ? CUBLASLT_EPILOGUE_GELU_AUX_BIAS : CUBLASLT_EPILOGUE_GELU_BIAS, {bias, epilogue.pre}))
+      (!epilogue.pre || keeps_argument) &&
+      multiply(keeps_argument ? CUBLASLT_EPILOGUE_GELU_AUX_BIAS : CUBLASLT_EPILOGUE_GELU_BIAS, {bias, epilogue.pre}) ==
+          CUBLAS_STATUS_SUCCESS)
     return;
-  check(multiply(in_product ? CUBLASLT_EPILOGUE_BIAS : CUBLASLT_EPILOGUE_DEFAULT, {bias}), "cuBLASLt: no algorithm for [",
-        m, ", ", k, "] x [", k, ", ", n, "]");
-  if (epilogue.pre || epilogue.activation != Activation::none || (epilogue.bias && !in_product))
-    detail::finish(c.first, epilogue.pre, in_product ? nullptr : epilogue.bias, epilogue.activation);
-}
-
-namespace detail {
-
-/// Whether one product of cuBLASLt makes c = a b; throws Error where the shapes do not fit.
-template <class T, class C>
-bool is_one_product(const Matrix<const T>& a, const Matrix<const T>& b, const Matrix<C>& c) {
-  check(a.cols == b.rows && c.rows == a.rows && c.cols == b.cols, "matmul: cannot multiply [", a.rows, ", ", a.cols,
-        "] by [", b.rows, ", ", b.cols, "] into [", c.rows, ", ", c.cols, "]");
-  const auto readable = [](const auto& x) { return has_dense_rows(x) || has_dense_cols(x); };
-  return readable(a) && readable(b) && has_dense_rows(c) && a.rows > 0 && a.cols > 0 && b.cols > 0;
-}
-
-}  // namespace detail
-
-/// c = a b, or c += a b, and sums [rows of a] = the sum of each row of a, in the same product: a weight's gradient and its
-/// bias'. False, and nothing is done, where cuBLASLt has no algorithm for these operands.
-template <FloatProducts products, class T>
-[[nodiscard]] bool matmul_and_row_sums(Matrix<const T> a, Matrix<const T> b, Matrix<compute_t<T>> c, bool accumulate,
-                                       compute_t<T>* sums) {
-  if constexpr (std::is_same_v<T, double>) {
-    return false;
-  } else {
-    if (!detail::is_one_product(a, b, c)) return false;
-    // To cuBLASLt, which sees all matrices transposed, a is the second operand.
-    const auto key = detail::product_key<products, T, float>({a, 1, 0}, {b, 1, 0}, {c, 1, 0}, CUBLASLT_EPILOGUE_BGRADB,
-                                                             accumulate);
-    return detail::Products::instance().run<float>(key, a.data, b.data, c.data, {sums});
+  const bool has_bias = in_product && multiply(CUBLASLT_EPILOGUE_BIAS, {bias}) == CUBLAS_STATUS_SUCCESS;
+  if (!has_bias) {
+    const auto status = multiply(CUBLASLT_EPILOGUE_DEFAULT, {});
+    check(status == CUBLAS_STATUS_SUCCESS, "cuBLASLt: ", c.count, " x [", m, ", ", k, "] x [", k, ", ", n, "]: ",
+          cublasLtGetStatusString(status));
   }
-}
-
-/// c = (a b) * gelu'(pre), pre laid out as c: the gradient of a GELU's argument from that of what was made of the GELU.
-/// False, and nothing is done, where cuBLASLt has no algorithm for these operands.
-template <FloatProducts products, class T>
-[[nodiscard]] bool matmul_and_gelu_gradient(Matrix<const T> a, Matrix<const T> b, Matrix<T> c, const T* pre) {
-  if constexpr (!std::is_same_v<T, bf16>) {
-    return false;
-  } else {
-    if (!detail::is_one_product(a, b, c)) return false;
-    const auto key = detail::product_key<products, T, T>({a, 1, 0}, {b, 1, 0}, {c, 1, 0}, CUBLASLT_EPILOGUE_DGELU, false);
-    return detail::Products::instance().run<float>(key, a.data, b.data, c.data, {nullptr, pre});
-  }
+  if (epilogue.pre || epilogue.activation != Activation::none || (epilogue.bias && !has_bias))
+    detail::finish(c.first, epilogue.pre, has_bias ? nullptr : epilogue.bias, epilogue.activation);
 }
 
 }  // namespace vitral::inline VITRAL_ABI::cuda

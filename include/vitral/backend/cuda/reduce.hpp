@@ -3,6 +3,7 @@
 #pragma once
 
 #include <vitral/backend/cuda/block_reduce.hpp>
+#include <vitral/backend/cuda/columns.hpp>
 #include <vitral/backend/cuda/evaluate.hpp>
 #include <vitral/backend/cuda/memory.hpp>
 
@@ -44,23 +45,6 @@ __global__ void sum_columns(Space<R> space, Plan plan, Reduction r, int parts, C
   partial[part * whole + column] = sum;
 }
 
-/// out = (out +) scale * the sum of each column of partial [parts, count], from the first part to the last.
-template <class C, class T>
-__global__ void join_parts(const C* partial, int parts, long count, double scale, bool add, T* out) {
-  const long i = static_cast<long>(blockIdx.x) * blockDim.x + threadIdx.x;
-  if (i >= count) return;
-  C sum = partial[i];
-  for (int part = 1; part < parts; ++part) sum += partial[part * count + i];
-  sum *= static_cast<C>(scale);
-  if (add) sum += static_cast<C>(static_cast<compute_t<T>>(out[i]));
-  out[i] = static_cast<compute_t<T>>(sum);
-}
-
-template <class C, class T>
-void launch_join(const char* name, const C* partial, int parts, long count, double scale, bool add, T* out) {
-  launch(name, &join_parts<C, T>, blocks_for(count), block_threads, 0, partial, parts, count, scale, add, out);
-}
-
 template <class C, int R, class Plan, class T>
 __global__ void max_kernel(Space<R> space, Plan plan, Reduction r, T* out, int* places) {
   // A warp for each result; its lanes take every 32nd value, and of equal ones the first stands.
@@ -93,6 +77,18 @@ __global__ void max_kernel(Space<R> space, Plan plan, Reduction r, T* out, int* 
 
 }  // namespace detail
 
+/// out [inner] = scale * the sum of the rows of a leaf, where it is dense.
+template <int R, class From, class T>
+[[nodiscard]] bool sum_dense_rows(const Space<R>& space, const LeafPlan<From, R>& leaf, Reduction r, double scale, T* out) {
+  if (r.outer != 1 || r.inner == 1 || space.axes != 1 || leaf.stride[0] != 1) return false;
+  column_sums(leaf.data, r.n, r.inner, scale, out, false);
+  return true;
+}
+template <int R, class Plan, class T>
+[[nodiscard]] bool sum_dense_rows(const Space<R>&, const Plan&, Reduction, double, T*) {
+  return false;
+}
+
 /// out [outer, inner] = scale * sum over n; 0 where n is 0.
 template <int R, class Plan, class T>
 void reduce_sum(const Space<R>& space, const Plan& plan, Reduction r, double scale, T* out) {
@@ -100,7 +96,7 @@ void reduce_sum(const Space<R>& space, const Plan& plan, Reduction r, double sca
   static_assert(fits_a_launch<Space<R>, Plan, Reduction>,
                 "vitral: this expression is too large for one kernel; eval a part of it");
   const long whole = r.outer * r.inner;
-  if (whole == 0) return;
+  if (whole == 0 || sum_dense_rows(space, plan, r, scale, out)) return;
   const int parts = detail::parts_of(r.inner == 1 ? whole * block_threads : whole, r.n);
   const Scratch<C> partial(parts * whole);
   const auto grid_y = static_cast<unsigned>(parts);

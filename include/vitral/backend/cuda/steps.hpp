@@ -6,6 +6,8 @@
 #include <vitral/backend/cuda/launch.hpp>
 
 #include <array>
+#include <cstdio>
+#include <utility>
 
 namespace vitral::inline VITRAL_ABI::cuda {
 
@@ -41,6 +43,9 @@ class Steps {
     return runs_++;
   }
 
+  /// How often a graph was made: once for each kind of run, and again where a run took another form than the one before.
+  [[nodiscard]] long graphs_made() const { return graphs_made_; }
+
   /// Waits until a run is done, one of the last few; throws what kernels have noted.
   void wait(long run) {
     require(cudaEventSynchronize(done_[at(run)]), "cudaEventSynchronize");
@@ -73,21 +78,41 @@ class Steps {
     return captured;
   }
 
-  static void launch(Graph& graph, cudaGraph_t captured) {
+  static const char* reason_of(cudaGraphExecUpdateResult result) {
+    switch (result) {
+      case cudaGraphExecUpdateErrorTopologyChanged: return "other operations, or in another order";
+      case cudaGraphExecUpdateErrorNodeTypeChanged: return "an operation became one of another kind";
+      case cudaGraphExecUpdateErrorFunctionChanged:
+      case cudaGraphExecUpdateErrorUnsupportedFunctionChange: return "a kernel gave way to one that cannot replace it";
+      case cudaGraphExecUpdateErrorParametersChanged: return "parameters changed that have to stay";
+      case cudaGraphExecUpdateErrorAttributesChanged: return "attributes of an operation changed that have to stay";
+      case cudaGraphExecUpdateErrorNotSupported: return "an operation that cannot be updated";
+      default: return "the driver does not say why";
+    }
+  }
+
+  void launch(Graph& graph, cudaGraph_t captured) {
     cudaGraphExecUpdateResultInfo what{};
     if (graph.exec && cudaGraphExecUpdate(graph.exec, captured, &what) != cudaSuccess) {
       cudaGetLastError();  // the step has another form: it gets a graph of its own
+      static bool said = false;
+      if (!std::exchange(said, true))
+        std::fprintf(stderr, "CUDA: a step could not take the place of the one before in its graph (%s): such steps start "
+                     "late\n", reason_of(what.result));
       require(cudaGraphExecDestroy(graph.exec), "cudaGraphExecDestroy");
       graph.exec = nullptr;
     }
-    if (!graph.exec) require(cudaGraphInstantiate(&graph.exec, captured, 0), "cudaGraphInstantiate");
+    if (!graph.exec) {
+      require(cudaGraphInstantiate(&graph.exec, captured, 0), "cudaGraphInstantiate");
+      ++graphs_made_;
+    }
     require(cudaGraphDestroy(captured), "cudaGraphDestroy");
     require(cudaGraphLaunch(graph.exec, stream()), "cudaGraphLaunch");
   }
 
   std::array<Graph, kinds> graphs_;
   std::array<cudaEvent_t, events> done_{};
-  long runs_ = 0;
+  long runs_ = 0, graphs_made_ = 0;
 };
 
 }  // namespace vitral::inline VITRAL_ABI::cuda
