@@ -216,6 +216,110 @@ TEST_CASE("the watched tensor may be changed between passes: the next one sees t
   CHECK(a.grad().to_vector() == std::vector<double>(12, 4.0));
 }
 
+// Summands take the gradient of their sum as it is, without a copy. Factors of one forbid that and change no bit.
+namespace {
+
+constexpr auto as_it_is = [](const auto& a) { return a; };
+constexpr auto times_one = [](const auto& a) { return a * 1; };
+
+/// The gradients of x and w under `loss`, which passes each summand through its last argument, over two passes.
+template <class T = double>
+std::vector<double> gradients_of_sums(const auto& loss, const auto& summand) {
+  const auto a = normal<T>(Dyn<2>{4, 4}, 11), b = normal<T>(Dyn<2>{4, 4}, 12);
+  Tape tape;
+  std::vector<double> out;
+  for (int pass = 0; pass < 2; ++pass) {
+    tape.backward(loss(tape.watch(a), tape.watch(b), summand));
+    for (const auto& x : {a, b})
+      for (const T g : tape.grad(x).to_vector()) out.push_back(static_cast<double>(g));
+  }
+  return out;
+}
+
+void check_sums(const auto& loss) {
+  CHECK(gradients_of_sums(loss, as_it_is) == gradients_of_sums(loss, times_one));
+  CHECK(gradients_of_sums<bf16>(loss, as_it_is) == gradients_of_sums<bf16>(loss, times_one));
+}
+
+}  // namespace
+
+TEST_CASE("a residual's gradient is that of its sum and what its branch adds") {
+  check_sums([](const auto& a, const auto& b, const auto& s) {
+    auto x = eval(tanh(a));
+    for (int i = 0; i < 3; ++i) x = eval(s(x) + s(matmul(tanh(x), b)));
+    return mean(cast<double>(square(x)));
+  });
+}
+
+TEST_CASE("what a summand is given besides does not reach the other summands") {
+  check_sums([](const auto& a, const auto& b, const auto& s) {
+    const auto p = eval(tanh(a)), q = eval(exp(b)), r = eval(a * b);
+    const auto early = eval(p * 3), late = eval(s(p) + s(q) + s(r));
+    return mean(cast<double>(square(late) + early * q));
+  });
+  check_sums([](const auto& a, const auto& b, const auto& s) {  // the branch is the residual itself, times two
+    const auto p = eval(tanh(a) * b), q = eval(p * 2);
+    return mean(cast<double>(square(eval(s(p) + s(q)))));
+  });
+}
+
+TEST_CASE("a variable may be a summand several times") {
+  check_sums([](const auto& a, const auto& b, const auto& s) {
+    const auto p = eval(tanh(a) + b);
+    return mean(cast<double>(square(eval(s(p) + s(p)))));
+  });
+  check_sums([](const auto& a, const auto& b, const auto& s) {
+    const auto p = eval(tanh(a)), q = eval(exp(b));
+    return mean(cast<double>(square(eval(s(p) + s(q) + s(p) * 3 + s(q)))));
+  });
+  check_sums([](const auto& a, const auto& b, const auto& s) {  // a chain of sums that all hold the same
+    const auto p = eval(tanh(a)), q = eval(exp(b)), r = eval(s(p) + s(q)), t = eval(s(r) + s(p)), u = eval(s(t) + s(q));
+    return mean(cast<double>(square(u)));
+  });
+}
+
+TEST_CASE("broadcast summands and summands of another type get gradients of their own") {
+  check_sums([](const auto& a, const auto& b, const auto& s) {
+    const auto row = eval(sum<0>(b)), p = eval(tanh(a));
+    return mean(cast<double>(square(eval(s(p) + row))));
+  });
+  check_sums([](const auto& a, const auto& b, const auto& s) {
+    const auto wide = eval(cast<compute_t<scalar_of<decltype(b)>>>(b));  // where b is bf16, the result is not
+    return mean(cast<double>(square(eval(s(eval(tanh(a))) + s(wide)))));
+  });
+}
+
+TEST_CASE("gradients of leaves never share memory, with each other or with the upstream gradient") {
+  Tape tape;
+  const auto a = tape.watch(x), b = tape.watch(clone(x));
+  const auto upstream = normal(Dyn<2>{3, 4}, 9);
+  tape.backward(eval(a + b + detach(a)), upstream);
+  const auto expected = upstream.to_vector();
+  CHECK(a.grad().to_vector() == expected);
+  CHECK(b.grad().to_vector() == expected);
+  assign(a.grad(), a.grad() * 5);  // as clipping does
+  CHECK(b.grad().to_vector() == expected);
+  CHECK(upstream.to_vector() == expected);
+}
+
+TEST_CASE("a sum makes no copy of its gradient and keeps none of its summands") {
+  const Tensor<double, Dyn<2>> start({1024, 307});  // larger than what else is in the pool
+  auto& pool = detail::Pool<Cpu>::instance();
+  const std::size_t one = detail::size_of_class(detail::size_class_of(static_cast<std::size_t>(start.size()) * 8));
+  Tape tape;
+  const auto a = tape.watch(start);
+  const std::size_t before = pool.held();
+  const auto loss = [&] {
+    const auto y = [&] { return eval(eval(exp(a)) + eval(tanh(a))); }();
+    const Tensor<double, Dyn<2>> second(start.shape()), third(start.shape());  // where the summands were
+    CHECK(pool.held() - before == 3 * one);
+    return eval(sum(y));
+  }();
+  const Tensor<double, Dyn<2>> first(start.shape());
+  tape.backward(loss);  // of y and of both summands: one block; of the leaf: another
+  CHECK(pool.held() - before == 3 * one);
+}
+
 TEST_CASE("tensors alone need no tape and record nothing") {
   static_assert(!is_recorded<decltype(matmul(x, w))>);
   static_assert(!is_recorded<decltype(x * 2 + 1)>);

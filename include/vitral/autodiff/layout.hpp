@@ -118,9 +118,11 @@ struct concat_rule<Axis, A, B, Rest...> {
   }
 };
 
-template <int Axis>
+/// `Addend`: None, or a tensor that is added to the whole.
+template <int Axis, class Addend = None>
 struct Concat {
   static constexpr bool keeps_inputs = false, keeps_result = false;
+  Addend addend{};
 
   template <class... X>
   auto forward(auto, const X&... x) {
@@ -131,7 +133,11 @@ struct Concat {
     int begin = 0;
     const auto place = [&](const auto& part) {
       const int count = part.extent(axis_of<shape_of<decltype(part)>, Axis>);
-      assign_view(slice_view<Axis>(y, begin, count), part);
+      const auto window = slice_view<Axis>(y, begin, count);
+      if constexpr (std::is_same_v<Addend, None>)
+        assign_view(window, part);
+      else
+        assign_view(window, part + slice_view<Axis>(addend, begin, count));
       begin += count;
     };
     (place(x), ...);
@@ -206,6 +212,18 @@ template <int... Axes, Operand X>
 template <int Axis, Operand... X>
 [[nodiscard]] auto concat(const X&... x) {
   return apply(detail::Concat<Axis>{}, x...);
+}
+
+/// concat of the parts, plus a parameter whose shape broadcasts to the whole, in one pass where it is frozen.
+template <int Axis, class P, class S, class B, Operand... X>
+[[nodiscard]] auto concat_plus(const Parameter<P, S, B>& addend, const X&... x) {
+  if constexpr ((is_recorded<X> || ...))
+    if (addend.trainable) return eval(concat<Axis>(x...) + addend);
+  const auto shape = detail::concat_rule<Axis, shape_of<X>...>::apply(x.shape()...);
+  check(broadcast_rule<decltype(shape), S>::apply(shape, addend.shape()) == shape &&
+            addend.shape()[axis_of<S, Axis>] == shape[axis_of<decltype(shape), Axis>],
+        "concat_plus: ", addend.shape(), " cannot be added to ", shape);
+  return apply(detail::Concat<Axis, Tensor<P, S, B>>{addend.value}, x...);
 }
 
 namespace detail {

@@ -50,7 +50,7 @@ struct TypedNode : OperationNode<Op, Result, Inputs...> {
     for_each(this->inputs, [&](auto& input) {
       if constexpr (requires { input.tape; }) input.tape = &tape;
     });
-    this->backward(tape.gradient<T, B>(slot, this->result.shape()).tensor,
+    this->backward(tape.gradient_of_result<T, B>(slot, this->result.shape()),
                    std::make_integer_sequence<int, sizeof...(Inputs)>{});
   }
 };

@@ -7,6 +7,23 @@
 
 namespace vitral::inline VITRAL_ABI {
 
+/// In place of a variable whose elements the backward pass does not read.
+template <class T, class S, class B>
+struct Unread {
+  using scalar = T;
+  using shape_type = S;
+  using backend = B;
+  static constexpr bool weak = false, recorded = true;
+  S extents;
+  Slot of;
+  [[nodiscard]] const S& shape() const { return extents; }
+  [[nodiscard]] Slot slot() const { return of; }
+};
+template <int R, class T, class S, class B>
+ConstantPlan<compute_t<T>> lower(const Unread<T, S, B>&) {
+  return {};
+}
+
 namespace detail {
 
 template <class X>
@@ -50,46 +67,75 @@ template <class X>
 inline constexpr bool may_want_gradient = is_variable<X> || is_parameter<X>;
 template <class Op, class... A>
 inline constexpr bool may_want_gradient<Expr<Op, A...>> = (may_want_gradient<A> || ...);
+template <class T, class S, class B>
+inline constexpr bool may_want_gradient<Unread<T, S, B>> = true;
 
-template <int R, class T, class S, class B>
-GradientPlan<T, R> gradient_plan(Tape& tape, Slot slot, const S& shape, long result_size) {
-  GradientPlan<T, R> plan{nullptr, {}, shape.size(), shape.size() != result_size, false};
-  dense_broadcast_strides<R>(shape, plan.stride);
-  if (slot) {
-    const auto g = tape.gradient<T, B>(slot, shape);
+template <class X>
+inline constexpr bool is_sum = false;
+template <class... A>
+inline constexpr bool is_sum<Expr<op::Add, A...>> = true;
+
+/// An expression as its node keeps it: without the elements of summands.
+template <class X>
+auto kept_of(const X& x) {
+  if constexpr (is_variable<X>) {
+    return Unread<scalar_of<X>, shape_of<X>, backend_of<X>>{x.shape(), x.slot()};
+  } else if constexpr (is_sum<X>) {
+    return [&]<int... I>(std::integer_sequence<int, I...>) {
+      return Expr<op::Add, decltype(kept_of(get<I>(x.args)))...>{pack_handles(kept_of(get<I>(x.args))...)};
+    }(std::make_integer_sequence<int, 2>{});
+  } else {
+    return x;
+  }
+}
+
+/// The plans of all gradients of an expression, its leaves from left to right: the second time a variable occurs, its
+/// gradient is there already and is added to. A summand of the result's size and type takes the result's gradient as
+/// its own where it has none yet, and nothing is left to do for it.
+template <int R, class T>
+struct GradientPlans {
+  Tape& tape;
+  Slot result;
+  long result_size;
+  bool any = false;  // whether a gradient remains to be written
+
+  template <bool Summand, class X>
+  auto of(const X& x) {
+    if constexpr (!may_want_gradient<X>)
+      return NoGradient{};
+    else if constexpr (is_expr<X>)
+      return of_arguments<Summand && is_sum<X>>(x.args);
+    else if constexpr (is_parameter<X>)
+      return of_leaf<Summand>(x, tape.slot_of(x));
+    else
+      return of_leaf<Summand>(x, x.slot());
+  }
+
+ private:
+  template <bool Summand>
+  Pack<> of_arguments(const Pack<>&) {
+    return {};
+  }
+  template <bool Summand, class H, class... A>
+  auto of_arguments(const Pack<H, A...>& args) {
+    auto head = of<Summand>(args.head);
+    auto tail = of_arguments<Summand>(args.tail);
+    return [&]<class... Rest>(const Pack<Rest...>& rest) { return Pack<decltype(head), Rest...>{head, rest}; }(tail);
+  }
+  template <bool Summand, class X>
+  GradientPlan<scalar_of<X>, R> of_leaf(const X& x, Slot slot) {
+    GradientPlan<scalar_of<X>, R> plan{nullptr, {}, x.shape().size(), x.shape().size() != result_size, false};
+    dense_broadcast_strides<R>(x.shape(), plan.stride);
+    if (!slot) return plan;
+    if constexpr (Summand && std::is_same_v<scalar_of<X>, T>)
+      if (!plan.reduced && tape.lend(result, slot)) return plan;
+    const auto g = tape.gradient<scalar_of<X>, backend_of<X>>(slot, x.shape());
     plan.data = g.tensor.data();
     plan.add = g.add;
+    any = true;
+    return plan;
   }
-  return plan;
-}
-
-/// The plan of all gradients of an expression, its leaves from left to right: the second time a variable occurs, its
-/// gradient is there already and is added to.
-template <int R, class X>
-auto gradient_plans(Tape& tape, const X& x, long result_size);
-
-template <int R>
-Pack<> argument_plans(Tape&, const Pack<>&, long) {
-  return {};
-}
-template <int R, class H, class... T>
-auto argument_plans(Tape& tape, const Pack<H, T...>& args, long result_size) {
-  auto head = gradient_plans<R>(tape, args.head, result_size);
-  auto tail = argument_plans<R>(tape, args.tail, result_size);
-  return [&]<class... Rest>(const Pack<Rest...>& rest) { return Pack<decltype(head), Rest...>{head, rest}; }(tail);
-}
-
-template <int R, class X>
-auto gradient_plans(Tape& tape, const X& x, long result_size) {
-  if constexpr (!may_want_gradient<X>)
-    return NoGradient{};
-  else if constexpr (is_variable<X>)
-    return gradient_plan<R, scalar_of<X>, shape_of<X>, backend_of<X>>(tape, x.slot(), x.shape(), result_size);
-  else if constexpr (is_parameter<X>)
-    return gradient_plan<R, scalar_of<X>, shape_of<X>, backend_of<X>>(tape, tape.slot_of(x), x.shape(), result_size);
-  else
-    return argument_plans<R>(tape, x.args, result_size);
-}
+};
 
 template <class E>
 struct ExpressionNode {
@@ -97,13 +143,15 @@ struct ExpressionNode {
 
   void run(Tape& tape, Slot result) {
     constexpr int R = axes_of<shape_of<E>>;
+    using T = scalar_of<E>;
     using B = backend_of<E>;
     const auto shape = expression.shape();
-    const auto upstream = tape.gradient<scalar_of<E>, B>(result, shape).tensor;
+    GradientPlans<R, T> plans{tape, result, shape.size()};
+    auto targets = plans.template of<true>(expression);
+    if (!plans.any) return;
     auto plan = lower<R>(expression);
-    auto targets = gradient_plans<R>(tape, expression, shape.size());
     const auto space = make_space(shape, plan, targets);
-    B::pull_back(space, plan, targets, upstream.data());
+    B::pull_back(space, plan, targets, tape.gradient_of_result<T, B>(result, shape).data());
   }
 };
 
@@ -116,7 +164,7 @@ template <class X, class T, class S, class B>
 auto record_value(const X& x, const Tensor<T, S, B>& value) {
   if constexpr (is_recorded<X>) {
     Tape& tape = *tape_of(x);
-    const Slot slot = wants_gradient(x) ? tape.record(ExpressionNode<X>{x}) : Slot{};
+    const Slot slot = wants_gradient(x) ? tape.record(ExpressionNode<decltype(kept_of(x))>{kept_of(x)}) : Slot{};
     return Variable<T, S, B>(value, tape, slot);
   } else {
     return value;

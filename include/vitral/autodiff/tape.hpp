@@ -159,12 +159,32 @@ class Tape {
     return {Slot::Kind::inner, static_cast<int>(nodes_.size()) - 1};
   }
 
+  /// Where to write a gradient. Memory that another slot reads is copied before it is added to.
   template <class T, class B, class S>
   [[nodiscard]] Gradient<T, S, B> gradient(Slot slot, const S& shape) {
     Buffer& buffer = at(slot);
     const bool add = static_cast<bool>(buffer);
-    if (!add) buffer = Buffer::of<B>(static_cast<std::size_t>(shape.size()) * sizeof(T));
+    const auto fresh = [&] { return Tensor<T, S, B>::uninitialized(shape); };
+    if (!add) {
+      buffer = fresh().buffer();
+    } else if (slot.kind == Slot::Kind::inner && std::exchange(inner_at(slot).lent, false) && buffer.shared()) {
+      const auto own = fresh();
+      B::copy(static_cast<const T*>(buffer.data()), own.data(), own.size());
+      buffer = own.buffer();
+    }
     return {Tensor<T, S, B>(buffer, shape), add};
+  }
+  /// What has arrived at a node's result: for the node to read alone, others may hold the same memory.
+  template <class T, class B, class S>
+  [[nodiscard]] Tensor<T, S, B> gradient_of_result(Slot slot, const S& shape) {
+    return {at(slot), shape};
+  }
+  /// Lets a slot without a gradient hold that of the result of the node at work, instead of a copy. False where it
+  /// cannot: a leaf's gradient outlives the pass, and others change it.
+  [[nodiscard]] bool lend(Slot result, Slot slot) {
+    if (slot.kind != Slot::Kind::inner || at(slot)) return false;
+    inner_at(slot) = {at(result), true};
+    return true;
   }
 
  private:
@@ -174,6 +194,11 @@ class Tape {
     void* payload;
   };
 
+  /// The gradient of a node's result. `lent`: it may be the memory of other slots, too.
+  struct Inner {
+    Buffer gradient;
+    bool lent = false;
+  };
   /// A watched tensor, which is kept alive so that its address names it, and its gradient.
   struct Leaf {
     Buffer value, gradient;
@@ -212,9 +237,10 @@ class Tape {
     return {Slot::Kind::leaf, place->second};
   }
   Buffer& at(Slot slot) {
-    const auto index = static_cast<std::size_t>(slot.index);
-    return slot.kind == Slot::Kind::leaf ? leaves_[index].gradient : inner_[index];
+    return slot.kind == Slot::Kind::leaf ? leaves_[static_cast<std::size_t>(slot.index)].gradient
+                                         : inner_at(slot).gradient;
   }
+  Inner& inner_at(Slot slot) { return inner_[static_cast<std::size_t>(slot.index)]; }
   void drop_last() {
     nodes_.back().destroy(nodes_.back().payload);
     nodes_.pop_back();
@@ -232,7 +258,7 @@ class Tape {
   }
 
   std::vector<Node> nodes_;
-  std::vector<Buffer> inner_;
+  std::vector<Inner> inner_;
   std::vector<Leaf> leaves_;
   std::unordered_map<const void*, int> leaf_of_;
   Arena arena_;

@@ -121,6 +121,8 @@ class Buffer {
 
   [[nodiscard]] void* data() const { return block_ ? block_->data : nullptr; }
   explicit operator bool() const { return block_ != nullptr; }
+  /// Whether there are other handles to this memory.
+  [[nodiscard]] bool shared() const { return block_ && block_->references.load(std::memory_order_acquire) > 1; }
 
  private:
   detail::Block* block_ = nullptr;

@@ -49,42 +49,44 @@ struct ViT {
   explicit ViT(const ViTSize& run_time_size, Seed seed = Seed{0}, const ViTOptions& options = {})
       : ViT(checked(run_time_size), Initializer(seed), options) {}
 
-  /// images [batch, 3, image, image] -> the class token after every block, each through the final norm: `depth` tensors
-  /// [batch, width]. Images must be on a tape (`tape.constant(images)`) for the parameters to be recorded.
+  /// images [batch, 3, image, image], or patches of them -> the class token after every block, each through the final
+  /// norm: `depth` tensors [batch, width]. Images must be on a tape (`tape.constant(images)`) for the parameters to be
+  /// recorded.
   template <class Mode = Evaluation>
   [[nodiscard]] auto layers(const Operand auto& images, const Mode& mode = {}) const {
-    auto x = tokens(images);
-    std::vector<decltype(norm(select<1>(x, 0)))> out;
-    for (std::size_t i = 0; i + 1 < blocks.size(); ++i) {
-      x = blocks[i](x, mode);
+    std::vector<decltype(norm(select<1>(tokens(images), 0)))> out;
+    auto last = through_blocks(images, mode, [&](const auto& x) {
       out.push_back(norm(select<1>(x, 0)));  // the norm works token by token: the others need none
-    }
-    out.push_back(norm(blocks.back().first_token(x, mode)));
+    });
+    out.push_back(std::move(last));
     return out;
   }
 
-  /// images [batch, 3, image, image] -> the last layer's class token [batch, width].
+  /// images [batch, 3, image, image], or patches of them -> the last layer's class token [batch, width].
   template <class Mode = Evaluation>
   [[nodiscard]] auto operator()(const Operand auto& images, const Mode& mode = {}) const {
-    auto x = tokens(images);
-    for (std::size_t i = 0; i + 1 < blocks.size(); ++i) x = blocks[i](x, mode);
-    return norm(blocks.back().first_token(x, mode));
+    return through_blocks(images, mode, [](const auto&) {});
+  }
+
+  /// The patches of the images of several tensors [batch, 3, image, image], one after the other. Networks whose images
+  /// and patches are of one size can share them.
+  template <class... Images>
+  [[nodiscard]] auto patches(const Images&... images) const {
+    (check_image(images), ...);
+    return patch_embed.template patches<T>(images...);
   }
 
   /// Class token (, distillation token) and patches with their positions: [batch, tokens, width].
   [[nodiscard]] auto tokens(const Operand auto& images) const {
-    check(images.extent(2) == size.image && images.extent(3) == size.image, "ViT: images of shape ",
-          images.shape(), " do not fit a network for ", size.image, " x ", size.image, " pixels");
+    if constexpr (shape_of<decltype(images)>::rank == 4) check_image(images);
     return tokens(images, pos_embed);
   }
   /// The same for images of any size that the patches divide, with a position for each of the tokens.
   [[nodiscard]] auto tokens(const Operand auto& images, const Parameter<scalar, Shape<1, dyn, W>, B>& positions) const {
-    const auto patches = patch_embed.template apply<T>(images);
-    const Shape<dyn, 1, W> row(std::array<int, 3>{images.extent(0), 1, size.width});
-    const auto rows_of_zeros = constant_beside(images, Tensor<T, Shape<dyn, 1, W>, B>(row));
-    const auto class_rows = eval(rows_of_zeros + cls_token);
-    if (dist_token.empty()) return eval(concat<1>(class_rows, patches) + positions);
-    return eval(concat<1>(class_rows, rows_of_zeros + dist_token[0], patches) + positions);
+    if constexpr (shape_of<decltype(images)>::rank == 4)
+      return with_positions(patch_embed.template apply<T>(images), positions);
+    else
+      return with_positions(patch_embed.project(images), positions);
   }
 
   [[nodiscard]] int depth() const { return static_cast<int>(blocks.size()); }
@@ -120,6 +122,41 @@ struct ViT {
       blocks.emplace_back(s.width, s.heads, init,
                           s.depth > 1 ? options.drop_path * i / (s.depth - 1) : options.drop_path);
       blocks.back().recompute = options.recompute;
+    }
+  }
+
+  void check_image(const auto& images) const {
+    check(images.extent(2) == size.image && images.extent(3) == size.image, "ViT: images of shape ",
+          images.shape(), " do not fit a network for ", size.image, " x ", size.image, " pixels");
+  }
+
+  auto with_positions(const auto& patches, const auto& positions) const {
+    const Shape<dyn, 1, W> row(std::array<int, 3>{patches.extent(0), 1, size.width});
+    const auto rows_of_zeros = constant_beside(patches, Tensor<T, Shape<dyn, 1, W>, B>(row));
+    const auto class_rows = eval(rows_of_zeros + cls_token);
+    if (dist_token.empty()) return concat_plus<1>(positions, class_rows, patches);
+    return concat_plus<1>(positions, class_rows, eval(rows_of_zeros + dist_token[0]), patches);
+  }
+
+  /// The class token that the last block makes of the tokens, through the final norm; after(x) for what each block
+  /// before it makes of them. A sum that ends a block and the norm that begins the next are one pass over memory, where
+  /// blocks are not operations of the backend.
+  template <class Mode, class F>
+  auto through_blocks(const auto& images, const Mode& mode, F&& after) const {
+    if constexpr (OffersBlocks<B>) {
+      auto x = tokens(images);
+      for (std::size_t i = 0; i + 1 < blocks.size(); ++i) after(x = blocks[i](x, mode));
+      return norm(blocks.back().first_token(x, mode));
+    } else {
+      auto h = [&] {
+        const auto x = tokens(images);
+        return Normalized(x, blocks[0].norm1(x));
+      }();
+      for (std::size_t i = 0; i + 1 < blocks.size(); ++i) {
+        h = blocks[i].composed(h.value, h.normalized, mode, blocks[i + 1].norm1.beside_value());
+        after(h.value);
+      }
+      return norm(blocks.back().first_token(h.value, h.normalized, mode));
     }
   }
 

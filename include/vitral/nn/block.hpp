@@ -74,14 +74,26 @@ struct Block {
   /// The same from single operations: what the block is, and what a backend's own form of it is held against.
   template <class Mode = Evaluation>
   [[nodiscard]] auto composed(const Operand auto& x, const Mode& mode = {}) const {
-    const auto h = drop_path.with_sum(x, attn(norm1(x)), mode, norm2_of());
-    return drop_path.add(h.value, mlp(h.normalized), mode);
+    return composed(x, norm1(x), mode, [](const auto& sum) { return eval(sum); });
+  }
+  /// The same of x and norm1(x); `finish` is given the sum that is the result, as an expression.
+  template <class Mode, class F>
+  [[nodiscard]] auto composed(const Operand auto& x, const Operand auto& normalized, const Mode& mode,
+                              F&& finish) const {
+    const auto h = drop_path.with_sum(x, attn(normalized), mode, norm2.beside_value());
+    return drop_path.with_sum(h.value, mlp(h.normalized), mode, finish);
   }
 
   /// The first token of the result, [batch, Width]; nothing is computed for the others but what it looks at.
   template <class Mode = Evaluation>
   [[nodiscard]] auto first_token(const Operand auto& x, const Mode& mode = {}) const {
-    const auto h = drop_path.with_sum(select<1>(x, 0), attn.first_token(norm1(x)), mode, norm2_of());
+    return first_token(x, norm1(x), mode);
+  }
+  /// The same of x and norm1(x).
+  template <class Mode>
+  [[nodiscard]] auto first_token(const Operand auto& x, const Operand auto& normalized, const Mode& mode) const {
+    const auto attended = attn.first_token(normalized);
+    const auto h = drop_path.with_sum(select<1>(x, 0), attended, mode, norm2.beside_value());
     return drop_path.add(h.value, mlp(h.normalized), mode);
   }
 
@@ -92,11 +104,6 @@ struct Block {
     f("attn", self.attn);
     f("norm2", self.norm2);
     f("mlp", self.mlp);
-  }
-
- private:
-  auto norm2_of() const {
-    return [this](const auto& sum) { return eval_and_normalize(sum, norm2.weight, norm2.bias, norm2.eps); };
   }
 };
 

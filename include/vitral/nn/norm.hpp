@@ -31,6 +31,10 @@ struct LayerNorm {
 
   /// x [..., D] -> [..., D]
   [[nodiscard]] auto operator()(const Operand auto& x) const { return layer_norm(x, weight, bias, eps); }
+  /// What takes an expression and gives its value beside its normalised value.
+  [[nodiscard]] auto beside_value() const {
+    return [this](const Operand auto& x) { return eval_and_normalize(x, weight, bias, eps); };
+  }
 
   static void visit(auto& self, auto&& f) {
     f("weight", self.weight);

@@ -33,24 +33,70 @@ struct PatchEmbed {
   /// images [batch, 3, height, width] -> tokens [batch, patches, Width] of scalar type T, row by row.
   template <class T>
   [[nodiscard]] auto apply(const Operand auto& images) const {
-    const int batch = images.extent(0), rows = images.extent(2) / patch, cols = images.extent(3) / patch;
-    check(images.extent(1) == channels && rows * patch == images.extent(2) && cols * patch == images.extent(3),
-          "PatchEmbed: images of shape ", images.shape(), " cannot be cut into patches of 3 x ", patch,
-          " x ", patch, "; choose an image size that the patch size divides");
-    constexpr int values = times(channels, times(Patch, Patch));
-    const auto cut = reshape(images, Shape<dyn, channels, dyn, Patch, dyn, Patch>(
-                                         std::array<int, 6>{batch, channels, rows, patch, cols, patch}));
-    const auto patches =
-        reshape(eval(cast<T>(transpose<0, 2, 4, 1, 3, 5>(cut))),
-                Shape<dyn, dyn, values>(std::array<int, 3>{batch, rows * cols, channels * patch * patch}));
-    const auto weight =
-        reshape(watched_beside(images, proj.weight),
-                Shape<Width, values>(std::array<int, 2>{proj.bias.shape()[0], channels * patch * patch}));
+    return project(patches<T>(images));
+  }
+
+  /// The images of several tensors [batch, 3, height, width], one after the other, cut into patches [all, patches,
+  /// 3 p p] of scalar type T.
+  template <class T, class First, class... Rest>
+  [[nodiscard]] auto patches(const First& images, const Rest&... more) const {
+    check_size(images);
+    if constexpr (is_variable<First>) {
+      static_assert(sizeof...(Rest) == 0, "vitral: patches: images on a tape are cut one tensor at a time");
+      if (!images.slot()) return images.tape().constant(patches<T>(images.value()));
+      return reshape(eval(cast<T>(transpose<0, 2, 4, 1, 3, 5>(reshape(images, grid_of(images))))), rows_of(images));
+    } else if constexpr (!is_tensor<First>) {
+      return patches<T>(eval(images), more...);
+    } else {
+      check(((more.shape()[2] == images.extent(2) && more.shape()[3] == images.extent(3)) && ...),
+            "PatchEmbed: images of different sizes cannot be cut into the same number of patches");
+      const int all = (images.extent(0) + ... + more.extent(0));
+      auto grid = grid_of(images).all();
+      using Cut = Shape<dyn, dyn, dyn, channels, Patch, Patch>;
+      const auto out = Tensor<T, Cut, B>::uninitialized(
+          Cut(std::array<int, 6>{all, grid[2], grid[4], channels, patch, patch}));
+      int begin = 0;
+      const auto cut = [&](const auto& part) {
+        const auto window = slice_view<0>(out, begin, part.extent(0));
+        detail::assign_view(window, cast<T>(transpose_view<0, 2, 4, 1, 3, 5>(reshape_tensor(part, grid_of(part)))));
+        begin += part.extent(0);
+      };
+      cut(images);
+      (cut(more), ...);
+      auto rows = rows_of(images).all();
+      rows[0] = all;
+      return reshape_tensor(out, Rows(rows));
+    }
+  }
+  /// patches [batch, patches, 3 p p] -> tokens [batch, patches, Width].
+  [[nodiscard]] auto project(const Operand auto& patches) const {
+    const auto weight = reshape(watched_beside(patches, proj.weight),
+                                Shape<Width, values>(std::array<int, 2>{proj.bias.shape()[0], channels * patch * patch}));
     return linear(patches, weight, proj.bias);
   }
   [[nodiscard]] auto operator()(const Operand auto& images) const { return apply<P>(images); }
 
   static void visit(auto& self, auto&& f) { f("proj", self.proj); }
+
+ private:
+  static constexpr int values = times(channels, times(Patch, Patch));
+  using Rows = Shape<dyn, dyn, values>;
+
+  void check_size(const auto& images) const {
+    const auto& s = images.shape();
+    check(s[1] == channels && s[2] % patch == 0 && s[3] % patch == 0, "PatchEmbed: images of shape ", s,
+          " cannot be cut into patches of 3 x ", patch, " x ", patch,
+          "; choose an image size that the patch size divides");
+  }
+  auto grid_of(const auto& images) const {
+    const auto& s = images.shape();
+    return Shape<dyn, channels, dyn, Patch, dyn, Patch>(
+        std::array<int, 6>{s[0], channels, s[2] / patch, patch, s[3] / patch, patch});
+  }
+  Rows rows_of(const auto& images) const {
+    const auto& s = images.shape();
+    return Rows(std::array<int, 3>{s[0], s[2] / patch * (s[3] / patch), channels * patch * patch});
+  }
 };
 
 /// Positions [prefix + grid * grid, width]: zero for the prefix tokens; patch p of the grid has [sin(x w), cos(x w),

@@ -33,6 +33,16 @@ template <class X>
 std::vector<X> all_but_last(const std::vector<X>& list) {
   return {list.begin(), list.end() - 1};
 }
+
+/// What an encoder is given for two tensors of images, one after the other: their patches, where it takes them.
+template <class Encoder, class X>
+auto input_of(const Encoder& encoder, const X& first, const X& second) {
+  if constexpr (requires { encoder.patches(first, second); })
+    return encoder.patches(first, second);
+  else
+    return concat<0>(first, second);
+}
+
 }  // namespace detail
 
 /// A method without a teacher: both views go through the student as one batch.
@@ -50,8 +60,8 @@ struct TeacherlessMethod {
   template <class T, class S>
   [[nodiscard]] auto loss(Tape& tape, const Tensor<T, S, backend>& view1, const Tensor<T, S, backend>& view2,
                           const Training& mode) const {
-    const auto images = tape.constant(concat<0>(view1, view2));
-    const auto z = student.project(student.features(images, mode), mode);
+    const auto input = tape.constant(detail::input_of(student.encoder, view1, view2));
+    const auto z = student.project(student.features(input, mode), mode);
     auto total = criterion(detail::last_of(z), z.back());
     if (has_lower_layers())
       total = eval(total + distillation->ratio * criterion(detail::all_but_last(z), detach(z.back())));
@@ -88,13 +98,16 @@ struct TeacherMethod {
   template <class T, class S>
   [[nodiscard]] auto loss(Tape& tape, const Tensor<T, S, backend>& view1, const Tensor<T, S, backend>& view2,
                           const Training& mode) const {
-    // The encoder treats images one by one, the heads' BatchNorm view by view, in the order of the published code.
+    // The encoders treat images one by one, the heads' BatchNorm view by view, in the order of the published code: view 1
+    // first for the teacher, view 2 for the student.
     const int batch = view1.extent(0);
-    const auto targets = teacher.features(concat<0>(view1, view2), Evaluation{});  // nothing is dropped from a target
+    const auto input = detail::input_of(student.encoder, view2, view1);
+    auto targets = teacher.features(input, Evaluation{});  // nothing is dropped from a target
+    for (auto& target : targets) target = concat<0>(slice<0>(target, batch, batch), slice<0>(target, 0, batch));
     const auto t = teacher.project(targets, mode.of_views(2)).back();
     const auto t1 = slice<0>(t, 0, batch), t2 = slice<0>(t, batch, batch);
 
-    const auto features = student.features(tape.constant(concat<0>(view2, view1)), mode);
+    const auto features = student.features(tape.constant(input), mode);
     auto z = student.project(features, mode.of_views(2));
     const std::size_t layers = z.size();
     std::vector<double> weights(layers, 1.0);

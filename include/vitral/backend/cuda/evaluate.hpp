@@ -87,12 +87,17 @@ bool allows_quads(const Together<R, Pack<T*...>, Plans>& job) {
 }
 
 template <int R, class Plan, class T>
-__global__ void window_kernel(Space<R> space, Plan plan, LeafPlan<T, R> window, T* out) {
-  const long step = static_cast<long>(gridDim.x) * blockDim.x;
-  for (long i = static_cast<long>(blockIdx.x) * blockDim.x + threadIdx.x; i < space.size; i += step) {
+__global__ void window_kernel(Space<R> space, Plan plan, LeafPlan<T, R> window, T* out, bool quads) {
+  const int width = quads ? 4 : 1;
+  const long step = static_cast<long>(gridDim.x) * blockDim.x * width;
+  for (long i = (static_cast<long>(blockIdx.x) * blockDim.x + threadIdx.x) * width; i < space.size; i += step) {
     long index[R];
     index_at(space, i, index);
-    out[offset_of(window.stride, index, space.axes)] = static_cast<compute_t<T>>(value_at(plan, index, space.axes));
+    T* const to = out + offset_of(window.stride, index, space.axes);
+    if (quads)
+      store_quad(to, quad_at(plan, index, space.axes));
+    else
+      *to = static_cast<compute_t<T>>(value_at(plan, index, space.axes));
   }
 }
 
@@ -138,8 +143,13 @@ void evaluate_window(const Space<R>& space, const Plan& plan, const LeafPlan<T, 
   static_assert(fits_a_launch<Space<R>, Plan, LeafPlan<T, R>>,
                 "vitral: this expression is too large for one kernel; eval a part of it");
   if (space.size == 0) return;
-  launch("evaluate_window", &detail::window_kernel<R, Plan, T>, grid_for(space.size), block_threads, 0, space, plan,
-         window, out);
+  LeafPlan<T, R> target = window;
+  target.data = out;
+  const int last = space.axes - 1;
+  const bool quads = space.extent[last] % 4 == 0 && target.stride[last] == 1 &&
+                     allows_quads(target, space.axes) && allows_quads(plan, space.axes);
+  launch("evaluate_window", &detail::window_kernel<R, Plan, T>, grid_for(quads ? space.size / 4 : space.size),
+         block_threads, 0, space, plan, window, out, quads);
 }
 
 }  // namespace vitral::inline VITRAL_ABI::cuda
