@@ -1,7 +1,7 @@
 // Attention's backward pass on tensor cores: bf16, heads of 32 or 64 channels. A warp owns rows of queries and sums their
 // dq, or rows of keys and sums their dk and dv; either side forms the scores it needs again. So every sum is made by one
 // thread in one order, without atomics: the same bits in every run. Short sequences have both sides in one kernel, which
-// reads everything once; longer ones a kernel for each side, which walks tiles of the other.
+// reads everything once and forms the scores once; longer ones a kernel for each side, which walks tiles of the other.
 #pragma once
 
 #include <vitral/backend/cuda/attention_mma.hpp>
@@ -33,9 +33,10 @@ struct OwnSide {
 
   /// Meets 16 Groups rows of the other side, from row `at` of its tiles on: k and v, or q and dout with their lse and delta.
   /// `here`: rows of the tile that there are; lse and scale are those of powers of two.
-  template <int Groups, bool whole>
+  /// keep(t, slopes, row): what the slopes of own piece t are beside the 16 rows from `row` on, as a left operand.
+  template <int Groups, bool whole, class Keep>
   __device__ void meet_rows(const BandTile<Width>& one, const BandTile<Width>& two, const float* tile_lse,
-                            const float* tile_delta, int at, int here, float scale) {
+                            const float* tile_delta, int at, int here, float scale, Keep&& keep) {
     Band<2 * Groups> weights[Pieces], slopes[Pieces];
 #pragma unroll
     for (int c = 0; c < steps; ++c)
@@ -67,6 +68,7 @@ struct OwnSide {
           }
         weights[t].as_left(weight_rows[t], j);
         slopes[t].as_left(slope_rows[t], j);
+        keep(t, slope_rows[t], at + 16 * j);
       }
 #pragma unroll
       for (int c = 0; c < steps; ++c) {
@@ -83,13 +85,13 @@ struct OwnSide {
     }
   }
   /// Meets rows 0 ... here - 1 of the tiles, 16 Groups at a time.
-  template <int Groups>
+  template <int Groups, class Keep>
   __device__ void meet(const BandTile<Width>& one, const BandTile<Width>& two, const float* tile_lse,
-                       const float* tile_delta, int here, float scale) {
+                       const float* tile_delta, int here, float scale, Keep&& keep) {
     int at = 0;
     for (; at + 16 * Groups <= here; at += 16 * Groups)
-      meet_rows<Groups, true>(one, two, tile_lse, tile_delta, at, here, scale);
-    for (; at < here; at += 16) meet_rows<1, false>(one, two, tile_lse, tile_delta, at, here, scale);
+      meet_rows<Groups, true>(one, two, tile_lse, tile_delta, at, here, scale, keep);
+    for (; at < here; at += 16) meet_rows<1, false>(one, two, tile_lse, tile_delta, at, here, scale, keep);
   }
 
   /// Rows that are not there.
@@ -196,61 +198,52 @@ __global__ void __launch_bounds__(32 * Cut::warps, Cut::blocks)
     if (row0 >= own_rows) continue;
     const BandTile<Width> a(shared + 2 * buffer * tile_bytes), b(a.data + tile_bytes);
     const int here = other_rows - begin < tile_rows ? other_rows - begin : tile_rows;
-    own.template meet<Cut::groups>(a, b, shared_lse + buffer * tile_rows, shared_delta + buffer * tile_rows, here, scale * log2_e);
+    own.template meet<Cut::groups>(a, b, shared_lse + buffer * tile_rows, shared_delta + buffer * tile_rows, here, scale * log2_e,
+                                   [](int, const unsigned (&)[4], int) {});
   }
   own.store(x, head, row0, own_rows, scale);
 }
 
-/// Both sides of a head of at most tile_rows queries and keys in one block, one after the other: everything lies in shared
-/// memory.
+/// Both sides of a head of at most tile_rows queries and keys in one block: everything lies in shared memory, the slopes
+/// (a row for each key) that the keys' side makes for the queries' side as well.
 template <int Width, class Cut>
 __global__ void __launch_bounds__(32 * Cut::warps, Cut::blocks)
     attention_mma_both(const __grid_constant__ BackwardTensors x, AttentionSize size) {
   constexpr int pieces = Cut::pieces, tile_rows = Cut::tile_rows, threads = 32 * Cut::warps, step = 16 * pieces * Cut::warps;
   constexpr unsigned tile_bytes = tile_rows * BandTile<Width>::row_bytes;
+  using Slopes = BandTile<tile_rows>;
   const OwnHead head(size, 1);
-  const int lane = lane_of_thread(), first_row = 16 * pieces * warp_of_thread();
-  const long statistics = static_cast<long>(head.index) * size.queries;
+  const int lane = lane_of_thread(), warp = warp_of_thread(), first_row = 16 * pieces * warp;
+  const float* const lse = x.lse + static_cast<long>(head.index) * size.queries;
   const float scale = static_cast<float>(size.scale);
   bf16* const memory = dynamic_shared<bf16>();
   const BandTile<Width> query(address_of(memory)), up(query.data + tile_bytes), key(up.data + tile_bytes),
       value(key.data + tile_bytes);
-  float* const shared_lse = reinterpret_cast<float*>(memory) + tile_bytes;  // behind four tiles
+  bf16* const slope_memory = memory + 2 * tile_bytes;  // behind four tiles
+  const Slopes slopes(value.data + tile_bytes);
+  float* const shared_lse = reinterpret_cast<float*>(slope_memory + tile_rows * Slopes::row_bytes / 2);
   float* const shared_delta = shared_lse + tile_rows;
 
   query.template request<tile_rows, threads>(head.of(x.q), x.q.token_stride, 0, size.queries);
   up.template request<tile_rows, threads>(head.of(x.dout), x.dout.token_stride, 0, size.queries);
   key.template request<tile_rows, threads>(head.of(x.k), x.k.token_stride, 0, size.keys);
   value.template request<tile_rows, threads>(head.of(x.v), x.v.token_stride, 0, size.keys);
+  for (int row = 16 * warp; row < tile_rows; row += 16 * Cut::warps) {
+    OwnSide<Width, Side::queries, 1> own;
+    OwnRows<Width> result;
+    result.load(head.of(x.out), x.out.token_stride, row, size.queries);
+    own.second[0].load(head.of(x.dout), x.dout.token_stride, row, size.queries);
+    own.take_statistics(0, result, lse, row, size.queries);
+#pragma unroll
+    for (int r = 0; r < 2; ++r)
+      if (lane % 4 == 0) {
+        shared_lse[row + lane / 4 + 8 * r] = own.lse[0][r];
+        shared_delta[row + lane / 4 + 8 * r] = own.delta[0][r];
+      }
+  }
   wait_for_copies();
   __syncthreads();
 
-  for (int row0 = first_row; row0 < tile_rows; row0 += step) {
-    OwnSide<Width, Side::queries, pieces> own;
-#pragma unroll
-    for (int t = 0; t < pieces; ++t) {
-      const int row = row0 + 16 * t;
-      if (row >= tile_rows) {
-        own.leave_out(t);
-        continue;
-      }
-      own.first[t].load(query, row);
-      own.second[t].load(up, row);
-      OwnRows<Width> result;
-      result.load(head.of(x.out), x.out.token_stride, row, size.queries);
-      own.take_statistics(t, result, x.lse + statistics, row, size.queries);
-#pragma unroll
-      for (int r = 0; r < 2; ++r)
-        if (lane % 4 == 0) {
-          shared_lse[row + lane / 4 + 8 * r] = own.lse[t][r];
-          shared_delta[row + lane / 4 + 8 * r] = own.delta[t][r];
-        }
-    }
-    if (row0 >= size.queries) continue;
-    own.template meet<Cut::groups>(key, value, nullptr, nullptr, size.keys, scale * log2_e);
-    own.store(x, head, row0, size.queries, scale);
-  }
-  __syncthreads();  // lse and delta of all queries
   for (int row0 = first_row; row0 < size.keys; row0 += step) {
     OwnSide<Width, Side::keys, pieces> own;
 #pragma unroll
@@ -263,21 +256,57 @@ __global__ void __launch_bounds__(32 * Cut::warps, Cut::blocks)
       own.first[t].load(key, row);
       own.second[t].load(value, row);
     }
-    own.template meet<Cut::groups>(query, up, shared_lse, shared_delta, size.queries, scale * log2_e);
+    own.template meet<Cut::groups>(
+        query, up, shared_lse, shared_delta, size.queries, scale * log2_e,
+        [&](int t, const unsigned (&slope)[4], int column) {
+          if (row0 + 16 * t >= tile_rows) return;
+#pragma unroll
+          for (int i = 0; i < 4; ++i) {
+            const int row = row0 + 16 * t + lane / 4 + i % 2 * 8;
+            unsigned* const to =
+                reinterpret_cast<unsigned*>(slope_memory + row * (Slopes::row_bytes / 2) + column + 2 * (lane % 4) + i / 2 * 8);
+            *to = row < size.keys ? slope[i] : 0;
+          }
+        });
     own.store(x, head, row0, size.keys, scale);
+  }
+  __syncthreads();  // all slopes
+  for (int row0 = first_row; row0 < size.queries; row0 += step) {
+    Band<Width / 8> sums[pieces];
+    for (int at = 0; at < size.keys; at += 16) {
+      unsigned left[pieces][4];
+#pragma unroll
+      for (int t = 0; t < pieces; ++t)
+        slopes.left_transposed(left[t], at, row0 + 16 * t < tile_rows ? row0 + 16 * t : row0);
+#pragma unroll
+      for (int c = 0; c < Width / 16; ++c) {
+        unsigned right[4];
+        key.right(right, at, 16 * c);
+#pragma unroll
+        for (int t = 0; t < pieces; ++t) sums[t].add(c, left[t], right);
+      }
+    }
+#pragma unroll
+    for (int t = 0; t < pieces; ++t) {
+      const int row = row0 + 16 * t;
+      sums[t].store(head.of(x.dq) + row * x.dq.token_stride, x.dq.token_stride, size.queries - row, scale, x.add);
+    }
   }
 }
 
-/// Four tiles, and lse and delta of `buffers` tiles.
+/// The shared memory that the kernels need: four tiles, what belongs to queries, and the slopes.
 template <int Width, class Cut>
-constexpr std::size_t backward_bytes(int buffers) {
-  return static_cast<std::size_t>(Cut::tile_rows) * (4 * BandTile<Width>::row_bytes + 2 * sizeof(float) * buffers);
-}
+constexpr std::size_t side_bytes = static_cast<std::size_t>(Cut::tile_rows) *
+                                   (4 * BandTile<Width>::row_bytes + 4 * sizeof(float));
+template <int Width, class Cut>
+constexpr std::size_t both_bytes = static_cast<std::size_t>(Cut::tile_rows) *
+                                   (4 * BandTile<Width>::row_bytes + BandTile<Cut::tile_rows>::row_bytes +
+                                    2 * sizeof(float));
 
 template <int Width, Side side, class Cut>
 void launch_mma_side(const BackwardTensors& x, const AttentionSize& size) {
   const int blocks = blocks_of_head(side == Side::keys ? size.keys : size.queries, 16 * Cut::pieces * Cut::warps);
-  constexpr std::size_t shared = backward_bytes<Width, Cut>(2);
+  constexpr std::size_t shared = side_bytes<Width, Cut>;
   allow_shared("attention backward", &attention_mma_side<Width, side, Cut>, shared);
   launch("attention backward", &attention_mma_side<Width, side, Cut>,
          static_cast<unsigned>(size.batch * size.heads * blocks), 32 * Cut::warps, shared, x, size, blocks);
@@ -285,7 +314,7 @@ void launch_mma_side(const BackwardTensors& x, const AttentionSize& size) {
 
 template <int Width, class Cut>
 void launch_mma_both(const BackwardTensors& x, const AttentionSize& size) {
-  constexpr std::size_t shared = backward_bytes<Width, Cut>(1);
+  constexpr std::size_t shared = both_bytes<Width, Cut>;
   allow_shared("attention backward", &attention_mma_both<Width, Cut>, shared);
   launch("attention backward", &attention_mma_both<Width, Cut>, static_cast<unsigned>(size.batch * size.heads),
          32 * Cut::warps, shared, x, size);
@@ -297,7 +326,7 @@ void launch_mma_backward(BackwardTensors x, const AttentionSize& size) {
   const int rows = std::max(size.queries, size.keys);
   if (rows <= 80) return launch_mma_both<Width, BackwardCut<1, 5, narrow ? 4 : 3, 80>>(x, size);
   using Whole = BackwardCut<1, narrow ? 5 : 7, narrow ? 3 : 1, 208>;
-  if (rows <= 208 && backward_bytes<Width, Whole>(1) <= Device::instance().shared_bytes)
+  if (rows <= 208 && both_bytes<Width, Whole> <= Device::instance().shared_bytes)
     return launch_mma_both<Width, Whole>(x, size);
   const Scratch<float> delta(static_cast<long>(size.batch) * size.heads * size.queries);
   x.delta = delta.data();

@@ -48,6 +48,10 @@ struct BandTile {
   __device__ void left(unsigned (&a)[4], int row, int column) const {
     load_matrices(a, straight + static_cast<unsigned>(row * row_bytes + 2 * column));
   }
+  /// A = window^T.
+  __device__ void left_transposed(unsigned (&a)[4], int row, int column) const {
+    load_transposed(a, crossed + static_cast<unsigned>(row * row_bytes + 2 * column));
+  }
   /// B = window^T: b[0] and b[1] for its first 8 columns, b[2] and b[3] for the rest.
   __device__ void right_transposed(unsigned (&b)[4], int row, int column) const {
     load_matrices(b, crossed + static_cast<unsigned>(row * row_bytes + 2 * column));
