@@ -44,21 +44,45 @@ __global__ void sum_columns(Space<R> space, Plan plan, Reduction r, int parts, C
   partial[part * whole + column] = sum;
 }
 
-/// out = (out +) scale * the sum of each column of partial [parts, count], from the first part to the last.
+/// Where joined parts go; null: nowhere.
+template <class T>
+struct Joined {
+  T* to = nullptr;
+  bool add = false;
+};
+
+/// to = (to +) scale * the sum of each column of partial [parts, count]: threadIdx.y takes every so many parts, and their
+/// sums are added in order. Row 1 of the grid has `second`, whose parts follow.
 template <class C, class T>
-__global__ void join_parts(const C* partial, int parts, long count, double scale, bool add, T* out) {
+__global__ void join_parts(const C* partial, int parts, long count, double scale, Joined<T> first, Joined<T> second) {
+  __shared__ C sums[32][block_threads / 8];
   const long i = static_cast<long>(blockIdx.x) * blockDim.x + threadIdx.x;
+  const Joined<T> result = blockIdx.y == 0 ? first : second;
+  if (!result.to) return;
+  partial += blockIdx.y * parts * count;
+  C sum{};
+  if (i < count)
+    for (int part = static_cast<int>(threadIdx.y); part < parts; part += static_cast<int>(blockDim.y))
+      sum += partial[part * count + i];
+  if (blockDim.y > 1) {
+    sums[threadIdx.y][threadIdx.x] = sum;
+    __syncthreads();
+    if (threadIdx.y != 0) return;
+    for (unsigned lane = 1; lane < blockDim.y; ++lane) sum += sums[lane][threadIdx.x];
+  }
   if (i >= count) return;
-  C sum = partial[i];
-  for (int part = 1; part < parts; ++part) sum += partial[part * count + i];
   sum *= static_cast<C>(scale);
-  if (add) sum += static_cast<C>(static_cast<compute_t<T>>(out[i]));
-  out[i] = static_cast<compute_t<T>>(sum);
+  if (result.add) sum += static_cast<C>(static_cast<compute_t<T>>(result.to[i]));
+  result.to[i] = static_cast<compute_t<T>>(sum);
 }
 
 template <class C, class T>
-void launch_join(const char* name, const C* partial, int parts, long count, double scale, bool add, T* out) {
-  launch(name, &join_parts<C, T>, blocks_for(count), block_threads, 0, partial, parts, count, scale, add, out);
+void launch_join(const char* name, const C* partial, int parts, long count, double scale, Joined<T> first,
+                 Joined<T> second = {}) {
+  const int lanes = parts >= 64 ? 32 : parts >= 8 ? 8 : 1, across = lanes == 1 ? block_threads : 32;
+  launch(name, &join_parts<C, T>, dim3(blocks_for(count, across), second.to ? 2 : 1),
+         dim3(static_cast<unsigned>(across), static_cast<unsigned>(lanes)), 0, partial, parts, count, scale, first,
+         second);
 }
 
 template <class C, int R, class Plan, class T>
@@ -111,7 +135,7 @@ void reduce_sum(const Space<R>& space, const Plan& plan, Reduction r, double sca
     launch("reduce_sum", &detail::sum_columns<C, R, Plan>,
            dim3(blocks_for(whole), grid_y), block_threads, 0, space,
            plan, r, parts, partial.data());
-  detail::launch_join<C>("reduce_sum", partial.data(), parts, whole, scale, false, out);
+  detail::launch_join<C>("reduce_sum", partial.data(), parts, whole, scale, detail::Joined<T>{out, false});
 }
 
 /// The largest value over n >= 1 and where it stands first; a NaN counts as largest.
