@@ -519,11 +519,77 @@ TEST_CASE_TEMPLATE_DEFINE("a backend's statistics of values far from zero are ac
 }
 TEST_CASE_TEMPLATE_APPLY(far_from_zero_, All);
 
+/// The backward pass of LayerNorm against its formula in double. `shift`: elements from the aligned address on.
+template <class B, class T>
+void check_layer_norm_backward(long rows, long cols, bool affine, long shift) {
+  using P = compute_t<T>;
+  const long size = rows * cols;
+  const Numbers x = normal<T>(size, 50), up = normal<T>(size, 51), gamma = normal<P>(cols, 52);
+  Numbers means(at(rows)), rstds(at(rows)), dx(at(size)), dgamma(at(cols)), dbeta(at(cols));
+  for (long i = 0; i < rows; ++i) {
+    const double n = static_cast<double>(cols);
+    double mean = 0, var = 0, sum = 0, along = 0;
+    for (long c = 0; c < cols; ++c) mean += x[at(i * cols + c)] / n;
+    for (long c = 0; c < cols; ++c) var += std::pow(x[at(i * cols + c)] - mean, 2) / n;
+    const double rstd = 1 / std::sqrt(var + 1e-3);
+    const auto hat = [&](long c) { return (x[at(i * cols + c)] - mean) * rstd; };
+    const auto g = [&](long c) { return up[at(i * cols + c)] * (affine ? gamma[at(c)] : 1); };
+    for (long c = 0; c < cols; ++c) {
+      sum += g(c);
+      along += g(c) * hat(c);
+      dgamma[at(c)] += up[at(i * cols + c)] * hat(c);
+      dbeta[at(c)] += up[at(i * cols + c)];
+    }
+    for (long c = 0; c < cols; ++c) dx[at(i * cols + c)] = rstd * (g(c) - sum / n - hat(c) * along / n);
+    means[at(i)] = mean;
+    rstds[at(i)] = rstd;
+  }
+  const auto shifted = [&](Numbers numbers) {
+    numbers.insert(numbers.begin(), at(shift), 0.0);
+    return put<B, T>(numbers);
+  };
+  const auto in = shifted(x), dy = shifted(up);
+  const auto scale = put<B, P>(gamma), mean = put<B, P>(means), rstd = put<B, P>(rstds);
+  const double limit = tolerance<P>() * std::sqrt(static_cast<double>(rows));  // sums of that many
+  for (const bool add : {false, true}) {
+    CAPTURE(add);
+    const double before = add ? 1 : 0;
+    const auto to = add ? shifted(Numbers(at(size), 1)) : dy;  // a gradient that is not added to may take dy's place
+    const auto to_gamma = put<B, P>(Numbers(at(cols), 1)), to_beta = put<B, P>(Numbers(at(cols), 1));
+    const auto again = shifted(up);
+    B::layer_norm_backward(in.data() + shift, affine ? scale.data() : nullptr, mean.data(), rstd.data(),
+                           (add ? again : dy).data() + shift, to.data() + shift, add, to_gamma.data(), add,
+                           to_beta.data(), add, rows, cols);
+    const auto plus = [&](Numbers numbers) {
+      for (double& number : numbers) number += before;
+      return numbers;
+    };
+    Numbers found = take(to);
+    found.erase(found.begin(), found.begin() + shift);
+    CHECK(gap(found, plus(dx)) < tolerance<T>());
+    CHECK(gap(take(to_gamma), plus(dgamma)) < limit);
+    CHECK(gap(take(to_beta), plus(dbeta)) < limit);
+  }
+}
+
+TEST_CASE_TEMPLATE_DEFINE("a backend's layer_norm has its gradients for rows of any number, width and address", X,
+                          layer_norm_backward_) {
+  using B = typename X::Backend_;
+  using T = typename X::Scalar;
+  check_layer_norm_backward<B, T>(4300, 8, true, 0);  // more rows than a device has warps to walk them
+  check_layer_norm_backward<B, T>(2200, 260, true, 0);
+  check_layer_norm_backward<B, T>(19, 192, false, 0);
+  for (const long cols : {384, 768, 1024, 1028}) check_layer_norm_backward<B, T>(19, cols, true, 0);
+  check_layer_norm_backward<B, T>(19, 384, true, 1);
+  check_layer_norm_backward<B, T>(700, 7, true, 0);
+}
+TEST_CASE_TEMPLATE_APPLY(layer_norm_backward_, All);
+
 TEST_CASE_TEMPLATE_DEFINE("a sum and its layer_norm in one pass are the two passes' bits", X, sum_and_norm_) {
   using B = typename X::Backend_;
   using T = typename X::Scalar;
   using P = compute_t<T>;
-  for (const int cols : {13, 132, 600}) {
+  for (const int cols : {13, 132, 384, 600, 1024}) {
     CAPTURE(cols);
     const auto tensor = [](auto shape, std::uint64_t stream) {
       using S = decltype(shape);

@@ -4,6 +4,7 @@
 
 #include <vitral/backend/cuda/gelu.hpp>
 #include <vitral/backend/cuda/instructions.hpp>
+#include <vitral/backend/cuda/join.hpp>
 #include <vitral/backend/cuda/memory.hpp>
 
 #include <cstdint>
@@ -11,36 +12,6 @@
 namespace vitral::inline VITRAL_ABI::cuda {
 
 namespace detail {
-
-/// The threads of a block that joins partial sums, and those of them that share a column.
-constexpr int join_threads = 512;
-inline int join_lanes(int parts) { return parts >= 64 ? 16 : parts >= 8 ? 4 : 1; }
-
-/// out = (out +) scale * the sum of each column of partial [parts, count], in an order that `parts` decides.
-template <class C, class T>
-__global__ void join_parts(const C* partial, int parts, long count, double scale, bool add, T* out) {
-  __shared__ C shared[join_threads];
-  const int lanes = static_cast<int>(blockDim.y), width = static_cast<int>(blockDim.x);
-  const int lane = static_cast<int>(threadIdx.y), own = static_cast<int>(threadIdx.x);
-  const long i = static_cast<long>(blockIdx.x) * width + own;
-  C sum{};
-  if (i < count)
-    for (int part = lane; part < parts; part += lanes) sum += partial[part * count + i];
-  shared[lane * width + own] = sum;
-  __syncthreads();
-  if (lane != 0 || i >= count) return;
-  for (int other = 1; other < lanes; ++other) sum += shared[other * width + own];
-  sum *= static_cast<C>(scale);
-  if (add) sum += static_cast<C>(static_cast<compute_t<T>>(out[i]));
-  out[i] = static_cast<compute_t<T>>(sum);
-}
-
-template <class C, class T>
-void launch_join(const char* name, const C* partial, int parts, long count, double scale, bool add, T* out) {
-  const int lanes = join_lanes(parts), width = lanes == 1 ? block_threads : 32;
-  launch(name, &join_parts<C, T>, blocks_for(count, width), dim3(static_cast<unsigned>(width),
-         static_cast<unsigned>(lanes)), 0, partial, parts, count, scale, add, out);
-}
 
 constexpr int column_threads = 256;
 
@@ -175,7 +146,8 @@ void column_sums(const T* x, long rows, long cols, double scale, To* out, bool a
          wide ? &detail::column_sums_kernel<detail::widest_piece<T>, T> : &detail::column_sums_kernel<1, T>,
          dim3(grid.groups, static_cast<unsigned>(grid.parts)), detail::column_threads, 0, x, rows, cols, grid.across,
          partial.data());
-  detail::launch_join("column_sums", partial.data(), grid.parts, cols, scale, add, out);
+  detail::launch_join("column_sums", static_cast<const compute_t<T>*>(partial.data()), grid.parts, cols, scale,
+                      detail::Joined<To>{out, add});
 }
 
 /// dx = dy * gelu'(pre), all [rows, cols], and sums [cols] (null: not wanted) = (sums +) the sum of dx's rows.
@@ -190,7 +162,9 @@ void gelu_gradient(const T* dy, const T* pre, T* dx, long rows, long cols, compu
          wide ? &detail::gelu_gradient_kernel<detail::widest_piece<T>, T> : &detail::gelu_gradient_kernel<1, T>,
          dim3(grid.groups, static_cast<unsigned>(grid.parts)), detail::column_threads, 0, dy, pre, dx, rows, cols,
          grid.across, partial.data());
-  if (sums) detail::launch_join("gelu_gradient", static_cast<const P*>(partial.data()), grid.parts, cols, 1.0, add, sums);
+  if (sums)
+    detail::launch_join("gelu_gradient", static_cast<const P*>(partial.data()), grid.parts, cols, 1.0,
+                        detail::Joined<P>{sums, add});
 }
 
 }  // namespace vitral::inline VITRAL_ABI::cuda

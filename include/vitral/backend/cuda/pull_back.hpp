@@ -173,7 +173,7 @@ void pull_broadcast(const Space<R>& space, const Plan& plan, const Targets& targ
   launch("pull_back", wide ? &pull_sum<S, true, R, Plan, Targets, T> : &pull_sum<S, false, R, Plan, Targets, T>,
          dim3(blocks, static_cast<unsigned>(parts)), block_threads, 0, f, space.axes, plan, targets, upstream, parts,
          partial.data());
-  launch_join<S>("pull_back", partial.data(), parts, f.kept.size, 1.0, leaf.add, leaf.data);
+  launch_join<S>("pull_back", partial.data(), parts, f.kept.size, 1.0, Joined<L>{leaf.data, leaf.add});
 }
 
 }  // namespace detail

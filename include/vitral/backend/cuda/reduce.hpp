@@ -107,7 +107,7 @@ void reduce_sum(const Space<R>& space, const Plan& plan, Reduction r, double sca
     launch("reduce_sum", &detail::sum_columns<C, R, Plan>,
            dim3(blocks_for(whole), grid_y), block_threads, 0, space,
            plan, r, parts, partial.data());
-  detail::launch_join<C>("reduce_sum", partial.data(), parts, whole, scale, false, out);
+  detail::launch_join<C>("reduce_sum", partial.data(), parts, whole, scale, detail::Joined<T>{out, false});
 }
 
 /// The largest value over n >= 1 and where it stands first; a NaN counts as largest.

@@ -38,19 +38,32 @@ struct WarpRow {
         for (int k = 0; k < 4; ++k) out += f(value[i][k], i, k);
     return warp_reduce(out, Add{});
   }
-  /// to[column] = f(value, i, k), or += where `add`.
+  /// f(value, i, k) for each of the lane's elements, which it may change.
+  template <class F>
+  __device__ void each(F f) {
+#pragma unroll
+    for (int i = 0; i < Quads; ++i)
+      for (int k = 0; k < 4; ++k) f(value[i][k], i, k);
+  }
+  /// f(value, from[column]), from being another row.
   template <class T, class F>
-  __device__ void store(T* to, bool add, F f) const {
+  __device__ void beside(const T* from, F f) {
 #pragma unroll
     for (int i = 0; i < Quads; ++i)
       if (column(i) < cols) {
-        Quad<P> out;
-        for (int k = 0; k < 4; ++k) out.value[k] = f(value[i][k], i, k);
-        if (add) {
-          const Quad<P> old = load_quad(to + column(i));
-          for (int k = 0; k < 4; ++k) out.value[k] += old.value[k];
-        }
-        store_quad(to + column(i), out);
+        const Quad<P> four = load_quad(from + column(i));
+        for (int k = 0; k < 4; ++k) f(value[i][k], four.value[k]);
+      }
+  }
+  /// to[column] = value.
+  template <class T>
+  __device__ void store(T* to) const {
+#pragma unroll
+    for (int i = 0; i < Quads; ++i)
+      if (column(i) < cols) {
+        Quad<P> four;
+        for (int k = 0; k < 4; ++k) four.value[k] = value[i][k];
+        store_quad(to + column(i), four);
       }
   }
 };
@@ -68,11 +81,12 @@ bool suits_warp_rows(long cols, const T*... data) {
   return cols % 4 == 0 && cols <= 1024 && (allows_quads(data) && ...);
 }
 
-/// Calls f with the number of quads that a lane needs, as a constant.
+/// Calls f with the number of quads that a lane needs, as a constant: exactly those of the usual widths.
 template <class F>
 void with_quads(long cols, F&& f) {
   if (cols <= 256) return f(std::integral_constant<int, 2>{});
-  if (cols <= 512) return f(std::integral_constant<int, 4>{});
+  if (cols <= 384) return f(std::integral_constant<int, 3>{});
+  if (cols <= 768) return f(std::integral_constant<int, 6>{});
   f(std::integral_constant<int, 8>{});
 }
 
