@@ -103,7 +103,8 @@ __global__ void noise_kernel(T* to, long count, Random random) {
   for (long i = static_cast<long>(blockIdx.x) * blockDim.x + threadIdx.x; i < count; i += step)
     to[i] = random.uniform_float(static_cast<std::uint64_t>(i)) - 0.5f;
 }
-inline __global__ void compare_kernel(const unsigned* a, const unsigned* b, long words, int* differ) {
+template <class Word>
+__global__ void compare_kernel(const Word* a, const Word* b, long words, int* differ) {
   const long step = static_cast<long>(gridDim.x) * blockDim.x;
   for (long i = static_cast<long>(blockIdx.x) * blockDim.x + threadIdx.x; i < words; i += step)
     if (a[i] != b[i]) *differ = 1;
@@ -270,7 +271,7 @@ class Products {
     int any = 0;
     require(cudaMemcpyAsync(differ, &any, sizeof any, cudaMemcpyHostToDevice, stream()), "cudaMemcpyAsync");
     const auto words = static_cast<long>(bytes / sizeof(unsigned));
-    launch("trying a product", &compare_kernel, grid_for(words), block_threads, 0, static_cast<const unsigned*>(a),
+    launch("trying a product", &compare_kernel<unsigned>, grid_for(words), block_threads, 0, static_cast<const unsigned*>(a),
            static_cast<const unsigned*>(b), words, differ);
     require(cudaMemcpyAsync(&any, differ, sizeof any, cudaMemcpyDeviceToHost, stream()), "cudaMemcpyAsync");
     require(cudaStreamSynchronize(stream()), "cudaStreamSynchronize");
