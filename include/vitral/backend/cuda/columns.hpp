@@ -175,7 +175,7 @@ void column_sums(const T* x, long rows, long cols, double scale, To* out, bool a
          wide ? &detail::column_sums_kernel<detail::widest_piece<T>, T> : &detail::column_sums_kernel<1, T>,
          dim3(grid.groups, static_cast<unsigned>(grid.parts)), detail::column_threads, 0, x, rows, cols, grid.across,
          partial.data());
-  detail::launch_join("column_sums", partial.data(), grid.parts, cols, scale, add, out);
+  detail::launch_join<compute_t<T>>("column_sums", partial.data(), grid.parts, cols, scale, add, out);
 }
 
 /// dx = dy * gelu'(pre), all [rows, cols], and sums [cols] (null: not wanted) = (sums +) the sum of dx's rows.
@@ -190,7 +190,7 @@ void gelu_gradient(const T* dy, const T* pre, T* dx, long rows, long cols, compu
          wide ? &detail::gelu_gradient_kernel<detail::widest_piece<T>, T> : &detail::gelu_gradient_kernel<1, T>,
          dim3(grid.groups, static_cast<unsigned>(grid.parts)), detail::column_threads, 0, dy, pre, dx, rows, cols,
          grid.across, partial.data());
-  if (sums) detail::launch_join("gelu_gradient", static_cast<const P*>(partial.data()), grid.parts, cols, 1.0, add, sums);
+  if (sums) detail::launch_join<P>("gelu_gradient", partial.data(), grid.parts, cols, 1.0, add, sums);
 }
 
 }  // namespace vitral::inline VITRAL_ABI::cuda
