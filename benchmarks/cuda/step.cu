@@ -52,7 +52,8 @@ void time_steps(const std::string& name, int batch, int steps) {
     });
     const std::size_t held = detail::Pool<Cuda>::instance().held() + detail::Pool<cuda::WorkSpace>::instance().held();
     check(std::isfinite(loss.item()), "the loss is not finite, so the times say nothing");
-    std::printf(R"({"work": "%s, batch %d", "program": "Vitral%s", "ms": %.3f, "mib": %zu, "graphs": %ld, "loss": %.4f})"
+    std::printf(R"({"work": "%s, batch %d", "program": "Vitral%s", "ms": %.3f, "mib": %zu, "graphs": %ld, )"
+                R"("loss": %.4f})"
                 "\n",
                 name.c_str(), batch, eager ? ", no graphs" : "", ms, held >> 20, runs.graphs_made(),
                 static_cast<double>(loss.item()));

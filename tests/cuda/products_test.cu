@@ -60,7 +60,7 @@ TEST_CASE("a trial of algorithms changes the speed of a product and not a bit of
 }
 
 #if defined(VITRAL_ON_FIBRES)
-TEST_CASE("of the algorithms with the usual bits the fastest is taken, of a small product the first that is supported") {
+TEST_CASE("the fastest algorithm with the usual bits is taken, for a small product the first that is supported") {
   using on_host::Algorithm;
   const auto runs = [](Algorithm way) { return on_host::runs_of_algorithms()[static_cast<int>(way)]; };
   const long usual = runs(Algorithm::usual), other = runs(Algorithm::other_bits), fast = runs(Algorithm::fast);

@@ -72,14 +72,14 @@ void put_bias_gradient(const DY& dy, const Bias& bias) {
   }
 }
 
-/// dx = dy * gelu'(pre), of one shape, and the gradient of the bias in `pre`, in one pass where the backend can. dx may be
-/// dy.
+/// dx = dy * gelu'(pre), of one shape, and the gradient of the bias in `pre`, in one pass where the backend can. dx may
+/// be dy.
 template <class DY, class Pre, class DX, class Bias>
 void put_gelu_gradient(const DY& dy, const Pre& pre, const DX& dx, const Bias& bias) {
   using B = backend_of<DY>;
   using P = compute_t<scalar_of<DX>>;
   const auto to = rows_of(dx);
-  if constexpr (requires(P* sums) { B::gelu_gradient(dy.data(), pre.data(), to.data, to.rows, to.cols, sums, false); }) {
+  if constexpr (requires(P* p) { B::gelu_gradient(dy.data(), pre.data(), to.data, to.rows, to.cols, p, false); }) {
     const auto run = [&](P* sums, bool add) {
       B::gelu_gradient(dy.data(), pre.data(), to.data, to.rows, to.cols, sums, add);
     };

@@ -78,8 +78,8 @@ inline std::vector<double> unpack(const void* data, const Layout& x, bool transp
 inline double tanh_of_gelu(double x) { return std::tanh(0.7978845608028654 * (x + 0.044715 * x * x * x)); }
 inline double gelu(double x) { return 0.5 * x * (1 + tanh_of_gelu(x)); }
 
-/// Ways to compute a product, in the order in which they are proposed: what each takes of the device's clock, and what is
-/// the matter with it.
+/// Ways to compute a product, in the order in which they are proposed: what is the matter with each, and what it takes
+/// of the device's clock.
 enum class Algorithm { unsupported, usual, other_bits, refused, fast, without_workspace, count };
 inline constexpr float algorithm_ms[] = {0, 4, 1, 0, 3, 2};
 /// How often each was run.
@@ -206,7 +206,8 @@ inline cublasStatus_t cublasLtMatmul(cublasLtHandle_t, cublasLtMatmulDesc_t oper
           double value = times * column[r];
           if (way == on_host::Algorithm::other_bits) value *= 1.1;
           if (keep != 0) value += keep * on_host::read(d, z.type, place);
-          if (p.epilogue & CUBLASLT_EPILOGUE_BIAS) value += on_host::read(p.bias_data, p.bias_type, static_cast<std::int64_t>(r));
+          if (p.epilogue & CUBLASLT_EPILOGUE_BIAS)
+            value += on_host::read(p.bias_data, p.bias_type, static_cast<std::int64_t>(r));
           const auto aux = static_cast<std::int64_t>(c) * p.aux_stride + static_cast<std::int64_t>(r);
           if (p.epilogue == CUBLASLT_EPILOGUE_GELU_AUX_BIAS)
             on_host::write(const_cast<void*>(p.aux_data), z.type, aux, value);

@@ -146,7 +146,7 @@ void column_sums(const T* x, long rows, long cols, double scale, To* out, bool a
          wide ? &detail::column_sums_kernel<detail::widest_piece<T>, T> : &detail::column_sums_kernel<1, T>,
          dim3(grid.groups, static_cast<unsigned>(grid.parts)), detail::column_threads, 0, x, rows, cols, grid.across,
          partial.data());
-  detail::launch_join("column_sums", static_cast<const compute_t<T>*>(partial.data()), grid.parts, cols, scale,
+  detail::launch_join("column_sums", partial.data(), grid.parts, cols, scale,
                       detail::Joined<To>{out, add});
 }
 
@@ -163,7 +163,7 @@ void gelu_gradient(const T* dy, const T* pre, T* dx, long rows, long cols, compu
          dim3(grid.groups, static_cast<unsigned>(grid.parts)), detail::column_threads, 0, dy, pre, dx, rows, cols,
          grid.across, partial.data());
   if (sums)
-    detail::launch_join("gelu_gradient", static_cast<const P*>(partial.data()), grid.parts, cols, 1.0,
+    detail::launch_join("gelu_gradient", partial.data(), grid.parts, cols, 1.0,
                         detail::Joined<P>{sums, add});
 }
 

@@ -1,6 +1,6 @@
-// GELU as the device computes it, value and slope alike. cuBLASLt's products offer the tanh form alone (Hendrycks and
-// Gimpel 2016), within 5e-4 of the exact one, which is less than a value of 1/8 is rounded by in bf16: so bf16 takes that
-// form everywhere in a product's epilogue and its gradient, and other types the exact one.
+// GELU as epilogues of products compute it, and its slope. cuBLASLt offers the tanh form alone (Hendrycks and Gimpel
+// 2016), which is within 5e-4 of the exact one: less than a value of 1/8 is rounded by in bf16. So bf16 takes it,
+// whoever computes it, and other types the exact form.
 #pragma once
 
 #include <vitral/core/bf16.hpp>

@@ -1,5 +1,5 @@
-// Matrix products by cuBLASLt, with a bias, and for bf16 GELU, in the same pass. Of the algorithms that give the same bits
-// the fastest is taken, found by trial when a shape is first met and remembered.
+// Matrix products by cuBLASLt, with a bias, and for bf16 GELU, in the same pass. Of the algorithms that give the same
+// bits the fastest is taken, found by trial when a shape is first met and remembered.
 #pragma once
 
 #include <vitral/backend/cuda/gelu.hpp>
@@ -103,7 +103,8 @@ __global__ void noise_kernel(T* to, long count, Random random) {
   for (long i = static_cast<long>(blockIdx.x) * blockDim.x + threadIdx.x; i < count; i += step)
     to[i] = random.uniform_float(static_cast<std::uint64_t>(i)) - 0.5f;
 }
-inline __global__ void compare_kernel(const unsigned* a, const unsigned* b, long words, int* differ) {
+template <class Word>
+__global__ void compare_kernel(const Word* a, const Word* b, long words, int* differ) {
   const long step = static_cast<long>(gridDim.x) * blockDim.x;
   for (long i = static_cast<long>(blockIdx.x) * blockDim.x + threadIdx.x; i < words; i += step)
     if (a[i] != b[i]) *differ = 1;
@@ -260,8 +261,8 @@ class Products {
   static void make_noise(int type, void* to, std::size_t bytes, std::uint64_t number) {
     const auto fill = [&](auto* data) {
       const auto count = static_cast<long>(bytes / sizeof *data);
-      launch("trying a product", &noise_kernel<std::remove_reference_t<decltype(*data)>>, grid_for(count), block_threads,
-             0, data, count, Random{7, number, 0});
+      launch("trying a product", &noise_kernel<std::remove_reference_t<decltype(*data)>>, grid_for(count),
+             block_threads, 0, data, count, Random{7, number, 0});
     };
     if (type == CUDA_R_16BF) return fill(static_cast<bf16*>(to));
     fill(static_cast<float*>(to));
@@ -270,15 +271,15 @@ class Products {
     int any = 0;
     require(cudaMemcpyAsync(differ, &any, sizeof any, cudaMemcpyHostToDevice, stream()), "cudaMemcpyAsync");
     const auto words = static_cast<long>(bytes / sizeof(unsigned));
-    launch("trying a product", &compare_kernel, grid_for(words), block_threads, 0, static_cast<const unsigned*>(a),
-           static_cast<const unsigned*>(b), words, differ);
+    launch("trying a product", &compare_kernel<unsigned>, grid_for(words), block_threads, 0,
+           static_cast<const unsigned*>(a), static_cast<const unsigned*>(b), words, differ);
     require(cudaMemcpyAsync(&any, differ, sizeof any, cudaMemcpyDeviceToHost, stream()), "cudaMemcpyAsync");
     require(cudaStreamSynchronize(stream()), "cudaStreamSynchronize");
     return any == 0;
   }
 
-  /// Takes the fastest of the algorithms whose result, from noise, has the bits of the first one's: time decides how fast
-  /// a product is, and never what it is. Nothing is tried where the memory for it is not there.
+  /// Takes the fastest of the algorithms whose result, from noise, has the bits of the first one's: time decides how
+  /// fast a product is, and never what it is. Nothing is tried where the memory for it is not there.
   void try_out(const ProductKey& key, Product& p, const Beside& beside, std::vector<Algorithm>& found) const {
     const auto bytes = [](int type, long rows, long cols, long stride, long batch, long batch_stride) {
       const long last = (batch - 1) * batch_stride + (rows - 1) * stride + cols;
@@ -318,7 +319,7 @@ class Products {
     for (int round = 0; round < 3; ++round)
       for (std::size_t i = 0; i < equal.size(); ++i) {
         start.record();
-        for (int times_run = 0; times_run < 3; ++times_run) require(run(equal[i], other), "cublasLtMatmul");
+        for (int k = 0; k < 3; ++k) require(run(equal[i], other), "cublasLtMatmul");
         stop.record();
         float ms = 0;
         require(cudaEventSynchronize(stop.event), "cudaEventSynchronize");

@@ -79,7 +79,8 @@ __global__ void max_kernel(Space<R> space, Plan plan, Reduction r, T* out, int* 
 
 /// out [inner] = scale * the sum of the rows of a leaf, where it is dense.
 template <int R, class From, class T>
-[[nodiscard]] bool sum_dense_rows(const Space<R>& space, const LeafPlan<From, R>& leaf, Reduction r, double scale, T* out) {
+[[nodiscard]] bool sum_dense_rows(const Space<R>& space, const LeafPlan<From, R>& leaf, Reduction r, double scale,
+                                  T* out) {
   if (r.outer != 1 || r.inner == 1 || space.axes != 1 || leaf.stride[0] != 1) return false;
   column_sums(leaf.data, r.n, r.inner, scale, out, false);
   return true;

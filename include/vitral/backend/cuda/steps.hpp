@@ -43,7 +43,7 @@ class Steps {
     return runs_++;
   }
 
-  /// How often a graph was made: once for each kind of run, and again where a run took another form than the one before.
+  /// How often a graph was made: once for each kind of run, and again where a run has another form than the one before.
   [[nodiscard]] long graphs_made() const { return graphs_made_; }
 
   /// Waits until a run is done, one of the last few; throws what kernels have noted.
@@ -97,8 +97,8 @@ class Steps {
       cudaGetLastError();  // the step has another form: it gets a graph of its own
       static bool said = false;
       if (!std::exchange(said, true))
-        std::fprintf(stderr, "CUDA: a step could not take the place of the one before in its graph (%s): such steps start "
-                     "late\n", reason_of(what.result));
+        std::fprintf(stderr, "CUDA: a step could not take the place of the one before in its graph (%s); this costs "
+                     "time\n", reason_of(what.result));
       require(cudaGraphExecDestroy(graph.exec), "cudaGraphExecDestroy");
       graph.exec = nullptr;
     }
