@@ -93,11 +93,12 @@ auto gradient_plans(Tape& tape, const X& x, long result_size) {
 
 template <class E>
 struct ExpressionNode {
+  using backend = backend_of<E>;
   E expression;
 
   void run(Tape& tape, Slot result) {
     constexpr int R = axes_of<shape_of<E>>;
-    using B = backend_of<E>;
+    using B = backend;
     const auto shape = expression.shape();
     const auto upstream = tape.gradient<scalar_of<E>, B>(result, shape).tensor;
     auto plan = lower<R>(expression);

@@ -152,8 +152,10 @@ inline cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t, cublasLtM
 inline cublasStatus_t cublasLtMatmul(cublasLtHandle_t, cublasLtMatmulDesc_t operation, const void* alpha, const void* a,
                                      cublasLtMatrixLayout_t a_layout, const void* b, cublasLtMatrixLayout_t b_layout,
                                      const void* beta, const void*, cublasLtMatrixLayout_t, void* d,
-                                     cublasLtMatrixLayout_t d_layout, const cublasLtMatmulAlgo_t*, void*, size_t,
-                                     cudaStream_t) {
+                                     cublasLtMatrixLayout_t d_layout, const cublasLtMatmulAlgo_t*, void* workspace, size_t,
+                                     cudaStream_t stream) {
+  static auto& owners = *new std::map<void*, cudaStream_t>;
+  if (owners.try_emplace(workspace, stream).first->second != stream) on_host::broken("two streams share a work space");
   const on_host::Product p = *operation;
   const on_host::Layout x = *a_layout, y = *b_layout, z = *d_layout;
   const auto scalar = [&](const void* s) { return on_host::read(s, z.type == CUDA_R_64F ? CUDA_R_64F : CUDA_R_32F, 0); };
@@ -162,7 +164,7 @@ inline cublasStatus_t cublasLtMatmul(cublasLtHandle_t, cublasLtMatmulDesc_t oper
   if ((p.transpose_a ? x.cols : x.rows) != z.rows || (p.transpose_b ? y.rows : y.cols) != z.cols ||
       (p.transpose_b ? y.cols : y.rows) != k || x.count != z.count || y.count != z.count)
     return CUBLAS_STATUS_NOT_SUPPORTED;
-  on_host::queue([=] {
+  on_host::queue(stream, [=] {
     std::vector<double> column(z.rows);
     for (std::int64_t member = 0; member < z.count; ++member) {
       const auto left = on_host::unpack(a, x, p.transpose_a, member), right = on_host::unpack(b, y, p.transpose_b, member);

@@ -1,10 +1,10 @@
 // The part of the CUDA runtime that Vitral uses, for a device of fibres (threads.hpp): memory is the host's, with guards
-// around it, work is done when it is queued, or kept by a graph while a stream is captured.
+// around it, and streams are queues that run when the host waits (streams.hpp), or are captured into a graph.
 #pragma once
 
+#include "streams.hpp"
 #include "threads.hpp"
 
-#include <functional>
 #include <map>
 #include <tuple>
 
@@ -14,7 +14,10 @@ enum cudaError_t {
   cudaSuccess = 0,
   cudaErrorInvalidValue = 1,
   cudaErrorMemoryAllocation = 2,
-  cudaErrorStreamCaptureUnsupported = 900
+  cudaErrorStreamCaptureUnsupported = 900,
+  cudaErrorStreamCaptureUnjoined = 904,
+  cudaErrorStreamCaptureIsolation = 905,
+  cudaErrorCapturedEvent = 907
 };
 enum cudaMemcpyKind { cudaMemcpyHostToHost, cudaMemcpyHostToDevice, cudaMemcpyDeviceToHost, cudaMemcpyDeviceToDevice };
 enum cudaMemoryType { cudaMemoryTypeUnregistered, cudaMemoryTypeHost, cudaMemoryTypeDevice };
@@ -25,23 +28,6 @@ enum cudaStreamCaptureMode { cudaStreamCaptureModeGlobal, cudaStreamCaptureModeT
 inline constexpr unsigned cudaStreamNonBlocking = 1, cudaHostAllocDefault = 0, cudaHostAllocMapped = 2;
 
 namespace on_host {
-using Work = std::function<void()>;
-struct Stream {
-  bool capturing = false;
-  std::vector<Work> captured;
-};
-struct Graph {
-  std::vector<Work> work;
-};
-inline Stream& stream() {
-  static Stream& only = *new Stream;
-  return only;
-}
-inline void queue(Work work) {
-  if (stream().capturing) return stream().captured.push_back(std::move(work));
-  work();
-}
-
 /// Memory of the device: new bytes are NaNs, and 64 bytes on either side are looked at when it is given back.
 constexpr size_t guard = 64, most_memory = size_t{4} << 30;
 constexpr unsigned char fresh = 0xff, guard_byte = 0xa5;
@@ -63,6 +49,7 @@ alignas(128) inline thread_local char shared[shared_bytes + guard];
 }  // namespace on_host
 
 using cudaStream_t = on_host::Stream*;
+using cudaEvent_t = on_host::Event*;
 using cudaGraph_t = on_host::Graph*;
 using cudaGraphExec_t = on_host::Graph*;
 
@@ -77,19 +64,38 @@ inline cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr what, int) 
   return cudaSuccess;
 }
 inline cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned) {
-  return *stream = &on_host::stream(), cudaSuccess;
+  return *stream = on_host::Device::instance().new_stream(), cudaSuccess;
 }
 inline cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
-  return stream->capturing ? cudaErrorStreamCaptureUnsupported : cudaSuccess;
+  on_host::Device& device = on_host::Device::instance();
+  if (device.captures()) return cudaErrorStreamCaptureUnsupported;
+  return device.run([stream] { return stream->queue.empty(); }), cudaSuccess;
 }
-using cudaEvent_t = int;
 inline constexpr unsigned cudaEventDisableTiming = 2;
-inline cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned) { return *event = 0, cudaSuccess; }
-inline cudaError_t cudaEventRecord(cudaEvent_t, cudaStream_t) { return cudaSuccess; }
-inline cudaError_t cudaEventSynchronize(cudaEvent_t) {
-  return on_host::stream().capturing ? cudaErrorStreamCaptureUnsupported : cudaSuccess;
+inline cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned) {
+  return *event = new on_host::Event, cudaSuccess;
 }
-inline cudaError_t cudaEventDestroy(cudaEvent_t) { return cudaSuccess; }
+inline cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
+  return *event = on_host::mark(stream), cudaSuccess;
+}
+inline cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned) {
+  if (event->capture) {
+    if (!event->capture->active || (stream->capture && stream->capture != event->capture))
+      return cudaErrorCapturedEvent;
+    if (!stream->capture) event->capture->add(stream);
+  } else if (stream->capture) {
+    return cudaErrorStreamCaptureIsolation;
+  }
+  if (event->mark) on_host::queue(stream, {on_host::Operation::waits, {}, event->mark});
+  return cudaSuccess;
+}
+inline cudaError_t cudaEventSynchronize(cudaEvent_t event) {
+  on_host::Device& device = on_host::Device::instance();
+  if (device.captures()) return cudaErrorStreamCaptureUnsupported;
+  if (event->capture) return cudaErrorCapturedEvent;
+  return device.run([&device, mark = event->mark] { return mark == 0 || device.has_reached(mark); }), cudaSuccess;
+}
+inline cudaError_t cudaEventDestroy(cudaEvent_t event) { return delete event, cudaSuccess; }
 inline cudaError_t cudaGetLastError() { return cudaSuccess; }
 
 // ---- memory
@@ -109,6 +115,7 @@ inline cudaError_t cudaMalloc(void** memory, size_t bytes) {
 inline cudaError_t cudaFree(void* memory) {
   using namespace on_host;
   if (!memory) return cudaSuccess;
+  Device::instance().run_all();
   Allocations& all = allocations();
   auto* const data = static_cast<char*>(memory);
   const auto found = all.sizes.find(data);
@@ -131,19 +138,23 @@ inline cudaError_t cudaHostAlloc(void** memory, size_t bytes, unsigned) {
   *memory = std::aligned_alloc(256, (bytes + 255) / 256 * 256);
   return cudaSuccess;
 }
-inline cudaError_t cudaFreeHost(void* memory) { return std::free(memory), cudaSuccess; }
+inline cudaError_t cudaFreeHost(void* memory) {
+  on_host::Device::instance().run_all();
+  return std::free(memory), cudaSuccess;
+}
 struct cudaPointerAttributes {
   cudaMemoryType type;
 };
 inline cudaError_t cudaPointerGetAttributes(cudaPointerAttributes* out, const void*) {
   return out->type = cudaMemoryTypeHost, cudaSuccess;  // a device of fibres has no other memory
 }
-inline cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpyKind, cudaStream_t) {
-  on_host::queue([=] { std::memmove(to, from, bytes); });
+inline cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpyKind, cudaStream_t stream) {
+  on_host::queue(stream, [=] { std::memmove(to, from, bytes); });
   return cudaSuccess;
 }
-inline cudaError_t cudaMemset2DAsync(void* to, size_t pitch, int value, size_t width, size_t height, cudaStream_t) {
-  on_host::queue([=] {
+inline cudaError_t cudaMemset2DAsync(void* to, size_t pitch, int value, size_t width, size_t height,
+                                     cudaStream_t stream) {
+  on_host::queue(stream, [=] {
     for (size_t row = 0; row < height; ++row) std::memset(static_cast<char*>(to) + row * pitch, value, width);
   });
   return cudaSuccess;
@@ -171,7 +182,7 @@ cudaError_t cudaLaunchKernelEx(const cudaLaunchConfig_t* config, void (*kernel)(
   const size_t allowed = granted == on_host::granted_shared().end() ? 48 << 10 : granted->second;
   if (config->dynamicSmemBytes > allowed || config->gridDim.y > 65535 || config->gridDim.z > 65535)
     return cudaErrorInvalidValue;
-  on_host::queue([config = *config, kernel, arguments = std::tuple<P...>(arguments...)] {
+  on_host::queue(config->stream, [config = *config, kernel, arguments = std::tuple<P...>(arguments...)] {
     auto body = [&] { std::apply(kernel, arguments); };
     gridDim = config.gridDim;
     blockDim = config.blockDim;
@@ -191,12 +202,16 @@ cudaError_t cudaLaunchKernelEx(const cudaLaunchConfig_t* config, void (*kernel)(
 
 // ---- graphs
 inline cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode) {
-  stream->captured.clear();
-  return stream->capturing = true, cudaSuccess;
+  return std::make_shared<on_host::Capture>()->add(stream), cudaSuccess;
 }
+/// All streams that the capture has reached must have joined this one.
 inline cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t* graph) {
-  stream->capturing = false;
-  *graph = new on_host::Graph{std::move(stream->captured)};
+  *graph = nullptr;
+  const std::shared_ptr<on_host::Capture> capture = stream->capture;
+  if (!capture || capture->streams[0] != stream) return cudaErrorInvalidValue;
+  capture->end();
+  if (!capture->is_joined()) return cudaErrorStreamCaptureUnjoined;
+  *graph = new on_host::Graph{std::make_shared<const on_host::Queues>(std::move(capture->queues))};
   return cudaSuccess;
 }
 inline cudaError_t cudaGraphInstantiate(cudaGraphExec_t* exec, cudaGraph_t graph, unsigned long long = 0) {
@@ -204,11 +219,17 @@ inline cudaError_t cudaGraphInstantiate(cudaGraphExec_t* exec, cudaGraph_t graph
 }
 struct cudaGraphExecUpdateResultInfo {};
 inline cudaError_t cudaGraphExecUpdate(cudaGraphExec_t exec, cudaGraph_t graph, cudaGraphExecUpdateResultInfo*) {
-  if (exec->work.size() != graph->work.size()) return cudaErrorInvalidValue;
+  if (!on_host::have_one_form(*exec->queues, *graph->queues)) return cudaErrorInvalidValue;
   return *exec = *graph, cudaSuccess;
 }
-inline cudaError_t cudaGraphLaunch(cudaGraphExec_t exec, cudaStream_t) {
-  for (const on_host::Work& work : exec->work) work();
+inline cudaError_t cudaGraphLaunch(cudaGraphExec_t exec, cudaStream_t stream) {
+  on_host::queue(stream, [queues = exec->queues] {
+    on_host::Queues once = *queues;
+    std::vector<on_host::Queue*> all;
+    for (on_host::Queue& queue : once) all.push_back(&queue);
+    std::set<long> reached;
+    on_host::run(all, reached, [&] { return on_host::all_empty(all); });
+  });
   return cudaSuccess;
 }
 inline cudaError_t cudaGraphDestroy(cudaGraph_t graph) { return delete graph, cudaSuccess; }

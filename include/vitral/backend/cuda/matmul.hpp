@@ -106,7 +106,7 @@ class Products {
     point(p.operation.get(), beside);
     const S alpha = 1, beta = key.accumulate ? 1 : 0;
     require(cublasLtMatmul(handle_, p.operation.get(), &alpha, b, p.first.get(), a, p.second.get(), &beta, c,
-                           p.result.get(), c, p.result.get(), &p.algorithm, workspace_, workspace_bytes, stream()),
+                           p.result.get(), c, p.result.get(), &p.algorithm, workspace(), workspace_bytes, stream()),
             "cublasLtMatmul");
     return true;
   }
@@ -114,9 +114,13 @@ class Products {
  private:
   static constexpr std::size_t workspace_bytes = 32 << 20;
 
-  Products() {
-    require(cublasLtCreate(&handle_), "cublasLtCreate");
-    workspace_ = allocate(workspace_bytes);
+  Products() { require(cublasLtCreate(&handle_), "cublasLtCreate"); }
+
+  /// Each lane has its own.
+  void* workspace() {
+    void*& workspace = workspaces_[static_cast<std::size_t>(Lanes::current())];
+    if (!workspace) workspace = allocate(workspace_bytes);
+    return workspace;
   }
 
   static Layout layout(int type, long rows, long cols, long stride, long batch, long batch_stride) {
@@ -187,7 +191,7 @@ class Products {
   }
 
   cublasLtHandle_t handle_ = nullptr;
-  void* workspace_ = nullptr;
+  std::array<void*, Lanes::count + 1> workspaces_{};
   std::map<ProductKey, Product> products_;
 };
 
