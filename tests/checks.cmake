@@ -99,7 +99,7 @@ option(VITRAL_CUDA_TESTS "Compile the CUDA tests with nvcc" ${cuda_default})
 if(VITRAL_CUDA_TESTS)
   set(nvcc "${VITRAL_NVCC}")
 endif()
-foreach(source IN ITEMS expressions conformance attention augment products training)
+foreach(source IN ITEMS expressions conformance attention augment lanes products training)
   vitral_test(cuda.${source} COMMAND bash "${CMAKE_CURRENT_SOURCE_DIR}/cuda/check.sh" "${nvcc}"
               "${PROJECT_SOURCE_DIR}/include" "${CMAKE_CURRENT_SOURCE_DIR}/cuda/${source}_test.cu"
               "${CMAKE_CURRENT_BINARY_DIR}")
@@ -120,10 +120,12 @@ function(vitral_on_host name)
   vitral_program_flags(${name})
   target_compile_options(${name} PRIVATE -O1 -Wno-unknown-pragmas -fno-strict-aliasing)
 endfunction()
-foreach(source IN ITEMS expressions conformance attention augment products training)
+foreach(source IN ITEMS expressions conformance attention augment lanes products training)
   vitral_on_host(cuda_on_host_${source} cuda/${source}_test.cu)
   vitral_test(cuda_on_host.${source} COMMAND cuda_on_host_${source})
 endforeach()
+vitral_on_host(cuda_on_host_streams cuda/on_host/streams.cpp)
+vitral_test(cuda_on_host.streams COMMAND cuda_on_host_streams)
 
 # The programs: golden files of the oracle, and scripts that use them as a person would.
 file(GLOB golden CONFIGURE_DEPENDS "golden/*.safetensors")

@@ -61,6 +61,15 @@ TEST_CASE("a fused activation equals the activation after the product") {
                  doubles(eval(relu(linear(matmul(x, below), weight, bias))))) < 1e-14);
 }
 
+TEST_CASE("grouped_linear is linear of each group, with the gradient that finite differences give") {
+  const auto w = normal(Dyn<2>{6, 3}, 6);
+  const auto f = [](const auto& a, const auto& b) { return grouped_linear(tanh(a), square(b), 2); };
+  CHECK(gradcheck(f, x, w) < gradient_tolerance);
+  const auto apart = concat<0>(linear(slice<0>(x, 0, 2), slice<0>(w, 0, 3)), linear(slice<0>(x, 2, 2), slice<0>(w, 3, 3)));
+  CHECK(distance(doubles(grouped_linear(x, w, 2)), doubles(apart)) < 1e-14);
+  CHECK_THROWS_WITH_AS(static_cast<void>(grouped_linear(x, w, 3)), doctest::Contains("3 groups"), Error);
+}
+
 TEST_CASE("the gradient of batched_matmul agrees with finite differences") {
   const auto f = [](const auto& a, const auto& b, const auto& w) { return batched_matmul(matmul(a, w), tanh(b)); };
   CHECK(gradcheck(f, normal(Dyn<3>{2, 4, 3}, 5), normal(Dyn<3>{2, 5, 2}, 6), below) < gradient_tolerance);

@@ -78,6 +78,19 @@ TEST_CASE("NtXent leaves a view itself out") {
   CHECK(value(NtXent{t}, axes({0, 1, 0, 1}), axes({0, 1, 0, 1})) == doctest::Approx(expected).epsilon(1e-12));
 }
 
+TEST_CASE("rows of several views meet the keys of their view alone") {
+  const auto views_of = [&](const auto& criterion) {
+    const double apart = (value(criterion, q0, k) + value(criterion, q1, q0)) / 2;
+    const auto both = criterion.against(concat<0>(k, q0), 2);
+    CHECK(eval(both(concat<0>(q0, q1))).item() == doctest::Approx(apart).epsilon(1e-12));
+    const auto loss = [](const auto& c, const auto& keys, const auto& q) { return c.against(keys, 2)(q); };
+    CHECK(gradcheck([&](const auto& keys, const auto& q) { return loss(criterion, keys, q); }, k, q0) <
+          gradient_tolerance);
+  };
+  views_of(InfoNce{0.5});
+  views_of(CosineDistance{});
+}
+
 TEST_CASE("several blocks count equally") {
   const auto mean_of = [](const auto& criterion) {
     const double together = criterion(std::vector{q0, q1}, k).item();

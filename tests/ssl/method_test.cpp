@@ -88,10 +88,12 @@ std::vector<Block> projections(const Branch<Toy>& branch, const auto& view) {
   return branch.project(branch.features(view, mode), mode);
 }
 std::vector<Block> predictions(const Branch<Toy>& branch, const auto& view) {
-  return branch.predict(projections(branch, view), mode);
+  std::vector<Block> out;
+  for (const Block& z : projections(branch, view)) out.push_back(branch.predictor[out.size()](z, mode));
+  return out;
 }
 
-/// The loss of a method with a teacher, put together from criterion, project and predict for two layers.
+/// The loss of a method with a teacher, put together from criterion, projections and predictions for two layers.
 double assembled(const auto& method, double ratio) {
   const auto t1 = projections(method.teacher, view1)[0], t2 = projections(method.teacher, view2)[0];
   const auto q1 = predictions(method.student, view1), q2 = predictions(method.student, view2);

@@ -238,6 +238,42 @@ struct BatchedMatMul {
   }
 };
 
+/// Rows in groups of equal size, as a batch of matrices.
+template <class T, class S, class B>
+MatrixBatch<T> groups_of(const Tensor<T, S, B>& x, int groups) {
+  const long rows = x.extent(0) / groups, cols = x.extent(1);
+  return {row_major(x.data(), rows, cols), groups, rows * cols};
+}
+
+template <class T, class B>
+struct GroupedLinear {
+  static constexpr bool keeps_inputs = true, keeps_result = false;
+  int groups;
+
+  template <class X, class W>
+  auto forward(auto, const X& x, const W& w) {
+    inner_extents_match<shape_of<X>::static_extent(1), shape_of<W>::static_extent(1)>::check(
+        x.extent(1), w.extent(1), x.shape(), w.shape(), " transposed");
+    check(groups >= 1 && x.extent(0) % groups == 0 && w.extent(0) % groups == 0, "grouped_linear: shapes ", x.shape(),
+          " and ", w.shape(), " are not ", groups, " groups of equally many rows");
+    auto y = Tensor<T, Shape<dyn, dyn>, B>::uninitialized({x.extent(0), w.extent(0) / groups});
+    B::batched_matmul(groups_of(x, groups), transposed_batch(groups_of(w, groups)), groups_of(y, groups), false);
+    return y;
+  }
+  template <class DY, class Y, class X, class W>
+  void backward(const DY& dy, const Y&, const X& x, const W& w) {
+    const auto upstream = groups_of(dy, groups);
+    if (x.wants_gradient()) {
+      const auto dx = x.gradient();
+      B::batched_matmul(upstream, groups_of(w.value, groups), groups_of(dx.tensor, groups), dx.add);
+    }
+    if (w.wants_gradient()) {
+      const auto dw = w.gradient();
+      B::batched_matmul(transposed_batch(upstream), groups_of(x.value, groups), groups_of(dw.tensor, groups), dw.add);
+    }
+  }
+};
+
 }  // namespace detail
 
 /// a [G, M, K] times b [G, K, N], matrix by matrix.
@@ -248,6 +284,14 @@ template <Operand L, Operand R>
   using S = Shape<extents_match<shape_of<L>::static_extent(0), shape_of<R>::static_extent(0)>::extent,
                   shape_of<L>::static_extent(1), shape_of<R>::static_extent(2)>;
   return apply(detail::BatchedMatMul<scalar_of<L>, S, backend_of<L>>{}, a, b);
+}
+
+/// x [G * M, K] times w^T, w [G * N, K], group by group: [G * M, N].
+template <Operand X, Operand W>
+[[nodiscard]] auto grouped_linear(const X& x, const W& w, int groups) {
+  static_assert(shape_of<X>::rank == 2 && shape_of<W>::rank == 2,
+                "vitral: grouped_linear: both operands need exactly two extents");
+  return apply(detail::GroupedLinear<scalar_of<X>, backend_of<X>>{groups}, x, w);
 }
 
 }  // namespace vitral::inline VITRAL_ABI

@@ -46,6 +46,7 @@ struct OperationNode {
 };
 template <class Op, class T, class S, class B, class Result, class... Inputs>
 struct TypedNode : OperationNode<Op, Result, Inputs...> {
+  using backend = B;
   void run(Tape& tape, Slot slot) {
     for_each(this->inputs, [&](auto& input) {
       if constexpr (requires { input.tape; }) input.tape = &tape;

@@ -139,12 +139,13 @@ struct GradientPlans {
 
 template <class E>
 struct ExpressionNode {
+  using backend = backend_of<E>;
   E expression;
 
   void run(Tape& tape, Slot result) {
     constexpr int R = axes_of<shape_of<E>>;
     using T = scalar_of<E>;
-    using B = backend_of<E>;
+    using B = backend;
     const auto shape = expression.shape();
     GradientPlans<R, T> plans{tape, result, shape.size()};
     auto targets = plans.template of<true>(expression);

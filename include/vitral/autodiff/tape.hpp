@@ -6,6 +6,7 @@
 
 #include <memory>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 namespace vitral::inline VITRAL_ABI {
@@ -93,6 +94,7 @@ class Tape {
   template <class T, class S, class B>
   void backward(const Variable<T, S, B>& y, const Tensor<T, S, B>& upstream) {
     check(&y.tape() == this, "backward: the variable was recorded on another tape");
+    check(lane_place<B>() == LanePlace{}, "backward: in a lane; leave the lanes first");
     if (y.slot()) {
       const auto g = gradient<T, B>(y.slot(), y.shape());
       check(!g.add, "backward: the variable already has a gradient; pass an operation's result, not a watched tensor");
@@ -135,6 +137,7 @@ class Tape {
   void clear() {
     while (!nodes_.empty()) drop_last();
     inner_.clear();
+    last_user_.clear();
     arena_.rewind();
   }
   [[nodiscard]] std::size_t recorded_nodes() const { return nodes_.size(); }
@@ -146,7 +149,8 @@ class Tape {
     return x.trainable ? leaf_slot(x.value.buffer()) : Slot{};
   }
 
-  /// Adds a node whose payload offers `run(Tape&, Slot)`, and gives the slot of its result.
+  /// Adds a node whose payload offers `backend` and `run(Tape&, Slot)`, and gives the slot of its result. Its backward
+  /// runs in the lane in which it is recorded.
   template <class Payload>
   [[nodiscard]] Slot record(Payload payload) {
     static_assert(sizeof(Payload) <= Arena::block_size,
@@ -154,7 +158,8 @@ class Tape {
     void* place = arena_.allocate(sizeof(Payload), alignof(Payload));
     auto* stored = ::new (place) Payload(std::move(payload));
     nodes_.push_back({[](void* p, Tape& tape, Slot result) { static_cast<Payload*>(p)->run(tape, result); },
-                      [](void* p) { static_cast<Payload*>(p)->~Payload(); }, stored});
+                      [](void* p) { static_cast<Payload*>(p)->~Payload(); }, stored,
+                      Lane::here<typename Payload::backend>()});
     inner_.emplace_back();
     return {Slot::Kind::inner, static_cast<int>(nodes_.size()) - 1};
   }
@@ -168,15 +173,18 @@ class Tape {
     if (!add) {
       buffer = fresh().buffer();
     } else if (slot.kind == Slot::Kind::inner && std::exchange(inner_at(slot).lent, false) && buffer.shared()) {
+      if constexpr (HasLanes<B>) order_lanes<B>(buffer.data());
       const auto own = fresh();
       B::copy(static_cast<const T*>(buffer.data()), own.data(), own.size());
       buffer = own.buffer();
     }
+    if constexpr (HasLanes<B>) order_lanes<B>(buffer.data());
     return {Tensor<T, S, B>(buffer, shape), add};
   }
   /// What has arrived at a node's result: for the node to read alone, others may hold the same memory.
   template <class T, class B, class S>
   [[nodiscard]] Tensor<T, S, B> gradient_of_result(Slot slot, const S& shape) {
+    if constexpr (HasLanes<B>) order_lanes<B>(at(slot).data());
     return {at(slot), shape};
   }
   /// Lets a slot without a gradient hold that of the result of the node at work, instead of a copy. False where it
@@ -188,10 +196,25 @@ class Tape {
   }
 
  private:
+  /// Where a node was recorded, and how to go back there.
+  struct Lane {
+    int number = 0;
+    void (*enter)(int) = nullptr;
+
+    template <class B>
+    static Lane here() {
+      if constexpr (HasLanes<B>)
+        return {lane_place<B>().lane, B::Lanes::enter};
+      else
+        return {};
+    }
+  };
+
   struct Node {
     void (*run)(void*, Tape&, Slot);
     void (*destroy)(void*);
     void* payload;
+    Lane lane;
   };
 
   /// The gradient of a node's result. `lent`: it may be the memory of other slots, too.
@@ -245,15 +268,42 @@ class Tape {
     nodes_.back().destroy(nodes_.back().payload);
     nodes_.pop_back();
   }
+  void go_to(const Lane& lane) {
+    const Lane before = std::exchange(lane_, lane);
+    if (before.number != lane.number) (lane.enter ? lane : before).enter(lane.number);
+  }
+  /// Called where a node is about to read, write or add to a gradient: what another lane did to it comes first.
+  template <class B>
+  void order_lanes(const void* gradient) {
+    const LanePlace here = lane_place<B>();
+    if (here.lane == 0) return;
+    LanePlace& last = last_user_[gradient];
+    if (last.region == here.region && last.lane != here.lane) {
+      B::Lanes::enter(0);
+      B::Lanes::enter(here.lane);
+    }
+    last = lane_place<B>();
+  }
   void run() {
+    struct Return {
+      Tape& tape;
+      ~Return() {
+        try {
+          tape.go_to({});
+        } catch (...) {  // another exception is on its way
+        }
+      }
+    } on_return{*this};
     while (!nodes_.empty()) {
       const Slot result{Slot::Kind::inner, static_cast<int>(nodes_.size()) - 1};
       if (at(result)) {
+        go_to(nodes_.back().lane);
         nodes_.back().run(nodes_.back().payload, *this, result);
         at(result) = Buffer();
       }
       drop_last();
     }
+    go_to({});
     clear();
   }
 
@@ -261,6 +311,8 @@ class Tape {
   std::vector<Inner> inner_;
   std::vector<Leaf> leaves_;
   std::unordered_map<const void*, int> leaf_of_;
+  std::unordered_map<const void*, LanePlace> last_user_;  // of the gradients that lanes have used
+  Lane lane_;                                             // of the node that runs
   Arena arena_;
 };
 

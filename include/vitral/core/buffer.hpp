@@ -2,7 +2,7 @@
 // training step on nothing is allocated: each step asks for the sizes of the step before.
 #pragma once
 
-#include <vitral/core/config.hpp>
+#include <vitral/core/lanes.hpp>
 
 #include <array>
 #include <atomic>
@@ -20,20 +20,29 @@ struct Block {
   std::atomic<long> references{0};
   void* data = nullptr;
   std::size_t size_class = 0;
+  LanePlace place;  // where it was taken from the pool
   void (*release)(Block*) = nullptr;
 };
 
-/// Four size classes per power of two, from 256 bytes on: at most a quarter of a block is unused.
+/// Size classes: four per power of two from 256 bytes to a mebibyte, at most a fifth of a block being unused, and 32 of
+/// them beyond, where large activations make up a step's memory: at most 3 % unused.
+inline constexpr std::size_t small_classes = 48;
 constexpr std::size_t size_class_of(std::size_t bytes) {
   if (bytes <= 256) return 0;
   const auto log = static_cast<std::size_t>(std::bit_width(bytes - 1)) - 1;
-  return (log - 8) * 4 + ((bytes - 1) >> (log - 2)) - 3;
+  if (log < 20) return (log - 8) * 4 + ((bytes - 1) >> (log - 2)) - 3;
+  return small_classes + (log - 20) * 32 + ((bytes - 1) >> (log - 5)) - 31;
 }
 constexpr std::size_t size_of_class(std::size_t size_class) {
-  return size_class == 0 ? 256 : (4 + (size_class - 1) % 4 + 1) << ((size_class - 1) / 4 + 6);
+  if (size_class == 0) return 256;
+  if (size_class <= small_classes) return (4 + (size_class - 1) % 4 + 1) << ((size_class - 1) / 4 + 6);
+  const std::size_t beyond = size_class - small_classes - 1;
+  return (32 + beyond % 32 + 1) << (beyond / 32 + 15);
 }
 
 /// Never destroyed: tensors of static storage duration may outlive any other static object.
+/// In lanes (core/lanes.hpp) a block that was taken and released in one lane serves that lane again. Any other that is
+/// released there may still be read by work queued in another lane: it waits until the lanes have joined.
 template <class B>
 class Pool {
  public:
@@ -46,10 +55,9 @@ class Pool {
     const std::size_t size_class = size_class_of(bytes);
     {
       const std::lock_guard lock(mutex_);
-      auto& idle = idle_[size_class];
-      if (!idle.empty()) {
-        Block* block = idle.back();
-        idle.pop_back();
+      collect();
+      if (Block* const block = idle_block(size_class)) {
+        block->place = lane_place<B>();
         return block;
       }
     }
@@ -57,6 +65,7 @@ class Pool {
     auto* block = new Block;
     block->data = data;
     block->size_class = size_class;
+    block->place = lane_place<B>();
     block->release = [](Block* b) { instance().put_back(b); };
     const std::lock_guard lock(mutex_);
     held_ += size_of_class(size_class);
@@ -72,6 +81,7 @@ class Pool {
   /// Gives all idle memory back to the backend.
   void trim() {
     const std::lock_guard lock(mutex_);
+    collect();
     for (auto& idle : idle_) {
       for (Block* block : idle) {
         held_ -= size_of_class(block->size_class);
@@ -85,11 +95,45 @@ class Pool {
  private:
   void put_back(Block* block) {
     const std::lock_guard lock(mutex_);
-    idle_[block->size_class].push_back(block);
+    collect();
+    const LanePlace here = lane_place<B>();
+    if (here.lane == 0)
+      idle_[block->size_class].push_back(block);
+    else
+      apart_[block->place == here ? static_cast<std::size_t>(here.lane) : 0].push_back(block);
+  }
+
+  Block* idle_block(std::size_t size_class) {
+    auto& own = apart_[static_cast<std::size_t>(lane_place<B>().lane)];
+    for (std::size_t i = own.size(); i-- > 0;)  // of the main lane there are none
+      if (own[i]->size_class == size_class) {
+        std::swap(own[i], own.back());
+        return taken_from(own);
+      }
+    auto& idle = idle_[size_class];
+    return idle.empty() ? nullptr : taken_from(idle);
+  }
+  static Block* taken_from(std::vector<Block*>& list) {
+    Block* const block = list.back();
+    list.pop_back();
+    return block;
+  }
+
+  /// What was released in lanes is free for all once they have joined.
+  void collect() {
+    const LanePlace here = lane_place<B>();
+    if (here.region == region_) return;
+    region_ = here.region;
+    for (auto& list : apart_) {
+      for (Block* block : list) idle_[block->size_class].push_back(block);
+      list.clear();
+    }
   }
 
   std::mutex mutex_;
-  std::array<std::vector<Block*>, 160> idle_;
+  std::array<std::vector<Block*>, small_classes + 1 + 28 * 32> idle_;
+  std::array<std::vector<Block*>, lane_count<B> + 1> apart_;  // released in lanes since the fork; [0]: wait for the join
+  long region_ = 0;
   std::size_t held_ = 0;
 };
 

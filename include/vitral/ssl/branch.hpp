@@ -44,28 +44,18 @@ struct Branch {
     return one;
   }
 
-  /// Each block through the head of its layer.
+  /// Each block through the projector of its layer.
   template <class X, class Mode>
   [[nodiscard]] auto project(const std::vector<X>& blocks, const Mode& mode) const {
-    return through(projector, blocks, mode);
-  }
-  template <class X, class Mode>
-  [[nodiscard]] auto predict(const std::vector<X>& blocks, const Mode& mode) const {
-    return through(predictor, blocks, mode);
+    std::vector<std::decay_t<decltype(projector[0](blocks[0], mode))>> out;
+    in_lanes<backend>(blocks.size(), [&](std::size_t i) { out.push_back(projector[i](blocks[i], mode)); });
+    return out;
   }
 
   static void visit(auto& self, auto&& f) {
     f("encoder", self.encoder);
     f("projector", self.projector);
     f("predictor", self.predictor);
-  }
-
- private:
-  template <class X, class Mode>
-  static auto through(const std::vector<Head<scalar, backend>>& heads, const std::vector<X>& blocks, const Mode& mode) {
-    std::vector<std::decay_t<decltype(heads[0](blocks[0], mode))>> out;
-    for (std::size_t i = 0; i < blocks.size(); ++i) out.push_back(heads[i](blocks[i], mode));
-    return out;
   }
 };
 

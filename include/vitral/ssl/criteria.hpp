@@ -1,5 +1,6 @@
 // The contrastive criteria C(queries, keys): a list of query blocks, one per layer, against one block of keys.
 // Each is a mean over all rows of all blocks, computed in the parameters' precision whatever the activations' type.
+// `against(keys)` prepares the keys once and gives the loss of a block as a function, whose value is an expression.
 #pragma once
 
 #include <vitral/autodiff/layout.hpp>
@@ -20,20 +21,11 @@ auto in_full_precision(const X& x) {
     return eval(cast<compute_t<scalar_of<X>>>(x));
 }
 
-/// Row i of every block belongs to class (i + shift) mod rows.
-template <class B>
-Tensor<int, Shape<dyn>, B> shifted_targets(int rows, int shift) {
-  auto targets = Tensor<int, Shape<dyn>, B>::uninitialized({rows});
-  const auto row = positions(targets.shape());
-  assign(targets, select(row + shift < rows, row + shift, row + (shift - rows)));
-  return targets;
-}
-
 /// The mean of the blocks' losses, which all have the same number of rows.
 template <class Q, class F>
 auto mean_over_blocks(const std::vector<Q>& queries, F&& loss_of) {
   check(!queries.empty(), "a criterion needs at least one block of queries");
-  auto total = loss_of(queries[0]);
+  auto total = eval(loss_of(queries[0]));
   for (std::size_t i = 1; i < queries.size(); ++i) total = eval(total + loss_of(queries[i]));
   return eval(total * (1.0 / static_cast<double>(queries.size())));
 }
@@ -47,12 +39,19 @@ struct InfoNce {
 
   template <class Q, Operand K>
   [[nodiscard]] auto operator()(const std::vector<Q>& queries, const K& keys) const {
-    const auto k = l2_normalize(detail::in_full_precision(keys));
-    const auto targets = detail::shifted_targets<backend_of<K>>(k.extent(0), 0);
-    return detail::mean_over_blocks(queries, [&](const Q& q) {
-      const auto similarity = linear(l2_normalize(detail::in_full_precision(q)), k);
-      return eval(mean(cross_entropy(eval(similarity * (1 / temperature)), targets)) * (2 * temperature));
-    });
+    return detail::mean_over_blocks(queries, against(keys));
+  }
+  /// Keys, and then queries, of several views one after the other: the rows of a view have its keys alone.
+  template <Operand K>
+  [[nodiscard]] auto against(const K& keys, int views = 1) const {
+    const auto k = eval(l2_normalize(detail::in_full_precision(keys)) * (1 / temperature));
+    const int rows = k.extent(0) / views;
+    const auto targets = Tensor<int, Shape<dyn, dyn>, backend_of<K>>::uninitialized({views, rows});
+    assign(targets, positions(Shape<dyn>{rows}));
+    return [k, targets = flat(targets), views, scale = 2 * temperature](const auto& q) {
+      const auto logits = grouped_linear(l2_normalize(detail::in_full_precision(q)), k, views);
+      return mean(cross_entropy(logits, targets)) * scale;
+    };
   }
 };
 
@@ -60,10 +59,14 @@ struct InfoNce {
 struct CosineDistance {
   template <class Q, Operand K>
   [[nodiscard]] auto operator()(const std::vector<Q>& queries, const K& keys) const {
-    const auto k = l2_normalize(detail::in_full_precision(keys));
-    return detail::mean_over_blocks(queries, [&](const Q& q) {
-      return eval(2 - 2 * mean(sum<1>(l2_normalize(detail::in_full_precision(q)) * k)));
-    });
+    return detail::mean_over_blocks(queries, against(keys));
+  }
+  /// A row has one key, whatever its view.
+  template <Operand K>
+  [[nodiscard]] auto against(const K& keys, int = 1) const {
+    return [k = l2_normalize(detail::in_full_precision(keys))](const auto& q) {
+      return 2 - 2 * mean(sum<1>(l2_normalize(detail::in_full_precision(q)) * k));
+    };
   }
 };
 
@@ -74,18 +77,22 @@ struct NtXent {
 
   template <class Q, Operand A>
   [[nodiscard]] auto operator()(const std::vector<Q>& queries, const A& anchors) const {
-    using B = backend_of<A>;
-    const auto a = l2_normalize(detail::in_full_precision(anchors));
-    const int rows = a.extent(0);
+    return detail::mean_over_blocks(queries, against(anchors));
+  }
+  template <Operand A>
+  [[nodiscard]] auto against(const A& anchors) const {
+    const auto a = eval(l2_normalize(detail::in_full_precision(anchors)) * (1 / temperature));
+    const int rows = a.extent(0), half = rows / 2;
     check(rows % 2 == 0, "NtXent: two stacked views have an even number of rows, not ", rows);
-    const auto itself = equal(positions(Shape<dyn, 1>{rows, 1}), positions(Shape<dyn>{rows}));
-    const auto targets = detail::shifted_targets<B>(rows, rows / 2);
-    return detail::mean_over_blocks(queries, [&](const Q& q) {
+    const auto targets = Tensor<int, Shape<dyn>, backend_of<A>>::uninitialized({rows});
+    const auto row = positions(targets.shape());
+    assign(targets, select(row < half, row + half, row - half));
+    return [a, targets, rows](const auto& q) {
+      const auto itself = equal(positions(Shape<dyn, 1>{rows, 1}), positions(Shape<dyn>{rows}));
       const auto similarity = linear(l2_normalize(detail::in_full_precision(q)), a);
-      const auto logits =
-          eval(select(itself, -std::numeric_limits<double>::infinity(), similarity * (1 / temperature)));
+      const auto logits = eval(select(itself, -std::numeric_limits<double>::infinity(), similarity));
       return mean(cross_entropy(logits, targets));
-    });
+    };
   }
 };
 

@@ -25,13 +25,17 @@ struct SelfDistillation {
 
 namespace detail {
 
-template <class X>
-std::vector<X> last_of(const std::vector<X>& list) {
-  return {list.back()};
-}
-template <class X>
-std::vector<X> all_but_last(const std::vector<X>& list) {
-  return {list.begin(), list.end() - 1};
+/// The sum of f(i) for each i below `count`, from left to right, each in a lane of its own where the backend has lanes.
+template <class B, class F>
+auto sum_in_lanes(std::size_t count, F&& f) {
+  std::vector<decltype(f(0))> terms;
+  in_lanes<B>(count, [&](std::size_t i) { terms.push_back(f(i)); });
+  auto total = terms[0];
+  std::size_t i = 1;
+  for (; i + 4 <= count; i += 4)
+    total = eval(total + terms[i] + terms[i + 1] + terms[i + 2] + terms[i + 3]);
+  for (; i < count; ++i) total = eval(total + terms[i]);
+  return total;
 }
 
 /// What an encoder is given for two tensors of images, one after the other: their patches, where it takes them.
@@ -62,10 +66,11 @@ struct TeacherlessMethod {
                           const Training& mode) const {
     const auto input = tape.constant(detail::input_of(student.encoder, view1, view2));
     const auto z = student.project(student.features(input, mode), mode);
-    auto total = criterion(detail::last_of(z), z.back());
-    if (has_lower_layers())
-      total = eval(total + distillation->ratio * criterion(detail::all_but_last(z), detach(z.back())));
-    return total;
+    const auto total = eval(criterion.against(z.back())(z.back()));
+    if (!has_lower_layers()) return total;
+    const auto loss_of = criterion.against(detach(z.back()));
+    const auto lower = detail::sum_in_lanes<backend>(z.size() - 1, [&](std::size_t i) { return eval(loss_of(z[i])); });
+    return eval(total + lower * (distillation->ratio / static_cast<double>(z.size() - 1)));
   }
 
   void update_teacher(double) {}
@@ -104,27 +109,16 @@ struct TeacherMethod {
     const auto input = detail::input_of(student.encoder, view2, view1);
     auto targets = teacher.features(input, Evaluation{});  // nothing is dropped from a target
     for (auto& target : targets) target = concat<0>(slice<0>(target, batch, batch), slice<0>(target, 0, batch));
-    const auto t = teacher.project(targets, mode.of_views(2)).back();
-    const auto t1 = slice<0>(t, 0, batch), t2 = slice<0>(t, batch, batch);
-
+    const auto loss_of = criterion.against(teacher.project(targets, mode.of_views(2)).back(), 2);
     const auto features = student.features(tape.constant(input), mode);
-    auto z = student.project(features, mode.of_views(2));
-    const std::size_t layers = z.size();
-    std::vector<double> weights(layers, 1.0);
-    if (distillation)
-      for (std::size_t i = 0; i < layers; ++i) {
-        const double a = i + 1 == layers ? 1.0 : distillation->ratio / static_cast<double>(layers - 1);
-        weights[i] = a + 1;
-        z[i] = scale_gradient(z[i], a / (a + 1));
-      }
-    const auto q = student.predict(z, mode.of_views(2, distillation ? 2 : 1));
-    const auto layer_loss = [&](std::size_t i) {
-      const auto of_view2 = slice<0>(q[i], 0, batch), of_view1 = slice<0>(q[i], batch, batch);
-      return eval((criterion(std::vector{of_view2}, t1) + criterion(std::vector{of_view1}, t2)) * weights[i]);
-    };
-    auto total = layer_loss(0);
-    for (std::size_t i = 1; i < layers; ++i) total = eval(total + layer_loss(i));
-    return total;
+    const std::size_t layers = features.size();
+    return detail::sum_in_lanes<backend>(layers, [&](std::size_t i) {
+      const auto z = student.projector[i](features[i], mode.of_views(2));
+      if (!distillation) return eval(loss_of(student.predictor[i](z, mode.of_views(2))) * 2);  // a mean over both views
+      const double a = i + 1 == layers ? 1.0 : distillation->ratio / static_cast<double>(layers - 1);
+      const auto q = student.predictor[i](scale_gradient(z, a / (a + 1)), mode.of_views(2, 2));
+      return eval(loss_of(q) * (2 * (a + 1)));
+    });
   }
 
   /// Parameters of the teacher move towards the student's; BatchNorm's running statistics are each branch's own.

@@ -177,7 +177,9 @@ inline cublasStatus_t cublasLtMatmul(cublasLtHandle_t, cublasLtMatmulDesc_t oper
                                      cublasLtMatrixLayout_t a_layout, const void* b, cublasLtMatrixLayout_t b_layout,
                                      const void* beta, const void*, cublasLtMatrixLayout_t, void* d,
                                      cublasLtMatrixLayout_t d_layout, const cublasLtMatmulAlgo_t* algorithm,
-                                     void*, size_t workspace, cudaStream_t) {
+                                     void* memory, size_t workspace, cudaStream_t stream) {
+  static auto& owners = *new std::map<void*, cudaStream_t>;
+  if (owners.try_emplace(memory, stream).first->second != stream) on_host::broken("two streams share a work space");
   const on_host::Product p = *operation;
   const on_host::Layout x = *a_layout, y = *b_layout, z = *d_layout;
   const auto scalar = [&](const void* s) { return on_host::read(s, z.type == CUDA_R_64F ? CUDA_R_64F : CUDA_R_32F, 0); };
@@ -191,7 +193,7 @@ inline cublasStatus_t cublasLtMatmul(cublasLtHandle_t, cublasLtMatmulDesc_t oper
       (way != on_host::Algorithm::without_workspace && workspace < 4) ||
       (p.epilogue != CUBLASLT_EPILOGUE_DEFAULT && z.rows == on_host::refused_width))
     return CUBLAS_STATUS_INVALID_VALUE;
-  on_host::queue(on_host::Kind::kernel, [=] {
+  on_host::queue(stream, on_host::Kind::kernel, [=] {
     ++on_host::runs_of_algorithms()[static_cast<int>(way)];
     on_host::clock_ms() += on_host::algorithm_ms[static_cast<int>(way)];
     std::vector<double> column(z.rows);

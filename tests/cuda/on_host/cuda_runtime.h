@@ -1,12 +1,12 @@
 // The part of the CUDA runtime that Vitral uses, for a device of fibres (threads.hpp): memory is the host's, with guards
-// around it, work is done when it is queued, or kept by a graph while a stream is captured.
+// around it, and streams are queues that run when the host waits (streams.hpp), or are captured into a graph.
 #pragma once
 
 #define VITRAL_ON_FIBRES  // what tests know it by
 
+#include "streams.hpp"
 #include "threads.hpp"
 
-#include <functional>
 #include <map>
 #include <tuple>
 
@@ -16,7 +16,10 @@ enum cudaError_t {
   cudaSuccess = 0,
   cudaErrorInvalidValue = 1,
   cudaErrorMemoryAllocation = 2,
-  cudaErrorStreamCaptureUnsupported = 900
+  cudaErrorStreamCaptureUnsupported = 900,
+  cudaErrorStreamCaptureUnjoined = 904,
+  cudaErrorStreamCaptureIsolation = 905,
+  cudaErrorCapturedEvent = 907
 };
 enum cudaMemcpyKind { cudaMemcpyHostToHost, cudaMemcpyHostToDevice, cudaMemcpyDeviceToHost, cudaMemcpyDeviceToDevice };
 enum cudaMemoryType { cudaMemoryTypeUnregistered, cudaMemoryTypeHost, cudaMemoryTypeDevice };
@@ -28,35 +31,6 @@ enum cudaStreamCaptureMode { cudaStreamCaptureModeGlobal, cudaStreamCaptureModeT
 inline constexpr unsigned cudaStreamNonBlocking = 1, cudaHostAllocDefault = 0, cudaHostAllocMapped = 2;
 
 namespace on_host {
-enum class Kind { kernel, copy, clearing };
-struct Work {
-  Kind kind;
-  std::function<void()> run;
-};
-struct Stream {
-  bool capturing = false;
-  std::vector<Work> captured;
-};
-struct Graph {
-  std::vector<Work> work;
-};
-inline Stream& stream() {
-  static Stream& only = *new Stream;
-  return only;
-}
-inline void queue(Kind kind, std::function<void()> run) {
-  if (stream().capturing) return stream().captured.push_back({kind, std::move(run)});
-  run();
-}
-/// What the device's clock shows; it stands still but for what says that it takes time.
-inline float& clock_ms() {
-  static float ms = 0;
-  return ms;
-}
-struct Event {
-  float recorded_ms = 0;
-};
-
 /// Memory of the device: new bytes are NaNs, and 64 bytes on either side are looked at when it is given back.
 constexpr size_t guard = 64, most_memory = size_t{4} << 30;
 constexpr unsigned char fresh = 0xff, guard_byte = 0xa5;
@@ -78,6 +52,7 @@ alignas(128) inline thread_local char shared[shared_bytes + guard];
 }  // namespace on_host
 
 using cudaStream_t = on_host::Stream*;
+using cudaEvent_t = on_host::Event*;
 using cudaGraph_t = on_host::Graph*;
 using cudaGraphExec_t = on_host::Graph*;
 
@@ -92,29 +67,44 @@ inline cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr what, int) 
   return cudaSuccess;
 }
 inline cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned) {
-  return *stream = &on_host::stream(), cudaSuccess;
+  return *stream = on_host::Device::instance().new_stream(), cudaSuccess;
 }
 inline cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
-  return stream->capturing ? cudaErrorStreamCaptureUnsupported : cudaSuccess;
+  on_host::Device& device = on_host::Device::instance();
+  if (device.captures()) return cudaErrorStreamCaptureUnsupported;
+  return device.run([stream] { return stream->queue.empty(); }), cudaSuccess;
 }
 enum cudaStreamCaptureStatus { cudaStreamCaptureStatusNone, cudaStreamCaptureStatusActive };
 inline cudaError_t cudaStreamIsCapturing(cudaStream_t stream, cudaStreamCaptureStatus* status) {
-  *status = stream->capturing ? cudaStreamCaptureStatusActive : cudaStreamCaptureStatusNone;
+  *status = stream->capture ? cudaStreamCaptureStatusActive : cudaStreamCaptureStatusNone;
   return cudaSuccess;
 }
-using cudaEvent_t = on_host::Event*;
 inline constexpr unsigned cudaEventDefault = 0, cudaEventDisableTiming = 2;
 inline cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned) {
   return *event = new on_host::Event, cudaSuccess;
 }
-inline cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t) {
-  return event->recorded_ms = on_host::clock_ms(), cudaSuccess;
+inline cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
+  return *event = on_host::mark(stream), cudaSuccess;
 }
 inline cudaError_t cudaEventElapsedTime(float* ms, cudaEvent_t start, cudaEvent_t stop) {
-  return *ms = stop->recorded_ms - start->recorded_ms, cudaSuccess;
+  return *ms = *stop->ms - *start->ms, cudaSuccess;
 }
-inline cudaError_t cudaEventSynchronize(cudaEvent_t) {
-  return on_host::stream().capturing ? cudaErrorStreamCaptureUnsupported : cudaSuccess;
+inline cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned) {
+  if (event->capture) {
+    if (!event->capture->active || (stream->capture && stream->capture != event->capture))
+      return cudaErrorCapturedEvent;
+    if (!stream->capture) event->capture->add(stream);
+  } else if (stream->capture) {
+    return cudaErrorStreamCaptureIsolation;
+  }
+  if (event->mark) on_host::queue(stream, {on_host::Kind::waits, {}, event->mark});
+  return cudaSuccess;
+}
+inline cudaError_t cudaEventSynchronize(cudaEvent_t event) {
+  on_host::Device& device = on_host::Device::instance();
+  if (device.captures()) return cudaErrorStreamCaptureUnsupported;
+  if (event->capture) return cudaErrorCapturedEvent;
+  return device.run([&device, mark = event->mark] { return mark == 0 || device.has_reached(mark); }), cudaSuccess;
 }
 inline cudaError_t cudaEventDestroy(cudaEvent_t event) { return delete event, cudaSuccess; }
 inline cudaError_t cudaGetLastError() { return cudaSuccess; }
@@ -136,6 +126,7 @@ inline cudaError_t cudaMalloc(void** memory, size_t bytes) {
 inline cudaError_t cudaFree(void* memory) {
   using namespace on_host;
   if (!memory) return cudaSuccess;
+  Device::instance().run_all();
   Allocations& all = allocations();
   auto* const data = static_cast<char*>(memory);
   const auto found = all.sizes.find(data);
@@ -158,19 +149,23 @@ inline cudaError_t cudaHostAlloc(void** memory, size_t bytes, unsigned) {
   *memory = std::aligned_alloc(256, (bytes + 255) / 256 * 256);
   return cudaSuccess;
 }
-inline cudaError_t cudaFreeHost(void* memory) { return std::free(memory), cudaSuccess; }
+inline cudaError_t cudaFreeHost(void* memory) {
+  on_host::Device::instance().run_all();
+  return std::free(memory), cudaSuccess;
+}
 struct cudaPointerAttributes {
   cudaMemoryType type;
 };
 inline cudaError_t cudaPointerGetAttributes(cudaPointerAttributes* out, const void*) {
   return out->type = cudaMemoryTypeHost, cudaSuccess;  // a device of fibres has no other memory
 }
-inline cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpyKind, cudaStream_t) {
-  on_host::queue(on_host::Kind::copy, [=] { std::memmove(to, from, bytes); });
+inline cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpyKind, cudaStream_t stream) {
+  on_host::queue(stream, on_host::Kind::copy, [=] { std::memmove(to, from, bytes); });
   return cudaSuccess;
 }
-inline cudaError_t cudaMemset2DAsync(void* to, size_t pitch, int value, size_t width, size_t height, cudaStream_t) {
-  on_host::queue(on_host::Kind::clearing, [=] {
+inline cudaError_t cudaMemset2DAsync(void* to, size_t pitch, int value, size_t width, size_t height,
+                                     cudaStream_t stream) {
+  on_host::queue(stream, on_host::Kind::clearing, [=] {
     for (size_t row = 0; row < height; ++row) std::memset(static_cast<char*>(to) + row * pitch, value, width);
   });
   return cudaSuccess;
@@ -199,7 +194,7 @@ cudaError_t cudaLaunchKernelEx(const cudaLaunchConfig_t* config, void (*kernel)(
   const size_t allowed = granted == on_host::granted_shared().end() ? 48 << 10 : granted->second;
   if (config->dynamicSmemBytes > allowed || config->gridDim.y > 65535 || config->gridDim.z > 65535)
     return cudaErrorInvalidValue;
-  on_host::queue(on_host::Kind::kernel, [config = *config, kernel, arguments = std::tuple<P...>(arguments...)] {
+  on_host::queue(config->stream, on_host::Kind::kernel, [config = *config, kernel, arguments = std::tuple<P...>(arguments...)] {
     auto body = [&] { std::apply(kernel, arguments); };
     gridDim = config.gridDim;
     blockDim = config.blockDim;
@@ -219,12 +214,16 @@ cudaError_t cudaLaunchKernelEx(const cudaLaunchConfig_t* config, void (*kernel)(
 
 // ---- graphs
 inline cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode) {
-  stream->captured.clear();
-  return stream->capturing = true, cudaSuccess;
+  return std::make_shared<on_host::Capture>()->add(stream), cudaSuccess;
 }
+/// All streams that the capture has reached must have joined this one.
 inline cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t* graph) {
-  stream->capturing = false;
-  *graph = new on_host::Graph{std::move(stream->captured)};
+  *graph = nullptr;
+  const std::shared_ptr<on_host::Capture> capture = stream->capture;
+  if (!capture || capture->streams[0] != stream) return cudaErrorInvalidValue;
+  capture->end();
+  if (!capture->is_joined()) return cudaErrorStreamCaptureUnjoined;
+  *graph = new on_host::Graph{std::make_shared<const on_host::Queues>(std::move(capture->queues))};
   return cudaSuccess;
 }
 inline cudaError_t cudaGraphInstantiate(cudaGraphExec_t* exec, cudaGraph_t graph, unsigned long long = 0) {
@@ -244,17 +243,31 @@ enum cudaGraphExecUpdateResult {
 struct cudaGraphExecUpdateResultInfo {
   cudaGraphExecUpdateResult result;
 };
+namespace on_host {
+inline cudaGraphExecUpdateResult compare(const Queues& a, const Queues& b) {
+  if (a.size() != b.size()) return cudaGraphExecUpdateErrorTopologyChanged;
+  for (size_t q = 0; q < a.size(); ++q) {
+    if (a[q].size() != b[q].size()) return cudaGraphExecUpdateErrorTopologyChanged;
+    for (size_t i = 0; i < a[q].size(); ++i)
+      if (a[q][i].kind != b[q][i].kind) return cudaGraphExecUpdateErrorNodeTypeChanged;
+  }
+  return cudaGraphExecUpdateSuccess;
+}
+}  // namespace on_host
 /// As on a device, a graph takes the numbers of another one with the same operations, and of kernels others as well.
 inline cudaError_t cudaGraphExecUpdate(cudaGraphExec_t exec, cudaGraph_t graph, cudaGraphExecUpdateResultInfo* info) {
-  info->result = cudaGraphExecUpdateSuccess;
-  if (exec->work.size() != graph->work.size()) info->result = cudaGraphExecUpdateErrorTopologyChanged;
-  for (size_t i = 0; info->result == cudaGraphExecUpdateSuccess && i < graph->work.size(); ++i)
-    if (exec->work[i].kind != graph->work[i].kind) info->result = cudaGraphExecUpdateErrorNodeTypeChanged;
+  info->result = on_host::compare(*exec->queues, *graph->queues);
   if (info->result != cudaGraphExecUpdateSuccess) return cudaErrorInvalidValue;
   return *exec = *graph, cudaSuccess;
 }
-inline cudaError_t cudaGraphLaunch(cudaGraphExec_t exec, cudaStream_t) {
-  for (const on_host::Work& work : exec->work) work.run();
+inline cudaError_t cudaGraphLaunch(cudaGraphExec_t exec, cudaStream_t stream) {
+  on_host::queue(stream, on_host::Kind::kernel, [queues = exec->queues] {
+    on_host::Queues once = *queues;
+    std::vector<on_host::Queue*> all;
+    for (on_host::Queue& queue : once) all.push_back(&queue);
+    std::set<long> reached;
+    on_host::run(all, reached, [&] { return on_host::all_empty(all); });
+  });
   return cudaSuccess;
 }
 inline cudaError_t cudaGraphDestroy(cudaGraph_t graph) { return delete graph, cudaSuccess; }

@@ -1,4 +1,5 @@
-// Cuda: the backend of NVIDIA GPUs. cuBLASLt multiplies; kernels of our own do everything else, queued on one stream.
+// Cuda: the backend of NVIDIA GPUs. cuBLASLt multiplies; kernels of our own do everything else, queued on one
+// stream, or several where the caller asks for lanes.
 // Included by .cu files, which nvcc compiles.
 #pragma once
 
@@ -61,6 +62,7 @@ struct BasicCuda {
     transfer(from, to, count, cudaMemcpyDeviceToHost);
   }
   using Steps = cuda::Steps;
+  using Lanes = cuda::Lanes;
 
   // ---- expressions
   template <int R, class T, class Plan>

@@ -1,12 +1,15 @@
-// The stream on which all work is queued, errors of CUDA calls as exceptions, and how kernels are launched.
+// The streams on which work is queued, errors of CUDA calls as exceptions, and how kernels are launched.
 #pragma once
 
 #include <vitral/core/error.hpp>
+#include <vitral/core/lanes.hpp>
 
 #include <cuda_runtime.h>
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
+#include <utility>
 
 namespace vitral::inline VITRAL_ABI::cuda {
 
@@ -42,7 +45,70 @@ struct Device {
   }
 };
 
-inline cudaStream_t stream() { return Device::instance().stream; }
+/// Lanes (core/lanes.hpp) as streams of the device. While the main stream is captured, so are they: a fork and a join are
+/// edges of the graph.
+class Lanes {
+ public:
+  static constexpr int count = 4;
+
+  [[nodiscard]] static LanePlace place() {
+    const Lanes& lanes = instance();
+    return lanes.lane_ == 0 ? LanePlace{} : LanePlace{lanes.region_, lanes.lane_};
+  }
+  /// Work goes to the lane from now on. From the main lane this forks: the lanes come after what was queued there so far.
+  /// To the main lane, 0, it joins: what is queued there next comes after all lanes.
+  static void enter(int lane) {
+    Lanes& lanes = instance();
+    if (lane == lanes.lane_) return;
+    if (lane == 0) return lanes.join();
+    if (lanes.lane_ == 0) lanes.fork();
+    if (!std::exchange(lanes.used_[at(lane)], true))
+      require(cudaStreamWaitEvent(lanes.streams_[at(lane)], lanes.done_[0], 0), "cudaStreamWaitEvent");
+    lanes.lane_ = lane;
+  }
+  [[nodiscard]] static int current() { return instance().lane_; }
+  [[nodiscard]] static cudaStream_t stream() {
+    const Lanes& lanes = instance();
+    return lanes.streams_[at(lanes.lane_)];
+  }
+
+ private:
+  Lanes() {
+    streams_[0] = Device::instance().stream;
+    for (std::size_t lane = 0; lane <= count; ++lane) {
+      if (lane > 0)
+        require(cudaStreamCreateWithFlags(&streams_[lane], cudaStreamNonBlocking), "cudaStreamCreateWithFlags");
+      require(cudaEventCreateWithFlags(&done_[lane], cudaEventDisableTiming), "cudaEventCreateWithFlags");
+    }
+  }
+  static Lanes& instance() {
+    static Lanes& lanes = *new Lanes;  // never destroyed: the driver may be gone before it
+    return lanes;
+  }
+  static std::size_t at(int lane) { return static_cast<std::size_t>(lane); }
+
+  void fork() {
+    require(cudaEventRecord(done_[0], streams_[0]), "cudaEventRecord");
+    used_ = {};
+    ++region_;
+  }
+  void join() {
+    lane_ = 0;
+    for (std::size_t lane = 1; lane <= count; ++lane) {
+      if (!used_[lane]) continue;
+      require(cudaEventRecord(done_[lane], streams_[lane]), "cudaEventRecord");
+      require(cudaStreamWaitEvent(streams_[0], done_[lane], 0), "cudaStreamWaitEvent");
+    }
+  }
+
+  std::array<cudaStream_t, count + 1> streams_{};  // [0]: the main one
+  std::array<cudaEvent_t, count + 1> done_{};      // up to the fork, and each lane up to the join
+  std::array<bool, count + 1> used_{};
+  long region_ = 0;
+  int lane_ = 0;
+};
+
+inline cudaStream_t stream() { return Lanes::stream(); }
 
 inline constexpr int block_threads = 256;
 

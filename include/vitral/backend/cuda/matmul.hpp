@@ -115,7 +115,6 @@ class Products {
   /// Algorithms are tried for products of this many operations on.
   explicit Products(double tried_from) : tried_from_(tried_from) {
     require(cublasLtCreate(&handle_), "cublasLtCreate");
-    workspace_ = allocate(workspace_bytes);
   }
 
   static Products& instance() {
@@ -137,6 +136,13 @@ class Products {
 
  private:
   static constexpr std::size_t workspace_bytes = 32 << 20;
+
+  /// Each lane has its own.
+  void* workspace() {
+    void*& workspace = workspaces_[static_cast<std::size_t>(Lanes::current())];
+    if (!workspace) workspace = allocate(workspace_bytes);
+    return workspace;
+  }
 
   static Layout layout(int type, long rows, long cols, long stride, long batch, long batch_stride) {
     cublasLtMatrixLayout_t made = nullptr;
@@ -201,19 +207,19 @@ class Products {
   }
 
   cublasStatus_t multiply(const ProductKey& key, const Product& p, const Algorithm& with, const void* a, const void* b,
-                          void* c) const {
+                          void* c) {
     const double wide[] = {1, key.accumulate ? 1.0 : 0.0};
     const float narrow[] = {1, key.accumulate ? 1.0f : 0.0f};
     const bool is_wide = key.compute == CUBLAS_COMPUTE_64F;
     const void *alpha = is_wide ? static_cast<const void*>(wide) : narrow,
                *beta = is_wide ? static_cast<const void*>(wide + 1) : narrow + 1;
     return cublasLtMatmul(handle_, p.operation.get(), alpha, b, p.first.get(), a, p.second.get(), beta, c,
-                          p.result.get(), c, p.result.get(), &with.algo, workspace_, with.workspace, stream());
+                          p.result.get(), c, p.result.get(), &with.algo, workspace(), with.workspace, stream());
   }
 
   /// Adds the algorithms that cuBLASLt proposes, the likely best first; without any, why.
   cublasStatus_t look_for(const ProductKey& key, const Product& p, std::size_t workspace,
-                          std::vector<Algorithm>& found) const {
+                          std::vector<Algorithm>& found) {
     constexpr int most = 8;
     cublasLtMatmulPreference_t made = nullptr;
     require(cublasLtMatmulPreferenceCreate(&made), "cublasLtMatmulPreferenceCreate");
@@ -280,7 +286,7 @@ class Products {
 
   /// Takes the fastest of the algorithms whose result, from noise, has the bits of the first one's: time decides how
   /// fast a product is, and never what it is. Nothing is tried where the memory for it is not there.
-  void try_out(const ProductKey& key, Product& p, const Beside& beside, std::vector<Algorithm>& found) const {
+  void try_out(const ProductKey& key, Product& p, const Beside& beside, std::vector<Algorithm>& found) {
     const auto bytes = [](int type, long rows, long cols, long stride, long batch, long batch_stride) {
       const long last = (batch - 1) * batch_stride + (rows - 1) * stride + cols;
       return (static_cast<std::size_t>(last) * (type == CUDA_R_16BF ? 2 : 4) + 255) / 256 * 256;
@@ -331,7 +337,7 @@ class Products {
 
   double tried_from_;
   cublasLtHandle_t handle_ = nullptr;
-  void* workspace_ = nullptr;
+  std::array<void*, Lanes::count + 1> workspaces_{};
   std::map<ProductKey, Product> products_;
 };
 

@@ -1,5 +1,5 @@
 // Memory of the device. Whatever asks for it goes through a pool (core/buffer.hpp), so that from the second step on the
-// driver is not asked; all work being on one stream, memory may be used again as soon as it is released on the host.
+// driver is not asked; work being in order but for lanes, memory may be used again as soon as it is released on the host.
 #pragma once
 
 #include <vitral/backend/cuda/launch.hpp>
@@ -26,6 +26,7 @@ inline void deallocate(void* memory) { cudaFree(memory); }
 
 /// What the backend's own work space is pooled as.
 struct WorkSpace {
+  using Lanes = cuda::Lanes;
   [[nodiscard]] static void* allocate(std::size_t bytes) { return cuda::allocate(bytes); }
   static void deallocate(void* memory) { cuda::deallocate(memory); }
 };
