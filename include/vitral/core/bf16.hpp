@@ -15,18 +15,26 @@ struct bf16 {
   bf16() = default;
 
   /// Rounds to nearest, ties to even; a NaN stays a (quiet) NaN. Free of branches, so loops over it vectorise.
-  VITRAL_HD constexpr bf16(float value) : bits(round(bit_cast<std::uint32_t>(value))) {}
+  VITRAL_HD constexpr bf16(float value) : bits(round(value)) {}
 
   /// Stores a float without a temporary bf16, which would keep a loop from being vectorised: write `out[i] = value`.
   VITRAL_HD constexpr bf16& operator=(float value) {
-    bits = round(bit_cast<std::uint32_t>(value));
+    bits = round(value);
     return *this;
   }
 
   VITRAL_HD constexpr operator float() const { return bit_cast<float>(static_cast<std::uint32_t>(bits) << 16); }
 
  private:
-  VITRAL_HD static constexpr std::uint16_t round(std::uint32_t word) {
+  VITRAL_HD static constexpr std::uint16_t round(float value) {
+#ifdef __CUDA_ARCH__
+    if (!__builtin_is_constant_evaluated()) {  // one instruction of the device (PTX ISA, cvt); its NaN has all bits set
+      std::uint16_t out = 0;
+      asm("cvt.rn.bf16.f32 %0, %1;" : "=h"(out) : "f"(value));
+      return out;
+    }
+#endif
+    const auto word = bit_cast<std::uint32_t>(value);
     const std::uint32_t rounded = (word + 0x7fffu + ((word >> 16) & 1u)) >> 16;
     const std::uint32_t quiet = (word >> 16) | 0x40u;
     return static_cast<std::uint16_t>((word & 0x7fffffffu) > 0x7f800000u ? quiet : rounded);
