@@ -236,8 +236,9 @@ TEST_CASE_TEMPLATE_DEFINE("a backend sums columns, by itself where it offers tha
   using B = typename X::Backend_;
   using T = typename X::Scalar;
   using P = compute_t<T>;
-  for (const auto [rows, cols] : row_shapes)
+  for (const Rows& shape : row_shapes)
     for (const long shift : {0, 1}) {
+      const long rows = shape.rows, cols = shape.cols;
       CAPTURE(rows);
       CAPTURE(cols);
       CAPTURE(shift);
@@ -269,8 +270,9 @@ TEST_CASE_TEMPLATE_DEFINE("a backend that offers it applies GELU's gradient and 
     const double t = std::tanh(std::sqrt(2 / std::acos(-1.0)) * (x + 0.044715 * x * x * x));  // as products have it
     return 0.5 * (1 + t) + 0.5 * x * (1 - t * t) * std::sqrt(2 / std::acos(-1.0)) * (1 + 3 * 0.044715 * x * x);
   };
-  for (const auto [rows, cols] : row_shapes)
+  for (const Rows& shape : row_shapes)
     for (const long shift : {0, 1}) {
+      const long rows = shape.rows, cols = shape.cols;
       CAPTURE(rows);
       CAPTURE(cols);
       CAPTURE(shift);
