@@ -23,6 +23,9 @@ struct dim3 {
   unsigned x = 1, y = 1, z = 1;
   dim3(unsigned x_ = 1, unsigned y_ = 1, unsigned z_ = 1) : x(x_), y(y_), z(z_) {}
 };
+struct alignas(8) uint2 {
+  unsigned x, y;
+};
 struct alignas(16) uint4 {
   unsigned x, y, z, w;
 };
@@ -247,4 +250,11 @@ inline int atomicCAS_system(int* place, int expected, int value) {
 }
 inline void __threadfence_system() {}
 inline float __fdividef(float a, float b) { return a / b; }
-inline void __stwb(uint4* to, uint4 value) { *to = value; }
+template <class T>
+void __stwb(T* to, T value) {
+  *to = value;
+}
+template <class T>
+T __ldca(const T* from) {
+  return *from;
+}

@@ -43,7 +43,9 @@ struct OwnElements {
 
   __device__ OwnElements(const T* x, const T* gate, long rows, long cols) : x(x), gate(gate) {
     if constexpr (Held > 0) {
-      for_own_rows<Held>(rows, cols, [&](int i, long offset) { held[i] = *reinterpret_cast<const Run<T, Width>*>(x + offset); });
+      for_own_rows<Held>(rows, cols, [&](int i, long offset) {
+        held[i] = read_words(reinterpret_cast<const Run<T, Width>*>(x + offset));
+      });
       if (!gate) return;
       for_own_rows<Held>(rows, cols, [&](int i, long offset) {
         const auto open = load_run<Width>(gate + offset);

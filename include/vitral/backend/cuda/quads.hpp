@@ -2,6 +2,7 @@
 // for expressions whose rows have lengths and addresses that allow it.
 #pragma once
 
+#include <vitral/backend/cuda/words.hpp>
 #include <vitral/tensor/plan.hpp>
 
 #include <cstdint>
@@ -58,7 +59,7 @@ __device__ Run<compute_t<T>, N> widened(const Run<T, N>& run) {
 /// from[0 ... N - 1].
 template <int N, class T>
 __device__ Run<compute_t<T>, N> load_run(const T* from) {
-  return widened(*reinterpret_cast<const Run<T, N>*>(from));
+  return widened(read_words(reinterpret_cast<const Run<T, N>*>(from)));
 }
 template <class T>
 __device__ Quad<compute_t<T>> load_quad(const T* from) {
@@ -105,7 +106,7 @@ template <class T, class C, int N>
 __device__ void store_run(T* to, const Run<C, N>& from) {
   Run<T, N> out;
   for (int i = 0; i < N; ++i) out.value[i] = static_cast<compute_t<T>>(from.value[i]);
-  *reinterpret_cast<Run<T, N>*>(to) = out;
+  write_words(reinterpret_cast<Run<T, N>*>(to), out);
 }
 template <class T, class C>
 __device__ void store_quad(T* to, const Quad<C>& from) {
