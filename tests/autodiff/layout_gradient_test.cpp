@@ -69,6 +69,23 @@ TEST_CASE("the gradient of concat of three agrees with finite differences, const
   CHECK(error_of([&](const auto& h) { return concat<1>(constant, h, constant); }) < gradient_tolerance);
 }
 
+TEST_CASE("concat_plus is concat and a sum, in value and gradients, whether the addend is trained or not") {
+  for (const bool trained : {false, true}) {
+    CAPTURE(trained);
+    const Parameter<float, Dyn<3>> addend{normal<float>(Dyn<3>{1, 4, 6}, 7), trained};
+    const auto a = normal<bf16>(Dyn<3>{2, 1, 6}, 8), b = normal<bf16>(Dyn<3>{2, 3, 6}, 9);
+    const auto outcome = [&](auto&& join) {
+      Tape tape;
+      const auto y = join(tape.watch(a), tape.watch(b));
+      tape.backward(mean(cast<float>(square(y))));
+      return std::vector{doubles(y.value()), doubles(tape.grad(a)), doubles(tape.grad(b)), doubles(tape.grad(addend))};
+    };
+    const auto together = outcome([&](const auto& p, const auto& q) { return concat_plus<1>(addend, p, q); });
+    CHECK(together == outcome([&](const auto& p, const auto& q) { return eval(concat<1>(p, q) + addend); }));
+    CHECK(together[0] == doubles(concat_plus<1>(addend, a, b)));
+  }
+}
+
 TEST_CASE("the gradient of gather agrees with finite differences where an index occurs twice") {
   const auto rows = Tensor<int, Dyn<1>>::from({1, 0, 1, 1}, {4});
   CHECK(error_of([&](const auto& h) { return square(gather(h, rows)); }) < gradient_tolerance);
@@ -97,6 +114,12 @@ TEST_CASE("errors of moving operations say what does not fit") {
   CHECK_THROWS_WITH_AS(static_cast<void>(reshape(x, Dyn<2>{5, 5})), doctest::Contains("24 elements"), Error);
   CHECK_THROWS_WITH_AS(static_cast<void>(concat<1>(x, normal(Dyn<3>{3, 3, 4}, 1))),
                        doctest::Contains("differ along axis 0"), Error);
+  const auto added_to = [](const auto& parts, const Dyn<3>& shape) {
+    static_cast<void>(concat_plus<1>(Parameter<double, Dyn<3>>{normal(shape, 2)}, parts, parts));
+  };
+  CHECK_NOTHROW(added_to(x, {1, 6, 4}));
+  CHECK_THROWS_WITH_AS(added_to(x, {1, 5, 4}), doctest::Contains("[2, 6, 4]"), Error);
+  CHECK_THROWS_WITH_AS(added_to(x, {1, 1, 4}), doctest::Contains("[1, 1, 4] cannot be added to [2, 6, 4]"), Error);
 }
 
 TEST_CASE("scale_gradient leaves the values and multiplies the gradient") {

@@ -1,6 +1,6 @@
 // Expressions and the tape on the device: every family of operations against numbers computed here, random numbers equal
 // to the host's bit for bit, and batches in page-locked memory.
-#include <vitral/autodiff/record.hpp>
+#include <vitral/autodiff/layout.hpp>
 #include <vitral/backend/cuda/cuda.hpp>
 #include <vitral/tensor/evaluate.hpp>
 
@@ -56,6 +56,71 @@ bool runs(double tolerance) {
   return near("d bias", static_cast<C>(b.grad().to_vector()[0]), 1, tolerance) && right;
 }
 
+template <class T>
+using Box = Tensor<T, Shape<dyn, dyn, dyn>, Cuda>;
+
+/// first, first + 1, ...
+template <class T>
+Box<T> counted(const Shape<dyn, dyn, dyn>& shape, int first) {
+  std::vector<T> values(static_cast<std::size_t>(shape.size()));
+  for (std::size_t i = 0; i < values.size(); ++i) values[i] = T(static_cast<compute_t<T>>(first + static_cast<int>(i)));
+  return Box<T>::from(values, shape);
+}
+
+/// Windows are written four elements at a time only where rows and addresses allow it: boxes of a and of b columns are
+/// joined side by side and one behind the other, and their gradients taken apart.
+template <class T>
+bool joins(int a, int b) {
+  const auto number = [](T x) { return static_cast<double>(static_cast<compute_t<T>>(x)); };
+  const auto left = counted<T>({2, 3, a}, 1), right = counted<T>({2, 3, b}, 64);
+  Tape tape;
+  const auto vl = tape.watch(left), vr = tape.watch(right);
+  const auto beside = concat<2>(vl, vr, vl);
+  const auto values = beside.value().to_vector();
+  tape.backward(beside, counted<T>(beside.shape(), 0));
+  const auto dl = vl.grad().to_vector(), dr = vr.grad().to_vector();
+  bool right_values = true;
+  for (int row = 0; row < 6; ++row)
+    for (int k = 0; k < a + b + a; ++k) {
+      const bool in_right = k >= a && k < a + b;
+      const int column = k < a ? k : in_right ? k - a : k - a - b;
+      const double got = number(values[static_cast<std::size_t>(row * (a + b + a) + k)]);
+      const double expected = in_right ? 64 + row * b + column : 1 + row * a + column;
+      right_values = right_values && got == expected;
+      if (in_right)
+        right_values = right_values && number(dr[static_cast<std::size_t>(row * b + column)]) == row * (a + b + a) + k;
+      else if (k < a)
+        right_values = right_values && number(dl[static_cast<std::size_t>(row * a + column)]) ==
+                                           2 * row * (a + b + a) + k + k + a + b;
+    }
+  const Parameter<float, Shape<dyn, dyn, dyn>, Cuda> addend{counted<float>({1, 5, a}, 3), false};
+  const auto behind = concat_plus<1>(addend, left, counted<T>({2, 2, a}, 32)).to_vector();
+  for (int row = 0; row < 10; ++row)
+    for (int k = 0; k < a; ++k) {
+      const int box = row / 5, at = row % 5;
+      const double part = at < 3 ? 1 + (box * 3 + at) * a + k : 32 + (box * 2 + at - 3) * a + k;
+      right_values = right_values && number(behind[static_cast<std::size_t>(row * a + k)]) == part + 3 + at * a + k;
+    }
+  if (!right_values) std::printf("joining boxes of %d and %d columns went wrong\n", a, b);
+  return right_values;
+}
+
+/// Residual sums share a gradient until their branches add to it.
+template <class T>
+bool sums_share_gradients() {
+  const auto x = counted<T>({2, 3, 4}, 1);
+  Tape tape;
+  const auto v = tape.watch(x), h = eval(v * 1), early = eval(h * 4);
+  const auto y = eval(h + eval(h * 2)), z = eval(y + y + early);
+  tape.backward(z, counted<T>(x.shape(), 0));
+  const auto got = v.grad().to_vector();
+  bool right = true;
+  for (std::size_t i = 0; i < got.size(); ++i)
+    right = near("the gradient of residual sums", static_cast<compute_t<T>>(got[i]), 10.0 * static_cast<double>(i), 0) &&
+            right;
+  return right;
+}
+
 }  // namespace cuda_test
 
 int main() {
@@ -68,5 +133,9 @@ int main() {
   if (cudaPointerGetAttributes(&attributes, batch.data()) != cudaSuccess || attributes.type != cudaMemoryTypeHost)
     return std::puts("a batch does not lie in page-locked memory"), 1;
   const bool right[] = {runs<float>(1e-6), runs<double>(1e-12), runs<bf16>(2e-2)};
-  return right[0] && right[1] && right[2] ? 0 : 1;
+  bool windows = true;
+  for (const auto& [a, b] : {std::pair{4, 4}, {8, 4}, {2, 4}, {3, 5}, {4, 3}, {1, 4}})
+    windows = joins<float>(a, b) && joins<double>(a, b) && joins<bf16>(a, b) && windows;
+  const bool shares = sums_share_gradients<float>() && sums_share_gradients<bf16>();
+  return right[0] && right[1] && right[2] && windows && shares ? 0 : 1;
 }

@@ -140,6 +140,19 @@ TEST_CASE("tokens are the class token and the patches with their positions") {
   }
 }
 
+TEST_CASE("patches stand in for the images that they were cut from") {
+  const Exact vit = with_large_tokens(), other(tiny, Seed{5});
+  const auto more = normal(Dyn<4>{2, 3, 4, 4}, 2);
+  const auto patches = vit.patches(tiny_images, more);
+  const auto images = concat<0>(tiny_images, more);
+  CHECK(vit(patches).to_vector() == vit(images).to_vector());
+  CHECK(other.layers(patches)[0].to_vector() == other.layers(images)[0].to_vector());
+  CHECK_THROWS_WITH_AS(static_cast<void>(vit.patches(tiny_images, normal(Dyn<4>{1, 3, 8, 8}, 1))),
+                       doctest::Contains("images of shape [1, 3, 8, 8] do not fit"), Error);
+  const Exact larger(ViTSize{8, 2, 8, 2, 2});
+  CHECK_THROWS_WITH_AS(static_cast<void>(larger(patches)), doctest::Contains("cannot broadcast [5, 5, 8] with [1, 17, 8]"), Error);
+}
+
 TEST_CASE("a distillation token stands behind the class token and is trained") {
   const Exact vit = with_large_tokens({.distillation_token = true});
   const auto tokens = vit.tokens(tiny_images);

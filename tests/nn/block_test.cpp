@@ -95,6 +95,23 @@ TEST_CASE("a block's result and gradients have the same bits with any number of 
   CHECK(run(3) == alone);
 }
 
+TEST_CASE("a block that is given norm1 of its input and ends with the next block's norm gives the same bits") {
+  const auto block = random_block<float>(0.4);
+  const auto next = random_block<float>().norm2;
+  const Training mode(Random{8, 0, 0}), same_mode(Random{8, 0, 0});
+  const auto chained = outcome<float>(block, [&](const auto& x) {
+    const auto y = block.composed(x, block.norm1(x), mode, next.beside_value());
+    return eval(y.value * y.normalized);
+  });
+  const auto apart = outcome<float>(block, [&](const auto& x) {
+    const auto y = block.composed(x, same_mode);
+    return eval(y * next(y));
+  });
+  CHECK(chained == apart);
+  const auto x = normal<float>(Dyn<3>{images, tokens, width}, 1);
+  CHECK(block.first_token(x, block.norm1(x), Evaluation{}).to_vector() == block.first_token(x).to_vector());
+}
+
 TEST_CASE("the first token alone is what the whole block makes of it") {
   const auto block = random_block<double>(0.4);
   const auto x = normal(Dyn<3>{images, tokens, width}, 1);

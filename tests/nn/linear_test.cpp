@@ -162,6 +162,22 @@ TEST_CASE("the patch embedding's gradients agree with finite differences") {
         gradient_tolerance);
 }
 
+TEST_CASE("patches of several tensors of images are those of the images one after the other") {
+  Initializer init(Seed{1});
+  const PatchEmbed<dyn, dyn> embed(5, 2, true, init);
+  const auto one = normal<float>(Dyn<4>{2, 3, 4, 6}, 1), two = normal<float>(Dyn<4>{3, 3, 4, 6}, 2);
+  const auto patches = embed.patches<bf16>(one, two);
+  REQUIRE(to_string(patches.shape()) == "[5, 6, 12]");
+  CHECK(doubles(patches) == doubles(embed.patches<bf16>(concat<0>(one, two))));
+  CHECK(static_cast<float>(patches(3, 4, 7)) == static_cast<float>(static_cast<bf16>(two(1, 1, 3, 3))));
+  CHECK(doubles(embed.project(embed.patches<float>(one))) == doubles(embed(one)));
+  Tape tape;  // the same for images with a gradient, and on a tape without
+  CHECK(doubles(embed.patches<bf16>(tape.watch(one)).value()) == doubles(embed.patches<bf16>(one)));
+  CHECK(doubles(embed.patches<bf16>(tape.constant(one)).value()) == doubles(embed.patches<bf16>(one)));
+  CHECK_THROWS_WITH_AS(static_cast<void>(embed.patches<float>(one, normal<float>(Dyn<4>{2, 3, 6, 4}, 1))),
+                       doctest::Contains("images of different sizes"), Error);
+}
+
 TEST_CASE("images that the patches do not cover are an error") {
   Initializer init(Seed{1});
   const PatchEmbed<dyn, dyn, double> embed(4, 2, true, init);

@@ -70,8 +70,9 @@ struct PatchEmbed {
   }
   /// patches [batch, patches, 3 p p] -> tokens [batch, patches, Width].
   [[nodiscard]] auto project(const Operand auto& patches) const {
-    const auto weight = reshape(watched_beside(patches, proj.weight),
-                                Shape<Width, values>(std::array<int, 2>{proj.bias.shape()[0], channels * patch * patch}));
+    const auto weight =
+        reshape(watched_beside(patches, proj.weight),
+                Shape<Width, values>(std::array<int, 2>{proj.bias.shape()[0], channels * patch * patch}));
     return linear(patches, weight, proj.bias);
   }
   [[nodiscard]] auto operator()(const Operand auto& images) const { return apply<P>(images); }

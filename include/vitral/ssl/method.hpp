@@ -103,8 +103,8 @@ struct TeacherMethod {
   template <class T, class S>
   [[nodiscard]] auto loss(Tape& tape, const Tensor<T, S, backend>& view1, const Tensor<T, S, backend>& view2,
                           const Training& mode) const {
-    // The encoders treat images one by one, the heads' BatchNorm view by view, in the order of the published code: view 1
-    // first for the teacher, view 2 for the student.
+    // The encoders treat images one by one, the heads' BatchNorm view by view, in the order of the published code: the
+    // teacher's view 1 first, the student's view 2.
     const int batch = view1.extent(0);
     const auto input = detail::input_of(student.encoder, view2, view1);
     auto targets = teacher.features(input, Evaluation{});  // nothing is dropped from a target
