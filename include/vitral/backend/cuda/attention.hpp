@@ -93,8 +93,8 @@ __global__ void attention_kernel(Heads<const T> q, Heads<const T> k, Heads<const
   using P = compute_t<T>;
   SharedTiles<P> shared{dynamic_shared<P>(), size.width};
   const auto query = shared.take(), key = shared.take(), value = shared.take(), weight = shared.take(tile);
-  const int first = static_cast<int>(blockIdx.x) * tile, b = static_cast<int>(blockIdx.y) / size.heads,
-            h = static_cast<int>(blockIdx.y) % size.heads;
+  const int first = static_cast<int>(blockIdx.y) * tile, b = static_cast<int>(blockIdx.x) / size.heads,
+            h = static_cast<int>(blockIdx.x) % size.heads;
   const int lane = static_cast<int>(threadIdx.x) % 32, row0 = static_cast<int>(threadIdx.x) / 32 * warp_rows;
   const P infinity = static_cast<P>(INFINITY);
   load_tile<T>(query, q, offset_of_head(q, b, h), first, size.queries, size.width, static_cast<P>(size.scale));
@@ -123,7 +123,7 @@ __global__ void attention_kernel(Heads<const T> q, Heads<const T> k, Heads<const
     const int row = first + row0 + r;
     if (row >= size.queries) continue;
     sums.store(r, out, offset_of_head(out, b, h) + row * out.token_stride, size.width, P(1) / total[r], false);
-    if (lse && lane == 0) lse[static_cast<long>(blockIdx.y) * size.queries + row] = most[r] + ::log(total[r]);
+    if (lse && lane == 0) lse[static_cast<long>(blockIdx.x) * size.queries + row] = most[r] + ::log(total[r]);
   }
 }
 
@@ -155,10 +155,10 @@ __global__ void attention_backward_kernel(Heads<const T> q, Heads<const T> k, He
   SharedTiles<P> shared{dynamic_shared<P>(), size.width};
   const auto query = shared.take(), up = shared.take(), key = shared.take(), value = shared.take();
   const auto weight = shared.take(tile), slope = shared.take(tile);
-  const int first = static_cast<int>(blockIdx.x) * tile, b = static_cast<int>(blockIdx.y) / size.heads,
-            h = static_cast<int>(blockIdx.y) % size.heads;
+  const int first = static_cast<int>(blockIdx.y) * tile, b = static_cast<int>(blockIdx.x) / size.heads,
+            h = static_cast<int>(blockIdx.x) % size.heads;
   const int lane = static_cast<int>(threadIdx.x) % 32, row0 = static_cast<int>(threadIdx.x) / 32 * warp_rows;
-  const long statistics = static_cast<long>(blockIdx.y) * size.queries;
+  const long statistics = static_cast<long>(blockIdx.x) * size.queries;
   const auto load_queries = [&](int begin) {
     load_tile<T>(query, q, offset_of_head(q, b, h), begin, size.queries, size.width);
     load_tile<T>(up, dout, offset_of_head(dout, b, h), begin, size.queries, size.width);
@@ -210,7 +210,7 @@ void launch_tiles(const char* name, void (*kernel)(A...), int rows, const Attent
                   const B&... arguments) {
   allow_shared(name, kernel, shared);
   launch(name, kernel,
-         dim3(static_cast<unsigned>((rows + tile - 1) / tile), static_cast<unsigned>(size.batch * size.heads)),
+         dim3(static_cast<unsigned>(size.batch * size.heads), static_cast<unsigned>((rows + tile - 1) / tile)),
          32 * attention_warps, shared, arguments...);
 }
 

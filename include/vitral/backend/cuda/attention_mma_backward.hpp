@@ -1,7 +1,7 @@
 // Attention's backward pass on tensor cores: bf16, heads of 32 or 64 channels. A warp owns rows of queries and sums their
 // dq, or rows of keys and sums their dk and dv; either side forms the scores it needs again. So every sum is made by one
 // thread in one order, without atomics: the same bits in every run. Short sequences have both sides in one kernel, which
-// reads everything once and forms the scores once; longer ones a kernel for each side, which walks tiles of the other.
+// reads everything once; longer ones a kernel for each side, which walks tiles of the other.
 #pragma once
 
 #include <vitral/backend/cuda/attention_mma.hpp>
@@ -204,8 +204,12 @@ __global__ void __launch_bounds__(32 * Cut::warps, Cut::blocks)
   own.store(x, head, row0, own_rows, scale);
 }
 
-/// Both sides of a head of at most tile_rows queries and keys in one block: everything lies in shared memory, the slopes
-/// (a row for each key) that the keys' side makes for the queries' side as well.
+/// Whether the keys' side leaves its slopes (a row for each key) to the queries' side. Heads of 32 channels have little to
+/// form them from, and more blocks find room on a multiprocessor without them.
+template <int Width>
+inline constexpr bool keeps_slopes = Width == 64;
+
+/// Both sides of a head of at most tile_rows queries and keys in one block: everything lies in shared memory.
 template <int Width, class Cut>
 __global__ void __launch_bounds__(32 * Cut::warps, Cut::blocks)
     attention_mma_both(const __grid_constant__ BackwardTensors x, AttentionSize size) {
@@ -221,7 +225,8 @@ __global__ void __launch_bounds__(32 * Cut::warps, Cut::blocks)
       value(key.data + tile_bytes);
   bf16* const slope_memory = memory + 2 * tile_bytes;  // behind four tiles
   const Slopes slopes(value.data + tile_bytes);
-  float* const shared_lse = reinterpret_cast<float*>(slope_memory + tile_rows * Slopes::row_bytes / 2);
+  float* const shared_lse =
+      reinterpret_cast<float*>(slope_memory + (keeps_slopes<Width> ? tile_rows * Slopes::row_bytes / 2 : 0));
   float* const shared_delta = shared_lse + tile_rows;
 
   query.template request<tile_rows, threads>(head.of(x.q), x.q.token_stride, 0, size.queries);
@@ -259,7 +264,7 @@ __global__ void __launch_bounds__(32 * Cut::warps, Cut::blocks)
     own.template meet<Cut::groups>(
         query, up, shared_lse, shared_delta, size.queries, scale * log2_e,
         [&](int t, const unsigned (&slope)[4], int column) {
-          if (row0 + 16 * t >= tile_rows) return;
+          if (!keeps_slopes<Width> || row0 + 16 * t >= tile_rows) return;
 #pragma unroll
           for (int i = 0; i < 4; ++i) {
             const int row = row0 + 16 * t + lane / 4 + i % 2 * 8;
@@ -270,27 +275,43 @@ __global__ void __launch_bounds__(32 * Cut::warps, Cut::blocks)
         });
     own.store(x, head, row0, size.keys, scale);
   }
-  __syncthreads();  // all slopes
+  if constexpr (keeps_slopes<Width>) __syncthreads();
   for (int row0 = first_row; row0 < size.queries; row0 += step) {
-    Band<Width / 8> sums[pieces];
-    for (int at = 0; at < size.keys; at += 16) {
-      unsigned left[pieces][4];
+    OwnSide<Width, Side::queries, pieces> own;
+    if constexpr (keeps_slopes<Width>) {
+      for (int at = 0; at < size.keys; at += 16) {
+        unsigned left[pieces][4];
 #pragma unroll
-      for (int t = 0; t < pieces; ++t)
-        slopes.left_transposed(left[t], at, row0 + 16 * t < tile_rows ? row0 + 16 * t : row0);
+        for (int t = 0; t < pieces; ++t)
+          slopes.left_transposed(left[t], at, row0 + 16 * t < tile_rows ? row0 + 16 * t : row0);
 #pragma unroll
-      for (int c = 0; c < Width / 16; ++c) {
-        unsigned right[4];
-        key.right(right, at, 16 * c);
+        for (int c = 0; c < Width / 16; ++c) {
+          unsigned right[4];
+          key.right(right, at, 16 * c);
 #pragma unroll
-        for (int t = 0; t < pieces; ++t) sums[t].add(c, left[t], right);
+          for (int t = 0; t < pieces; ++t) own.sums[t].add(c, left[t], right);
+        }
       }
-    }
+    } else {
 #pragma unroll
-    for (int t = 0; t < pieces; ++t) {
-      const int row = row0 + 16 * t;
-      sums[t].store(head.of(x.dq) + row * x.dq.token_stride, x.dq.token_stride, size.queries - row, scale, x.add);
+      for (int t = 0; t < pieces; ++t) {
+        const int row = row0 + 16 * t;
+        if (row >= tile_rows) {
+          own.leave_out(t);
+          continue;
+        }
+        own.first[t].load(query, row);
+        own.second[t].load(up, row);
+#pragma unroll
+        for (int r = 0; r < 2; ++r) {
+          own.lse[t][r] = shared_lse[row + lane / 4 + 8 * r];
+          own.delta[t][r] = shared_delta[row + lane / 4 + 8 * r];
+        }
+      }
+      own.template meet<Cut::groups>(key, value, nullptr, nullptr, size.keys, scale * log2_e,
+                                     [](int, const unsigned (&)[4], int) {});
     }
+    own.store(x, head, row0, size.queries, scale);
   }
 }
 
@@ -300,8 +321,8 @@ constexpr std::size_t side_bytes = static_cast<std::size_t>(Cut::tile_rows) *
                                    (4 * BandTile<Width>::row_bytes + 4 * sizeof(float));
 template <int Width, class Cut>
 constexpr std::size_t both_bytes = static_cast<std::size_t>(Cut::tile_rows) *
-                                   (4 * BandTile<Width>::row_bytes + BandTile<Cut::tile_rows>::row_bytes +
-                                    2 * sizeof(float));
+                                   (4 * BandTile<Width>::row_bytes + 2 * sizeof(float) +
+                                    (keeps_slopes<Width> ? BandTile<Cut::tile_rows>::row_bytes : 0));
 
 template <int Width, Side side, class Cut>
 void launch_mma_side(const BackwardTensors& x, const AttentionSize& size) {
@@ -325,7 +346,7 @@ void launch_mma_backward(BackwardTensors x, const AttentionSize& size) {
   constexpr bool narrow = Width == 32;
   const int rows = std::max(size.queries, size.keys);
   if (rows <= 80) return launch_mma_both<Width, BackwardCut<1, 5, narrow ? 4 : 3, 80>>(x, size);
-  using Whole = BackwardCut<1, narrow ? 5 : 7, narrow ? 3 : 1, 208>;
+  using Whole = BackwardCut<1, narrow ? 5 : 7, narrow ? 3 : 1, 208, narrow ? 1 : 2>;
   if (rows <= 208 && both_bytes<Width, Whole> <= Device::instance().shared_bytes)
     return launch_mma_both<Width, Whole>(x, size);
   const Scratch<float> delta(static_cast<long>(size.batch) * size.heads * size.queries);
