@@ -1,5 +1,5 @@
-// BatchNorm over columns, all views in one launch: each element is read once into registers where the rows allow it; see
-// backend/backend.hpp.
+// BatchNorm over columns, all views in one launch: each element is read once, into registers, where the rows allow it;
+// see backend/backend.hpp.
 #pragma once
 
 #include <vitral/backend/cuda/launch.hpp>
@@ -43,7 +43,9 @@ struct OwnElements {
 
   __device__ OwnElements(const T* x, const T* gate, long rows, long cols) : x(x), gate(gate) {
     if constexpr (Held > 0) {
-      for_own_rows<Held>(rows, cols, [&](int i, long offset) { held[i] = *reinterpret_cast<const Run<T, Width>*>(x + offset); });
+      for_own_rows<Held>(rows, cols, [&](int i, long offset) {
+        held[i] = *reinterpret_cast<const Run<T, Width>*>(x + offset);
+      });
       if (!gate) return;
       for_own_rows<Held>(rows, cols, [&](int i, long offset) {
         const auto open = load_run<Width>(gate + offset);
@@ -287,8 +289,8 @@ void batch_norm_forward(const T* x, const compute_t<T>* gamma, const compute_t<T
   const bool pairs = allows_runs<2>(x) && allows_runs<2>(y);
   detail::with_norm_shape<T>(rows, cols, views, pairs, [&](auto shape, dim3 threads) {
     launch("batch_norm", &detail::batch_norm_columns<shape.width, shape.held, shape.columns, T>,
-           blocks_for(cols, shape.columns), threads, 0, x, gamma, beta, y, mean, rstd, running_mean, running_var, follow,
-           eps, relu, views, rows, cols);
+           blocks_for(cols, shape.columns), threads, 0, x, gamma, beta, y, mean, rstd, running_mean, running_var,
+           follow, eps, relu, views, rows, cols);
   });
 }
 

@@ -51,7 +51,7 @@ struct Joined {
   bool add = false;
 };
 
-/// to = (to +) scale * the sum of each column of partial [parts, count]: threadIdx.y takes every so many parts, and their
+/// to = (to +) scale * the sum of each column of partial [parts, count]: threadIdx.y takes every so many parts, and these
 /// sums are added in order. Row 1 of the grid has `second`, whose parts follow.
 template <class C, class T>
 __global__ void join_parts(const C* partial, int parts, long count, double scale, Joined<T> first, Joined<T> second) {
