@@ -802,24 +802,46 @@ TEST_CASE_TEMPLATE_DEFINE("a backend evaluates, reduces and differentiates broad
 }
 TEST_CASE_TEMPLATE_APPLY(expression_, All);
 
-TEST_CASE_TEMPLATE_DEFINE("a backend differentiates expressions of odd width", X, odd_width_) {
-  using B = typename X::Backend_;
-  using T = typename X::Scalar;
-  const Shape<dyn, 7> shape{5};
+/// left * right + left * keep for matrices [5, width] and a column `keep`, and its gradients.
+template <class B, class T>
+void check_width(int width) {
+  const Shape<dyn, dyn> shape{5, width};
   const Numbers a = normal<T>(shape.size(), 30), b = normal<T>(shape.size(), 31), up = normal<T>(shape.size(), 32);
-  const auto tensor = [&](const Numbers& numbers) { return Tensor<T, Shape<dyn, 7>, B>(put<B, T>(numbers).buffer(), shape); };
+  const Numbers factor = normal<T>(5, 33);
+  const auto tensor = [](const Numbers& numbers, auto extents) {
+    return Tensor<T, decltype(extents), B>(put<B, T>(numbers).buffer(), extents);
+  };
+  const auto keep = tensor(factor, Shape<dyn, 1>{5});
   Tape tape;
-  const auto left = tape.watch(tensor(a)), right = tape.watch(tensor(b));
-  tape.backward(eval(left * right + left), tensor(up));
-  Numbers left_slope = up, right_slope = up;
+  const auto left = tape.watch(tensor(a, shape)), right = tape.watch(tensor(b, shape));
+  const auto y = eval(left * right + left * keep);
+  Numbers value(a.size()), left_slope = up, right_slope = up;
   for (std::size_t i = 0; i < up.size(); ++i) {
-    left_slope[i] *= b[i] + 1;
+    const double k = factor[i / at(width)];
+    value[i] = a[i] * b[i] + a[i] * k;
+    left_slope[i] *= b[i] + k;
     right_slope[i] *= a[i];
   }
-  CHECK(gap(take(left.grad()), left_slope) < tolerance<T>());
-  CHECK(gap(take(right.grad()), right_slope) < tolerance<T>());
+  CHECK(gap(take(y.value()), value) < tolerance<T>());
+  for (const double passes : {1.0, 2.0}) {  // the second pass adds
+    tape.backward(eval(left * right + left * keep), tensor(up, shape));
+    const auto scaled = [&](Numbers numbers) {
+      for (double& number : numbers) number *= passes;
+      return numbers;
+    };
+    CHECK(gap(take(left.grad()), scaled(left_slope)) < tolerance<T>());
+    CHECK(gap(take(right.grad()), scaled(right_slope)) < tolerance<T>());
+  }
 }
-TEST_CASE_TEMPLATE_APPLY(odd_width_, All);
+
+TEST_CASE_TEMPLATE_DEFINE("a backend evaluates and differentiates rows of odd widths, of fours and of eights", X,
+                          widths_) {
+  for (const int width : {7, 12, 16}) {
+    CAPTURE(width);
+    check_width<typename X::Backend_, typename X::Scalar>(width);
+  }
+}
+TEST_CASE_TEMPLATE_APPLY(widths_, All);
 
 namespace {
 

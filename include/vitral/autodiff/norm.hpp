@@ -130,8 +130,8 @@ struct BatchNorm {
     mean = Tensor<P, Shape<dyn>, B>::uninitialized({static_cast<int>(views * cols)});
     rstd = Tensor<P, Shape<dyn>, B>::uninitialized({static_cast<int>(views * cols)});
     B::batch_norm_forward(x.data(), elements_or_null<P>(scale), elements_or_null<P>(bias), y.data(), mean.data(),
-                          rstd.data(), running_mean.data(), running_var.data(), momentum, eps, rows, cols, views, passes,
-                          Act == Activation::relu);
+                          rstd.data(), running_mean.data(), running_var.data(), momentum, eps, rows, cols, views,
+                          passes, Act == Activation::relu);
     return y;
   }
   template <class DY, class Y, class X, class Scale, class Bias>
@@ -192,8 +192,8 @@ template <Activation Act = Activation::none, Operand X, class Scale, class Bias,
                                     double momentum = 0.1, double eps = 1e-5, int views = 1, int passes = 1) {
   static_assert(shape_of<X>::rank == 2, "vitral: batch_norm: the input needs two extents, [rows, channels]");
   const Shape<dyn> channels{running_mean.extent(0)};
-  return apply(detail::BatchNorm<P, B, Act>{reshape_tensor(running_mean, channels), reshape_tensor(running_var, channels),
-                                       momentum, eps, views, passes},
+  return apply(detail::BatchNorm<P, B, Act>{reshape_tensor(running_mean, channels),
+                                            reshape_tensor(running_var, channels), momentum, eps, views, passes},
                x, scale, bias);
 }
 

@@ -1,5 +1,6 @@
 // Runs element-wise plans: one kernel that strides over the result, for one result or for several at once, and one for
-// any number of results of a form (all parameters of an optimiser's step). Four elements at a time where they allow it.
+// any number of results of a form (all parameters of an optimiser's step). Four or eight elements at a time where they
+// allow it.
 #pragma once
 
 #include <vitral/backend/cuda/index.hpp>
@@ -7,6 +8,7 @@
 #include <vitral/backend/cuda/quads.hpp>
 #include <vitral/core/pack.hpp>
 
+#include <algorithm>
 #include <type_traits>
 #include <vector>
 
@@ -27,32 +29,42 @@ __device__ void store(const Pack<T*, Ts*...>& out, const Pack<Plan, Plans...>& p
   out.head[position] = static_cast<compute_t<T>>(value_at(plans.head, index, axes));
   store(out.tail, plans.tail, index, axes, position);
 }
-template <int R>
-__device__ void store_quads(const Pack<>&, const Pack<>&, const long (&)[R], int, long) {}
-template <class T, class... Ts, class Plan, class... Plans, int R>
-__device__ void store_quads(const Pack<T*, Ts*...>& out, const Pack<Plan, Plans...>& plans, const long (&index)[R],
-                            int axes, long position) {
-  store_quad(out.head + position, quad_at(plans.head, index, axes));
-  store_quads(out.tail, plans.tail, index, axes, position);
+template <int N, int R>
+__device__ void store_runs(const Pack<>&, const Pack<>&, const long (&)[R], int, long) {}
+template <int N, class T, class... Ts, class Plan, class... Plans, int R>
+__device__ void store_runs(const Pack<T*, Ts*...>& out, const Pack<Plan, Plans...>& plans, const long (&index)[R],
+                           int axes, long position) {
+  store_run(out.head + position, run_at<N>(plans.head, index, axes));
+  store_runs<N>(out.tail, plans.tail, index, axes, position);
 }
 
-/// The share of a thread: elements, or quads of them, first, first + step, ...
+/// The most elements that a job takes at a time.
+template <class Job>
+struct WidestRun;
+template <int R, class... T, class Plans>
+struct WidestRun<Together<R, Pack<T*...>, Plans>> {
+  static constexpr int value = std::min({run_of<T>...});
+};
+
+/// The share of a thread: runs of `width` elements, the first, first + step, ...
 template <int R, class Outs, class Plans>
-__device__ void evaluate_share(const Together<R, Outs, Plans>& job, bool quads, long first, long step) {
-  const int width = quads ? 4 : 1;
+__device__ void evaluate_share(const Together<R, Outs, Plans>& job, int width, long first, long step) {
+  constexpr int most = WidestRun<Together<R, Outs, Plans>>::value;
   for (long i = first * width; i < job.space.size; i += step * width) {
     long index[R];
     index_at(job.space, i, index);
-    if (quads)
-      store_quads(job.out, job.plans, index, job.space.axes, i);
+    if (width == most)
+      store_runs<most>(job.out, job.plans, index, job.space.axes, i);
+    else if (most > 4 && width == 4)
+      store_runs<4>(job.out, job.plans, index, job.space.axes, i);
     else
       store(job.out, job.plans, index, job.space.axes, i);
   }
 }
 
 template <class Job>
-__global__ void evaluate_kernel(Job job, bool quads) {
-  evaluate_share(job, quads, static_cast<long>(blockIdx.x) * blockDim.x + threadIdx.x,
+__global__ void evaluate_kernel(Job job, int width) {
+  evaluate_share(job, width, static_cast<long>(blockIdx.x) * blockDim.x + threadIdx.x,
                  static_cast<long>(gridDim.x) * blockDim.x);
 }
 
@@ -62,7 +74,7 @@ struct JobTable {
   static constexpr int most = static_cast<int>((32764 - 16) / (sizeof(Job) + sizeof(unsigned) + 1));
   int count;
   unsigned first_block[most];
-  bool quads[most];
+  char width[most];  // elements at a time
   Job job[most];
 };
 constexpr int job_elements = 8 * block_threads;  // of a block
@@ -75,15 +87,18 @@ __global__ void evaluate_jobs(const __grid_constant__ JobTable<Job> table) {
     (table.first_block[middle] <= blockIdx.x ? first : last) = middle;
   }
   const unsigned begin = table.first_block[first], end = first + 1 < table.count ? table.first_block[first + 1] : gridDim.x;
-  evaluate_share(table.job[first], table.quads[first], static_cast<long>(blockIdx.x - begin) * blockDim.x + threadIdx.x,
+  evaluate_share(table.job[first], table.width[first], static_cast<long>(blockIdx.x - begin) * blockDim.x + threadIdx.x,
                  static_cast<long>(end - begin) * blockDim.x);
 }
 
+/// How many elements of a job a thread may take at a time.
 template <int R, class... T, class Plans>
-bool allows_quads(const Together<R, Pack<T*...>, Plans>& job) {
-  bool aligned = job.space.extent[job.space.axes - 1] % 4 == 0;
-  for_each(job.out, [&](const auto* out) { aligned = aligned && cuda::allows_quads(out); });
-  return aligned && cuda::allows_quads(job.plans, job.space.axes);
+int width_of(const Together<R, Pack<T*...>, Plans>& job) {
+  return widest<WidestRun<Together<R, Pack<T*...>, Plans>>::value>([&](auto n) {
+    bool fits = job.space.extent[job.space.axes - 1] % n() == 0 && allows_runs<n()>(job.plans, job.space.axes);
+    for_each(job.out, [&](const auto* out) { fits = fits && allows_runs<n()>(out); });
+    return fits;
+  });
 }
 
 template <int R, class Plan, class T>
@@ -110,9 +125,8 @@ void evaluate(const Space<R>& space, const Pack<T*...>& out, const Pack<Plan...>
   static_assert(fits_a_launch<Job, bool>, "vitral: this expression is too large for one kernel; eval a part of it");
   if (space.size == 0) return;
   const Job job{space, out, plans};
-  const bool quads = detail::allows_quads(job);
-  launch("evaluate", &detail::evaluate_kernel<Job>, grid_for(quads ? space.size / 4 : space.size), block_threads, 0, job,
-         quads);
+  const int width = detail::width_of(job);
+  launch("evaluate", &detail::evaluate_kernel<Job>, grid_for(space.size / width), block_threads, 0, job, width);
 }
 
 /// The same for each job; none may read what another writes.
@@ -131,7 +145,7 @@ void evaluate_each(const std::vector<Job>& jobs) {
     if (job.space.size == 0) continue;
     if (table.count == Table::most) flush();
     table.first_block[table.count] = blocks;
-    table.quads[table.count] = detail::allows_quads(job);
+    table.width[table.count] = static_cast<char>(detail::width_of(job));
     table.job[table.count++] = job;
     blocks += blocks_for(job.space.size, detail::job_elements);
   }

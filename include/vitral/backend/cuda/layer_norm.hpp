@@ -70,7 +70,7 @@ __global__ void layer_norm_warps(const T* x, const compute_t<T>* gamma, const co
   const long number = own_row();
   if (number >= rows) return;
   WarpRow<compute_t<T>, Quads> row{{}, cols};
-  row.set([=](int c) { return load_quad(x + number * cols + c); });
+  row.set([=](int c) { return load_run<4>(x + number * cols + c); });
   normalize_row(row, number, gamma, beta, y, mean, rstd, eps);
 }
 
@@ -86,8 +86,8 @@ __global__ void layer_norm_warps_of_plan(const __grid_constant__ Space<R> space,
   row.set([&](int c) {
     long index[R];
     index_at(space, number * cols + c, index);
-    const auto exact = quad_at(plan, index, space.axes);
-    Quad<T> rounded;
+    const auto exact = run_at<4>(plan, index, space.axes);
+    Run<T, 4> rounded;
     for (int k = 0; k < 4; ++k) rounded.value[k] = static_cast<P>(exact.value[k]);
     return widened(rounded);
   });
@@ -112,8 +112,8 @@ __global__ void __launch_bounds__(32 * norm_warps, sizeof(compute_t<T>) == 4 && 
     const long at = static_cast<long>(number) * cols;
     const P centre = mean[number], factor = rstd[number];
     Row up{{}, cols}, normal{{}, cols};
-    up.set([=](int c) { return load_quad(dy + at + c); });
-    normal.set([=](int c) { return load_quad(x + at + c); });
+    up.set([=](int c) { return load_run<4>(dy + at + c); });
+    normal.set([=](int c) { return load_run<4>(x + at + c); });
     normal.each([=](P& v, int, int) { v = (v - centre) * factor; });
     gamma_sum.each([&](P& sum, int i, int k) { sum += up.value[i][k] * normal.value[i][k]; });
     beta_sum.each([&](P& sum, int i, int k) { sum += up.value[i][k]; });
@@ -157,7 +157,7 @@ __global__ void layer_norm_columns(const T* x, const compute_t<T>* mean, const c
   partial[(parts + part) * cols + column] = beta_sum;
 }
 
-/// Blocks of layer_norm_warps_backward, by the shape alone: narrow rows need more warps to have as many bytes under way.
+/// Blocks of layer_norm_warps_backward, by the shape alone: narrow rows need more warps for as many bytes under way.
 inline int walking_blocks(long rows, long cols) {
   const long most = 132 * (cols <= 256 ? 4 : 2);
   return static_cast<int>(std::min(most, (rows + norm_warps - 1) / norm_warps));
@@ -183,7 +183,7 @@ void layer_norm_of_plan(const Space<R>& space, const Plan& plan, T* x, const com
                         const compute_t<T>* beta, T* y, compute_t<T>* mean, compute_t<T>* rstd, long rows, long cols,
                         double eps) {
   if (!suits_warp_rows(cols, static_cast<const T*>(x), static_cast<const T*>(y)) || space.size == 0 ||
-      space.extent[space.axes - 1] % 4 != 0 || !allows_quads(plan, space.axes)) {
+      space.extent[space.axes - 1] % 4 != 0 || !allows_runs<4>(plan, space.axes)) {
     evaluate(space, pack(x), pack(plan));
     return layer_norm_forward<T>(x, gamma, beta, y, mean, rstd, rows, cols, eps);
   }
@@ -201,8 +201,8 @@ void layer_norm_backward(const T* x, const compute_t<T>* gamma, const compute_t<
   const bool sums = dgamma || dbeta;
   const auto join = [&](const Scratch<P>& partial, int parts) {
     if (sums)
-      detail::launch_join("layer_norm backward", partial.data(), parts, cols, 1.0, detail::Joined<P>{dgamma, add_dgamma},
-                          detail::Joined<P>{dbeta, add_dbeta});
+      detail::launch_join("layer_norm backward", partial.data(), parts, cols, 1.0,
+                          detail::Joined<P>{dgamma, add_dgamma}, detail::Joined<P>{dbeta, add_dbeta});
   };
   if (suits_warp_rows(cols, x, static_cast<const T*>(dx), dy) && (sizeof(P) == 4 || cols <= 384) && rows > 0) {
     const int parts = detail::walking_blocks(rows, cols);
@@ -210,8 +210,8 @@ void layer_norm_backward(const T* x, const compute_t<T>* gamma, const compute_t<
     with_quads(cols, [&](auto quads) {
       if constexpr (sizeof(P) == 4 || quads() <= 3)
         launch("layer_norm backward", &detail::layer_norm_warps_backward<quads(), T>, static_cast<unsigned>(parts),
-               32 * detail::norm_warps, 0, x, gamma, mean, rstd, dy, dx, add_dx, static_cast<int>(rows), static_cast<int>(cols),
-               partial.data());
+               32 * detail::norm_warps, 0, x, gamma, mean, rstd, dy, dx, add_dx, static_cast<int>(rows),
+               static_cast<int>(cols), partial.data());
     });
     return join(partial, parts);
   }

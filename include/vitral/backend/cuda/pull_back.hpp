@@ -1,7 +1,7 @@
 // The backward pass of a fused expression: kernels re-read the leaves, recompute the intermediates in registers and push
 // the result's gradient down. Leaves as large as the result are written by one kernel; the gradient of each broadcast
 // leaf is a sum that a kernel of its own forms in a fixed order, recomputing rather than storing what it sums. Four
-// elements at a time where all leaves allow it.
+// or eight elements at a time where all leaves allow it.
 #pragma once
 
 #include <vitral/backend/cuda/reduce.hpp>
@@ -69,63 +69,71 @@ __device__ void push(const NodePlan<Op, P...>& plan, const Pack<G...>& targets, 
   push_arguments(plan, targets, g, index, axes, sink, std::make_integer_sequence<int, sizeof...(P)>{});
 }
 
-/// push for four neighbours, each gradient into its place.
-template <class Plan, class C>
-__device__ void push_quad(const Plan&, const NoGradient&, const Quad<C>&, const long*, int) {}
-template <class Plan, class T, int R, class C>
-__device__ void push_quad(const Plan&, const GradientPlan<T, R>& target, const Quad<C>& g, const long* index, int axes) {
+/// push for N neighbours, each gradient into its place.
+template <class Plan, class C, int N>
+__device__ void push_run(const Plan&, const NoGradient&, const Run<C, N>&, const long*, int) {}
+template <class Plan, class T, int R, class C, int N>
+__device__ void push_run(const Plan&, const GradientPlan<T, R>& target, const Run<C, N>& g, const long* index,
+                         int axes) {
   if (!target.data) return;
   T* const to = target.data + offset_of(target.stride, index, axes);
-  Quad<compute_t<T>> rounded;
-  for (int k = 0; k < 4; ++k) rounded.value[k] = static_cast<compute_t<T>>(g.value[k]);
+  Run<compute_t<T>, N> rounded;
+  for (int k = 0; k < N; ++k) rounded.value[k] = static_cast<compute_t<T>>(g.value[k]);
   if (target.add) {
-    const auto before = load_quad(to);
-    for (int k = 0; k < 4; ++k) rounded.value[k] = before.value[k] + rounded.value[k];
+    const auto before = load_run<N>(to);
+    for (int k = 0; k < N; ++k) rounded.value[k] = before.value[k] + rounded.value[k];
   }
-  store_quad(to, rounded);
+  store_run(to, rounded);
 }
-template <class Op, class... P, class... G, class C>
-__device__ void push_quad(const NodePlan<Op, P...>& plan, const Pack<G...>& targets, const Quad<C>& g,
-                          const long* index, int axes);
+template <class Op, class... P, class... G, class C, int N>
+__device__ void push_run(const NodePlan<Op, P...>& plan, const Pack<G...>& targets, const Run<C, N>& g,
+                         const long* index, int axes);
 
-template <class Op, class... P, class... G, class C, int... I>
-__device__ void push_quad_arguments(const NodePlan<Op, P...>& plan, const Pack<G...>& targets, const Quad<C>& g,
-                                    const long* index, int axes, std::integer_sequence<int, I...>) {
+template <class Op, class... P, class... G, class C, int N, int... I>
+__device__ void push_run_arguments(const NodePlan<Op, P...>& plan, const Pack<G...>& targets, const Run<C, N>& g,
+                                   const long* index, int axes, std::integer_sequence<int, I...>) {
   using A = joint_compute<decltype(value_at(get<I>(plan.args), index, axes))...>;
-  const auto y = quad_at(plan, index, axes);
-  const auto arguments = pack(quad_at(get<I>(plan.args), index, axes)...);
+  const auto y = run_at<N>(plan, index, axes);
+  const auto arguments = pack(run_at<N>(get<I>(plan.args), index, axes)...);
   const auto pulled = [&](int k) {
     return Op::pull(g.value[k], y.value[k], static_cast<A>(get<I>(arguments).value[k])...);
   };
-  auto parts = pack(Quad<std::remove_cvref_t<decltype(get<I>(pulled(0)))>>{}...);
-  for (int k = 0; k < 4; ++k) {
+  auto parts = pack(Run<std::remove_cvref_t<decltype(get<I>(pulled(0)))>, N>{}...);
+  for (int k = 0; k < N; ++k) {
     const auto of_one = pulled(k);
     ((get<I>(parts).value[k] = get<I>(of_one)), ...);
   }
-  (push_quad(get<I>(plan.args), get<I>(targets), get<I>(parts), index, axes), ...);
+  (push_run(get<I>(plan.args), get<I>(targets), get<I>(parts), index, axes), ...);
 }
-template <class Op, class... P, class... G, class C>
-__device__ void push_quad(const NodePlan<Op, P...>& plan, const Pack<G...>& targets, const Quad<C>& g,
-                          const long* index, int axes) {
-  push_quad_arguments(plan, targets, g, index, axes, std::make_integer_sequence<int, sizeof...(P)>{});
+template <class Op, class... P, class... G, class C, int N>
+__device__ void push_run(const NodePlan<Op, P...>& plan, const Pack<G...>& targets, const Run<C, N>& g,
+                         const long* index, int axes) {
+  push_run_arguments(plan, targets, g, index, axes, std::make_integer_sequence<int, sizeof...(P)>{});
+}
+
+template <int N, int R, class Plan, class Targets, class T>
+__device__ void pull_run(const Plan& plan, const Targets& targets, const T* upstream, const long (&index)[R],
+                         int axes) {
+  using C = value_of<Plan>;
+  const auto loaded = load_run<N>(upstream);
+  Run<C, N> g;
+  for (int k = 0; k < N; ++k) g.value[k] = static_cast<C>(loaded.value[k]);
+  push_run(plan, targets, g, index, axes);
 }
 
 template <int R, class Plan, class Targets, class T>
-__global__ void pull_elements(Space<R> space, Plan plan, Targets targets, const T* upstream, bool quads) {
+__global__ void pull_elements(Space<R> space, Plan plan, Targets targets, const T* upstream, int width) {
   using C = value_of<Plan>;
-  const int width = quads ? 4 : 1;
   const long step = static_cast<long>(gridDim.x) * blockDim.x * width;
   for (long i = (static_cast<long>(blockIdx.x) * blockDim.x + threadIdx.x) * width; i < space.size; i += step) {
     long index[R];
     index_at(space, i, index);
-    if (quads) {
-      const auto loaded = load_quad(upstream + i);
-      Quad<C> g;
-      for (int k = 0; k < 4; ++k) g.value[k] = static_cast<C>(loaded.value[k]);
-      push_quad(plan, targets, g, index, space.axes);
-    } else {
+    if (width == run_of<T>)
+      pull_run<run_of<T>>(plan, targets, upstream + i, index, space.axes);
+    else if (run_of<T> > 4 && width == 4)
+      pull_run<4>(plan, targets, upstream + i, index, space.axes);
+    else
       push(plan, targets, static_cast<C>(static_cast<compute_t<T>>(upstream[i])), index, space.axes, InPlace{});
-    }
   }
 }
 
@@ -184,20 +192,27 @@ void pull_back(const Space<R>& space, const Plan& plan, const Targets& targets, 
   static_assert(fits_a_launch<Space<R>, Plan, Targets, detail::Folded<R>>,
                 "vitral: this expression is too large for one kernel; eval a part of it");
   Targets whole = targets;
-  bool any = false, quads = space.size > 0 && space.extent[space.axes - 1] % 4 == 0 && allows_quads(upstream) &&
-                            allows_quads(plan, space.axes);
+  bool any = false;
   int leaves = 0;
   detail::for_each_target(whole, [&](auto& leaf) {
     ++leaves;
     if (leaf.reduced) leaf.data = nullptr;
-    if (!leaf.data) return;
-    any = true;
-    quads = quads && leaf.stride[space.axes - 1] == 1 && allows_quads(leaf.data);
-    for (int i = 0; i + 1 < space.axes; ++i) quads = quads && leaf.stride[i] % 4 == 0;
+    any = any || leaf.data;
   });
-  if (any && space.size > 0)
-    launch("pull_back", &detail::pull_elements<R, Plan, Targets, T>, grid_for(quads ? space.size / 4 : space.size),
-           block_threads, 0, space, plan, whole, upstream, quads);
+  if (any && space.size > 0) {
+    const int width = widest<run_of<T>>([&](auto n) {
+      bool fits = space.extent[space.axes - 1] % n() == 0 && allows_runs<n()>(upstream) &&
+                  allows_runs<n()>(plan, space.axes);
+      detail::for_each_target(whole, [&](const auto& leaf) {
+        if (!leaf.data) return;
+        fits = fits && leaf.stride[space.axes - 1] == 1 && allows_runs<n()>(leaf.data);
+        for (int i = 0; i + 1 < space.axes; ++i) fits = fits && leaf.stride[i] % n() == 0;
+      });
+      return fits;
+    });
+    launch("pull_back", &detail::pull_elements<R, Plan, Targets, T>, grid_for(space.size / width), block_threads, 0,
+           space, plan, whole, upstream, width);
+  }
   for (int which = 0; which < leaves; ++which) {
     Targets one = targets;
     int at = 0;

@@ -1,5 +1,5 @@
-// Plans read four neighbouring elements at a time, with one load of up to 16 bytes for each leaf: as plan.hpp's value_at,
-// for expressions whose rows have lengths and addresses that allow it.
+// Plans read four or eight neighbouring elements at a time, with loads of up to 16 bytes for each leaf: as plan.hpp's
+// value_at, for expressions whose rows have lengths and addresses that allow it.
 #pragma once
 
 #include <vitral/backend/cuda/words.hpp>
@@ -26,28 +26,40 @@ template <class T>
 bool allows_quads(const T* data) {
   return allows_runs<4>(data);
 }
-/// The last axis must be walked in steps of one or not at all, and each row of it begin at a quad.
-template <class T, int R>
-bool allows_quads(const LeafPlan<T, R>& plan, int axes) {
+/// The last axis must be walked in steps of one or not at all, and each row of it begin at a run.
+template <int N, class T, int R>
+bool allows_runs(const LeafPlan<T, R>& plan, int axes) {
   const long last = plan.stride[axes - 1];
   if (last == 0) return true;
   for (int i = 0; i + 1 < axes; ++i)
-    if (plan.stride[i] % 4 != 0) return false;
-  return last == 1 && allows_quads(plan.data);
+    if (plan.stride[i] % N != 0) return false;
+  return last == 1 && allows_runs<N>(plan.data);
 }
-template <class Plan>
-bool allows_quads(const Plan&, int) {
+template <int N, class Plan>
+bool allows_runs(const Plan&, int) {
   return true;  // no memory is read
 }
-template <class... P>
-bool allows_quads(const Pack<P...>& plans, int axes) {
+template <int N, class Op, class... P>
+bool allows_runs(const NodePlan<Op, P...>& plan, int axes);
+template <int N, class... P>
+bool allows_runs(const Pack<P...>& plans, int axes) {
   bool all = true;
-  for_each(plans, [&](const auto& plan) { all = all && allows_quads(plan, axes); });
+  for_each(plans, [&](const auto& plan) { all = all && allows_runs<N>(plan, axes); });
   return all;
 }
-template <class Op, class... P>
-bool allows_quads(const NodePlan<Op, P...>& plan, int axes) {
-  return allows_quads(plan.args, axes);
+template <int N, class Op, class... P>
+bool allows_runs(const NodePlan<Op, P...>& plan, int axes) {
+  return allows_runs<N>(plan.args, axes);
+}
+/// Elements at a time for results of type T: as many as 16 bytes have, 8 at the most and 4 at the least.
+template <class T>
+inline constexpr int run_of = sizeof(T) == 2 ? 8 : 4;
+/// The largest of `most`, 4 and 1 that fits(number) takes; numbers are constants.
+template <int most, class Fits>
+int widest(Fits&& fits) {
+  if constexpr (most > 4)
+    if (fits(std::integral_constant<int, most>{})) return most;
+  return fits(std::integral_constant<int, 4>{}) ? 4 : 1;
 }
 
 template <class T, int N>
@@ -61,44 +73,42 @@ template <int N, class T>
 __device__ Run<compute_t<T>, N> load_run(const T* from) {
   return widened(read_words(reinterpret_cast<const Run<T, N>*>(from)));
 }
-template <class T>
-__device__ Quad<compute_t<T>> load_quad(const T* from) {
-  return load_run<4>(from);
-}
-
-template <class T, int R>
-__device__ Quad<compute_t<T>> quad_at(const LeafPlan<T, R>& plan, const long* index, int axes) {
+template <int N, class T, int R>
+__device__ Run<compute_t<T>, N> run_at(const LeafPlan<T, R>& plan, const long* index, int axes) {
   const T* const from = plan.data + offset_of(plan.stride, index, axes);
-  if (plan.stride[axes - 1] != 0) return load_quad(from);
-  const auto value = static_cast<compute_t<T>>(*from);
-  return {{value, value, value, value}};
+  if (plan.stride[axes - 1] != 0) return load_run<N>(from);
+  Run<compute_t<T>, N> out;
+  for (int i = 0; i < N; ++i) out.value[i] = static_cast<compute_t<T>>(*from);
+  return out;
 }
 /// Numbers that follow from their place.
-template <class Plan>
-__device__ Quad<float> quad_at(const Plan& plan, const long* index, int axes) {
+template <int N, class Plan>
+__device__ Run<float, N> run_at(const Plan& plan, const long* index, int axes) {
   const long offset = offset_of(plan.stride, index, axes), step = plan.stride[axes - 1];
-  Quad<float> out;
-  for (int i = 0; i < 4; ++i) out.value[i] = plan.at(offset + i * step);
+  Run<float, N> out;
+  for (int i = 0; i < N; ++i) out.value[i] = plan.at(offset + i * step);
   return out;
 }
-template <class T>
-__device__ Quad<T> quad_at(const ConstantPlan<T>& plan, const long*, int) {
-  return {{plan.value, plan.value, plan.value, plan.value}};
+template <int N, class T>
+__device__ Run<T, N> run_at(const ConstantPlan<T>& plan, const long*, int) {
+  Run<T, N> out;
+  for (int i = 0; i < N; ++i) out.value[i] = plan.value;
+  return out;
 }
-template <class Op, class... P>
-__device__ auto quad_at(const NodePlan<Op, P...>& plan, const long* index, int axes);
-template <class Op, class... P, int... I>
-__device__ auto quad_of_node(const NodePlan<Op, P...>& plan, const long* index, int axes,
-                             std::integer_sequence<int, I...>) {
+template <int N, class Op, class... P>
+__device__ auto run_at(const NodePlan<Op, P...>& plan, const long* index, int axes);
+template <int N, class Op, class... P, int... I>
+__device__ auto run_of_node(const NodePlan<Op, P...>& plan, const long* index, int axes,
+                            std::integer_sequence<int, I...>) {
   using C = joint_compute<decltype(value_at(get<I>(plan.args), index, axes))...>;
-  const auto arguments = pack(quad_at(get<I>(plan.args), index, axes)...);
-  Quad<decltype(value_at(plan, index, axes))> out;
-  for (int i = 0; i < 4; ++i) out.value[i] = Op::value(static_cast<C>(get<I>(arguments).value[i])...);
+  const auto arguments = pack(run_at<N>(get<I>(plan.args), index, axes)...);
+  Run<decltype(value_at(plan, index, axes)), N> out;
+  for (int i = 0; i < N; ++i) out.value[i] = Op::value(static_cast<C>(get<I>(arguments).value[i])...);
   return out;
 }
-template <class Op, class... P>
-__device__ auto quad_at(const NodePlan<Op, P...>& plan, const long* index, int axes) {
-  return quad_of_node(plan, index, axes, std::make_integer_sequence<int, sizeof...(P)>{});
+template <int N, class Op, class... P>
+__device__ auto run_at(const NodePlan<Op, P...>& plan, const long* index, int axes) {
+  return run_of_node<N>(plan, index, axes, std::make_integer_sequence<int, sizeof...(P)>{});
 }
 
 /// to[0 ... N - 1] = from.
@@ -107,10 +117,6 @@ __device__ void store_run(T* to, const Run<C, N>& from) {
   Run<T, N> out;
   for (int i = 0; i < N; ++i) out.value[i] = static_cast<compute_t<T>>(from.value[i]);
   write_words(reinterpret_cast<Run<T, N>*>(to), out);
-}
-template <class T, class C>
-__device__ void store_quad(T* to, const Quad<C>& from) {
-  store_run(to, from);
 }
 
 }  // namespace vitral::inline VITRAL_ABI::cuda

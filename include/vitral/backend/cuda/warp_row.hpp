@@ -24,7 +24,7 @@ struct WarpRow {
 #pragma unroll
     for (int i = 0; i < Quads; ++i)
       if (column(i) < cols) {
-        const Quad<P> four = from(column(i));
+        const Run<P, 4> four = from(column(i));
         for (int k = 0; k < 4; ++k) value[i][k] = four.value[k];
       }
   }
@@ -51,7 +51,7 @@ struct WarpRow {
 #pragma unroll
     for (int i = 0; i < Quads; ++i)
       if (column(i) < cols) {
-        const Quad<P> four = load_quad(from + column(i));
+        const Run<P, 4> four = load_run<4>(from + column(i));
         for (int k = 0; k < 4; ++k) f(value[i][k], four.value[k]);
       }
   }
@@ -61,9 +61,9 @@ struct WarpRow {
 #pragma unroll
     for (int i = 0; i < Quads; ++i)
       if (column(i) < cols) {
-        Quad<P> four;
+        Run<P, 4> four;
         for (int k = 0; k < 4; ++k) four.value[k] = value[i][k];
-        store_quad(to + column(i), four);
+        store_run(to + column(i), four);
       }
   }
 };
@@ -78,7 +78,7 @@ __device__ inline long own_row() {
 /// Whether rows of these tensors fit into a warp's registers.
 template <class... T>
 bool suits_warp_rows(long cols, const T*... data) {
-  return cols % 4 == 0 && cols <= 1024 && (allows_quads(data) && ...);
+  return cols % 4 == 0 && cols <= 1024 && (allows_runs<4>(data) && ...);
 }
 
 /// Calls f with the number of quads that a lane needs, as a constant: exactly those of the usual widths.
