@@ -102,15 +102,16 @@ int width_of(const Together<R, Pack<T*...>, Plans>& job) {
 }
 
 template <int R, class Plan, class T>
-__global__ void window_kernel(Space<R> space, Plan plan, LeafPlan<T, R> window, T* out, bool quads) {
-  const int width = quads ? 4 : 1;
+__global__ void window_kernel(Space<R> space, Plan plan, LeafPlan<T, R> window, T* out, int width) {
   const long step = static_cast<long>(gridDim.x) * blockDim.x * width;
   for (long i = (static_cast<long>(blockIdx.x) * blockDim.x + threadIdx.x) * width; i < space.size; i += step) {
     long index[R];
     index_at(space, i, index);
     T* const to = out + offset_of(window.stride, index, space.axes);
-    if (quads)
-      store_quad(to, quad_at(plan, index, space.axes));
+    if (width == run_of<T>)
+      store_run(to, run_at<run_of<T>>(plan, index, space.axes));
+    else if (run_of<T> > 4 && width == 4)
+      store_run(to, run_at<4>(plan, index, space.axes));
     else
       *to = static_cast<compute_t<T>>(value_at(plan, index, space.axes));
   }
@@ -160,10 +161,12 @@ void evaluate_window(const Space<R>& space, const Plan& plan, const LeafPlan<T, 
   LeafPlan<T, R> target = window;
   target.data = out;
   const int last = space.axes - 1;
-  const bool quads = space.extent[last] % 4 == 0 && target.stride[last] == 1 &&
-                     allows_quads(target, space.axes) && allows_quads(plan, space.axes);
-  launch("evaluate_window", &detail::window_kernel<R, Plan, T>, grid_for(quads ? space.size / 4 : space.size),
-         block_threads, 0, space, plan, window, out, quads);
+  const int width = widest<run_of<T>>([&](auto n) {
+    return space.extent[last] % n() == 0 && target.stride[last] == 1 && allows_runs<n()>(target, space.axes) &&
+           allows_runs<n()>(plan, space.axes);
+  });
+  launch("evaluate_window", &detail::window_kernel<R, Plan, T>, grid_for(space.size / width), block_threads, 0, space,
+         plan, window, out, width);
 }
 
 }  // namespace vitral::inline VITRAL_ABI::cuda
