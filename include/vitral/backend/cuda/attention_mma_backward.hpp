@@ -264,13 +264,14 @@ __global__ void __launch_bounds__(32 * Cut::warps, Cut::blocks)
     own.template meet<Cut::groups>(
         query, up, shared_lse, shared_delta, size.queries, scale * log2_e,
         [&](int t, const unsigned (&slope)[4], int column) {
-          if (!keeps_slopes<Width> || row0 + 16 * t >= tile_rows) return;
+          if constexpr (keeps_slopes<Width>) {
+            if (row0 + 16 * t >= tile_rows) return;
 #pragma unroll
-          for (int i = 0; i < 4; ++i) {
-            const int row = row0 + 16 * t + lane / 4 + i % 2 * 8;
-            unsigned* const to =
-                reinterpret_cast<unsigned*>(slope_memory + row * (Slopes::row_bytes / 2) + column + 2 * (lane % 4) + i / 2 * 8);
-            *to = row < size.keys ? slope[i] : 0;
+            for (int i = 0; i < 4; ++i) {
+              const int row = row0 + 16 * t + lane / 4 + i % 2 * 8;
+              const int place = row * (Slopes::row_bytes / 2) + column + 2 * (lane % 4) + i / 2 * 8;
+              *reinterpret_cast<unsigned*>(slope_memory + place) = row < size.keys ? slope[i] : 0;
+            }
           }
         });
     own.store(x, head, row0, size.keys, scale);
