@@ -152,8 +152,8 @@ inline cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t, cublasLtM
 inline cublasStatus_t cublasLtMatmul(cublasLtHandle_t, cublasLtMatmulDesc_t operation, const void* alpha, const void* a,
                                      cublasLtMatrixLayout_t a_layout, const void* b, cublasLtMatrixLayout_t b_layout,
                                      const void* beta, const void*, cublasLtMatrixLayout_t, void* d,
-                                     cublasLtMatrixLayout_t d_layout, const cublasLtMatmulAlgo_t*, void* workspace, size_t,
-                                     cudaStream_t stream) {
+                                     cublasLtMatrixLayout_t d_layout, const cublasLtMatmulAlgo_t*, void* workspace,
+                                     size_t, cudaStream_t stream) {
   static auto& owners = *new std::map<void*, cudaStream_t>;
   if (owners.try_emplace(workspace, stream).first->second != stream) on_host::broken("two streams share a work space");
   const on_host::Product p = *operation;
