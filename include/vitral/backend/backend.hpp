@@ -16,14 +16,15 @@ namespace vitral::inline VITRAL_ABI {
 // - T is the stored type; P = compute_t<T> is the type of arithmetic, statistics, parameters of norms and losses.
 // - A gradient is overwritten, or added to where its `add` flag says so. A null gradient is not wanted.
 // - The result is a function of the arguments alone: the same bits for any number of threads and in every run.
-// - Calls are ordered, but for lanes: each sees what those before it wrote. Only copy_to_host has to wait for the device.
+// - Calls are ordered (Lanes say where not): each sees what those before it wrote. Only copy_to_host has to wait for the
+//   device.
 
 /// Memory. `allocate` gives at least 64-byte alignment and throws Error when there is no more; `on_host` says whether
 /// the program may follow the pointers itself. Counts are in elements. The copies named queue_ need not be done when they
 /// return: the host's memory has to stay as it is until the run of Steps is, in which they are.
 /// Steps: run(kind, f), kind 0, 1 or 2, does or queues what f queues, and wait(its result) waits until that is done; runs
 /// of one kind should queue the same operations. `ahead`: runs that the host should queue before it waits for the first.
-/// Lanes, optional (core/lanes.hpp): lanes 1 to `count`; enter(lane) from the main lane, 0, forks, and enter(0) joins, so
+/// Lanes, optional (core/lanes.hpp): lanes 1 to `count`; enter(lane) forks from the main lane, 0, and enter(0) joins, so
 /// that calls are ordered within a lane and around fork and join; place() says where the next call goes.
 template <class B, class T>
 concept BackendMemory = requires(void* memory, T* to, const T* from, long count, T value, std::size_t bytes) {

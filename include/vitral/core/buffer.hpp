@@ -132,7 +132,7 @@ class Pool {
 
   std::mutex mutex_;
   std::array<std::vector<Block*>, small_classes + 1 + 28 * 32> idle_;
-  std::array<std::vector<Block*>, lane_count<B> + 1> apart_;  // released in lanes since the fork; [0]: wait for the join
+  std::array<std::vector<Block*>, lane_count<B> + 1> apart_;  // released in lanes; those of [0] wait for the join
   long region_ = 0;
   std::size_t held_ = 0;
 };

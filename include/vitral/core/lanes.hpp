@@ -36,8 +36,8 @@ LanePlace lane_place() {
     return {};
 }
 
-/// Calls f(i) for each i below `count`, in order on the host, the work of each i in one of the lanes. f may use what was
-/// made before this call and what the same i has made. When this returns or throws, later work comes after all of it.
+/// Calls f(i) for each i below `count`, in order on the host, the work of each i in one of the lanes. f may use what
+/// was made before this call and what the same i has made. When this returns or throws, later work comes after it all.
 template <class B, class F>
 void in_lanes(std::size_t count, F&& f) {
   if constexpr (HasLanes<B>) {

@@ -32,8 +32,8 @@ inline bool all_empty(const std::vector<Queue*>& queues) {
   return true;
 }
 
-/// Runs queues until `done`. From call to call the choice among those that may go on is another: the first queue whenever
-/// it can, so that the others run as late as possible; the last one; or any.
+/// Runs queues until `done`. From call to call the choice among those that may go on is another: the first queue
+/// whenever it can, so that the others run as late as possible; the last one; or any.
 template <class F>
 void run(const std::vector<Queue*>& queues, std::set<long>& reached, F&& done) {
   static unsigned calls = 0, random = 1;

@@ -45,7 +45,7 @@ struct Device {
   }
 };
 
-/// Lanes (core/lanes.hpp) as streams of the device. While the main stream is captured, so are they: a fork and a join are
+/// Lanes (core/lanes.hpp) as streams of the device. While the main stream is captured, so are they: forks and joins are
 /// edges of the graph.
 class Lanes {
  public:
@@ -55,8 +55,8 @@ class Lanes {
     const Lanes& lanes = instance();
     return lanes.lane_ == 0 ? LanePlace{} : LanePlace{lanes.region_, lanes.lane_};
   }
-  /// Work goes to the lane from now on. From the main lane this forks: the lanes come after what was queued there so far.
-  /// To the main lane, 0, it joins: what is queued there next comes after all lanes.
+  /// Work goes to the lane from now on. From the main lane this forks: the lanes come after what was queued there so
+  /// far. To the main lane, 0, it joins: what is queued there next comes after all lanes.
   static void enter(int lane) {
     Lanes& lanes = instance();
     if (lane == lanes.lane_) return;

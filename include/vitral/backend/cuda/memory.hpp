@@ -1,5 +1,5 @@
 // Memory of the device. Whatever asks for it goes through a pool (core/buffer.hpp), so that from the second step on the
-// driver is not asked; work being in order but for lanes, memory may be used again as soon as it is released on the host.
+// driver is not asked. Work being in order but for lanes, memory may be used again once it is released on the host.
 #pragma once
 
 #include <vitral/backend/cuda/launch.hpp>
