@@ -16,8 +16,7 @@ trap 'rm -rf "$stage"' EXIT
 $pytorch product >"$results"  # ends the script with status 77 where there is no PyTorch or no GPU
 
 build() {
-  nvcc -std=c++20 -O2 -Werror all-warnings -gencode arch=compute_80,code=sm_80 -gencode arch=compute_90,code=sm_90 \
-    --threads 2 -Iinclude "benchmarks/cuda/$1.cu" -o "$stage/$1" -lcublasLt
+  bash cmake/nvcc.sh nvcc "" -O2 --threads 2 -Iinclude "benchmarks/cuda/$1.cu" -o "$stage/$1" -lcublasLt
 }
 build attention & building=$!
 build step
