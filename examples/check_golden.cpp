@@ -21,8 +21,8 @@ constexpr double unit = 0x1p-8;     // of bf16's rounding
 constexpr double times_spread = 8;  // how far bf16 may be off, in errors of disturbed steps
 constexpr double nothing = 1e-10;   // of the norm of all tensors: below it there is but rounding, in f64 too
 constexpr const char* about =
-    R"(Runs the optimisation step of golden files and prints, of each kind of tensor, the one whose error is closest to its
-limit. Errors are norms of differences, relative to the norm of the tensor. In f64 and f32 their limits are fixed.
+    R"(Runs the optimisation step of golden files and prints, of each kind of tensor, the one whose error is closest to
+its limit. Errors are norms of differences, relative to the norm of the tensor. In f64 and f32 their limits are fixed.
 
 In bf16 each tensor has a limit of its own, because some gradients of these small networks turn on the last bits of
 their inputs: a change of the weights and pixels by 2^-8, bf16's rounding, moves them by more than their size, in
