@@ -38,18 +38,19 @@ function(vitral_program name)
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/bin")
 endfunction()
 
-# Compiles FILE, a .cu, for two generations of GPUs into TARGET. (Not by CMake's own CUDA language: the flags of the C++
-# sources are not nvcc's.) Most of the time goes on the host's part.
+# Compiles FILE, a .cu, into TARGET. (Not by CMake's own CUDA language: the flags of the C++ sources are not nvcc's.) Most
+# of the time goes on the host's part.
+set(VITRAL_CUDA_ARCHITECTURES "" CACHE STRING
+    "Generations of GPUs, in the words of CMAKE_CUDA_ARCHITECTURES; empty: those of cmake/nvcc.sh")
 set(VITRAL_CUDA_HOST_LEVEL -O1 CACHE STRING "Optimisation of the code that queues kernels")
 function(vitral_cuda_part target file)
   set(object "${CMAKE_CURRENT_BINARY_DIR}/${file}.o")
   add_custom_command(
     OUTPUT "${object}"
-    COMMAND "${CUDAToolkit_NVCC_EXECUTABLE}" -std=c++20 ${VITRAL_CUDA_HOST_LEVEL} -Werror all-warnings -Xcompiler -fopenmp
-            "-gencode=arch=compute_80,code=[sm_80,sm_90]"
-            "-I${PROJECT_SOURCE_DIR}/include" -MD -MF "${object}.d" -MT "${object}"
-            -c "${CMAKE_CURRENT_SOURCE_DIR}/${file}" -o "${object}"
-    DEPENDS "${file}" DEPFILE "${object}.d" COMMENT "Compiling ${file} with nvcc" VERBATIM)
+    COMMAND bash "${PROJECT_SOURCE_DIR}/cmake/nvcc.sh" "${CUDAToolkit_NVCC_EXECUTABLE}" "${VITRAL_CUDA_ARCHITECTURES}"
+            ${VITRAL_CUDA_HOST_LEVEL} -Xcompiler -fopenmp "-I${PROJECT_SOURCE_DIR}/include"
+            -MD -MF "${object}.d" -MT "${object}" -c "${CMAKE_CURRENT_SOURCE_DIR}/${file}" -o "${object}"
+    DEPENDS "${file}" "${PROJECT_SOURCE_DIR}/cmake/nvcc.sh" DEPFILE "${object}.d" COMMENT "Compiling ${file} with nvcc" VERBATIM)
   target_sources(${target} PRIVATE "${object}")
   target_compile_definitions(${target} PRIVATE VITRAL_HAS_CUDA)
   target_link_libraries(${target} PRIVATE CUDA::cudart_static CUDA::cublasLt)

@@ -1,4 +1,6 @@
 // check_golden on the CPU.
 #include "check_golden_step.hpp"
 
-bool check_golden_cpu(const std::string& scalar, const std::string& path) { return check_golden<Cpu>(scalar, path); }
+GoldenTensors golden_step_cpu(const std::string& scalar, const SafetensorsFile& file, int disturbance) {
+  return golden_step<Cpu>(scalar, file, disturbance);
+}

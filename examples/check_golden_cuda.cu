@@ -1,7 +1,8 @@
 // check_golden on a GPU.
-#define VITRAL_GOLDEN_WITHOUT_BF16  // a third of nvcc's time, for a check with wide limits
 #include <vitral/backend/cuda/cuda.hpp>
 
 #include "check_golden_step.hpp"
 
-bool check_golden_cuda(const std::string& scalar, const std::string& path) { return check_golden<Cuda>(scalar, path); }
+GoldenTensors golden_step_cuda(const std::string& scalar, const SafetensorsFile& file, int disturbance) {
+  return golden_step<Cuda>(scalar, file, disturbance);
+}

@@ -90,7 +90,8 @@ foreach(way IN ITEMS find_package add_subdirectory fetch_content)
               "${CMAKE_CXX_COMPILER}" "${CMAKE_GENERATOR}")
 endforeach()
 
-# CUDA, under nvcc where there is one: compiled for two generations, run where there is a device.
+# CUDA, under nvcc where there is one: compiled for the generations that programs have code for, and one source for all
+# that nvcc knows; run where there is a device.
 set(cuda_default OFF)
 if(VITRAL_NVCC)
   set(cuda_default ON)
@@ -99,16 +100,17 @@ option(VITRAL_CUDA_TESTS "Compile the CUDA tests with nvcc" ${cuda_default})
 if(VITRAL_CUDA_TESTS)
   set(nvcc "${VITRAL_NVCC}")
 endif()
+set(architectures_attention all)
 foreach(source IN ITEMS expressions conformance attention augment lanes products training)
-  vitral_test(cuda.${source} COMMAND bash "${CMAKE_CURRENT_SOURCE_DIR}/cuda/check.sh" "${nvcc}"
-              "${PROJECT_SOURCE_DIR}/include" "${CMAKE_CURRENT_SOURCE_DIR}/cuda/${source}_test.cu"
-              "${CMAKE_CURRENT_BINARY_DIR}")
+  vitral_test(cuda.${source} COMMAND bash "${CMAKE_CURRENT_SOURCE_DIR}/cuda/check.sh" "${nvcc}" "${PROJECT_SOURCE_DIR}"
+              "${CMAKE_CURRENT_SOURCE_DIR}/cuda/${source}_test.cu" "${CMAKE_CURRENT_BINARY_DIR}"
+              "${architectures_${source}}")
 endforeach()
 
 foreach(source IN ITEMS step attention)
   vitral_test(cuda.benchmark_${source} COMMAND bash "${CMAKE_CURRENT_SOURCE_DIR}/cuda/check.sh" "${nvcc}"
-              "${PROJECT_SOURCE_DIR}/include" "${PROJECT_SOURCE_DIR}/benchmarks/cuda/${source}.cu"
-              "${CMAKE_CURRENT_BINARY_DIR}" compile)
+              "${PROJECT_SOURCE_DIR}" "${PROJECT_SOURCE_DIR}/benchmarks/cuda/${source}.cu" "${CMAKE_CURRENT_BINARY_DIR}"
+              "" compile)
 endforeach()
 
 # The same on a device of fibres (cuda/on_host), which every machine has: the kernels, compiled for the host.
@@ -136,7 +138,7 @@ if(TARGET check_golden AND golden)
   target_link_libraries(check_golden_on_host PRIVATE CLI11::CLI11)
   target_compile_options(check_golden_on_host PRIVATE -O0)
   target_compile_definitions(check_golden_on_host PRIVATE VITRAL_HAS_CUDA)
-  foreach(scalar IN ITEMS f64 f32)
+  foreach(scalar IN ITEMS f64 f32 bf16)
     vitral_test(golden.${scalar} COMMAND check_golden --scalar ${scalar} ${golden})
     if(VITRAL_CUDA)
       vitral_test(golden.cuda.${scalar} COMMAND check_golden --device cuda --scalar ${scalar} ${golden})

@@ -27,6 +27,7 @@ import sdssl_reference as ref
 MODELS = {  # image, patch, width, depth, heads; hidden units
     "ViT-Ti/4": ((32, 4, 192, 12, 3), 1024),
     "ViT-S/16": ((224, 16, 384, 12, 6), 4096),
+    "ViT-S/16, heads of 32": ((224, 16, 384, 12, 12), 4096),
     "ViT-B/16": ((224, 16, 768, 12, 12), 4096),
 }
 OUT, RATIO, TEMPERATURE, MOMENTUM = 256, 1.0, 0.2, 0.996

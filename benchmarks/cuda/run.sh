@@ -16,8 +16,7 @@ trap 'rm -rf "$stage"' EXIT
 $pytorch product >"$results"  # ends the script with status 77 where there is no PyTorch or no GPU
 
 build() {
-  nvcc -std=c++20 -O2 -Werror all-warnings -gencode arch=compute_80,code=sm_80 -gencode arch=compute_90,code=sm_90 \
-    --threads 2 -Iinclude "benchmarks/cuda/$1.cu" -o "$stage/$1" -lcublasLt
+  bash cmake/nvcc.sh nvcc "" -O2 --threads 2 -Iinclude "benchmarks/cuda/$1.cu" -o "$stage/$1" -lcublasLt
 }
 build attention & building=$!
 build step
@@ -36,13 +35,13 @@ measure() {
   tail -n 3 "$stage/errors" >&2
 }
 
-declare -A batch=([ViT-S/16]=128 [ViT-B/16]=128 [ViT-Ti/4]=1024)
-models=(ViT-S/16 ViT-B/16 ViT-Ti/4)
+declare -A batch=([ViT-S/16]=128 ["ViT-S/16, heads of 32"]=128 [ViT-B/16]=128 [ViT-Ti/4]=1024)
+models=(ViT-S/16 ViT-B/16 ViT-Ti/4 "ViT-S/16, heads of 32")
 for model in "${models[@]}"; do
   until : >"$stage/lines"
-        measure "$stage/step" $model ${batch[$model]} 4 &&
-        measure $pytorch step $model ${batch[$model]} 4 eager &&
-        measure $pytorch step $model ${batch[$model]} 4 default; do
+        measure "$stage/step" "$model" ${batch[$model]} 4 &&
+        measure $pytorch step "$model" ${batch[$model]} 4 eager &&
+        measure $pytorch step "$model" ${batch[$model]} 4 default; do
     batch[$model]=$((${batch[$model]} / 2))
     echo "Out of memory: $model goes on with batch ${batch[$model]}."
   done
@@ -51,7 +50,9 @@ done
 : >"$stage/lines"
 measure "$stage/attention" 32768 10 || true
 for backend in flash cuDNN; do measure $pytorch attention $backend 32768 10 || true; done
-for model in "${models[@]}"; do measure $pytorch step $model ${batch[$model]} 4 max-autotune-no-cudagraphs || true; done
+for model in "${models[@]}"; do
+  measure $pytorch step "$model" ${batch[$model]} 4 max-autotune-no-cudagraphs || true
+done
 cat "$stage/lines" >>"$results"
 
 ${PYTHON:-python3} - "$results" <<'TABLE'

@@ -1,45 +1,16 @@
 // Times optimisation steps of SD-MoCo v3 in bf16 on a GPU, as pytorch.py does in PyTorch, and prints lines of JSON:
 // kernels queued one by one, and each step as one CUDA graph, which is how Trainer runs it.
 //   step ViT-S/16 128 4        model, batch, steps of each timed loop
-#include "measure.hpp"
+#include "step.hpp"
 
 #include <cstdio>
-#include <map>
-#include <string>
 
 using namespace vitral;
 
 namespace {
 
-struct Model {
-  ViTSize size;
-  MethodOptions heads;
-};
-const std::map<std::string, Model> models{{"ViT-Ti/4", {vit_tiny_32, {.hidden = 1024, .out = 256}}},
-                                          {"ViT-S/16", {vit_small_224, {.hidden = 4096, .out = 256}}},
-                                          {"ViT-B/16", {vit_base_224, {.hidden = 4096, .out = 256}}}};
-
 void time_steps(const std::string& name, int batch, int steps) {
-  const auto found = models.find(name);
-  check(found != models.end(), name, " is not one of ViT-Ti/4, ViT-S/16 and ViT-B/16");
-  const auto& [size, heads] = found->second;
-  auto method = self_distilled(MoCoV3(ViT<Cuda, bf16>(size), heads), {.ratio = 1.0});
-  auto optimizer = make_optimizer(AdamW{.lr = 1e-4, .weight_decay = 0.1}, method);
-  using Images = Tensor<float, Shape<dyn, 3, dyn, dyn>, Cuda>;
-  const Images::shape_type shape{batch, size.image, size.image};
-  const auto view1 = random_tensor<Images>(shape, 1), view2 = random_tensor<Images>(shape, 2);
-  Tape tape;
-  const auto step = [&] {
-    tape.zero_grad();
-    const auto loss = [&] {
-      const RoundedWeights rounded(method);
-      return method.loss(tape, view1, view2, Training{});
-    }();
-    tape.backward(loss);
-    optimizer.step(tape, method, 0.996);
-    return loss.value();
-  };
-
+  Step step(model_of(name), batch);
   auto loss = step();
   for (const bool eager : {true, false}) {
     cuda::Steps::eager = eager;

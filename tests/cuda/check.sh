@@ -1,15 +1,15 @@
 #!/bin/bash
-# check.sh NVCC INCLUDE_ROOT SOURCE OUTPUT_FOLDER [compile]: SOURCE compiles with nvcc for sm_80 and sm_90 without a warning,
-# and the program passes where there is a device, unless it is only to compile. Exit status 77 says "skipped": no nvcc.
+# check.sh NVCC ROOT SOURCE OUTPUT_FOLDER ARCHITECTURES [compile]: SOURCE compiles without a warning as programs do (see
+# cmake/nvcc.sh), and the program passes where there is a device, unless it is only to compile. Exit status 77 says
+# "skipped": no nvcc.
 set -eu
-nvcc=$1 include=$2 source=$3 folder=$4
+nvcc=$1 root=$2 source=$3 folder=$4 architectures=$5
 test -n "$nvcc" || { echo "skipped: no nvcc"; exit 77; }
 "$nvcc" --version | tail -n 1
 program=$folder/$(basename "$source" .cu)
-"$nvcc" -std=c++20 -O0 -Werror all-warnings '-gencode=arch=compute_80,code=[sm_80,sm_90]' \
-  "-I$include" "$source" -o "$program" -lcublasLt
-echo "compiled for sm_80 and sm_90"
-test "${5:-}" != compile || exit 0
+bash "$root/cmake/nvcc.sh" "$nvcc" "$architectures" -O0 "-I$root/include" "$source" -o "$program" -lcublasLt
+echo "compiled for ${architectures:-the usual generations}"
+test "${6:-}" != compile || exit 0
 status=0
 "$program" || status=$?
 test $status -ne 77 || echo "compiled only: there is no device to run it on"
