@@ -7,6 +7,7 @@
 #include "streams.hpp"
 #include "threads.hpp"
 
+#include <iterator>
 #include <map>
 #include <tuple>
 
@@ -139,6 +140,16 @@ inline cudaError_t cudaFree(void* memory) {
   all.sizes.erase(found);
   std::free(data - 256);
   return cudaSuccess;
+}
+/// A store to the device's memory alone: elsewhere it is an error.
+template <class T>
+void __stwb(T* to, T value) {
+  const auto& sizes = on_host::allocations().sizes;
+  auto* const place = reinterpret_cast<char*>(to);
+  const auto after = sizes.upper_bound(place);
+  if (after == sizes.begin() || std::prev(after)->first + std::prev(after)->second < place + sizeof(T))
+    on_host::broken("a store to global memory goes elsewhere");
+  *to = value;
 }
 inline cudaError_t cudaMemGetInfo(size_t* free, size_t* total) {
   *total = on_host::most_memory;

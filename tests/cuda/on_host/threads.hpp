@@ -250,11 +250,3 @@ inline int atomicCAS_system(int* place, int expected, int value) {
 }
 inline void __threadfence_system() {}
 inline float __fdividef(float a, float b) { return a / b; }
-template <class T>
-void __stwb(T* to, T value) {
-  *to = value;
-}
-template <class T>
-T __ldca(const T* from) {
-  return *from;
-}

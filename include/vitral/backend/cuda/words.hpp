@@ -1,5 +1,5 @@
-// Memory of the device read and written in words of up to 16 bytes. A struct is not enough: nvcc takes it apart and reads
-// its members one by one.
+// Memory, the device's or a block's, read and written in words of up to 16 bytes. A struct is not enough: nvcc takes it
+// apart and reads its members one by one.
 #pragma once
 
 #include <cuda_runtime.h>
@@ -29,7 +29,7 @@ __device__ X read_words(const X* from) {
   } else {
     X out;
     for (std::size_t i = 0; i < sizeof(X) / sizeof(Word); ++i) {
-      const Word word = __ldca(reinterpret_cast<const Word*>(from) + i);
+      const Word word = reinterpret_cast<const Word*>(from)[i];
       std::memcpy(reinterpret_cast<char*>(&out) + i * sizeof(Word), &word, sizeof(Word));
     }
     return out;
@@ -46,7 +46,7 @@ __device__ void write_words(X* to, const X& x) {
     for (std::size_t i = 0; i < sizeof(X) / sizeof(Word); ++i) {
       Word word;
       std::memcpy(&word, reinterpret_cast<const char*>(&x) + i * sizeof(Word), sizeof(Word));
-      __stwb(reinterpret_cast<Word*>(to) + i, word);
+      reinterpret_cast<Word*>(to)[i] = word;
     }
   }
 }
