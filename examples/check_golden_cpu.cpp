@@ -1,6 +1,6 @@
 // check_golden on the CPU.
 #include "check_golden_step.hpp"
 
-GoldenTensors golden_step_cpu(const std::string& scalar, const SafetensorsFile& file, int disturbance) {
-  return golden_step<Cpu>(scalar, file, disturbance);
+GoldenTensors golden_step_cpu(const std::string& scalar, const std::string& path, int disturbance) {
+  return golden_step<Cpu>(scalar, SafetensorsFile(path), disturbance);
 }

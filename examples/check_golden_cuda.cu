@@ -3,6 +3,6 @@
 
 #include "check_golden_step.hpp"
 
-GoldenTensors golden_step_cuda(const std::string& scalar, const SafetensorsFile& file, int disturbance) {
-  return golden_step<Cuda>(scalar, file, disturbance);
+GoldenTensors golden_step_cuda(const std::string& scalar, const std::string& path, int disturbance) {
+  return golden_step<Cuda>(scalar, SafetensorsFile(path), disturbance);
 }
