@@ -174,6 +174,10 @@ inline cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cud
   on_host::queue(stream, on_host::Kind::copy, [=] { std::memmove(to, from, bytes); });
   return cudaSuccess;
 }
+inline cudaError_t cudaMemsetAsync(void* to, int value, size_t bytes, cudaStream_t stream) {
+  on_host::queue(stream, on_host::Kind::clearing, [=] { std::memset(to, value, bytes); });
+  return cudaSuccess;
+}
 inline cudaError_t cudaMemset2DAsync(void* to, size_t pitch, int value, size_t width, size_t height,
                                      cudaStream_t stream) {
   on_host::queue(stream, on_host::Kind::clearing, [=] {

@@ -243,7 +243,7 @@ inline int __any_sync(unsigned, int predicate) {
   for (const int one : all) any |= one;
   return any != 0;
 }
-inline int atomicCAS_system(int* place, int expected, int value) {
+inline int atomicCAS(int* place, int expected, int value) {
   const int old = *place;
   if (old == expected) *place = value;
   return old;

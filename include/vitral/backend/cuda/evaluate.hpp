@@ -62,8 +62,9 @@ __device__ void evaluate_share(const Together<R, Outs, Plans>& job, int width, l
   }
 }
 
+/// Plans are grid constants: a stride that is looked up by its axis would otherwise have them copied to each thread.
 template <class Job>
-__global__ void evaluate_kernel(Job job, int width) {
+__global__ void evaluate_kernel(const __grid_constant__ Job job, int width) {
   evaluate_share(job, width, static_cast<long>(blockIdx.x) * blockDim.x + threadIdx.x,
                  static_cast<long>(gridDim.x) * blockDim.x);
 }
@@ -102,7 +103,8 @@ int width_of(const Together<R, Pack<T*...>, Plans>& job) {
 }
 
 template <int R, class Plan, class T>
-__global__ void window_kernel(Space<R> space, Plan plan, LeafPlan<T, R> window, T* out, int width) {
+__global__ void window_kernel(const __grid_constant__ Space<R> space, const __grid_constant__ Plan plan,
+                              const __grid_constant__ LeafPlan<T, R> window, T* out, int width) {
   const long step = static_cast<long>(gridDim.x) * blockDim.x * width;
   for (long i = (static_cast<long>(blockIdx.x) * blockDim.x + threadIdx.x) * width; i < space.size; i += step) {
     long index[R];

@@ -152,13 +152,19 @@ struct Fault {
   int value = 0;
   long position = 0, limit = 0;
 };
+/// How kernels note one: who takes the device's flag writes it. (Not an atomic operation on the host's memory: not every
+/// device has such.)
+struct FaultNote {
+  int* taken;
+  Fault* seen;
+};
 class Faults {
  public:
   static Faults& instance() {
     static Faults faults;
     return faults;
   }
-  [[nodiscard]] Fault* device() const { return fault_; }
+  [[nodiscard]] FaultNote device() const { return {taken_, fault_}; }
 
   /// Waits for the device; throws what its kernels have noted.
   void wait() {
@@ -170,6 +176,7 @@ class Faults {
     if (fault_->code == 0) return;
     const Fault found = *fault_;
     *fault_ = Fault{};
+    clear();
     const char* const what = found.code == 1 ? "gather_rows: index " : found.code == 2 ? "scatter_add_rows: index "
                                                                                       : "cross_entropy: target ";
     fail(what, found.value, " at position ", found.position, " is not one of 0 to ", found.limit - 1);
@@ -179,18 +186,25 @@ class Faults {
   Faults() {
     require(cudaHostAlloc(reinterpret_cast<void**>(&fault_), sizeof(Fault), cudaHostAllocMapped), "cudaHostAlloc");
     *fault_ = Fault{};
+    require(cudaMalloc(reinterpret_cast<void**>(&taken_), sizeof(int)), "cudaMalloc");
+    clear();
   }
-  Fault* fault_ = nullptr;  // page-locked and visible to both sides; never freed, as the device outlives statics
+  void clear() const { require(cudaMemsetAsync(taken_, 0, sizeof(int), stream()), "cudaMemsetAsync"); }
+
+  // Never freed, as the device outlives statics. The fault is page-locked and visible to both sides.
+  Fault* fault_ = nullptr;
+  int* taken_ = nullptr;
 };
 
 /// Whether `index` is in [0, limit); notes it if not. Of several, any one is reported.
-__device__ inline bool within(Fault* fault, int code, int index, long position, long limit) {
+__device__ inline bool within(const FaultNote& note, int code, int index, long position, long limit) {
   if (index >= 0 && index < limit) return true;
-  if (atomicCAS_system(&fault->code, 0, code) == 0) {
-    fault->value = index;
-    fault->position = position;
-    fault->limit = limit;
-    __threadfence_system();
+  if (atomicCAS(note.taken, 0, 1) == 0) {
+    note.seen->value = index;
+    note.seen->position = position;
+    note.seen->limit = limit;
+    __threadfence_system();  // the host shall see all of it with its code
+    note.seen->code = code;
   }
   return false;
 }

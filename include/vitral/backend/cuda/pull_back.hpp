@@ -122,7 +122,8 @@ __device__ void pull_run(const Plan& plan, const Targets& targets, const T* upst
 }
 
 template <int R, class Plan, class Targets, class T>
-__global__ void pull_elements(Space<R> space, Plan plan, Targets targets, const T* upstream, int width) {
+__global__ void pull_elements(const __grid_constant__ Space<R> space, const __grid_constant__ Plan plan,
+                              const __grid_constant__ Targets targets, const T* upstream, int width) {
   using C = value_of<Plan>;
   const long step = static_cast<long>(gridDim.x) * blockDim.x * width;
   for (long i = (static_cast<long>(blockIdx.x) * blockDim.x + threadIdx.x) * width; i < space.size; i += step) {

@@ -75,7 +75,7 @@ __global__ void softmax_rows_backward(const T* y, const T* dy, T* dx, bool add, 
 
 template <class T>
 __global__ void cross_entropy_rows(const T* x, const int* target, compute_t<T>* loss, compute_t<T>* kept, long cols,
-                                   Fault* fault) {
+                                   FaultNote fault) {
   using P = compute_t<T>;
   const long row = blockIdx.x, at = row * cols;
   P most, sum;
@@ -88,7 +88,7 @@ __global__ void cross_entropy_rows(const T* x, const int* target, compute_t<T>* 
 
 template <class T>
 __global__ void cross_entropy_rows_backward(const T* x, const int* target, const compute_t<T>* logsumexp,
-                                            const compute_t<T>* dloss, T* dx, bool add, long cols, Fault* fault) {
+                                            const compute_t<T>* dloss, T* dx, bool add, long cols, FaultNote fault) {
   using P = compute_t<T>;
   const long row = blockIdx.x, at = row * cols;
   if (!within(fault, 3, target[row], row, cols)) return;
@@ -121,7 +121,7 @@ __global__ void l2_rows_backward(const T* x, const compute_t<T>* norm, const T* 
 }
 
 template <class T>
-__global__ void gather_kernel(const T* table, const int* index, T* out, long cols, long table_rows, Fault* fault) {
+__global__ void gather_kernel(const T* table, const int* index, T* out, long cols, long table_rows, FaultNote fault) {
   const long row = blockIdx.x;
   if (!within(fault, 1, index[row], row, table_rows)) return;
   for_cols(cols, [&](long j) { out[row * cols + j] = table[index[row] * cols + j]; });
@@ -130,7 +130,7 @@ __global__ void gather_kernel(const T* table, const int* index, T* out, long col
 /// A thread owns a column and adds its rows in their order.
 template <class T>
 __global__ void scatter_kernel(const T* rows, const int* index, T* table, long count, long cols, long table_rows,
-                               Fault* fault) {
+                               FaultNote fault) {
   const long column = static_cast<long>(blockIdx.x) * blockDim.x + threadIdx.x;
   if (column >= cols) return;
   for (long i = 0; i < count; ++i)
