@@ -379,7 +379,7 @@ TEST_CASE("what is recomputed gives the gradients of what is kept") {
 TEST_CASE("what is recomputed may recompute parts of itself") {
   check_recomputed([](const auto& a, const auto& b, const auto& through) {
     const auto inner = [&](const auto& h) { return eval(h + linear(tanh(h), b)); };
-    const auto outer = [&](const auto& h) { return eval(through(exp(h), inner) * through(h, inner) + h); };
+    const auto outer = [&through, inner](const auto& h) { return eval(through(exp(h), inner) * through(h, inner) + h); };
     return mean(square(through(through(a, outer), outer)));
   });
 }
