@@ -281,7 +281,8 @@ TEST_CASE("a variable may be a summand several times") {
 
 TEST_CASE("broadcast summands and summands of another type get gradients of their own") {
   check_sums([](const auto& a, const auto& b, const auto& s) {
-    const auto row = eval(sum<0>(b)), p = eval(tanh(a));
+    const auto row = eval(sum<0>(b));
+    const auto p = eval(tanh(a));
     return mean(cast<double>(square(eval(s(p) + row))));
   });
   check_sums([](const auto& a, const auto& b, const auto& s) {
