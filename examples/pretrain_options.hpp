@@ -282,8 +282,6 @@ inline void check_together(const PretrainOptions& o) {
         "; shorten the warm-up or train longer");
   check(o.precision != "tf32" || o.device == "cuda", "--precision tf32 is a mode of GPUs; use --device cuda, or --precision "
         "fp32 or bf16");
-  check(o.recompute == "nothing" || o.device == "cpu", "--recompute block is for --device cpu; use a smaller --batch with "
-        "--accumulate to save a GPU's memory");
   check(o.hidden % 2 == 0 || !o.self_distilled(), "--hidden ", o.hidden,
         " is odd; with --method ", o.method, " the lower layers' projectors have half of it");
   check(o.limit == 0 || o.limit >= o.batch, "--limit ", o.limit, " leaves fewer images than one --batch ", o.batch,

@@ -30,8 +30,9 @@ inline const Model& model_of(const std::string& name) {
 /// Steps of one model on two views that stay as they are.
 class Step {
  public:
-  Step(const Model& model, int batch)
-      : method_(self_distilled(MoCoV3(ViT<Cuda, bf16>(model.size), model.heads), {.ratio = 1.0})),
+  Step(const Model& model, int batch, Recompute recompute = Recompute::nothing)
+      : method_(self_distilled(MoCoV3(ViT<Cuda, bf16>(model.size, Seed{0}, {.recompute = recompute}), model.heads),
+                               {.ratio = 1.0})),
         view1_(random_tensor<Images>({batch, model.size.image, model.size.image}, 1)),
         view2_(random_tensor<Images>({batch, model.size.image, model.size.image}, 2)) {}
 

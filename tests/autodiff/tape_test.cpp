@@ -3,6 +3,7 @@
 
 #include <vitral/autodiff/layout.hpp>
 #include <vitral/autodiff/matmul.hpp>
+#include <vitral/autodiff/recompute.hpp>
 #include <vitral/autodiff/reduce.hpp>
 
 #include <doctest/doctest.h>
@@ -318,6 +319,103 @@ TEST_CASE("a sum makes no copy of its gradient and keeps none of its summands") 
   const Tensor<double, Dyn<2>> first(start.shape());
   tape.backward(loss);  // of y and of both summands: one block; of the leaf: another
   CHECK(pool.held() - before == 3 * one);
+}
+
+// A node may stand for a computation that backward records when it gets there.
+namespace {
+
+/// f(x), which the tape does not keep.
+template <class X, class F>
+auto once_more(const X& x, const F& f) {
+  if constexpr (is_variable<X>)
+    return recomputed(x.tape(), f(x.value()), [x, f] { return f(x); });
+  else
+    return f(x);
+}
+
+/// The loss and the gradients of x and w over two passes; `loss` sends parts of it through its last argument.
+std::vector<double> gradients_of_parts(const auto& loss, const auto& through) {
+  const Parameter<double, Dyn<2>> weight{w};
+  const auto start = clone(x);
+  Tape tape;
+  std::vector<double> out;
+  for (int pass = 0; pass < 2; ++pass) {
+    const auto y = eval(loss(tape.watch(start), weight, through));
+    tape.backward(y);
+    CHECK(tape.recorded_nodes() == 0);
+    out.push_back(y.item());
+    for (const auto& g : {tape.grad(start), tape.grad(weight)})
+      for (const double number : g.to_vector()) out.push_back(number);
+  }
+  return out;
+}
+
+void check_recomputed(const auto& loss) {
+  const auto kept = gradients_of_parts(loss, [](const auto& a, const auto& f) { return f(a); });
+  CHECK(gradients_of_parts(loss, [](const auto& a, const auto& f) { return once_more(a, f); }) == kept);
+}
+
+}  // namespace
+
+TEST_CASE("what is recomputed gives the gradients of what is kept") {
+  check_recomputed([](const auto& a, const auto& b, const auto& through) {  // one after the other, with residuals
+    const auto f = [&](const auto& h) { return eval(h + linear(tanh(h), b)); };
+    return mean(square(through(through(through(a, f), f), f)));
+  });
+  check_recomputed([](const auto& a, const auto& b, const auto& through) {  // a result and an input with other users
+    const auto h = eval(exp(a));
+    const auto y = through(h, [&](const auto& v) { return linear(tanh(v), b); });
+    return mean(square(y + h) * tanh(y));
+  });
+  check_recomputed([](const auto& a, const auto&, const auto& through) {  // nothing is computed at all
+    const auto same = [](const auto& v) { return v; };
+    return mean(square(through(a, same)) + exp(through(eval(tanh(a)), same)));
+  });
+  check_recomputed([](const auto& a, const auto&, const auto& through) {  // no gradient goes further
+    return mean(square(a) + through(a, [](const auto& v) { return detach(v); }));
+  });
+}
+
+TEST_CASE("what is recomputed may recompute parts of itself") {
+  check_recomputed([](const auto& a, const auto& b, const auto& through) {
+    const auto inner = [&](const auto& h) { return eval(h + linear(tanh(h), b)); };
+    const auto outer = [&through, inner](const auto& h) { return eval(through(exp(h), inner) * through(h, inner) + h); };
+    return mean(square(through(through(a, outer), outer)));
+  });
+}
+
+TEST_CASE("what is recomputed and reaches no loss is not computed again") {
+  int calls = 0;
+  Tape tape;
+  const auto a = tape.watch(x);
+  const auto f = [&](const auto& v) { return ++calls, eval(exp(v)); };
+  const auto used = once_more(a, f), unused = once_more(a, f);
+  CHECK(calls == 2);
+  CHECK(tape.recorded_nodes() == 2);
+  tape.backward(sum(used));
+  CHECK(calls == 3);
+  CHECK(unused.value().to_vector() == used.value().to_vector());
+}
+
+TEST_CASE("of what is recomputed the input alone is kept, and one computation is there at a time") {
+  const auto start = normal(Dyn<2>{512, 301}, 3);  // of a size that nothing else has
+  auto& pool = detail::Pool<Cpu>::instance();
+  const std::size_t one = detail::size_of_class(detail::size_class_of(static_cast<std::size_t>(start.size()) * 8));
+  const auto held = [&](const auto& through) {
+    pool.trim();
+    const std::size_t before = pool.held();
+    Tape tape;
+    const auto layer = [](const auto& v) {
+      auto h = eval(tanh(v));
+      for (int i = 0; i < 6; ++i) h = eval(tanh(h));
+      return h;
+    };
+    const auto loss = [&] { return eval(sum(through(through(through(tape.watch(start), layer), layer), layer))); }();
+    tape.backward(loss);
+    return (pool.held() - before) / one;
+  };
+  CHECK(held([](const auto& a, const auto& f) { return f(a); }) >= 21);
+  CHECK(held([](const auto& a, const auto& f) { return once_more(a, f); }) <= 12);  // 7 + 3 results, and gradients
 }
 
 TEST_CASE("tensors alone need no tape and record nothing") {

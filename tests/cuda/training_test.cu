@@ -1,6 +1,6 @@
 // A short run of SD-MoCo v3 on the device: everything stays finite, and comes out with the same bits whether each step is
-// one graph or its kernels are queued one by one, with heads in lanes and without. (The golden files say whether the
-// numbers are right.)
+// one graph or its kernels are queued one by one, with heads in lanes and without, with blocks kept or recomputed. (The
+// golden files say whether the numbers are right.)
 #include "../train/noise.hpp"
 
 #include <vitral/backend/cuda/cuda.hpp>
@@ -34,37 +34,46 @@ std::vector<float> numbers(bool eager, long& graphs) {
   return out;
 }
 
-/// Loss and gradients; `lanes` lets each layer's heads have a lane. Memory has to suffice from the second step on.
+/// Loss, gradients and the bytes that the device had to give for them. `lanes` lets each layer's heads have a lane.
+/// Memory has to suffice from the second step on.
 template <class B, class T>
-std::vector<float> gradients(bool lanes) {
-  const auto method = self_distilled(MoCoV3(ViT<B, T>(ViTSize{16, 4, 64, 6, 2}, Seed{1}), {.hidden = 64, .out = 32}));
-  using Images = Tensor<float, Shape<dyn, 3, dyn, dyn>, B>;
-  const typename Images::shape_type shape{6, 16, 16};
-  const auto view = [&](std::uint64_t stream) { return eval(Images(shape) + uniform(Random{7, stream, 0}, shape)); };
-  const auto view1 = view(1), view2 = view(2);
-  Tape tape;
-  std::vector<float> out;
-  std::size_t held = 0;
-  for (int step = 0; step < 4; ++step) {
-    tape.zero_grad();
-    std::vector<decltype(method.loss(tape, view1, view2, Training{}))> loss;
-    const auto forward = [&] { loss.push_back(method.loss(tape, view1, view2, Training{})); };
-    if (lanes)
-      forward();
-    else  // all in one lane, which has no lanes
-      in_lanes<B>(1, [&](std::size_t) { forward(); });
-    tape.backward(loss[0]);
-    out.push_back(loss[0].item());
-    for_each_parameter(method.student, [&](const std::string&, const auto& p) {
-      if (p.trainable)
-        for (const float x : tape.grad(p).to_vector()) out.push_back(x);
-    });
-    const std::size_t now = detail::Pool<B>::instance().held() + detail::Pool<cuda::WorkSpace>::instance().held();
-    if (step >= 2) check(now == held, "step ", step, " took ", now - held, " bytes more");
-    held = now;
+struct Gradients {
+  std::vector<float> numbers;
+  std::size_t held = 0;  // without work spaces
+
+  explicit Gradients(bool lanes, Recompute recompute = Recompute::nothing) {
+    auto& pool = detail::Pool<B>::instance();
+    pool.trim();
+    const ViT<B, T> encoder(ViTSize{16, 4, 64, 6, 2}, Seed{1}, {.drop_path = 0.3, .recompute = recompute});
+    const auto method = self_distilled(MoCoV3(encoder, {.hidden = 64, .out = 32}));
+    using Images = Tensor<float, Shape<dyn, 3, dyn, dyn>, B>;
+    const typename Images::shape_type shape{6, 16, 16};
+    const auto view = [&](std::uint64_t stream) { return eval(Images(shape) + uniform(Random{7, stream, 0}, shape)); };
+    const auto view1 = view(1), view2 = view(2);
+    Tape tape;
+    std::size_t before = 0;
+    for (int step = 0; step < 4; ++step) {
+      tape.zero_grad();
+      const Training mode(Random{9, 0, static_cast<std::uint64_t>(step)});
+      std::vector<decltype(method.loss(tape, view1, view2, mode))> loss;
+      const auto forward = [&] { loss.push_back(method.loss(tape, view1, view2, mode)); };
+      if (lanes)
+        forward();
+      else  // all in one lane, which has no lanes
+        in_lanes<B>(1, [&](std::size_t) { forward(); });
+      tape.backward(loss[0]);
+      numbers.push_back(loss[0].item());
+      for_each_parameter(method.student, [&](const std::string&, const auto& p) {
+        if (p.trainable)
+          for (const float x : tape.grad(p).to_vector()) numbers.push_back(x);
+      });
+      const std::size_t now = pool.held() + detail::Pool<cuda::WorkSpace>::instance().held();
+      if (step >= 2) check(now == before, "step ", step, " took ", now - before, " bytes more");
+      before = now;
+    }
+    held = pool.held();
   }
-  return out;
-}
+};
 
 template <class B, class T>
 bool trains(const char* name) {
@@ -72,13 +81,17 @@ bool trains(const char* name) {
   const std::vector<float> graphs = numbers<B, T>(false, made), eager = numbers<B, T>(true, made_eagerly);
   bool finite = true;
   for (const float x : graphs) finite = finite && std::isfinite(x);
-  const bool same = graphs == eager, same_in_lanes = gradients<B, T>(true) == gradients<B, T>(false);
+  const bool same = graphs == eager;
   // A step has two parts and an update. Of five steps two are eager, one makes the graphs and two update them.
   const bool lasting = made == 3 && made_eagerly == 0;
-  std::printf("%s: first loss %g%s%s%s, %ld graphs%s\n", name, graphs[0], finite ? "" : ", NOT FINITE",
-              same ? "" : ", DIFFERS FROM EAGER STEPS", same_in_lanes ? "" : ", DIFFERS WITHOUT LANES", made,
-              lasting ? "" : " INSTEAD OF 3");
-  return finite && same && same_in_lanes && lasting;
+  const Gradients<B, T> kept(true), without_lanes(false), recomputed(true, Recompute::block);
+  const bool same_in_lanes = kept.numbers == without_lanes.numbers, same_again = kept.numbers == recomputed.numbers,
+             less = recomputed.held * 4 < kept.held * 3;
+  std::printf("%s: first loss %g%s%s%s%s, %ld graphs%s, %zu KiB, with blocks recomputed %zu KiB%s\n", name, graphs[0],
+              finite ? "" : ", NOT FINITE", same ? "" : ", DIFFERS FROM EAGER STEPS",
+              same_in_lanes ? "" : ", DIFFERS WITHOUT LANES", same_again ? "" : ", DIFFERS WHERE BLOCKS ARE RECOMPUTED",
+              made, lasting ? "" : " INSTEAD OF 3", kept.held >> 10, recomputed.held >> 10, less ? "" : ", TOO MUCH");
+  return finite && same && same_in_lanes && same_again && lasting && less;
 }
 
 }  // namespace

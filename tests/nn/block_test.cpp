@@ -81,6 +81,30 @@ TEST_CASE("a block that is computed again in the backward pass gives the same bi
   CHECK(run() == kept);
 }
 
+TEST_CASE("a block of single operations that is computed again gives the same bits, and so do blocks after it") {
+  auto block = random_block<float>(0.4);
+  const auto next = random_block<float>(0.4);
+  const auto run = [&] {
+    const Training mode(Random{8, 0, 0});
+    return outcome<float>(block, [&](const auto& x) {
+      const auto y = block.composed(x, block.norm1(x), mode, next.norm1.beside_value());
+      return eval(next.composed(y.value, y.normalized, mode, next.norm2.beside_value()).normalized + y.value);
+    });
+  };
+  const auto kept = run();
+  block.recompute = Recompute::block;
+  CHECK(run() == kept);
+}
+
+TEST_CASE("a block that wants no gradient is not computed again") {
+  auto block = random_block<float>();
+  set_trainable(block, false);
+  block.recompute = Recompute::block;
+  Tape tape;
+  static_cast<void>(block.composed(tape.constant(normal<float>(Dyn<3>{images, tokens, width}, 1))));
+  CHECK(tape.recorded_nodes() == 0);
+}
+
 TEST_CASE("a block's result and gradients have the same bits with any number of threads") {
   const auto block = random_block<float>();
   const auto run = [&](int threads) {

@@ -166,14 +166,14 @@ struct Normalized {
   Normalized(const X& value, const Y& normalized) : value(value), normalized(normalized) {}
 };
 
-/// eval(x) and layer_norm(eval(x), scale, bias, eps), in one pass over memory where the backend has one: a residual sum
-/// and the norm that follows it.
+/// eval(x) and layer_norm(eval(x), scale, bias, eps), in one pass over memory where x is an expression and the backend
+/// has such a pass: a residual sum and the norm that follows it.
 template <Operand X, class Scale, class Bias>
 [[nodiscard]] auto eval_and_normalize(const X& x, const Scale& scale, const Bias& bias, double eps = 1e-6) {
   using T = scalar_of<X>;
   using B = backend_of<X>;
   constexpr int R = detail::axes_of<shape_of<X>>;
-  if constexpr (detail::NormalizesPlans<B, T, Space<R>, decltype(lower<R>(x))>) {
+  if constexpr (is_expr<X> && detail::NormalizesPlans<B, T, Space<R>, decltype(lower<R>(x))>) {
     const auto value = detail::record_value(x, detail::tensor_of<X>::uninitialized(x.shape()));
     return Normalized(value, apply(detail::LayerNormOf<compute_t<T>, B, X>{{eps}, &x}, value, scale, bias));
   } else {

@@ -136,7 +136,6 @@ class Tape {
   /// Forgets what was recorded and not yet walked, for instance after an exception.
   void clear() {
     while (!nodes_.empty()) drop_last();
-    inner_.clear();
     last_user_.clear();
     arena_.rewind();
   }
@@ -150,7 +149,7 @@ class Tape {
   }
 
   /// Adds a node whose payload offers `backend` and `run(Tape&, Slot)`, and gives the slot of its result. Its backward
-  /// runs in the lane in which it is recorded.
+  /// runs in the lane in which it is recorded. What `run` itself records is walked next.
   template <class Payload>
   [[nodiscard]] Slot record(Payload payload) {
     static_assert(sizeof(Payload) <= Arena::block_size,
@@ -267,6 +266,7 @@ class Tape {
   void drop_last() {
     nodes_.back().destroy(nodes_.back().payload);
     nodes_.pop_back();
+    inner_.pop_back();
   }
   void go_to(const Lane& lane) {
     const Lane before = std::exchange(lane_, lane);
@@ -297,9 +297,11 @@ class Tape {
     while (!nodes_.empty()) {
       const Slot result{Slot::Kind::inner, static_cast<int>(nodes_.size()) - 1};
       if (at(result)) {
-        go_to(nodes_.back().lane);
-        nodes_.back().run(nodes_.back().payload, *this, result);
+        const Node node = nodes_.back();
+        go_to(node.lane);
+        node.run(node.payload, *this, result);
         at(result) = Buffer();
+        if (result.index + 1 < static_cast<int>(nodes_.size())) continue;  // it comes again without a gradient
       }
       drop_last();
     }

@@ -140,7 +140,7 @@ struct ViT {
 
   /// The class token that the last block makes of the tokens, through the final norm; after(x) for what each block
   /// before it makes of them. A sum that ends a block and the norm that begins the next are one pass over memory, where
-  /// blocks are not operations of the backend.
+  /// blocks are not operations of the backend and are not recomputed.
   template <class Mode, class F>
   auto through_blocks(const auto& images, const Mode& mode, F&& after) const {
     if constexpr (OffersBlocks<B>) {

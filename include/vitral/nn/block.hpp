@@ -4,6 +4,7 @@
 #include <vitral/autodiff/attention.hpp>
 #include <vitral/autodiff/block.hpp>
 #include <vitral/autodiff/layout.hpp>
+#include <vitral/autodiff/recompute.hpp>
 #include <vitral/nn/drop.hpp>
 #include <vitral/nn/linear.hpp>
 #include <vitral/nn/norm.hpp>
@@ -76,15 +77,24 @@ struct Block {
   [[nodiscard]] auto composed(const Operand auto& x, const Mode& mode = {}) const {
     return composed(x, norm1(x), mode, [](const auto& sum) { return eval(sum); });
   }
-  /// The same of x and norm1(x); `finish` is given the sum that is the result, as an expression.
-  template <class Mode, class F>
-  [[nodiscard]] auto composed(const Operand auto& x, const Operand auto& normalized, const Mode& mode,
-                              F&& finish) const {
-    const auto h = drop_path.with_sum(x, attn(normalized), mode, norm2.beside_value());
-    return drop_path.with_sum(h.value, mlp(h.normalized), mode, finish);
+  /// The same of x and norm1(x); `finish` is given the result: as an expression, a sum, unless it is recomputed.
+  template <Operand X, Operand Y, class Mode, class F>
+  [[nodiscard]] auto composed(const X& x, const Y& normalized, const Mode& mode, F&& finish) const {
+    if constexpr (is_variable<X> && is_variable<Y>)
+      if (recompute == Recompute::block && wants_gradient(x, normalized)) {
+        const auto sum = [](const auto& s) { return eval(s); };
+        const Mode as_now = mode;  // it draws the same numbers again
+        const auto y = with_residuals(x.value(), normalized.value(), mode, sum);
+        return finish(recomputed(x.tape(), y, [block = *this, x, slot = normalized.slot(), as_now, sum] {
+          const Y normalized_again(block.norm1(x.value()), x.tape(), slot);
+          return block.with_residuals(x, normalized_again, as_now, sum);
+        }));
+      }
+    return with_residuals(x, normalized, mode, finish);
   }
 
-  /// The first token of the result, [batch, Width]; nothing is computed for the others but what it looks at.
+  /// The first token of the result, [batch, Width]; nothing is computed for the others but what it looks at. That is
+  /// kept whatever `recompute` says: less than what the block before needs when its turn comes.
   template <class Mode = Evaluation>
   [[nodiscard]] auto first_token(const Operand auto& x, const Mode& mode = {}) const {
     return first_token(x, norm1(x), mode);
@@ -104,6 +114,18 @@ struct Block {
     f("attn", self.attn);
     f("norm2", self.norm2);
     f("mlp", self.mlp);
+  }
+
+ private:
+  template <class Mode, class F>
+  auto with_residuals(const auto& x, const auto& normalized, const Mode& mode, F&& finish) const {
+    const auto h = drop_path.with_sum(x, attn(normalized), mode, norm2.beside_value());
+    return drop_path.with_sum(h.value, mlp(h.normalized), mode, finish);
+  }
+  bool wants_gradient(const auto&... variables) const {
+    bool wanted = (static_cast<bool>(variables.slot()) || ...);
+    for_each_parameter(*this, [&](const std::string&, const auto& p) { wanted = wanted || p.trainable; });
+    return wanted;
   }
 };
 

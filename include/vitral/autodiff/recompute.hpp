@@ -1,0 +1,35 @@
+// A computation that the tape does not keep: one node stands for it, and backward records it when it gets there
+// (Chen et al., arXiv 1604.06174).
+#pragma once
+
+#include <vitral/autodiff/operation.hpp>
+
+namespace vitral::inline VITRAL_ABI {
+
+namespace detail {
+
+template <class F, class T, class S, class B>
+struct RecomputedNode {
+  using backend = B;
+  F again;
+  S shape;
+
+  void run(Tape& tape, Slot result) {
+    const Variable<T, S, B> y = again();
+    if (!y.slot() || tape.lend(result, y.slot())) return;
+    const auto g = tape.gradient<T, B>(y.slot(), shape);  // `again` gave a variable that was there before
+    put(g, tape.gradient_of_result<T, B>(result, shape));
+  }
+};
+
+}  // namespace detail
+
+/// `value` as a variable. The tape keeps no more than what `again` holds: backward calls it, once, for the same value as
+/// a variable computed on this tape, and goes on with what that recorded. So whatever else `again` changes is changed
+/// twice.
+template <class T, class S, class B, class F>
+[[nodiscard]] Variable<T, S, B> recomputed(Tape& tape, const Tensor<T, S, B>& value, F again) {
+  return {value, tape, tape.record(detail::RecomputedNode<F, T, S, B>{std::move(again), value.shape()})};
+}
+
+}  // namespace vitral::inline VITRAL_ABI
