@@ -6,7 +6,6 @@
 #include <vitral/tensor/reduce.hpp>
 
 #include <limits>
-#include <numeric>
 
 namespace vitral::inline VITRAL_ABI {
 
@@ -35,21 +34,20 @@ struct Sum {
 };
 
 /// Each element's place along Axis (flat over all axes), in a shape that broadcasts against S.
-template <int Axis, class B, class S>
+template <int Axis, class S>
 auto places_along(const S& shape) {
-  std::vector<int> numbers(static_cast<std::size_t>(reduction_of<Axis>(shape).n));
-  std::iota(numbers.begin(), numbers.end(), 0);
-  const auto count = static_cast<int>(numbers.size());
+  check(reduction_of<Axis>(shape).n <= 1 << 24, "max: has a gradient for 2^24 elements at most along an axis, not for ",
+        shape);
   if constexpr (Axis == all_axes) {
-    return Tensor<int, S, B>::from(numbers, shape);
+    return positions(shape);
   } else {
     std::array<int, S::rank - axis_of<S, Axis>> extents;
     extents.fill(1);
-    extents[0] = count;
+    extents[0] = static_cast<int>(reduction_of<Axis>(shape).n);
     using Column = decltype([]<int... I>(std::integer_sequence<int, I...>) {
       return Shape<(I == 0 ? dyn : 1)...>{};
     }(std::make_integer_sequence<int, S::rank - axis_of<S, Axis>>{}));
-    return Tensor<int, Column, B>::from(numbers, Column(extents));
+    return positions(Column(extents));
   }
 }
 
@@ -68,7 +66,7 @@ struct Max {
   void backward(const DY& dy, const Y&, const X& x) {
     if (!x.wants_gradient()) return;
     const auto& shape = x.value.shape();
-    const auto here = equal(places_along<Axis, backend_of<DY>>(shape), kept<Axis>(places, shape));
+    const auto here = equal(places_along<Axis>(shape), kept<Axis>(places, shape));
     put(x.gradient(), select(here, kept<Axis>(dy, shape), 0));
   }
 };

@@ -13,6 +13,7 @@ namespace vitral::inline VITRAL_ABI {
 struct HostMemory {
   void* (*allocate)(std::size_t bytes);  // throws where there is none
   void (*release)(void* memory);
+  bool page_locked = false;
 };
 /// Set before the first loader is made: what one pair of functions has allocated is released by the same pair.
 inline HostMemory host_memory{[](std::size_t bytes) { return ::operator new(bytes); },

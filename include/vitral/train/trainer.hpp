@@ -9,6 +9,7 @@
 #include <vitral/ssl/method.hpp>
 
 #include <array>
+#include <cstdio>
 #include <deque>
 
 namespace vitral::inline VITRAL_ABI {
@@ -72,6 +73,7 @@ class Trainer {
   void fit(Source& loader, Report&& report) {
     check(loader.views().size() == 2, "Trainer: the loader makes ", loader.views().size(),
           " views of a picture; expected two_views(...)");
+    if constexpr (!backend::on_host) need_page_locked_memory();
     const long per_epoch = steps_per_epoch(loader), steps = per_epoch * schedule_.epochs;
     std::array<InFlight<typename Source::batch_type>, 2> batches;
     losses_.resize(static_cast<std::size_t>(2 * schedule_.accumulate));
@@ -162,6 +164,16 @@ class Trainer {
       optimizer_.step(tape_, method_, out.momentum);
     });
     queued_.push_back({out, run});
+  }
+
+  /// Losses and batches of a step that is queued as a whole are copied while the host goes on.
+  static void need_page_locked_memory() {
+    if (host_memory.page_locked || backend::Steps::eager) return;
+    std::fputs(
+        "Trainer: host memory is not page-locked, so every kernel is queued by itself, which is slower; call "
+        "use_pinned_memory() first\n",
+        stderr);
+    backend::Steps::eager = true;
   }
 
   /// A device rounds all weights at once: a kernel for each costs more than its work. The host rounds them as it packs

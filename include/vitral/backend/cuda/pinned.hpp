@@ -17,7 +17,7 @@ inline void use_pinned_memory() {
                          "; use smaller batches or fewer --workers");
                    return memory;
                  },
-                 [](void* memory) { cudaFreeHost(memory); }};
+                 [](void* memory) { cudaFreeHost(memory); }, true};
 }
 
 }  // namespace vitral::inline VITRAL_ABI::cuda
