@@ -1,6 +1,6 @@
 // Work that is queued as a whole: a CUDA graph for each step, so that no kernel waits for the host to launch it. What a
-// step queues is captured and put into the graph of the step before the last, which has the same form and other numbers;
-// the device meanwhile works on the last one, whose graph it has for itself: there are two, used in turn.
+// step queues is captured and put into the graph of the step before, which has the same form and other numbers; the
+// device meanwhile works on the step before.
 #pragma once
 
 #include <vitral/backend/cuda/launch.hpp>
@@ -25,7 +25,8 @@ class Steps {
   Steps(const Steps&) = delete;
   Steps& operator=(const Steps&) = delete;
   ~Steps() {
-    for (Graph& graph : graphs_) graph.destroy();
+    for (const Graph& graph : graphs_)
+      if (graph.exec) cudaGraphExecDestroy(graph.exec);
     for (const cudaEvent_t event : done_) cudaEventDestroy(event);
   }
 
@@ -42,7 +43,7 @@ class Steps {
     return runs_++;
   }
 
-  /// How often graphs were made: once for each kind of run, and again where a run has another form than those before.
+  /// How often a graph was made: once for each kind of run, and again where a run has another form than the one before.
   [[nodiscard]] long graphs_made() const { return graphs_made_; }
 
   /// Waits until a run is done, one of the last few; throws what kernels have noted.
@@ -53,14 +54,8 @@ class Steps {
 
  private:
   struct Graph {
-    std::array<cudaGraphExec_t, 2> execs{};
-    long runs = 0;
-
-    cudaGraphExec_t& exec() { return execs[static_cast<std::size_t>(runs) % 2]; }
-    void destroy() {
-      for (cudaGraphExec_t& exec : execs)
-        if (exec) cudaGraphExecDestroy(std::exchange(exec, nullptr));
-    }
+    cudaGraphExec_t exec = nullptr;
+    int runs = 0;
   };
   // The first runs load kernels, choose algorithms and fill the memory pool, which a capture could not contain.
   static constexpr int eager_runs = 2;
@@ -98,20 +93,21 @@ class Steps {
 
   void launch(Graph& graph, cudaGraph_t captured) {
     cudaGraphExecUpdateResultInfo what{};
-    if (graph.exec() && cudaGraphExecUpdate(graph.exec(), captured, &what) != cudaSuccess) {
+    if (graph.exec && cudaGraphExecUpdate(graph.exec, captured, &what) != cudaSuccess) {
       cudaGetLastError();  // the step has another form: it gets a graph of its own
       static bool said = false;
       if (!std::exchange(said, true))
         std::fprintf(stderr, "CUDA: a step could not take the place of the one before in its graph (%s); this costs "
                      "time\n", reason_of(what.result));
-      graph.destroy();
+      require(cudaGraphExecDestroy(graph.exec), "cudaGraphExecDestroy");
+      graph.exec = nullptr;
     }
-    if (!graph.exec()) {
-      for (cudaGraphExec_t& exec : graph.execs) require(cudaGraphInstantiate(&exec, captured, 0), "cudaGraphInstantiate");
+    if (!graph.exec) {
+      require(cudaGraphInstantiate(&graph.exec, captured, 0), "cudaGraphInstantiate");
       ++graphs_made_;
     }
     require(cudaGraphDestroy(captured), "cudaGraphDestroy");
-    require(cudaGraphLaunch(graph.exec(), stream()), "cudaGraphLaunch");
+    require(cudaGraphLaunch(graph.exec, stream()), "cudaGraphLaunch");
   }
 
   std::array<Graph, kinds> graphs_;
