@@ -44,7 +44,7 @@ done <<'MODELS'
 128 ViT-S/16, heads of 32
 MODELS
 
-tests=(expressions conformance attention augment training)
+tests=(expressions conformance attention augment lanes products training)
 for test in "${tests[@]}"; do check "$test" 60 "bin/${test}_test"; done
 for scalar in f64 f32 bf16; do
   check "golden $scalar" 60 bin/check_golden --device cuda --scalar $scalar tests/golden/*.safetensors

@@ -1,6 +1,6 @@
-// Attention's forward pass on tensor cores: bf16, heads of 32 or 64 channels. As FlashAttention-2 (Dao, arXiv 2307.08691)
-// a warp owns rows of queries, whose scores never leave its registers, and walks tiles of keys and values, the next of
-// which is on its way meanwhile.
+// Attention's forward pass on tensor cores: bf16, heads of 32 or 64 channels. As FlashAttention-2 (Dao, arXiv
+// 2307.08691) a warp owns rows of queries, whose scores never leave its registers, and walks tiles of keys and values,
+// the next of which is on its way meanwhile.
 #pragma once
 
 #include <vitral/backend/cuda/attention_tiles.hpp>
@@ -9,8 +9,8 @@
 
 namespace vitral::inline VITRAL_ABI::cuda::detail {
 
-/// How the kernel cuts its work: 16-row pieces that a warp owns, warps of a block, blocks of a multiprocessor, keys of a
-/// tile, and keys whose scores a warp holds at a time.
+/// How the kernel cuts its work: 16-row pieces that a warp owns, warps of a block, blocks of a multiprocessor, keys of
+/// a tile, and keys whose scores a warp holds at a time.
 template <int Pieces, int Warps, int Blocks, int TileKeys, int Chunk>
 struct ForwardCut {
   static constexpr int pieces = Pieces, warps = Warps, blocks = Blocks, tile_keys = TileKeys, chunk = Chunk;
@@ -23,8 +23,8 @@ __global__ void __launch_bounds__(32 * Cut::warps, Cut::blocks)
                   AttentionSize size, int blocks) {
   constexpr int steps = Width / 16, pieces = Cut::pieces, chunk = Cut::chunk, tile_keys = Cut::tile_keys;
   constexpr unsigned tile_bytes = tile_keys * BandTile<Width>::row_bytes;
-  // A row's largest score so far is left as it is until one exceeds it by this much (in powers of two): sums stay far from
-  // overflow, and shrinking them is rarely needed.
+  // A row's largest score so far is left as it is until one exceeds it by this much (in powers of two): sums stay far
+  // from overflow, and shrinking them is rarely needed.
   constexpr float slack = 8;
   const OwnHead own(size, blocks);
   const int lane = lane_of_thread(), row0 = (own.block * Cut::warps + warp_of_thread()) * 16 * pieces;
@@ -151,8 +151,7 @@ __global__ void __launch_bounds__(32 * Cut::warps, Cut::blocks)
       if (lse && lane % 4 == 0 && query_row < size.queries)
         lse[static_cast<long>(own.index) * size.queries + query_row] = ln_2 * most[t][r] + ::log(whole);
     }
-    sums[t].store(own.of(out) + row * out.token_stride, out.token_stride, size.queries - row,
-                  1.0f, false);
+    sums[t].store(own.of(out) + row * out.token_stride, out.token_stride, size.queries - row, 1.0f, false);
   }
 }
 
@@ -169,7 +168,8 @@ bool suits_mma(const AttentionSize& size, const H&... heads) {
 template <int Width, class Cut>
 void launch_mma_cut(const Heads<const bf16>& q, const Heads<const bf16>& k, const Heads<const bf16>& v,
                     const Heads<bf16>& out, float* lse, const AttentionSize& size) {
-  const int blocks = blocks_of_head(size.queries, 16 * Cut::pieces * Cut::warps), buffers = size.keys > Cut::tile_keys ? 2 : 1;
+  const int blocks = blocks_of_head(size.queries, 16 * Cut::pieces * Cut::warps);
+  const int buffers = size.keys > Cut::tile_keys ? 2 : 1;
   const auto shared = static_cast<std::size_t>(2 * buffers * Cut::tile_keys * BandTile<Width>::row_bytes);
   allow_shared("attention", &attention_mma<Width, Cut>, shared);
   launch("attention", &attention_mma<Width, Cut>, static_cast<unsigned>(size.batch * size.heads * blocks),
@@ -183,7 +183,8 @@ void launch_mma(const Heads<const bf16>& q, const Heads<const bf16>& k, const He
   constexpr bool narrow = Width == 32;
   if (size.keys <= 80) return launch_mma_cut<Width, ForwardCut<1, 5, narrow ? 6 : 4, 80, 16>>(q, k, v, out, lse, size);
   if (size.queries <= 64) return launch_mma_cut<Width, ForwardCut<1, 4, 4, 64, 16>>(q, k, v, out, lse, size);
-  if (size.keys <= 208) return launch_mma_cut<Width, ForwardCut<2, 4, narrow ? 5 : 3, 208, 16>>(q, k, v, out, lse, size);
+  if (size.keys <= 208)
+    return launch_mma_cut<Width, ForwardCut<2, 4, narrow ? 5 : 3, 208, 16>>(q, k, v, out, lse, size);
   launch_mma_cut<Width, ForwardCut<2, 4, narrow ? 4 : 3, 128, narrow ? 32 : 16>>(q, k, v, out, lse, size);
 }
 

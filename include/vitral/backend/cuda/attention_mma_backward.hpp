@@ -1,7 +1,7 @@
-// Attention's backward pass on tensor cores: bf16, heads of 32 or 64 channels. A warp owns rows of queries and sums their
-// dq, or rows of keys and sums their dk and dv; either side forms the scores it needs again. So every sum is made by one
-// thread in one order, without atomics: the same bits in every run. Short sequences have both sides in one kernel, which
-// reads everything once; longer ones a kernel for each side, which walks tiles of the other.
+// Attention's backward pass on tensor cores: bf16, heads of 32 or 64 channels. A warp owns rows of queries and sums
+// their dq, or rows of keys and sums their dk and dv; either side forms the scores it needs again. So every sum is made
+// by one thread in one order, without atomics: the same bits in every run. Short sequences have both sides in one kernel,
+// which reads everything once; longer ones a kernel for each side, which walks tiles of the other.
 #pragma once
 
 #include <vitral/backend/cuda/attention_mma.hpp>
@@ -31,7 +31,8 @@ struct OwnSide {
   Band<Width / 8> value_sums[of_keys ? Pieces : 1];     // of dv
   float lse[Pieces][2], delta[Pieces][2];                // of own queries
 
-  /// Meets 16 Groups rows of the other side, from row `at` of its tiles on: k and v, or q and dout with their lse and delta.
+  /// Meets 16 Groups rows of the other side, from row `at` of its tiles on: k and v, or q and dout with their lse and
+  /// delta.
   /// `here`: rows of the tile that there are; lse and scale are those of powers of two.
   /// keep(t, slopes, row): what the slopes of own piece t are beside the 16 rows from `row` on, as a left operand.
   template <int Groups, bool whole, class Keep>
@@ -135,8 +136,8 @@ struct OwnSide {
   }
 };
 
-/// How a kernel cuts its work: 16-row pieces that a warp owns at a time, warps of a block, blocks of a multiprocessor, rows
-/// of a tile, groups of 16 of them that a warp meets at a time.
+/// How a kernel cuts its work: 16-row pieces that a warp owns at a time, warps of a block, blocks of a multiprocessor,
+/// rows of a tile, groups of 16 of them that a warp meets at a time.
 template <int Pieces, int Warps, int Blocks, int TileRows, int Groups = 1>
 struct BackwardCut {
   static constexpr int pieces = Pieces, warps = Warps, blocks = Blocks, tile_rows = TileRows, groups = Groups;
@@ -198,14 +199,14 @@ __global__ void __launch_bounds__(32 * Cut::warps, Cut::blocks)
     if (row0 >= own_rows) continue;
     const BandTile<Width> a(shared + 2 * buffer * tile_bytes), b(a.data + tile_bytes);
     const int here = other_rows - begin < tile_rows ? other_rows - begin : tile_rows;
-    own.template meet<Cut::groups>(a, b, shared_lse + buffer * tile_rows, shared_delta + buffer * tile_rows, here, scale * log2_e,
-                                   [](int, const unsigned (&)[4], int) {});
+    own.template meet<Cut::groups>(a, b, shared_lse + buffer * tile_rows, shared_delta + buffer * tile_rows, here,
+                                   scale * log2_e, [](int, const unsigned (&)[4], int) {});
   }
   own.store(x, head, row0, own_rows, scale);
 }
 
-/// Whether the keys' side leaves its slopes (a row for each key) to the queries' side. Heads of 32 channels have little to
-/// form them from, and more blocks find room on a multiprocessor without them.
+/// Whether the keys' side leaves its slopes (a row for each key) to the queries' side. Heads of 32 channels have little
+/// to form them from, and more blocks find room on a multiprocessor without them.
 template <int Width>
 inline constexpr bool keeps_slopes = Width == 64;
 
@@ -213,7 +214,8 @@ inline constexpr bool keeps_slopes = Width == 64;
 template <int Width, class Cut>
 __global__ void __launch_bounds__(32 * Cut::warps, Cut::blocks)
     attention_mma_both(const __grid_constant__ BackwardTensors x, AttentionSize size) {
-  constexpr int pieces = Cut::pieces, tile_rows = Cut::tile_rows, threads = 32 * Cut::warps, step = 16 * pieces * Cut::warps;
+  constexpr int pieces = Cut::pieces, tile_rows = Cut::tile_rows, threads = 32 * Cut::warps;
+  constexpr int step = 16 * pieces * Cut::warps;
   constexpr unsigned tile_bytes = tile_rows * BandTile<Width>::row_bytes;
   using Slopes = BandTile<tile_rows>;
   const OwnHead head(size, 1);

@@ -18,8 +18,8 @@ __device__ inline int lane_of_thread() { return static_cast<int>(threadIdx.x) % 
 /// The same number in all lanes, as the compiler can see.
 __device__ inline int warp_of_thread() { return __shfl_sync(0xffffffffu, static_cast<int>(threadIdx.x) / 32, 0); }
 
-/// Rows of Width bf16 values in shared memory. 16 bytes more in each row let the rows of a matrix that ldmatrix reads lie
-/// in different banks.
+/// Rows of Width bf16 values in shared memory. 16 bytes more in each row let the rows of a matrix that ldmatrix reads
+/// lie in different banks.
 template <int Width>
 struct BandTile {
   static constexpr int row_bytes = 2 * (Width + 8);
@@ -131,9 +131,11 @@ __device__ float over_row(float value, Op op) {
   return op(value, __shfl_xor_sync(0xffffffffu, value, 2));
 }
 
-/// Blocks of a head of `rows` rows, of which each has `rows_of_block`. They are neighbours in the grid, so that they find in
-/// the cache what they all read.
-[[nodiscard]] inline int blocks_of_head(int rows, int rows_of_block) { return (rows + rows_of_block - 1) / rows_of_block; }
+/// Blocks of a head of `rows` rows, of which each has `rows_of_block`. They are neighbours in the grid, so that they
+/// find in the cache what they all read.
+[[nodiscard]] inline int blocks_of_head(int rows, int rows_of_block) {
+  return (rows + rows_of_block - 1) / rows_of_block;
+}
 
 /// Which image and head a block is about, and its first row, where a head has `blocks` blocks.
 struct OwnHead {

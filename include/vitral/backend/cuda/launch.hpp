@@ -152,8 +152,8 @@ struct Fault {
   int value = 0;
   long position = 0, limit = 0;
 };
-/// How kernels note one: who takes the device's flag writes it. (Not an atomic operation on the host's memory: not every
-/// device has such.)
+/// How kernels note one: who takes the device's flag writes it. (No atomic operation on the host's memory: not every
+/// device has those.)
 struct FaultNote {
   int* taken;
   Fault* seen;
