@@ -40,8 +40,8 @@ endfunction()
 
 # Compiles FILE, a .cu, into TARGET. (Not by CMake's own CUDA language: the flags of the C++ sources are not nvcc's.) Most
 # of the time goes on the host's part.
-set(VITRAL_CUDA_ARCHITECTURES "" CACHE STRING
-    "Generations of GPUs, in the words of CMAKE_CUDA_ARCHITECTURES; empty: those of cmake/nvcc.sh")
+set(VITRAL_CUDA_ARCHITECTURES usual CACHE STRING
+    "Generations of GPUs, in the words of CMAKE_CUDA_ARCHITECTURES, or those that cmake/nvcc.sh calls usual")
 set(VITRAL_CUDA_HOST_LEVEL -O1 CACHE STRING "Optimisation of the code that queues kernels")
 function(vitral_cuda_part target file)
   set(object "${CMAKE_CURRENT_BINARY_DIR}/${file}.o")

@@ -97,20 +97,23 @@ if(VITRAL_NVCC)
   set(cuda_default ON)
 endif()
 option(VITRAL_CUDA_TESTS "Compile the CUDA tests with nvcc" ${cuda_default})
+set(nvcc none)  # a test's command cannot hold an empty word
 if(VITRAL_CUDA_TESTS)
   set(nvcc "${VITRAL_NVCC}")
 endif()
-set(architectures_attention all)
 foreach(source IN ITEMS expressions conformance attention augment lanes products training)
+  set(architectures usual)
+  if(source STREQUAL attention)
+    set(architectures all)
+  endif()
   vitral_test(cuda.${source} COMMAND bash "${CMAKE_CURRENT_SOURCE_DIR}/cuda/check.sh" "${nvcc}" "${PROJECT_SOURCE_DIR}"
-              "${CMAKE_CURRENT_SOURCE_DIR}/cuda/${source}_test.cu" "${CMAKE_CURRENT_BINARY_DIR}"
-              "${architectures_${source}}")
+              "${CMAKE_CURRENT_SOURCE_DIR}/cuda/${source}_test.cu" "${CMAKE_CURRENT_BINARY_DIR}" ${architectures})
 endforeach()
 
 foreach(source IN ITEMS step attention)
   vitral_test(cuda.benchmark_${source} COMMAND bash "${CMAKE_CURRENT_SOURCE_DIR}/cuda/check.sh" "${nvcc}"
               "${PROJECT_SOURCE_DIR}" "${PROJECT_SOURCE_DIR}/benchmarks/cuda/${source}.cu" "${CMAKE_CURRENT_BINARY_DIR}"
-              "" compile)
+              usual compile)
 endforeach()
 
 # The same on a device of fibres (cuda/on_host), which every machine has: the kernels, compiled for the host.

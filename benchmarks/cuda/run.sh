@@ -17,7 +17,7 @@ trap 'rm -rf "$stage"' EXIT
 $pytorch product >"$results"  # ends the script with status 77 where there is no PyTorch or no GPU
 
 build() {
-  bash cmake/nvcc.sh nvcc "" -O2 --threads 2 -Iinclude "benchmarks/cuda/$1.cu" -o "$stage/$1" -lcublasLt
+  bash cmake/nvcc.sh nvcc usual -O2 --threads 2 -Iinclude "benchmarks/cuda/$1.cu" -o "$stage/$1" -lcublasLt
 }
 if [ -z "$bin" ]; then
   bin=$stage

@@ -1,6 +1,6 @@
 """The kernels of one training step by time, as PyTorch's profiler sees them, and the sum of each family of kernels.
 
-    bash cmake/nvcc.sh nvcc "" -O2 -shared -Xcompiler -fPIC -Iinclude -o libstep.so -lcublasLt \\
+    bash cmake/nvcc.sh nvcc usual -O2 -shared -Xcompiler -fPIC -Iinclude -o libstep.so -lcublasLt \\
       benchmarks/cuda/step_library.cu
     trace.py ./libstep.so ViT-B/16 128 [ROWS]     the models are those of step.cu
 

@@ -95,10 +95,16 @@ struct OwnSide {
     for (; at < here; at += 16) meet_rows<1, false>(one, two, tile_lse, tile_delta, at, here, scale, keep);
   }
 
-  /// Rows that are not there.
-  __device__ void leave_out(int t) {
+  /// Own piece t, from row `row` on of tiles that have `tile_rows`. False where they are not there: they weigh nothing.
+  __device__ bool take_rows(int t, const BandTile<Width>& one, const BandTile<Width>& two, int row, int tile_rows) {
+    if (row < tile_rows) {
+      first[t].load(one, row);
+      second[t].load(two, row);
+      return true;
+    }
     first[t] = {}, second[t] = {};
     lse[t][0] = lse[t][1] = INFINITY, delta[t][0] = delta[t][1] = 0;
+    return false;
   }
 
   /// lse and delta of own queries row ... row + 15, which are rows `result` of the forward pass.
@@ -254,15 +260,7 @@ __global__ void __launch_bounds__(32 * Cut::warps, Cut::blocks)
   for (int row0 = first_row; row0 < size.keys; row0 += step) {
     OwnSide<Width, Side::keys, pieces> own;
 #pragma unroll
-    for (int t = 0; t < pieces; ++t) {
-      const int row = row0 + 16 * t;
-      if (row >= tile_rows) {
-        own.leave_out(t);
-        continue;
-      }
-      own.first[t].load(key, row);
-      own.second[t].load(value, row);
-    }
+    for (int t = 0; t < pieces; ++t) own.take_rows(t, key, value, row0 + 16 * t, tile_rows);
     own.template meet<Cut::groups>(
         query, up, shared_lse, shared_delta, size.queries, scale * log2_e,
         [&](int t, const unsigned (&slope)[4], int column) {
@@ -299,12 +297,7 @@ __global__ void __launch_bounds__(32 * Cut::warps, Cut::blocks)
 #pragma unroll
       for (int t = 0; t < pieces; ++t) {
         const int row = row0 + 16 * t;
-        if (row >= tile_rows) {
-          own.leave_out(t);
-          continue;
-        }
-        own.first[t].load(query, row);
-        own.second[t].load(up, row);
+        if (!own.take_rows(t, query, up, row, tile_rows)) continue;
 #pragma unroll
         for (int r = 0; r < 2; ++r) {
           own.lse[t][r] = shared_lse[row + lane / 4 + 8 * r];
