@@ -218,11 +218,28 @@ struct Rows {
 };
 constexpr Rows row_shapes[] = {{1, 8}, {9, 13}, {70, 24}, {3, 1000}, {3000, 16}, {700, 200}, {2500, 7}};
 
-/// As put, but beginning `shift` elements behind the start of an allocation.
+/// f(rows, cols, shift) for each of them, and for addresses `shift` elements behind the start of an allocation.
+template <class F>
+void for_row_shapes(F&& f) {
+  for (const Rows& shape : row_shapes)
+    for (const long shift : {0, 1}) {
+      CAPTURE(shape.rows);
+      CAPTURE(shape.cols);
+      CAPTURE(shift);
+      f(shape.rows, shape.cols, shift);
+    }
+}
+
+/// As put, but beginning `shift` elements behind the start of an allocation; and as take.
 template <class B, class T>
 Memory<B, T> put_shifted(Numbers numbers, long shift) {
   numbers.insert(numbers.begin(), at(shift), 5.0);
   return put<B, T>(numbers);
+}
+template <class T, class B>
+Numbers take_shifted(const Memory<B, T>& memory, long shift) {
+  const Numbers all = take(memory);
+  return Numbers(all.begin() + shift, all.end());
 }
 Numbers column_sums_of(const Numbers& x, long cols) {
   Numbers sums(at(cols));
@@ -236,28 +253,23 @@ TEST_CASE_TEMPLATE_DEFINE("a backend sums columns, by itself where it offers tha
   using B = typename X::Backend_;
   using T = typename X::Scalar;
   using P = compute_t<T>;
-  for (const Rows& shape : row_shapes)
-    for (const long shift : {0, 1}) {
-      const long rows = shape.rows, cols = shape.cols;
-      CAPTURE(rows);
-      CAPTURE(cols);
-      CAPTURE(shift);
-      const Numbers x = normal<T>(rows * cols, 6), expected = column_sums_of(x, cols);
-      const auto in = put_shifted<B, T>(x, shift);
-      if constexpr (requires(P* sums) { B::column_sums(in.data(), rows, cols, sums, true); })
-        check_gradient<B, P>(expected, [&](P* sums, bool add) {
-          B::column_sums(in.data() + shift, rows, cols, sums, add);
-        });
-      else
-        CHECK_MESSAGE(B::on_host, "a device adds the rows of a matrix up for each bias");
-      if (shift == 0) {
-        const Tensor<T, Shape<dyn, dyn>, B> matrix(in.buffer(), {static_cast<int>(rows), static_cast<int>(cols)});
-        CHECK(gap(take(sum<0>(matrix)), expected) < tolerance<T>());
-        Numbers means = expected;
-        for (double& value : means) value /= static_cast<double>(rows);
-        CHECK(gap(take(mean<0>(matrix)), means) < tolerance<T>());
-      }
+  for_row_shapes([](long rows, long cols, long shift) {
+    const Numbers x = normal<T>(rows * cols, 6), expected = column_sums_of(x, cols);
+    const auto in = put_shifted<B, T>(x, shift);
+    if constexpr (requires(P* sums) { B::column_sums(in.data(), rows, cols, sums, true); })
+      check_gradient<B, P>(expected, [&](P* sums, bool add) {
+        B::column_sums(in.data() + shift, rows, cols, sums, add);
+      });
+    else
+      CHECK_MESSAGE(B::on_host, "a device adds the rows of a matrix up for each bias");
+    if (shift == 0) {
+      const Tensor<T, Shape<dyn, dyn>, B> matrix(in.buffer(), {static_cast<int>(rows), static_cast<int>(cols)});
+      CHECK(gap(take(sum<0>(matrix)), expected) < tolerance<T>());
+      Numbers means = expected;
+      for (double& value : means) value /= static_cast<double>(rows);
+      CHECK(gap(take(mean<0>(matrix)), means) < tolerance<T>());
     }
+  });
 }
 TEST_CASE_TEMPLATE_APPLY(column_sums_, All);
 
@@ -270,36 +282,31 @@ TEST_CASE_TEMPLATE_DEFINE("a backend that offers it applies GELU's gradient and 
     const double t = std::tanh(std::sqrt(2 / std::acos(-1.0)) * (x + 0.044715 * x * x * x));  // as products have it
     return 0.5 * (1 + t) + 0.5 * x * (1 - t * t) * std::sqrt(2 / std::acos(-1.0)) * (1 + 3 * 0.044715 * x * x);
   };
-  for (const Rows& shape : row_shapes)
-    for (const long shift : {0, 1}) {
-      const long rows = shape.rows, cols = shape.cols;
-      CAPTURE(rows);
-      CAPTURE(cols);
-      CAPTURE(shift);
-      const Numbers up = normal<T>(rows * cols, 8);
-      Numbers pre = normal<T>(rows * cols, 9);
-      for (double& value : pre) value = static_cast<double>(static_cast<T>(static_cast<P>(2 * value)));
-      const auto dy = put<B, T>(up), argument = put_shifted<B, T>(pre, shift);
-      if constexpr (requires(P* sums) { B::gelu_gradient(dy.data(), dy.data(), dy.data(), rows, cols, sums, true); }) {
-        Numbers expected = up, rounded(up.size());
-        for (std::size_t i = 0; i < up.size(); ++i) expected[i] *= slope_of(pre[i]);
-        P* const none = nullptr;
-        const auto dx = put<B, T>(Numbers(up.size()));
-        B::gelu_gradient(dy.data(), argument.data() + shift, dx.data(), rows, cols, none, false);
-        const Numbers separate = take(dx);
-        double worst = 0;  // relative, for the sake of the slope where it is small
-        for (std::size_t i = 0; i < up.size(); ++i)
-          worst = std::max(worst, std::fabs(separate[i] - expected[i]) / (1e-4 + std::fabs(expected[i])));
-        CHECK(worst < (std::is_same_v<T, bf16> ? 5e-3 : 1e-3));
-        check_gradient<B, P>(column_sums_of(separate, cols), [&](P* sums, bool add) {
-          B::copy(put<B, T>(up).data(), dy.data(), rows * cols);
-          B::gelu_gradient(dy.data(), argument.data() + shift, dy.data(), rows, cols, sums, add);
-        });
-        CHECK(take(dy) == separate);
-      } else {
-        CHECK(B::on_host);
-      }
+  for_row_shapes([&](long rows, long cols, long shift) {
+    const Numbers up = normal<T>(rows * cols, 8);
+    Numbers pre = normal<T>(rows * cols, 9);
+    for (double& value : pre) value = static_cast<double>(static_cast<T>(static_cast<P>(2 * value)));
+    const auto dy = put<B, T>(up), argument = put_shifted<B, T>(pre, shift);
+    if constexpr (requires(P* sums) { B::gelu_gradient(dy.data(), dy.data(), dy.data(), rows, cols, sums, true); }) {
+      Numbers expected = up, rounded(up.size());
+      for (std::size_t i = 0; i < up.size(); ++i) expected[i] *= slope_of(pre[i]);
+      P* const none = nullptr;
+      const auto dx = put<B, T>(Numbers(up.size()));
+      B::gelu_gradient(dy.data(), argument.data() + shift, dx.data(), rows, cols, none, false);
+      const Numbers separate = take(dx);
+      double worst = 0;  // relative, for the sake of the slope where it is small
+      for (std::size_t i = 0; i < up.size(); ++i)
+        worst = std::max(worst, std::fabs(separate[i] - expected[i]) / (1e-4 + std::fabs(expected[i])));
+      CHECK(worst < (std::is_same_v<T, bf16> ? 5e-3 : 1e-3));
+      check_gradient<B, P>(column_sums_of(separate, cols), [&](P* sums, bool add) {
+        B::copy(put<B, T>(up).data(), dy.data(), rows * cols);
+        B::gelu_gradient(dy.data(), argument.data() + shift, dy.data(), rows, cols, sums, add);
+      });
+      CHECK(take(dy) == separate);
+    } else {
+      CHECK(B::on_host);
     }
+  });
 }
 TEST_CASE_TEMPLATE_APPLY(gelu_gradient_, All);
 
@@ -438,14 +445,7 @@ void check_batch_norm(long rows, long cols, int views, int passes, bool relu, lo
     }
   });
 
-  const auto shifted = [&](Numbers numbers) {
-    numbers.insert(numbers.begin(), at(shift), 0.0);
-    return put<B, T>(numbers);
-  };
-  const auto taken = [&](const Memory<B, T>& memory) {
-    const Numbers all = take(memory);
-    return Numbers(all.begin() + shift, all.end());
-  };
+  const auto shifted = [&](const Numbers& numbers) { return put_shifted<B, T>(numbers, shift); };
   const auto in = shifted(x), dy = shifted(up), out = shifted(Numbers(at(size)));
   const auto scale = put<B, P>(gamma), offset = put<B, P>(beta);
   const auto mean = put<B, P>(Numbers(at(views * cols))), rstd = put<B, P>(Numbers(at(views * cols)));
@@ -453,7 +453,7 @@ void check_batch_norm(long rows, long cols, int views, int passes, bool relu, lo
   B::batch_norm_forward(in.data() + shift, scale.data(), offset.data(), out.data() + shift, mean.data(), rstd.data(),
                         followed_mean.data(), followed_var.data(), momentum, eps, views * rows, cols, views, passes,
                         relu);
-  CHECK(gap(taken(out), y) < tolerance<T>());
+  CHECK(gap(take_shifted(out, shift), y) < tolerance<T>());
   CHECK(gap(take(followed_mean), running_mean) < tolerance<P>());
   CHECK(gap(take(followed_var), running_var) < tolerance<P>());
 
@@ -470,7 +470,7 @@ void check_batch_norm(long rows, long cols, int views, int passes, bool relu, lo
     backward(dy.data() + shift, to.data() + shift, add, none, false, none, false);
     Numbers expected = dx;
     for (double& value : expected) value += add ? 1 : 0;
-    CHECK(gap(taken(to), expected) < tolerance<T>());
+    CHECK(gap(take_shifted(to, shift), expected) < tolerance<T>());
   }
   const double limit = tolerance<P>() * std::sqrt(static_cast<double>(rows));  // sums of that many
   for (const bool add : {false, true}) {
@@ -483,7 +483,7 @@ void check_batch_norm(long rows, long cols, int views, int passes, bool relu, lo
     CHECK(gap(take(to_beta), beta_sum) < limit);
   }
   backward(dy.data() + shift, dy.data() + shift, false, none, false, none, false);  // in dy's place
-  CHECK(gap(taken(dy), dx) < tolerance<T>());
+  CHECK(gap(take_shifted(dy, shift), dx) < tolerance<T>());
 }
 
 TEST_CASE_TEMPLATE_DEFINE("a backend's batch_norm takes views, passes, a ReLU, few rows and many", X, batch_norm_) {
@@ -546,10 +546,7 @@ void check_layer_norm_backward(long rows, long cols, bool affine, long shift) {
     means[at(i)] = mean;
     rstds[at(i)] = rstd;
   }
-  const auto shifted = [&](Numbers numbers) {
-    numbers.insert(numbers.begin(), at(shift), 0.0);
-    return put<B, T>(numbers);
-  };
+  const auto shifted = [&](const Numbers& numbers) { return put_shifted<B, T>(numbers, shift); };
   const auto in = shifted(x), dy = shifted(up);
   const auto scale = put<B, P>(gamma), mean = put<B, P>(means), rstd = put<B, P>(rstds);
   const double limit = tolerance<P>() * std::sqrt(static_cast<double>(rows));  // sums of that many
@@ -566,9 +563,7 @@ void check_layer_norm_backward(long rows, long cols, bool affine, long shift) {
       for (double& number : numbers) number += before;
       return numbers;
     };
-    Numbers found = take(to);
-    found.erase(found.begin(), found.begin() + shift);
-    CHECK(gap(found, plus(dx)) < tolerance<T>());
+    CHECK(gap(take_shifted(to, shift), plus(dx)) < tolerance<T>());
     CHECK(gap(take(to_gamma), plus(dgamma)) < limit);
     CHECK(gap(take(to_beta), plus(dbeta)) < limit);
   }
