@@ -46,12 +46,7 @@ struct OwnElements {
       for_own_rows<Held>(rows, cols, [&](int i, long offset) {
         held[i] = read_words(reinterpret_cast<const Run<T, Width>*>(x + offset));
       });
-      if (!gate) return;
-      for_own_rows<Held>(rows, cols, [&](int i, long offset) {
-        const auto open = load_run<Width>(gate + offset);
-        for (int k = 0; k < Width; ++k)
-          if (!(open.value[k] > compute_t<T>(0))) held[i].value[k] = compute_t<T>(0);
-      });
+      if (gate) for_own_rows<Held>(rows, cols, [&](int i, long offset) { pass_gate(held[i], offset); });
     }
   }
   __device__ Run<compute_t<T>, Width> at(int i, long offset) const {
@@ -59,12 +54,17 @@ struct OwnElements {
       return widened(held[i]);
     } else {
       auto out = load_run<Width>(x + offset);
-      if (!gate) return out;
-      const auto open = load_run<Width>(gate + offset);
-      for (int k = 0; k < Width; ++k)
-        if (!(open.value[k] > compute_t<T>(0))) out.value[k] = 0;
+      if (gate) pass_gate(out, offset);
       return out;
     }
+  }
+
+ private:
+  template <class C>
+  __device__ void pass_gate(Run<C, Width>& run, long offset) const {
+    const auto open = load_run<Width>(gate + offset);
+    for (int k = 0; k < Width; ++k)
+      if (!(open.value[k] > compute_t<T>(0))) run.value[k] = compute_t<T>(0);
   }
 };
 

@@ -37,12 +37,17 @@ inline constexpr cudaDataType_t type_of = std::is_same_v<T, double>  ? CUDA_R_64
                                           : std::is_same_v<T, float> ? CUDA_R_32F
                                                                      : CUDA_R_16BF;
 
-/// What all matrices of a batch are aligned to, up to 256 bytes: algorithms with wide loads ask for it.
+/// What addresses and strides in bytes, or-ed together, are all aligned to, up to 256 bytes: algorithms with wide loads
+/// ask for it.
+inline unsigned alignment_of(std::uintptr_t bits) {
+  bits |= 256;
+  return static_cast<unsigned>(bits & (~bits + 1));
+}
 template <class T>
 unsigned alignment_of(const MatrixBatch<T>& batch) {
-  auto bits = reinterpret_cast<std::uintptr_t>(batch.first.data) | 256;
-  if (batch.count > 1) bits |= static_cast<std::uintptr_t>(batch.stride) * sizeof(T);
-  return static_cast<unsigned>(bits & (~bits + 1));
+  const long stride = batch.count > 1 ? batch.stride : 0;
+  return alignment_of(reinterpret_cast<std::uintptr_t>(batch.first.data) |
+                      static_cast<std::uintptr_t>(stride) * sizeof(T));
 }
 
 template <class T>
@@ -69,8 +74,7 @@ struct ProductKey {
 struct Beside {
   const void *bias = nullptr, *argument = nullptr;
   [[nodiscard]] unsigned alignment() const {
-    const auto bits = reinterpret_cast<std::uintptr_t>(bias) | reinterpret_cast<std::uintptr_t>(argument) | 256;
-    return static_cast<unsigned>(bits & (~bits + 1));
+    return alignment_of(reinterpret_cast<std::uintptr_t>(bias) | reinterpret_cast<std::uintptr_t>(argument));
   }
 };
 
@@ -360,28 +364,25 @@ ProductKey product_key(const MatrixBatch<const T>& a, const MatrixBatch<const T>
 template <Activation activation, int Width, class C>
 __global__ void finish_kernel(Matrix<C> c, C* pre, const compute_t<C>* bias) {
   using P = compute_t<C>;
-  using Piece = std::conditional_t<Width == 4, Quad<C>, C>;
   const long step = static_cast<long>(gridDim.x) * blockDim.x, pieces = c.cols / Width, size = c.rows * pieces;
   for (long i = static_cast<long>(blockIdx.x) * blockDim.x + threadIdx.x; i < size; i += step) {
     const long row = i / pieces, col = (i - row * pieces) * Width, at = row * c.row_stride + col;
-    Piece values = *reinterpret_cast<const Piece*>(c.data + at), before;
-    C* const value = reinterpret_cast<C*>(&values);
+    auto values = load_run<Width>(c.data + at);
+    auto before = values;
     for (int k = 0; k < Width; ++k) {
-      P x = static_cast<P>(value[k]);
+      P& x = values.value[k];
       if (bias) x += bias[col + k];
-      reinterpret_cast<C*>(&before)[k] = x;
+      before.value[k] = x;
       if constexpr (activation == Activation::relu) x = x > P(0) ? x : P(0);
       if constexpr (activation == Activation::gelu) x = gelu<C>(x);
-      value[k] = x;
     }
-    if (pre) *reinterpret_cast<Piece*>(pre + at) = before;
-    *reinterpret_cast<Piece*>(c.data + at) = values;
+    if (pre) store_run(pre + at, before);
+    store_run(c.data + at, values);
   }
 }
 template <Activation activation, class C>
 void finish(const Matrix<C>& c, C* pre, const compute_t<C>* bias) {
-  const bool quads = c.cols % 4 == 0 && c.row_stride % 4 == 0 && cuda::allows_quads(c.data) &&
-                     (!pre || cuda::allows_quads(pre));
+  const bool quads = c.cols % 4 == 0 && c.row_stride % 4 == 0 && allows_runs<4>(c.data) && allows_runs<4>(pre);
   launch("matmul's epilogue", quads ? &finish_kernel<activation, 4, C> : &finish_kernel<activation, 1, C>,
          grid_for(c.rows * c.cols / (quads ? 4 : 1)), block_threads, 0, c, pre, bias);
 }

@@ -15,16 +15,10 @@ template <class T, int N>
 struct alignas(N * sizeof(T) < 16 ? N * sizeof(T) : 16) Run {
   T value[N];
 };
-template <class T>
-using Quad = Run<T, 4>;
 
 template <int N, class T>
 bool allows_runs(const T* data) {
   return reinterpret_cast<std::uintptr_t>(data) % alignof(Run<T, N>) == 0;
-}
-template <class T>
-bool allows_quads(const T* data) {
-  return allows_runs<4>(data);
 }
 /// The last axis must be walked in steps of one or not at all, and each row of it begin at a run.
 template <int N, class T, int R>
