@@ -11,7 +11,8 @@ namespace {
 
 /// y = 3 x whose backward claims `slope`.
 struct Triple {
-  static constexpr bool keeps_inputs = false, keeps_result = false;
+  static constexpr int keeps_inputs = 0;
+  static constexpr bool keeps_result = false;
   double slope;
   auto forward(auto, const auto& x) { return eval(3 * x); }
   void backward(const auto& dy, const auto&, const auto& x) { put(x.gradient(), slope * dy); }
@@ -19,7 +20,8 @@ struct Triple {
 
 /// Gives other values on the tape than off it.
 struct TwoFaced {
-  static constexpr bool keeps_inputs = false, keeps_result = false;
+  static constexpr int keeps_inputs = 0;
+  static constexpr bool keeps_result = false;
   template <bool Recorded>
   auto forward(std::bool_constant<Recorded>, const auto& x) { return eval(x + (Recorded ? 0.5 : 0)); }
   void backward(const auto& dy, const auto&, const auto& x) { put(x.gradient(), dy + 0); }

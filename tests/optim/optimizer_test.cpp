@@ -97,7 +97,10 @@ std::vector<std::vector<float>> after_steps(const OptimizerSettings& settings, b
     tape.zero_grad();
     const Tensor<float, Shape<dyn, 3, dyn, dyn>> view1 = normal<float>(Shape<dyn, 3, dyn, dyn>({4, 8, 8}), 2 * i),
                                                  view2 = normal<float>(Shape<dyn, 3, dyn, dyn>({4, 8, 8}), 2 * i + 1);
-    if (i < 3) tape.backward(method.loss(tape, view1, view2, Training{}));
+    if (i < 3)
+      tape.backward(method.loss(tape, view1, view2, Training{}));
+    else  // the upper layers and the heads get no gradient: their averages move alone
+      tape.backward(mean(square(method.student.encoder.layers(tape.constant(view1))[0])));
     if (together) {
       optimizer.step(tape, method, 0.9);
     } else {

@@ -56,7 +56,8 @@ struct AttentionCore {
 
 template <class P, class B>
 struct Attention {
-  static constexpr bool keeps_inputs = true, keeps_result = true;
+  static constexpr int keeps_inputs = every_input;
+  static constexpr bool keeps_result = true;
   int heads;
   AttentionCore<P, B> core{};
 
@@ -86,7 +87,8 @@ struct Attention {
 
 template <class P, class B>
 struct CrossAttention {
-  static constexpr bool keeps_inputs = true, keeps_result = true;
+  static constexpr int keeps_inputs = every_input;
+  static constexpr bool keeps_result = true;
   int heads;
   AttentionCore<P, B> core{};
 

@@ -24,7 +24,8 @@ struct TransformerBlock {
   using P = compute_t<T>;
   using Vector = Tensor<P, Shape<dyn>, B>;
   using Activations = Tensor<T, Shape<dyn>, B>;
-  static constexpr bool keeps_inputs = true, keeps_result = false;
+  static constexpr int keeps_inputs = every_input;
+  static constexpr bool keeps_result = false, is_layer = true;
 
   BlockSize size;
   Recompute recompute;

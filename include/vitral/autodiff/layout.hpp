@@ -26,7 +26,8 @@ void assign_view(const View<T, S, B>& to, const E& expression) {
 
 template <class To>
 struct Reshape {
-  static constexpr bool keeps_inputs = false, keeps_result = false;
+  static constexpr int keeps_inputs = 0;
+  static constexpr bool keeps_result = false;
   To to;
   auto forward(auto, const auto& x) { return reshape_tensor(x, to); }
   template <class DY, class Y, class X>
@@ -37,7 +38,8 @@ struct Reshape {
 
 template <class Window>
 struct Slice {
-  static constexpr bool keeps_inputs = false, keeps_result = false;
+  static constexpr int keeps_inputs = 0;
+  static constexpr bool keeps_result = false;
   Window window;
   auto forward(auto, const auto& x) { return eval(window(x)); }
   template <class DY, class Y, class X>
@@ -63,7 +65,8 @@ struct SelectWindow {
 
 template <int... Axes>
 struct Transpose {
-  static constexpr bool keeps_inputs = false, keeps_result = false;
+  static constexpr int keeps_inputs = 0;
+  static constexpr bool keeps_result = false;
   auto forward(auto, const auto& x) { return eval(transpose_view<Axes...>(x)); }
   template <class DY, class Y, class X>
   void backward(const DY& dy, const Y&, const X& x) {
@@ -121,7 +124,8 @@ struct concat_rule<Axis, A, B, Rest...> {
 /// `Addend`: None, or a tensor that is added to the whole.
 template <int Axis, class Addend = None>
 struct Concat {
-  static constexpr bool keeps_inputs = false, keeps_result = false;
+  static constexpr int keeps_inputs = 0;
+  static constexpr bool keeps_result = false;
   Addend addend{};
 
   template <class... X>
@@ -160,7 +164,8 @@ struct Concat {
 namespace detail {
 
 struct ScaleGradient {
-  static constexpr bool keeps_inputs = false, keeps_result = false;
+  static constexpr int keeps_inputs = 0;
+  static constexpr bool keeps_result = false;
   double factor;
   auto forward(auto, const auto& x) { return x; }
   template <class DY, class Y, class X>
@@ -230,9 +235,11 @@ namespace detail {
 
 template <class S, class I, class B>
 struct Gather {
-  static constexpr bool keeps_inputs = false, keeps_result = false;
+  static constexpr int keeps_inputs = 0;
+  static constexpr bool keeps_result = false, picks_rows = true;
   Tensor<int, I, B> index;
 
+  [[nodiscard]] unsigned kept_versions() const { return versions_of(index); }
   template <class X>
   auto forward(auto, const X& table) {
     auto extents = table.shape().all();
@@ -261,6 +268,11 @@ template <Operand X, class I, class B>
   static_assert(I::rank == 1, "vitral: gather: the index needs one extent");
   using S = replace_extent<shape_of<X>, 0, I::static_extent(0)>;
   return apply(detail::Gather<S, I, B>{index}, table);
+}
+/// The same for an index on a tape, `tape.constant(ids)`: a parameter that is the table is watched by that tape.
+template <class P, class S, class I, class B>
+[[nodiscard]] auto gather(const Parameter<P, S, B>& table, const Variable<int, I, B>& index) {
+  return gather(index.tape().watch(table), index.value());
 }
 
 }  // namespace vitral::inline VITRAL_ABI

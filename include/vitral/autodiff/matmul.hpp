@@ -98,11 +98,13 @@ void put_gelu_gradient(const DY& dy, const Pre& pre, const DX& dx, const Bias& b
 /// y = act(x w + bias). T, S, B: scalar type, shape and backend of y; W the shape of w.
 template <class T, class S, class B, class W, bool Transposed, Activation Act>
 struct MatMul {
-  static constexpr bool keeps_inputs = true, keeps_result = Act == Activation::relu;
+  static constexpr int keeps_inputs = 1;  // the weight as `weight`
+  static constexpr bool keeps_result = Act == Activation::relu, is_layer = true;
 
   Tensor<T, Shape<dyn, dyn>, B> weight{};  // in the compute type
   Tensor<T, S, B> preactivation{};         // for GELU alone
 
+  [[nodiscard]] unsigned kept_versions() const { return versions_of(weight); }
   template <bool Recorded, class X, class Weight, class Bias>
   auto forward(std::bool_constant<Recorded>, const X& x, const Weight& w, const Bias& bias) {
     using Rule = matmul_rule<shape_of<X>, W, Transposed>;
@@ -213,7 +215,8 @@ MatrixBatch<T> transposed_batch(const MatrixBatch<T>& b) {
 
 template <class T, class S, class B>
 struct BatchedMatMul {
-  static constexpr bool keeps_inputs = true, keeps_result = false;
+  static constexpr int keeps_inputs = every_input;
+  static constexpr bool keeps_result = false;
 
   template <class L, class R>
   auto forward(auto, const L& a, const R& b) {
@@ -247,7 +250,8 @@ MatrixBatch<T> groups_of(const Tensor<T, S, B>& x, int groups) {
 
 template <class T, class B>
 struct GroupedLinear {
-  static constexpr bool keeps_inputs = true, keeps_result = false;
+  static constexpr int keeps_inputs = every_input;
+  static constexpr bool keeps_result = false;
   int groups;
 
   template <class X, class W>

@@ -12,12 +12,14 @@ template <class First, class Second>
 struct LinearGeluLinear;
 template <class T, class Hidden, class S, class B, class W1, class W2>
 struct LinearGeluLinear<MatMul<T, Hidden, B, W1, true, Activation::gelu>, MatMul<T, S, B, W2, true, Activation::none>> {
-  static constexpr bool keeps_inputs = true, keeps_result = false;
+  static constexpr int keeps_inputs = 1;
+  static constexpr bool keeps_result = false, is_layer = true;
 
   MatMul<T, Hidden, B, W1, true, Activation::gelu> first{};
   MatMul<T, S, B, W2, true, Activation::none> second{};
   Tensor<T, Shape<dyn, dyn>, B> hidden{};
 
+  [[nodiscard]] unsigned kept_versions() const { return first.kept_versions() + second.kept_versions(); }
   template <bool Recorded, class X, class Weight1, class Bias1, class Weight2, class Bias2>
   auto forward(std::bool_constant<Recorded> recorded, const X& x, const Weight1& w1, const Bias1& b1,
                const Weight2& w2, const Bias2& b2) {

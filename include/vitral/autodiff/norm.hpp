@@ -60,7 +60,8 @@ void normalization_backward(const DY& dy, const X& x, const Dx& dx, const Scale&
 
 template <class P, class B>
 struct LayerNorm {
-  static constexpr bool keeps_inputs = true, keeps_result = false;
+  static constexpr int keeps_inputs = 2;
+  static constexpr bool keeps_result = false, is_layer = true;
   double eps;
   Tensor<P, Shape<dyn>, B> mean{}, rstd{};
 
@@ -114,7 +115,8 @@ struct LayerNormOf : LayerNorm<P, B> {
 template <class P, class B, Activation Act>
 struct BatchNorm {
   static_assert(Act != Activation::gelu, "vitral: batch_norm applies a ReLU or nothing");
-  static constexpr bool keeps_inputs = true, keeps_result = Act == Activation::relu;
+  static constexpr int keeps_inputs = 2;
+  static constexpr bool keeps_result = Act == Activation::relu, is_layer = true;
   Tensor<P, Shape<dyn>, B> running_mean, running_var;  // empty where nobody keeps them
   double momentum, eps;
   int views, passes;

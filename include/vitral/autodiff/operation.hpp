@@ -6,6 +6,9 @@
 
 namespace vitral::inline VITRAL_ABI {
 
+/// `keeps_inputs` of an operation is the number of leading operands whose elements its backward reads; this is all.
+inline constexpr int every_input = 1 << 16;
+
 /// Stands for an operand that is left out, such as the bias of a layer without one.
 struct None {};
 
@@ -38,6 +41,7 @@ struct OperationNode {
   Op op;
   Result result;
   Pack<Inputs...> inputs;
+  unsigned versions = 0;
 
   template <class T, class S, class B, int... I>
   void backward(const Tensor<T, S, B>& dy, std::integer_sequence<int, I...>) {
@@ -47,7 +51,15 @@ struct OperationNode {
 template <class Op, class T, class S, class B, class Result, class... Inputs>
 struct TypedNode : OperationNode<Op, Result, Inputs...> {
   using backend = B;
+  /// Of the tensors that are kept.
+  [[nodiscard]] unsigned versions_now() const {
+    unsigned sum = versions_of(this->result);
+    for_each(this->inputs, [&](const auto& input) { sum += versions_of(input); });
+    if constexpr (requires { this->op.kept_versions(); }) sum += this->op.kept_versions();
+    return sum;
+  }
   void run(Tape& tape, Slot slot) {
+    check_unchanged(versions_now(), this->versions, this->result.shape());
     for_each(this->inputs, [&](auto& input) {
       if constexpr (requires { input.tape; }) input.tape = &tape;
     });
@@ -58,7 +70,7 @@ struct TypedNode : OperationNode<Op, Result, Inputs...> {
 
 template <class X>
 auto settled(const X& x) {
-  if constexpr (is_parameter<X> || std::is_same_v<X, None>)
+  if constexpr (std::is_same_v<X, None>)
     return x;
   else
     return eval(x);
@@ -68,7 +80,7 @@ template <class X>
 const auto& tensor_in(const X& x) {
   if constexpr (is_variable<X>)
     return x.value();
-  else if constexpr (is_parameter<X>)
+  else if constexpr (is_parameter<X> || is_pending<X>)
     return x.value;
   else
     return x;
@@ -83,44 +95,68 @@ auto input_of(Tape& tape, const X& x) {
     Slot slot;
     if constexpr (is_variable<X>) slot = x.slot();
     if constexpr (is_parameter<X>) slot = tape.slot_of(x);
+    if constexpr (is_pending<X>) slot = x.slot_on(tape);
     return I{std::remove_cvref_t<decltype(I::value)>(tensor_in(x)), slot};
   }
 }
 
+template <class Op, class Y, class... X>
+Slot record_operation(Tape& tape, Op op, const Y& y, const X&... x) {
+  return [&]<int... I>(std::integer_sequence<int, I...>) {
+    using Result = std::conditional_t<Op::keeps_result, Y, ShapeOnly<scalar_of<Y>, shape_of<Y>, backend_of<Y>>>;
+    using Node = TypedNode<Op, scalar_of<Y>, shape_of<Y>, backend_of<Y>, Result,
+                           decltype(input_of<(I < Op::keeps_inputs)>(tape, x))...>;
+    Node node{{std::move(op), Result(y), pack_handles(input_of<(I < Op::keeps_inputs)>(tape, x)...)}};
+    node.versions = node.versions_now();
+    return tape.record(std::move(node));
+  }(std::make_integer_sequence<int, sizeof...(X)>{});
+}
+
+/// Whether an operation's result waits for a tape: all operands are of parameters. A layer that works on an embedding's
+/// rows is the exception. No tape is to come there (`tape.constant(ids)` would have brought it), and a whole network
+/// would wait, and keep all it computed.
+template <class Op, class... X>
+inline constexpr bool waits_for_tape = ((is_of_parameters<X> || std::is_same_v<X, None>) && ...) &&
+                                       !((requires { Op::is_layer; }) && (has_picked_rows<X> || ...));
+
+/// The one tape of all recorded operands.
+template <class... X>
+Tape* joint_tape(const X&... x) {
+  Tape* joint = nullptr;
+  const auto join_with = [&](Tape* tape) {
+    check(!tape || !joint || tape == joint, "an operation mixes variables of two tapes; detach one of them");
+    if (tape) joint = tape;
+  };
+  (join_with(tape_of(x)), ...);
+  return joint;
+}
+
 template <class Op, class... X>
 auto apply_settled(Op op, const X&... x) {
-  constexpr bool recorded = (is_recorded<X> || ...);
-  auto y = op.forward(std::bool_constant<recorded>{}, tensor_in(x)...);
-  if constexpr (!recorded) {
-    return y;
+  constexpr bool recorded = (is_recorded<X> || ...), waits = waits_for_tape<Op, X...>;
+  [[maybe_unused]] Tape* const tape = joint_tape(x...);
+  auto y = op.forward(std::bool_constant<recorded || waits>{}, tensor_in(x)...);
+  using Y = decltype(y);
+  if constexpr (waits) {
+    constexpr bool rows = requires { Op::picks_rows; } || (has_picked_rows<X> || ...);
+    Pending<scalar_of<Y>, shape_of<Y>, backend_of<Y>, rows> out{y};
+    if ((wants_gradient(x) || ...)) out.record = [op, y, x...](Tape& on) { return record_operation(on, op, y, x...); };
+    return out;
+  } else if constexpr (recorded) {
+    const bool wanted = (wants_gradient(x) || ...);
+    return Variable<scalar_of<Y>, shape_of<Y>, backend_of<Y>>(
+        y, *tape, wanted ? record_operation(*tape, std::move(op), y, x...) : Slot{});
   } else {
-    using Y = decltype(y);
-    using T = scalar_of<Y>;
-    using S = shape_of<Y>;
-    using B = backend_of<Y>;
-    Tape* tape = nullptr;
-    bool wanted = false;
-    const auto inspect = [&](const auto& input) {
-      if (Tape* t = tape_of(input)) {
-        check(!tape || t == tape, "an operation mixes variables of two tapes; detach one of them");
-        tape = t;
-      }
-      wanted = wanted || wants_gradient(input);
-    };
-    (inspect(x), ...);
-    if (!wanted) return Variable<T, S, B>(y, *tape, {});
-    using Result = std::conditional_t<Op::keeps_result, Y, ShapeOnly<T, S, B>>;
-    using Node = TypedNode<Op, T, S, B, Result, decltype(input_of<Op::keeps_inputs>(*tape, x))...>;
-    auto inputs = pack_handles(input_of<Op::keeps_inputs>(*tape, x)...);
-    const Slot slot = tape->record(Node{{std::move(op), Result(y), std::move(inputs)}});
-    return Variable<T, S, B>(y, *tape, slot);
+    return y;
   }
 }
 
 }  // namespace detail
 
 /// op.forward(recorded, tensors...) -> Tensor; op.backward(dy, result, inputs...) writes each wanted gradient.
-/// Expressions among the inputs are evaluated first; parameters join the tape of the variables they meet.
+/// Expressions among the inputs are evaluated first; parameters join the tape of the variables they meet. Of parameters
+/// alone the result is a Pending. An op that reads tensors of others beside its inputs offers `kept_versions()`, the sum of
+/// their versions.
 template <class Op, class... X>
 [[nodiscard]] auto apply(Op op, const X&... x) {
   return detail::apply_settled(std::move(op), detail::settled(x)...);

@@ -16,6 +16,7 @@ struct RecomputedNode {
 
   void run(Tape& tape, Slot result) {
     const Variable<T, S, B> y = again();
+    check(tape_of(y) == &tape, "recomputed: the variable was computed on another tape");
     if (!y.slot() || tape.lend(result, y.slot())) return;
     const auto g = tape.gradient<T, B>(y.slot(), shape);  // `again` gave a variable that was there before
     put(g, tape.gradient_of_result<T, B>(result, shape));

@@ -2,7 +2,7 @@
 // its backward is one fused loop whose derivative the type system forms.
 #pragma once
 
-#include <vitral/autodiff/tape.hpp>
+#include <vitral/autodiff/pending.hpp>
 #include <vitral/tensor/evaluate.hpp>
 
 namespace vitral::inline VITRAL_ABI {
@@ -28,16 +28,22 @@ namespace detail {
 
 template <class X>
 concept Recorded = Operand<X> && is_recorded<X>;
+template <class X>
+concept OfParameters = Operand<X> && is_of_parameters<X>;
+template <class X>
+concept Tracked = Recorded<X> || OfParameters<X>;
 
-/// The tape of the first recorded operand.
+/// The tape of the first recorded operand. Throws where a variable among them can be used no more.
 template <class X>
 Tape* tape_of(const X& x) {
   if constexpr (is_variable<X>) {
-    return &x.tape();
+    Tape& tape = x.tape();
+    tape.check_current(x);
+    return &tape;
   } else if constexpr (is_expr<X>) {
     Tape* found = nullptr;
     for_each(x.args, [&](const auto& arg) {
-      Tape* tape = tape_of(arg);
+      Tape* const tape = tape_of(arg);
       check(!tape || !found || tape == found, "an expression mixes variables of two tapes; detach one of them");
       if (tape) found = tape;
     });
@@ -54,6 +60,8 @@ bool wants_gradient(const X& x) {
     return static_cast<bool>(x.slot());
   } else if constexpr (is_parameter<X>) {
     return x.trainable;
+  } else if constexpr (is_pending<X>) {
+    return static_cast<bool>(x.record);
   } else if constexpr (is_expr<X>) {
     bool any = false;
     for_each(x.args, [&](const auto& arg) { any = any || wants_gradient(arg); });
@@ -69,24 +77,71 @@ template <class Op, class... A>
 inline constexpr bool may_want_gradient<Expr<Op, A...>> = (may_want_gradient<A> || ...);
 template <class T, class S, class B>
 inline constexpr bool may_want_gradient<Unread<T, S, B>> = true;
+template <class T, class S, class B>
+inline constexpr bool may_want_gradient<Met<T, S, B>> = true;
 
 template <class X>
 inline constexpr bool is_sum = false;
 template <class... A>
 inline constexpr bool is_sum<Expr<op::Add, A...>> = true;
 
+template <class X>
+inline constexpr bool has_pending = is_pending<X>;
+template <class Op, class... A>
+inline constexpr bool has_pending<Expr<Op, A...>> = (has_pending<A> || ...);
+
+/// An expression whose operations on parameters are recorded on the tape.
+template <class X>
+auto met_by(Tape& tape, const X& x) {
+  if constexpr (is_pending<X>) {
+    return Met<scalar_of<X>, shape_of<X>, backend_of<X>>{x.value, x.slot_on(tape)};
+  } else if constexpr (has_pending<X>) {
+    return [&]<class Op, class... A>(const Expr<Op, A...>& e) {
+      return [&]<int... I>(std::integer_sequence<int, I...>) {
+        return Expr<Op, decltype(met_by(tape, get<I>(e.args)))...>{pack_handles(met_by(tape, get<I>(e.args))...)};
+      }(std::make_integer_sequence<int, sizeof...(A)>{});
+    }(x);
+  } else {
+    return x;
+  }
+}
+
 /// An expression as its node keeps it: without the elements of summands.
 template <class X>
-auto kept_of(const X& x) {
+auto kept_of(Tape& tape, const X& x) {
   if constexpr (is_variable<X>) {
     return Unread<scalar_of<X>, shape_of<X>, backend_of<X>>{x.shape(), x.slot()};
   } else if constexpr (is_sum<X>) {
     return [&]<int... I>(std::integer_sequence<int, I...>) {
-      return Expr<op::Add, decltype(kept_of(get<I>(x.args)))...>{pack_handles(kept_of(get<I>(x.args))...)};
+      return Expr<op::Add, decltype(kept_of(tape, get<I>(x.args)))...>{pack_handles(kept_of(tape, get<I>(x.args))...)};
     }(std::make_integer_sequence<int, 2>{});
   } else {
-    return x;
+    return met_by(tape, x);
   }
+}
+
+/// The sum of the versions of all tensors that are kept. Versions only rise: an equal sum says that none was changed.
+template <class X>
+unsigned versions_of(const X& x) {
+  if constexpr (requires { x.buffer(); }) {
+    return x.buffer().version();
+  } else if constexpr (is_variable<X>) {
+    return x.value().buffer().version();
+  } else if constexpr (requires { x.value.buffer(); }) {
+    return x.value.buffer().version();
+  } else if constexpr (is_expr<X>) {
+    unsigned sum = 0;
+    for_each(x.args, [&](const auto& arg) { sum += versions_of(arg); });
+    return sum;
+  } else {
+    return 0;
+  }
+}
+template <class S>
+void check_unchanged(unsigned now, unsigned when_saved, const S& result) {
+  check(now == when_saved, "backward: what the tape has saved for a result of shape ", result,
+        " was changed in place since (by assign, or by an optimiser's step); change a clone of it, or change it after "
+        "backward");
 }
 
 /// The plans of all gradients of an expression, its leaves from left to right: the second time a variable occurs, its
@@ -141,12 +196,14 @@ template <class E>
 struct ExpressionNode {
   using backend = backend_of<E>;
   E expression;
+  unsigned versions;
 
   void run(Tape& tape, Slot result) {
     constexpr int R = axes_of<shape_of<E>>;
     using T = scalar_of<E>;
     using B = backend;
     const auto shape = expression.shape();
+    check_unchanged(versions_of(expression), versions, shape);
     GradientPlans<R, T> plans{tape, result, shape.size()};
     auto targets = plans.template of<true>(expression);
     if (!plans.any) return;
@@ -160,13 +217,19 @@ struct ExpressionNode {
 
 namespace detail {
 
+template <class X>
+Slot record_expression(Tape& tape, const X& x) {
+  auto kept = kept_of(tape, x);
+  const unsigned versions = versions_of(kept);
+  return tape.record(ExpressionNode<decltype(kept)>{std::move(kept), versions});
+}
+
 /// `value`, which is that of x already, as one node on the tape of x where x is recorded.
 template <class X, class T, class S, class B>
 auto record_value(const X& x, const Tensor<T, S, B>& value) {
   if constexpr (is_recorded<X>) {
     Tape& tape = *tape_of(x);
-    const Slot slot = wants_gradient(x) ? tape.record(ExpressionNode<decltype(kept_of(x))>{kept_of(x)}) : Slot{};
-    return Variable<T, S, B>(value, tape, slot);
+    return Variable<T, S, B>(value, tape, wants_gradient(x) ? record_expression(tape, x) : Slot{});
   } else {
     return value;
   }
@@ -180,9 +243,24 @@ template <detail::Recorded X>
   if constexpr (is_variable<X>) {
     return x;
   } else {
+    static_cast<void>(detail::tape_of(x));  // throws before anything is computed with a variable that cannot be used
     auto value = detail::tensor_of<X>::uninitialized(x.shape());
     detail::evaluate_into(value, x);
     return detail::record_value(x, value);
+  }
+}
+
+/// The value of an expression of parameters alone, which a tape can still record; a parameter is returned as it is.
+template <detail::OfParameters X>
+[[nodiscard]] auto eval(const X& x) {
+  if constexpr (is_parameter<X> || is_pending<X>) {
+    return x;
+  } else {
+    auto value = detail::tensor_of<X>::uninitialized(x.shape());
+    detail::evaluate_into(value, x);
+    Pending<scalar_of<X>, shape_of<X>, backend_of<X>, detail::has_picked_rows<X>> out{value};
+    if (detail::wants_gradient(x)) out.record = [x](Tape& tape) { return detail::record_expression(tape, x); };
+    return out;
   }
 }
 

@@ -22,7 +22,8 @@ auto kept(const Y& y, const S& operand_shape) {
 
 template <int Axis, Axes Keep, bool Average>
 struct Sum {
-  static constexpr bool keeps_inputs = false, keeps_result = false;
+  static constexpr int keeps_inputs = 0;
+  static constexpr bool keeps_result = false;
   auto forward(auto, const auto& x) { return scaled_sum<Axis, Keep>(x, Average); }
   template <class DY, class Y, class X>
   void backward(const DY& dy, const Y&, const X& x) {
@@ -54,7 +55,8 @@ auto places_along(const S& shape) {
 /// The gradient goes to the element that `max` found, the first of equals.
 template <int Axis, Axes Keep, class Places>
 struct Max {
-  static constexpr bool keeps_inputs = false, keeps_result = false;
+  static constexpr int keeps_inputs = 0;
+  static constexpr bool keeps_result = false;
   Places places;
 
   auto forward(auto, const auto& x) {
@@ -73,15 +75,15 @@ struct Max {
 
 }  // namespace detail
 
-template <int Axis = all_axes, Axes Keep = Axes::drop, detail::Recorded X>
+template <int Axis = all_axes, Axes Keep = Axes::drop, detail::Tracked X>
 [[nodiscard]] auto sum(const X& x) {
   return apply(detail::Sum<Axis, Keep, false>{}, x);
 }
-template <int Axis = all_axes, Axes Keep = Axes::drop, detail::Recorded X>
+template <int Axis = all_axes, Axes Keep = Axes::drop, detail::Tracked X>
 [[nodiscard]] auto mean(const X& x) {
   return apply(detail::Sum<Axis, Keep, true>{}, x);
 }
-template <int Axis = all_axes, Axes Keep = Axes::drop, detail::Recorded X>
+template <int Axis = all_axes, Axes Keep = Axes::drop, detail::Tracked X>
 [[nodiscard]] auto max(const X& x) {
   using Places = Tensor<int, reduced_shape<X, Axis, Keep>, backend_of<X>>;
   return apply(detail::Max<Axis, Keep, Places>{}, x);

@@ -28,7 +28,8 @@ using row_shape_of = typename reduced<S, -1, Axes::drop>::type;
 
 template <bool Log>
 struct Softmax {
-  static constexpr bool keeps_inputs = false, keeps_result = true;
+  static constexpr int keeps_inputs = 0;
+  static constexpr bool keeps_result = true;
   template <class X>
   auto forward(auto, const X& x) {
     auto y = X::uninitialized(x.shape());
@@ -53,10 +54,12 @@ struct Softmax {
 
 template <class P, class S, class B>
 struct CrossEntropy {
-  static constexpr bool keeps_inputs = true, keeps_result = false;
+  static constexpr int keeps_inputs = 1;
+  static constexpr bool keeps_result = false;
   Tensor<int, row_shape_of<S>, B> target;
   Tensor<P, row_shape_of<S>, B> logsumexp;
 
+  [[nodiscard]] unsigned kept_versions() const { return versions_of(target); }
   template <class X>
   auto forward(auto, const X& logits) {
     check(target.size() == row_extents(logits).rows, "cross_entropy: ", target.size(), " targets for logits of shape ",
@@ -79,7 +82,8 @@ struct CrossEntropy {
 
 template <class P, class S, class B>
 struct L2Normalize {
-  static constexpr bool keeps_inputs = true, keeps_result = false;
+  static constexpr int keeps_inputs = 1;
+  static constexpr bool keeps_result = false;
   double eps;
   Tensor<P, row_shape_of<S>, B> norm;
 

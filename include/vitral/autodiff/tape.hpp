@@ -3,6 +3,7 @@
 #pragma once
 
 #include <vitral/autodiff/parameter.hpp>
+#include <vitral/autodiff/tape_handle.hpp>
 
 #include <memory>
 #include <unordered_map>
@@ -11,13 +12,13 @@
 
 namespace vitral::inline VITRAL_ABI {
 
-class Tape;
-
-/// Names the gradient of a variable on its tape. Leaves keep theirs over several backward passes.
+/// Names the gradient of a variable on its tape. Leaves keep theirs over several backward passes; an operation's result
+/// belongs to one `record`, which ends when backward has walked it.
 struct Slot {
   enum class Kind : char { none, leaf, inner };
   Kind kind = Kind::none;
   int index = 0;
+  unsigned record = 0;
   explicit operator bool() const { return kind != Kind::none; }
 };
 
@@ -30,21 +31,23 @@ class Variable {
   using backend = B;
   static constexpr bool weak = false, recorded = true;
 
-  Variable(Tensor<T, S, B> value, Tape& tape, Slot slot) : value_(std::move(value)), tape_(&tape), slot_(slot) {}
+  Variable(Tensor<T, S, B> value, const Tape& tape, Slot slot);
 
   [[nodiscard]] const Tensor<T, S, B>& value() const { return value_; }
   [[nodiscard]] const S& shape() const { return value_.shape(); }
   [[nodiscard]] int extent(int axis) const { return value_.extent(axis); }
-  [[nodiscard]] Tape& tape() const { return *tape_; }
+  /// Throws where the tape has been destroyed.
+  [[nodiscard]] Tape& tape() const { return tape_.get(); }
   [[nodiscard]] Slot slot() const { return slot_; }
   [[nodiscard]] T item() const { return value_.item(); }
 
-  /// The gradient that backward passes have left for this leaf; zeros where none arrived.
+  /// The gradient that backward passes have left for this leaf; zeros where none arrived. Throws for the result of an
+  /// operation and for a constant, which keep none.
   [[nodiscard]] Tensor<T, S, B> grad() const;
 
  private:
   Tensor<T, S, B> value_;
-  Tape* tape_;
+  TapeHandle tape_;
   Slot slot_;
 };
 
@@ -69,7 +72,7 @@ struct Gradient {
 /// they were used; gradients of leaves stay and accumulate until `zero_grad`.
 class Tape {
  public:
-  Tape() = default;
+  Tape() : registration_(*this) {}
   Tape(const Tape&) = delete;
   Tape& operator=(const Tape&) = delete;
   ~Tape() { clear(); }
@@ -78,7 +81,7 @@ class Tape {
   /// watched).
   template <class T, class S, class B>
   [[nodiscard]] Variable<T, S, B> watch(const Tensor<T, S, B>& x) {
-    return {x, *this, leaf_slot(x.buffer())};
+    return {x, *this, leaf_slot(x, false)};
   }
   template <class T, class S, class B>
   [[nodiscard]] Variable<T, S, B> watch(const Parameter<T, S, B>& x) {
@@ -90,16 +93,21 @@ class Tape {
     return {x, *this, {}};
   }
 
-  /// Gradients of all leaves below y, given that of y. Adds to what earlier passes left.
+  /// Gradients of all leaves below y, given that of y, which has y's shape. Adds to what earlier passes left. What was
+  /// recorded ends with it: each variable computed so far keeps its value, and can be used no more.
   template <class T, class S, class B>
   void backward(const Variable<T, S, B>& y, const Tensor<T, S, B>& upstream) {
     check(&y.tape() == this, "backward: the variable was recorded on another tape");
     check(lane_place<B>() == LanePlace{}, "backward: in a lane; leave the lanes first");
-    if (y.slot()) {
-      const auto g = gradient<T, B>(y.slot(), y.shape());
-      check(!g.add, "backward: the variable already has a gradient; pass an operation's result, not a watched tensor");
-      B::copy(upstream.data(), g.tensor.data(), g.tensor.size());
-    }
+    check(static_cast<bool>(y.slot()),
+          "backward: no gradient is wanted for anything that this variable was computed from; watch a tensor, or use a "
+          "parameter that is trainable");
+    check(upstream.shape() == y.shape(), "backward: a gradient of shape ", upstream.shape(),
+          " was given for a variable of shape ", y.shape(), "; the two must be equal");
+    check_current(y);
+    const auto g = gradient<T, B>(y.slot(), y.shape());
+    check(!g.add, "backward: the variable already has a gradient; pass an operation's result, not a watched tensor");
+    B::copy(upstream.data(), g.tensor.data(), g.tensor.size());
     run();
   }
   /// The gradient of a loss, which must be one number. An expression is evaluated (and recorded) first.
@@ -117,35 +125,60 @@ class Tape {
     }
   }
 
-  /// The gradient of a watched tensor or parameter; zeros where none arrived.
+  /// The gradient of a watched tensor; zeros where none arrived. Throws where the tensor was never watched.
   template <class T, class S, class B>
   [[nodiscard]] Tensor<T, S, B> grad(const Tensor<T, S, B>& x) const {
-    const Buffer gradient = gradient_of_leaf(x.data());
-    return gradient ? Tensor<T, S, B>(gradient, x.shape()) : Tensor<T, S, B>(x.shape());
+    check(leaf_named(x.data()), "grad: the tape has never watched this tensor of shape ", x.shape(),
+          "; watch it before the computation");
+    return gradient_or_zeros(x);
   }
+  /// The gradient of a parameter; zeros where it met no variable of this tape, or none arrived.
   template <class T, class S, class B>
   [[nodiscard]] Tensor<T, S, B> grad(const Parameter<T, S, B>& x) const {
-    return grad(x.value);
+    return gradient_or_zeros(x.value);
   }
-  [[nodiscard]] bool has_grad(const void* data) const { return static_cast<bool>(gradient_of_leaf(data)); }
+  [[nodiscard]] bool has_grad(const void* data) const {
+    const Leaf* const leaf = leaf_named(data);
+    return leaf && leaf->gradient;
+  }
+  /// Calls f(buffer, elements) for every parameter with a gradient.
+  template <class F>
+  void for_each_parameter_with_gradient(F&& f) const {
+    for (const Leaf& leaf : leaves_)
+      if (leaf.parameter && leaf.gradient) f(leaf.value, leaf.elements);
+  }
 
   /// Forgets the gradients of the leaves.
   void zero_grad() {
     for (Leaf& leaf : leaves_) leaf.gradient = Buffer();
   }
-  /// Forgets what was recorded and not yet walked, for instance after an exception.
+  /// Forgets what was recorded and not yet walked, for instance after an exception, and the leaves that nobody else
+  /// holds any more.
   void clear() {
     while (!nodes_.empty()) drop_last();
+    ++record_;
     last_user_.clear();
     arena_.rewind();
+    drop_unheld_leaves();
   }
   [[nodiscard]] std::size_t recorded_nodes() const { return nodes_.size(); }
 
   // ---- for operations -----------------------------------------------------------------------------------------------
 
+  [[nodiscard]] TapeHandle handle() const { return registration_.handle(); }
+
+  /// Throws where a variable cannot be computed with: what it came from was walked and freed, or it was moved from.
+  template <class T, class S, class B>
+  void check_current(const Variable<T, S, B>& x) const {
+    check(x.slot().kind != Slot::Kind::inner || x.slot().record == record_, "a variable of shape ", x.shape(),
+          " was used after backward (or clear) had freed what it was computed from; "
+          "compute it anew, add losses up before one backward, or pass detach(x) where its value alone is meant");
+    check(static_cast<bool>(x.value()), "a variable of shape ", x.shape(), " was used after it was moved from");
+  }
+
   template <class T, class S, class B>
   [[nodiscard]] Slot slot_of(const Parameter<T, S, B>& x) {
-    return x.trainable ? leaf_slot(x.value.buffer()) : Slot{};
+    return x.trainable ? leaf_slot(x.value, true) : Slot{};
   }
 
   /// Adds a node whose payload offers `backend` and `run(Tape&, Slot)`, and gives the slot of its result. Its backward
@@ -160,7 +193,7 @@ class Tape {
                       [](void* p) { static_cast<Payload*>(p)->~Payload(); }, stored,
                       Lane::here<typename Payload::backend>()});
     inner_.emplace_back();
-    return {Slot::Kind::inner, static_cast<int>(nodes_.size()) - 1};
+    return {Slot::Kind::inner, static_cast<int>(nodes_.size()) - 1, record_};
   }
 
   /// Where to write a gradient. Memory that another slot reads is copied before it is added to.
@@ -224,6 +257,8 @@ class Tape {
   /// A watched tensor, which is kept alive so that its address names it, and its gradient.
   struct Leaf {
     Buffer value, gradient;
+    long elements = 0;
+    bool parameter = false;
   };
 
   /// Bump allocation in blocks that are kept for the next step.
@@ -248,15 +283,49 @@ class Tape {
     std::size_t block_ = 0, used_ = 0;
   };
 
-  /// Empty where the tensor was never watched or no gradient arrived.
-  Buffer gradient_of_leaf(const void* data) const {
-    const auto found = leaf_of_.find(data);
-    return found == leaf_of_.end() ? Buffer() : leaves_[static_cast<std::size_t>(found->second)].gradient;
+  template <class T, class S, class B>
+  Tensor<T, S, B> gradient_or_zeros(const Tensor<T, S, B>& x) const {
+    const Leaf* const leaf = leaf_named(x.data());
+    if (!leaf || !leaf->gradient) return Tensor<T, S, B>(x.shape());
+    check(leaf->elements == x.size(), "grad: a tensor of shape ", x.shape(),
+          " shares the memory of one that was watched with ", leaf->elements, " elements");
+    return {leaf->gradient, x.shape()};
   }
-  Slot leaf_slot(const Buffer& value) {
-    const auto [place, is_new] = leaf_of_.try_emplace(value.data(), static_cast<int>(leaves_.size()));
-    if (is_new) leaves_.push_back({value, {}});
+  /// Null where the tensor was never watched.
+  const Leaf* leaf_named(const void* data) const {
+    const auto found = leaf_of_.find(data);
+    return found == leaf_of_.end() ? nullptr : &leaves_[static_cast<std::size_t>(found->second)];
+  }
+  template <class T, class S, class B>
+  Slot leaf_slot(const Tensor<T, S, B>& x, bool parameter) {
+    check(static_cast<bool>(x), "a tensor of shape ", x.shape(),
+          " without elements was watched; it was never assigned, or moved from");
+    const auto [place, is_new] =
+        leaf_of_.try_emplace(x.data(), free_leaves_.empty() ? static_cast<int>(leaves_.size()) : free_leaves_.back());
+    if (is_new) {
+      if (free_leaves_.empty()) {
+        leaves_.emplace_back();
+        free_leaves_.reserve(leaves_.size());  // so that dropping them needs no memory
+      } else {
+        free_leaves_.pop_back();
+      }
+      leaves_[static_cast<std::size_t>(place->second)] = {x.buffer(), {}, x.size(), parameter};
+    }
+    Leaf& leaf = leaves_[static_cast<std::size_t>(place->second)];
+    check(leaf.elements == x.size(), "a tensor of shape ", x.shape(),
+          " shares the memory of one that the tape watches with ", leaf.elements,
+          " elements; one memory has one gradient: clone the tensor");
+    leaf.parameter |= parameter;
     return {Slot::Kind::leaf, place->second};
+  }
+  /// No variable and no tensor names them any more. Called where no node does.
+  void drop_unheld_leaves() {
+    for (std::size_t i = 0; i < leaves_.size(); ++i) {
+      if (!leaves_[i].value || leaves_[i].value.shared()) continue;
+      leaf_of_.erase(leaves_[i].value.data());
+      leaves_[i] = {};
+      free_leaves_.push_back(static_cast<int>(i));
+    }
   }
   Buffer& at(Slot slot) {
     return slot.kind == Slot::Kind::leaf ? leaves_[static_cast<std::size_t>(slot.index)].gradient
@@ -292,10 +361,11 @@ class Tape {
           tape.go_to({});
         } catch (...) {  // another exception is on its way
         }
+        tape.clear();
       }
     } on_return{*this};
     while (!nodes_.empty()) {
-      const Slot result{Slot::Kind::inner, static_cast<int>(nodes_.size()) - 1};
+      const Slot result{Slot::Kind::inner, static_cast<int>(nodes_.size()) - 1, record_};
       if (at(result)) {
         const Node node = nodes_.back();
         go_to(node.lane);
@@ -306,12 +376,14 @@ class Tape {
       drop_last();
     }
     go_to({});
-    clear();
   }
 
+  TapeRegistration registration_;
+  unsigned record_ = 1;
   std::vector<Node> nodes_;
   std::vector<Inner> inner_;
   std::vector<Leaf> leaves_;
+  std::vector<int> free_leaves_;  // places in leaves_
   std::unordered_map<const void*, int> leaf_of_;
   std::unordered_map<const void*, LanePlace> last_user_;  // of the gradients that lanes have used
   Lane lane_;                                             // of the node that runs
@@ -319,8 +391,16 @@ class Tape {
 };
 
 template <class T, class S, class B>
+Variable<T, S, B>::Variable(Tensor<T, S, B> value, const Tape& tape, Slot slot)
+    : value_(std::move(value)), tape_(tape.handle()), slot_(slot) {}
+
+template <class T, class S, class B>
 Tensor<T, S, B> Variable<T, S, B>::grad() const {
-  return tape_->grad(value_);
+  const Tape& on = tape();
+  check(slot_.kind == Slot::Kind::leaf, "grad: a variable of shape ", shape(),
+        slot_ ? " is an operation's result, whose gradient is not kept; ask a watched tensor for its own"
+              : " is a constant, which has no gradient; watch the tensor instead");
+  return on.grad(value_);
 }
 
 /// The value alone: no gradient flows back. On the tape it stays a variable, so that layers after it are recorded.
@@ -331,6 +411,10 @@ template <class T, class S, class B>
 template <class T, class S, class B>
 [[nodiscard]] Tensor<T, S, B> detach(const Tensor<T, S, B>& x) {
   return x;
+}
+template <class T, class S, class B>
+[[nodiscard]] Tensor<T, S, B> detach(const Parameter<T, S, B>& x) {
+  return x.value;
 }
 
 }  // namespace vitral::inline VITRAL_ABI

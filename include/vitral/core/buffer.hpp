@@ -21,6 +21,8 @@ struct Block {
   void* data = nullptr;
   std::size_t size_class = 0;
   LanePlace place;  // where it was taken from the pool
+  std::atomic<unsigned> version{0};
+  std::atomic<bool> trained{false};
   void (*release)(Block*) = nullptr;
 };
 
@@ -160,6 +162,7 @@ class Buffer {
     Buffer buffer;
     buffer.block_ = detail::Pool<B>::instance().acquire(bytes);
     buffer.block_->references.store(1, std::memory_order_relaxed);
+    buffer.block_->trained.store(false, std::memory_order_relaxed);
     return buffer;
   }
 
@@ -167,6 +170,18 @@ class Buffer {
   explicit operator bool() const { return block_ != nullptr; }
   /// Whether there are other handles to this memory.
   [[nodiscard]] bool shared() const { return block_ && block_->references.load(std::memory_order_acquire) > 1; }
+
+  /// A number that every change in place (assign and its like) raises: a tape learns from it that what it has saved is
+  /// no longer what it was.
+  [[nodiscard]] unsigned version() const { return block_ ? block_->version.load(std::memory_order_relaxed) : 0; }
+  void count_change() const {
+    if (block_) block_->version.store(version() + 1, std::memory_order_relaxed);
+  }
+  /// Whether an optimiser trains these elements, or did.
+  [[nodiscard]] bool trained() const { return block_ && block_->trained.load(std::memory_order_relaxed); }
+  void mark_trained() const {
+    if (block_) block_->trained.store(true, std::memory_order_relaxed);
+  }
 
  private:
   detail::Block* block_ = nullptr;

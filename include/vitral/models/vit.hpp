@@ -41,12 +41,12 @@ struct ViT {
   std::vector<Block<W, scalar, B>> blocks;
   LayerNorm<W, scalar, B> norm;
 
-  explicit ViT(Seed seed = Seed{0}, const ViTOptions& options = {})
+  explicit ViT(Seed seed = next_seed(), const ViTOptions& options = {})
     requires(Size.width != dyn && Size.patch != dyn && Size.image != dyn && Size.depth != dyn && Size.heads != dyn)
       : ViT(Size, seed, options) {}
 
   /// Throws Error where the sizes do not fit each other or those fixed at compile time.
-  explicit ViT(const ViTSize& run_time_size, Seed seed = Seed{0}, const ViTOptions& options = {})
+  explicit ViT(const ViTSize& run_time_size, Seed seed = next_seed(), const ViTOptions& options = {})
       : ViT(checked(run_time_size), Initializer(seed), options) {}
 
   /// images [batch, 3, image, image], or patches of them -> the class token after every block, each through the final

@@ -17,7 +17,7 @@ struct Linear {
   Parameter<P, Shape<Out, In>, B> weight;
   std::conditional_t<HasBias == Bias::yes, Parameter<P, Shape<Out>, B>, None> bias;
 
-  explicit Linear(Seed seed = Seed{0}) requires(In != dyn && Out != dyn) : Linear(In, Out, seed) {}
+  explicit Linear(Seed seed = next_seed()) requires(In != dyn && Out != dyn) : Linear(In, Out, seed) {}
   Linear(int in, int out, Seed seed) {
     Initializer init(seed);
     *this = Linear(in, out, init);

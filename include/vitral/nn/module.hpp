@@ -4,7 +4,9 @@
 
 #include <vitral/autodiff/operation.hpp>
 
+#include <atomic>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 namespace vitral::inline VITRAL_ABI {
@@ -51,6 +53,13 @@ struct Training {
  private:
   mutable std::uint64_t streams_drawn_ = 0;
 };
+
+/// The seed of a layer that is given none: another one each time, the same in each run of a program that makes its
+/// layers in one order. The high bit keeps it apart from the small numbers that people choose.
+[[nodiscard]] inline Seed next_seed() {
+  static std::atomic<std::uint64_t> layers{0};
+  return Seed{(std::uint64_t{1} << 63) + layers++};
+}
 
 /// Hands each parameter a stream of random numbers of its own, in the order of construction.
 class Initializer {
@@ -132,10 +141,15 @@ template <class M>
   return count;
 }
 
-/// Gives every parameter and state of a copied module memory of its own.
+/// Gives every parameter and state of a copied module memory of its own; what members share they share in the copy.
 template <class M>
 [[nodiscard]] M clone_module(M module) {
-  for_each_tensor(module, [](const std::string&, auto& member) { member.value = clone(member.value); });
+  std::unordered_map<const void*, Buffer> copies;
+  for_each_tensor(module, [&](const std::string&, auto& member) {
+    auto& copy = copies[member.value.data()];
+    if (!copy) copy = clone(member.value).buffer();
+    member.value = {copy, member.value.shape()};
+  });
   return module;
 }
 

@@ -87,13 +87,14 @@ class Optimizer {
       : settings_(settings), parameters_(std::move(parameters)) {
     const int states = std::holds_alternative<AdamW>(settings) ? 2 : 1;
     for (const auto& p : parameters_) {
+      p.value.buffer().mark_trained();
       state_.emplace_back();
       for (int i = 0; i < states; ++i) state_.back().push_back(Flat<P, B>(p.value.shape()));
     }
   }
 
   /// Changes every parameter that has a gradient on the tape. Weight decay applies to weights of two dimensions or
-  /// more.
+  /// more. Throws where none has one, and where the tape has a gradient for a parameter that no optimiser trains.
   void step(const Tape& tape) {
     averages_.clear();
     run(tape, 0);
@@ -141,6 +142,7 @@ class Optimizer {
   /// One pass for the parameters with an average, one for those without, and one for the averages of what the step left
   /// alone: frozen parameters, and those that no gradient reached.
   void run(const Tape& tape, double momentum) {
+    check_gradients(tape);
     ++steps_;
     followed_.clear();
     alone_.clear();
@@ -176,6 +178,18 @@ class Optimizer {
         },
         settings_);
     assign_each<B>(rest_.size(), [&](std::size_t i) { return pack_handles(moved(rest_[i])); });
+  }
+
+  void check_gradients(const Tape& tape) const {
+    check(std::ranges::any_of(parameters_, [&](const auto& p) { return tape.has_grad(p.value.data()); }),
+          "step: none of the optimiser's ", parameters_.size(),
+          " parameters has a gradient on this tape; call backward on this tape first, for a loss that depends on them");
+    tape.for_each_parameter_with_gradient([](const Buffer& value, long elements) {
+      check(value.trained(), "step: a parameter of ", elements,
+            " elements has a gradient, but no optimiser trains it: its module's `visit` does not name it, or its "
+            "`value` was assigned anew after make_optimizer (use assign(parameter.value, ...)), or it belongs to a module "
+            "that should be frozen (set_trainable(module, false))");
+    });
   }
 
   OptimizerSettings settings_;

@@ -6,6 +6,8 @@
 #include <vitral/tensor/layout.hpp>
 #include <vitral/tensor/reduce.hpp>
 
+#include <unordered_set>
+
 namespace vitral::inline VITRAL_ABI {
 
 template <class P, class B>
@@ -21,12 +23,16 @@ struct ParameterRef {
   [[nodiscard]] bool decays() const { return rank > 1; }
 };
 
-/// The trainable parameters of a module in visiting order.
+/// The trainable parameters of a module in visiting order; one that several members share counts once, under its first
+/// name.
 template <class M>
 [[nodiscard]] auto trainable_parameters(const M& module) {
   std::vector<ParameterRef<typename M::scalar, typename M::backend>> out;
+  std::unordered_set<const void*> seen;
   for_each_parameter(module, [&](const std::string& name, const auto& p) {
-    if (p.trainable) out.push_back({name, flat(p.value), shape_of<decltype(p)>::rank});
+    check(static_cast<bool>(p.value), "the parameter ", name, " has no elements; give its `value` a tensor first");
+    if (p.trainable && seen.insert(p.value.data()).second)
+      out.push_back({name, flat(p.value), shape_of<decltype(p)>::rank});
   });
   return out;
 }

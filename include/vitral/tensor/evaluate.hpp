@@ -16,6 +16,8 @@ using tensor_of = Tensor<scalar_of<X>, shape_of<X>, backend_of<X>>;
 
 template <class X>
 concept Unrecorded = Operand<X> && !is_recorded<X>;
+template <class X>
+concept Untracked = Unrecorded<X> && !is_of_parameters<X>;
 
 template <class S, class T, class B, class E>
 void evaluate_into(const Tensor<T, S, B>& out, const E& e) {
@@ -28,7 +30,7 @@ void evaluate_into(const Tensor<T, S, B>& out, const E& e) {
 }  // namespace detail
 
 /// The value of an expression or view as a tensor of its own; a tensor is returned as it is.
-template <detail::Unrecorded X>
+template <detail::Untracked X>
 [[nodiscard]] auto eval(const X& x) {
   if constexpr (is_tensor<X>) {
     return x;
@@ -58,6 +60,7 @@ void assign(const Tensor<T, S, B>& to, const E& expression) {
   check(Rule::apply(to.shape(), expression.shape()) == to.shape(), "assign: an expression of shape ",
         expression.shape(), " does not fit a tensor of shape ", to.shape());
   detail::evaluate_into(to, expression);
+  to.buffer().count_change();
 }
 
 namespace detail {
@@ -68,6 +71,7 @@ auto lower_together(const Assignment<T, S, B, E>&... assignments) {
   (check(assignments.to.shape() == shape && assignments.expression.shape() == shape,
          "assign_together: shapes differ: ", assignments.to.shape(), " = ",
          assignments.expression.shape(), " beside ", shape), ...);
+  (assignments.to.buffer().count_change(), ...);
   auto plans = pack(lower<axes_of<S>>(assignments.expression)...);
   const auto space = make_space(shape, plans);
   return Together<axes_of<S>, Pack<T*...>, decltype(plans)>{space, pack(assignments.to.data()...), plans};

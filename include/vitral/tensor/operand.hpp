@@ -42,6 +42,16 @@ inline constexpr bool is_recorded = [] {
     return false;
 }();
 
+/// True where X is computed from parameters alone, whose type gives way to that of what they meet: no tape is in sight
+/// yet, but one may come.
+template <class X>
+inline constexpr bool is_of_parameters = [] {
+  if constexpr (Operand<X>)
+    return std::remove_cvref_t<X>::weak && !is_recorded<X> && !std::is_void_v<backend_of<X>>;
+  else
+    return false;
+}();
+
 namespace detail {
 
 template <class T, bool Weak>

@@ -61,11 +61,11 @@ template <class X, int Axis, Axes Keep>
 using reduced_shape = typename detail::reduced<shape_of<X>, Axis, Keep>::type;
 
 /// Sums and means; the operand may be an expression, which is computed on the fly.
-template <int Axis = all_axes, Axes Keep = Axes::drop, detail::Unrecorded X>
+template <int Axis = all_axes, Axes Keep = Axes::drop, detail::Untracked X>
 [[nodiscard]] auto sum(const X& x) {
   return detail::scaled_sum<Axis, Keep>(x, false);
 }
-template <int Axis = all_axes, Axes Keep = Axes::drop, detail::Unrecorded X>
+template <int Axis = all_axes, Axes Keep = Axes::drop, detail::Untracked X>
 [[nodiscard]] auto mean(const X& x) {
   return detail::scaled_sum<Axis, Keep>(x, true);
 }
@@ -89,7 +89,7 @@ template <int Axis = all_axes, Axes Keep = Axes::drop, detail::Unrecorded X>
   backend_of<X>::reduce_max(space, plan, r, values.data(), places.data());
   return Largest<decltype(values), decltype(places)>{values, places};
 }
-template <int Axis = all_axes, Axes Keep = Axes::drop, detail::Unrecorded X>
+template <int Axis = all_axes, Axes Keep = Axes::drop, detail::Untracked X>
 [[nodiscard]] auto max(const X& x) {
   return largest<Axis, Keep>(x).values;
 }

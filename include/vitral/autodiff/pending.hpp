@@ -1,0 +1,74 @@
+// Pending: the result of an operation on parameters alone. It has its value at once; a tape that it meets later, beside
+// a variable, records the operation then, so that the gradient reaches the parameters.
+#pragma once
+
+#include <vitral/autodiff/tape.hpp>
+
+#include <functional>
+
+namespace vitral::inline VITRAL_ABI {
+
+/// Like a parameter it takes the scalar type of what it meets. Each meeting records the operation once. `Rows`: among
+/// what it comes from are rows that an index picked, as an embedding does.
+template <class T, class S, class B, bool Rows>
+struct Pending {
+  using scalar = T;
+  using shape_type = S;
+  using backend = B;
+  static constexpr bool weak = true, recorded = false;
+
+  Tensor<T, S, B> value;
+  std::function<Slot(Tape&)> record{};  ///< empty where none of the parameters is trainable
+
+  [[nodiscard]] const S& shape() const { return value.shape(); }
+  [[nodiscard]] int extent(int axis) const { return value.extent(axis); }
+  [[nodiscard]] T item() const { return value.item(); }
+  [[nodiscard]] Slot slot_on(Tape& tape) const { return record ? record(tape) : Slot{}; }
+};
+
+template <class X>
+inline constexpr bool is_pending = false;
+template <class T, class S, class B, bool Rows>
+inline constexpr bool is_pending<Pending<T, S, B, Rows>> = true;
+
+template <int R, class T, class S, class B, bool Rows>
+LeafPlan<T, R> lower(const Pending<T, S, B, Rows>& x) {
+  return lower<R>(x.value);
+}
+
+template <class T, class S, class B, bool Rows>
+[[nodiscard]] Tensor<T, S, B> detach(const Pending<T, S, B, Rows>& x) {
+  return x.value;
+}
+
+namespace detail {
+
+template <class X>
+inline constexpr bool has_picked_rows = false;
+template <class T, class S, class B>
+inline constexpr bool has_picked_rows<Pending<T, S, B, true>> = true;
+template <class Op, class... A>
+inline constexpr bool has_picked_rows<Expr<Op, A...>> = (has_picked_rows<A> || ...);
+
+/// A Pending in an expression that is recorded: its slot on that expression's tape.
+template <class T, class S, class B>
+struct Met {
+  using scalar = T;
+  using shape_type = S;
+  using backend = B;
+  static constexpr bool weak = true, recorded = true;
+  Tensor<T, S, B> value;
+  Slot on_tape;
+
+  [[nodiscard]] const S& shape() const { return value.shape(); }
+  [[nodiscard]] Slot slot() const { return on_tape; }
+};
+
+}  // namespace detail
+
+template <int R, class T, class S, class B>
+LeafPlan<T, R> lower(const detail::Met<T, S, B>& x) {
+  return lower<R>(x.value);
+}
+
+}  // namespace vitral::inline VITRAL_ABI
