@@ -69,14 +69,14 @@ foreach(compiler IN LISTS compilers)
   set_tests_properties(compile_time.${compiler} PROPERTIES RUN_SERIAL TRUE)
 endforeach()
 
-# Two source files that include everything link into one program.
+# Two source files that include everything link into one program, beside one with other checks.
 file(GLOB_RECURSE headers CONFIGURE_DEPENDS RELATIVE "${PROJECT_SOURCE_DIR}/include"
      "${PROJECT_SOURCE_DIR}/include/vitral/*.hpp")
 list(FILTER headers EXCLUDE REGEX "/cuda/")
 list(TRANSFORM headers REPLACE "(.+)" "#include <\\1>\n")
 string(JOIN "" everything ${headers})
 file(CONFIGURE OUTPUT "${CMAKE_CURRENT_BINARY_DIR}/link/everything.hpp" CONTENT "${everything}" @ONLY)
-add_executable(two_files link/one.cpp link/two.cpp)
+add_executable(two_files link/one.cpp link/two.cpp link/checked.cpp)
 target_include_directories(two_files PRIVATE "${CMAKE_CURRENT_BINARY_DIR}/link")
 target_link_libraries(two_files PRIVATE vitral::tools)
 vitral_program_flags(two_files)

@@ -97,6 +97,15 @@ TEST_CASE("conventions at kinks are PyTorch's") {
   CHECK(slope_at(1, [](const auto& v) { return minimum(v, 1); }) == 0.5);
   CHECK(slope_at(0, [](const auto& v) { return pow(v, 2); }) == 0);
   CHECK(slope_at(3, [](const auto& v) { return pow(v, 0); }) == 0);
+  const double nan = std::nan("");
+  CHECK(slope_at(nan, [](const auto& v) { return relu(v); }) == 1);
+  CHECK(slope_at(nan, [](const auto& v) { return abs(v); }) == 0);
+  CHECK(slope_at(nan, [](const auto& v) { return clamp(v, -1, 1); }) == 0);
+  CHECK(slope_at(nan, [](const auto& v) { return clamp(0, v, 1); }) == 0);
+  CHECK(slope_at(nan, [](const auto& v) { return maximum(v, 1); }) == 1);
+  CHECK(slope_at(0, [&](const auto& v) { return maximum(v, nan); }) == 1);
+  CHECK(slope_at(nan, [](const auto& v) { return minimum(1, v); }) == 1);
+  CHECK(std::isnan(slope_at(nan, [](const auto& v) { return pow(2, v); })));
 }
 
 TEST_CASE("a cast's gradient comes back in the type of its argument") {

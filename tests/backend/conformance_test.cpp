@@ -210,6 +210,67 @@ TEST_CASE_TEMPLATE_DEFINE("a backend adds a bias and applies an activation, keep
 }
 TEST_CASE_TEMPLATE_APPLY(epilogue_, All);
 
+TEST_CASE_TEMPLATE_DEFINE("a backend hands a NaN on through ReLUs, kinks, maxima and norms of rows", X, nan_) {
+  using B = typename X::Backend_;
+  using T = typename X::Scalar;
+  using P = compute_t<T>;
+  constexpr long rows = 6, cols = 24, k = 5;
+  const double nan = std::nan("");
+  const auto isnan_at = [](const auto& tensor) {
+    std::vector<bool> out;
+    for (const double value : take(tensor)) out.push_back(std::isnan(value));
+    return out;
+  };
+  std::vector<bool> in_row(at(rows * cols)), in_column = in_row;  // all of row 2, all of column 3
+  for (long i = 0; i < rows; ++i)
+    for (long j = 0; j < cols; ++j) {
+      in_row[at(i * cols + j)] = i == 2;
+      in_column[at(i * cols + j)] = j == 3;
+    }
+
+  Numbers a = normal<T>(rows * k, 1);
+  a[2 * k] = nan;
+  const auto left = put<B, T>(a), right = put<B, T>(normal<T>(k * cols, 2));
+  const auto shift = put<B, P>(normal<P>(cols, 3));
+  for (const Activation activation : {Activation::relu, Activation::gelu}) {
+    const auto c = put<B, T>(Numbers(at(rows * cols)));
+    B::matmul(row_major(left.data(), rows, k), row_major(right.data(), k, cols), row_major(c.data(), rows, cols), false,
+              Epilogue<T>{shift.data(), activation, nullptr});
+    CHECK(isnan_at(c) == in_row);
+  }
+
+  Numbers x = normal<T>(rows * cols, 4);
+  x[2 * cols + 3] = nan;
+  const auto in = put<B, T>(x), y = put<B, T>(x);
+  const auto statistics = put<B, P>(Numbers(at(4 * cols)));
+  P* const s = statistics.data();
+  B::l2_normalize_forward(in.data(), y.data(), s, rows, cols, 1e-12);
+  CHECK(isnan_at(y) == in_row);
+  B::softmax_forward(in.data(), y.data(), rows, cols);
+  CHECK(isnan_at(y) == in_row);
+  B::log_softmax_forward(in.data(), y.data(), rows, cols);
+  CHECK(isnan_at(y) == in_row);
+  const P* const none = nullptr;
+  B::batch_norm_forward(in.data(), none, none, y.data(), s, s + cols, s + 2 * cols, s + 3 * cols, 0.1, 1e-5, rows, cols,
+                        1, 1, true);
+  CHECK(isnan_at(y) == in_column);
+  const auto dx = put<B, T>(x);
+  B::batch_norm_backward(in.data(), none, s, s + cols, in.data(), dx.data(), false, static_cast<P*>(nullptr), false,
+                         static_cast<P*>(nullptr), false, rows, cols, 1, y.data());
+  CHECK(isnan_at(dx) == in_column);
+
+  const Tensor<T, Shape<rows, cols>, B> values(in.buffer(), {});
+  std::vector<bool> there(at(rows * cols));
+  there[2 * cols + 3] = true;
+  CHECK(isnan_at(eval(relu(values))) == there);
+  CHECK(isnan_at(eval(clamp(maximum(minimum(values, 1), -1), -2, 2))) == there);
+  std::vector<bool> row_two(at(rows));
+  row_two[2] = true;
+  CHECK(isnan_at(max<1>(values)) == row_two);
+  CHECK(take(argmax<1>(values))[2] == 3);
+}
+TEST_CASE_TEMPLATE_APPLY(nan_, All);
+
 namespace {
 
 /// Shapes with rows that are read in wide pieces and that are not, of one part and of many.

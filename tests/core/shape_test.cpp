@@ -124,6 +124,21 @@ TEST_CASE("the rules of products, of equal extents and of reshapes say what diff
   CHECK_THROWS_WITH_AS(Reshape::check({3, 4}, {11}), Contains("reshape: [3, 4] has 12 elements, [11] has 11"), Error);
 }
 
+TEST_CASE("a shape's extents and their product fit, or it is an error that shows them") {
+  constexpr int most = std::numeric_limits<int>::max();
+  CHECK(Shape<dyn, dyn>{most, most}.size() == long{most} * most);
+  CHECK_THROWS_WITH_AS((Shape<dyn, dyn, dyn>{most, most, most}),
+                       Contains("[2147483647, 2147483647, 2147483647] has 2^63 elements or more"), Error);
+  CHECK_THROWS_WITH_AS((Shape<dyn, 4, dyn>{most, most}), Contains("[2147483647, 4, 2147483647]"), Error);
+  CHECK_THROWS_AS((Shape<dyn, dyn, dyn, dyn>{0, most, most, most}), Error);  // its strides would not fit
+  CHECK(Shape<dyn, dyn, dyn>{0, most, most}.size() == 0);
+  CHECK_THROWS_WITH_AS(Shape<dyn>{long{1} << 32}, Contains("extent 0 of a shape is 4294967296"), Error);
+  CHECK(times(1 << 15, 1 << 15) == 1 << 30);
+  CHECK(times(dyn, most) == dyn);
+  CHECK_THROWS_WITH_AS(static_cast<void>(times(1 << 16, 1 << 16)), Contains("an extent of 4294967296"), Error);
+  CHECK_THROWS_AS(static_cast<void>(plus(most, 1)), Error);
+}
+
 TEST_CASE("a size class is the smallest that holds the bytes; a fifth of a small one is unused, 3 % of a large one") {
   std::size_t last = 0;
   for (std::size_t bytes = 1; bytes < 300'000; ++bytes) {
@@ -199,5 +214,9 @@ TEST_CASE("memory that the backend could not give is not counted as held") {
   using B = Counting<4>;
   const auto kept = Buffer::of<B>(300);
   CHECK_THROWS_WITH_AS(static_cast<void>(Buffer::of<B>(1'000'000)), Contains("out of memory"), Error);
+  for (int log = 47; log < 64; ++log)  // no backend is asked for what no size class holds
+    CHECK_THROWS_WITH_AS(static_cast<void>(Buffer::of<B>(std::size_t{3} << (log - 1))), Contains("out of memory"),
+                         Error);
+  CHECK_THROWS_AS(static_cast<void>(Buffer::of<B>(~std::size_t{0})), Error);
   CHECK(detail::Pool<B>::instance().held() == 320);
 }

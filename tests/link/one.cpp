@@ -1,4 +1,5 @@
 // One of two files that include every header; see two.cpp.
+#define VITRAL_CHECKED 0
 #include <everything.hpp>
 
 float product_in_one(float value) {

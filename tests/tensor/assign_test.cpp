@@ -1,5 +1,7 @@
 #include "../random_tensor.hpp"
 
+#include <vitral/tensor/layout.hpp>
+
 #include <doctest/doctest.h>
 
 using namespace vitral_tests;
@@ -76,4 +78,26 @@ TEST_CASE("eval of a tensor is that tensor, eval of an expression a new one") {
   const auto x = numbers({1, 2});
   CHECK(eval(x).data() == x.data());
   CHECK(eval(x + 0).data() != x.data());
+}
+
+TEST_CASE("an assignment reads its own tensor at the same places only") {
+  const auto x = Tensor<float, Dyn<2>>::from({1, 2, 3, 4}, {2, 2});
+  const auto refused = [](auto&& f) {
+    CHECK_THROWS_WITH_AS(f(), doctest::Contains("eval the right side first"), Error);
+  };
+  refused([&] { assign(x, transpose_view<1, 0>(x)); });
+  refused([&] { assign(x, x + square(transpose_view<1, 0>(x)) * 2); });
+  refused([&] { assign(x, x - slice_view<0>(x, 1, 1)); });  // broadcast
+  refused([&] { assign(x, x - select_view<1>(x, 0)); });
+  refused([&] { assign_together(into(x, x + 0), into(clone(x), transpose_view<1, 0>(x) + 0)); });
+  CHECK(x.to_vector() == std::vector<float>{1, 2, 3, 4});
+  assign(x, eval(transpose_view<1, 0>(x)));
+  CHECK(x.to_vector() == std::vector<float>{1, 3, 2, 4});
+  assign(x, x + view(x) + reshape_tensor(flat(x), Dyn<2>{2, 2}));
+  CHECK(x.to_vector() == std::vector<float>{3, 9, 6, 12});
+  const auto row = Tensor<float, Dyn<2>>::from({1, 2, 3}, {1, 3});  // the same places under other strides
+  assign(row, transpose_view<1, 0>(reshape_tensor(row, Dyn<2>{3, 1})) * 2);
+  CHECK(row.to_vector() == std::vector<float>{2, 4, 6});
+  const Tensor<float, Dyn<2>> nothing({0, 3});
+  assign(nothing, nothing + 1);
 }

@@ -2,10 +2,12 @@
 #include "../random_tensor.hpp"
 
 #include <vitral/tensor/layout.hpp>
+#include <vitral/tensor/reduce.hpp>
 
 #include <doctest/doctest.h>
 
 #include <cmath>
+#include <limits>
 #include <type_traits>
 
 using namespace vitral_tests;
@@ -95,9 +97,11 @@ using Sum = scalar_of<decltype(std::declval<L>() + std::declval<R>())>;
 using F = Tensor<float, Dyn<1>>;
 using D = Tensor<double, Dyn<1>>;
 using H = Tensor<bf16, Dyn<1>>;
+using I = Tensor<int, Dyn<1>>;
 static_assert(std::is_same_v<Sum<F, double>, float> && std::is_same_v<Sum<int, D>, double>, "numbers adapt");
 static_assert(std::is_same_v<Sum<H, H>, bf16> && std::is_same_v<Sum<H, float>, bf16>);
-static_assert(std::is_same_v<Sum<F, D>, double> && std::is_same_v<Sum<H, F>, float>, "the wider type wins");
+static_assert(std::is_same_v<Sum<H, F>, float> && std::is_same_v<Sum<I, D>, double>, "the wider type wins");
+static_assert(std::is_same_v<Sum<I, F>, float> && std::is_same_v<Sum<I, double>, float>, "integers give way");
 static_assert(std::is_same_v<scalar_of<decltype(cast<double>(std::declval<H>()))>, double>);
 
 }  // namespace
@@ -250,7 +254,7 @@ TEST_CASE("assign writes into the tensor, may read it, and broadcasts to it") {
   CHECK(x.data() == memory);
   assign(x, F::from(std::vector<float>(400, 2), {400}));
   CHECK(doubles(x) == std::vector<double>(20000, 2));
-  assign(x, Tensor<double, Shape<>>::from({0.1}, {}) + x);
+  assign(x, Tensor<float, Shape<>>::from({0.1f}, {}) + x);
   CHECK(x(49, 399) == 2.1f);
 }
 
@@ -336,4 +340,68 @@ TEST_CASE("expressions give the same bits on one thread and on two") {
   const auto two = eval(e).to_vector();
   cpu::set_threads(threads);
   CHECK(one == two);
+}
+
+TEST_CASE_TEMPLATE("relu, maximum, minimum, clamp and abs hand a NaN on", T, float, double, bf16) {
+  const double nan = std::nan("");
+  const auto tensor = [](std::vector<double> values) {
+    const int n = static_cast<int>(values.size());
+    std::vector<T> out;
+    for (const double value : values) out.push_back(static_cast<T>(static_cast<compute_t<T>>(value)));
+    return Tensor<T, Dyn<1>>::from(out, {n});
+  };
+  const auto x = tensor({nan, 2, nan}), y = tensor({1, nan, nan});
+  const auto places = [](const auto& expression) {
+    std::vector<bool> out;
+    for (const double value : doubles(eval(expression))) out.push_back(std::isnan(value));
+    return out;
+  };
+  const std::vector<bool> of_x{true, false, true}, all(3, true);
+  CHECK(places(relu(x)) == of_x);
+  CHECK(places(abs(x)) == of_x);
+  CHECK(places(clamp(x, -1, 1)) == of_x);
+  CHECK(places(clamp(x, y, 3)) == all);
+  CHECK(places(clamp(1, x, y)) == all);
+  CHECK(places(maximum(x, y)) == all);
+  CHECK(places(minimum(x, y)) == all);
+  CHECK(places(maximum(x, 1)) == of_x);
+  CHECK(places(minimum(1, x)) == of_x);
+  CHECK_THROWS_WITH_AS(static_cast<void>(clamp(x, nan, 1)), doctest::Contains("clamp: a bound is NaN"), Error);
+  CHECK(doubles(eval(clamp(tensor({-2, 0, 2}), 1, -1))) == std::vector<double>{-1, -1, -1});
+}
+
+TEST_CASE("integers become floats where a result may not be an integer") {
+  const auto x = I::from({1, 2, -7}, {3});
+  const auto f = Tensor<float, Dyn<1>>::from({0.5f, 0.25f, 1}, {3});
+  static_assert(std::is_same_v<scalar_of<decltype(x + 1)>, int>);
+  static_assert(std::is_same_v<scalar_of<decltype(f * 0.1)>, float>, "a number takes the tensor's type");
+  CHECK(eval(x * 0.5).to_vector() == std::vector<float>{0.5f, 1, -3.5f});
+  CHECK(eval(x / 2).to_vector() == std::vector<float>{0.5f, 1, -3.5f});
+  CHECK(eval(1 / x).to_vector() == std::vector<float>{1, 0.5f, 1.0f / -7});
+  CHECK(eval(x * f).to_vector() == std::vector<float>{0.5f, 0.5f, -7});
+  CHECK(eval(x / cast<double>(x)).to_vector() == std::vector<double>{1, 1, 1});
+  CHECK(eval(x < 1.5).to_vector() == std::vector<float>{1, 0, 1});
+  CHECK(eval(exp(x * 0)).to_vector() == std::vector<float>{1, 1, 1});
+  CHECK(mean(I::from({1, 2}, {2})).item() == 1.5f);
+  CHECK(mean(I::from({2'000'000'000, 2'000'000'000}, {2})).item() == 2e9f);
+  CHECK(sum(I::from({2'000'000'000, 2'000'000'000}, {2})).item() == 4'000'000'000);
+  const auto bytes = Tensor<unsigned char, Dyn<2>>::from({1, 2, 4, 255}, {2, 2});
+  CHECK(mean<0>(bytes).to_vector() == std::vector<float>{2.5f, 128.5f});
+}
+
+TEST_CASE("integers wrap around and convert to the nearest integer; division by zero is infinite") {
+  constexpr int least = std::numeric_limits<int>::min(), most = std::numeric_limits<int>::max();
+  const auto x = I::from({least, most}, {2});
+  CHECK(eval(x - 1).to_vector() == std::vector<int>{most, most - 1});
+  CHECK(eval(x + x).to_vector() == std::vector<int>{0, -2});
+  CHECK(eval(x * 2).to_vector() == std::vector<int>{0, -2});
+  CHECK(eval(-x).to_vector() == std::vector<int>{least, -most});
+  CHECK(eval(abs(x)).to_vector() == std::vector<int>{least, most});
+  CHECK(eval(square(x)).to_vector() == std::vector<int>{0, 1});
+  CHECK(eval(x / -1).to_vector() == std::vector<float>{2147483648.0f, -2147483648.0f});
+  CHECK(std::isinf(eval(x / 0)(0)));
+  CHECK(std::isnan(eval(I({1}) / I({1})).item()));
+  const auto f = Tensor<float, Dyn<1>>::from({-3e9f, 3e9f, std::nanf(""), -2.7f, INFINITY}, {5});
+  CHECK(eval(cast<int>(f)).to_vector() == std::vector<int>{least, most, least, -2, most});
+  CHECK(eval(cast<unsigned char>(f)).to_vector() == std::vector<unsigned char>{0, 255, 0, 0, 255});
 }

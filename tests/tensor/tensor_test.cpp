@@ -2,6 +2,7 @@
 #include "../random_tensor.hpp"
 
 #include <vitral/tensor/layout.hpp>
+#include <vitral/tensor/reduce.hpp>
 
 #include <doctest/doctest.h>
 
@@ -124,3 +125,67 @@ TEST_CASE("a tensor of no elements can be copied, computed with and reduced to n
   CHECK(eval(exp(x) + 1).size() == 0);
   CHECK(eval(x + AnyMatrix::from({1, 2, 3}, {1, 3})).shape() == Shape<0, 3>{});
 }
+
+TEST_CASE("at checks its indices; it names the index, the axis and the shape") {
+  const auto x = AnyMatrix::from({1, 2, 3, 4, 5, 6}, {2, 3});
+  CHECK(x.at(1, 2) == 6);
+  CHECK_THROWS_WITH_AS(static_cast<void>(x.at(0, 5)), Contains("index 5 is outside axis 1 of a tensor of shape [2, 3]"),
+                       Error);
+  CHECK_THROWS_WITH_AS(static_cast<void>(x.at(-1, 0)), Contains("index -1 is outside axis 0"), Error);
+  CHECK_THROWS_AS(static_cast<void>(x.at(2, 0)), Error);
+  CHECK_THROWS_AS(static_cast<void>(x.at((1ul << 32) + 1, 0)), Error);
+  CHECK_THROWS_AS(static_cast<void>(x.at(~0ul, 0)), Error);
+  CHECK_THROWS_AS(static_cast<void>(AnyMatrix().at(0, 0)), Error);
+}
+
+TEST_CASE("a tensor or view that was moved from says so; it can be assigned to") {
+  Matrix23 x;
+  AnyMatrix y({2, 3});
+  auto window = transpose_view<1, 0>(y);
+  const auto kept = std::move(x);
+  const auto other = std::move(y);
+  const auto of_other = std::move(window);
+  const auto refused = [](auto&& f) {
+    CHECK_THROWS_WITH_AS(static_cast<void>(f()), Contains("was moved from"), Error);
+  };
+  refused([&] { return eval(x + 1); });  // NOLINT: that is the question
+  refused([&] { return eval(y + 1); });
+  refused([&] { return x(0, 0); });
+  refused([&] { return x.at(0, 0); });
+  refused([&] { return y.to_vector(); });
+  refused([&] { return clone(x); });
+  refused([&] { return eval(flat(x) + 1); });
+  refused([&] { return sum(transpose_view<1, 0>(y)); });
+  refused([&] { return eval(window); });
+  refused([&] { assign(y, kept); return 0; });
+  y = other;
+  CHECK(eval(y + 1)(1, 2) == 1);
+  Tensor<float, Shape<>> one;
+  const auto only = std::move(one);
+  refused([&] { return one.item(); });
+}
+
+TEST_CASE("a tensor that no memory holds is an error with its shape and its bytes, before any memory is touched") {
+  using Any3 = Tensor<float, Dyn<3>>;
+  CHECK_THROWS_WITH_AS(static_cast<void>(AnyMatrix::uninitialized({1 << 24, 1 << 24})),
+                       Contains("1125899906842624 bytes were asked for"), Error);
+  CHECK_THROWS_WITH_AS(static_cast<void>(AnyMatrix({1 << 22, 1 << 22})), Contains("of shape [4194304, 4194304]"),
+                       Error);
+  CHECK_THROWS_WITH_AS(static_cast<void>(Any3({1 << 21, 1 << 21, 1 << 20})),  // 2^64 bytes
+                       Contains("of shape [2097152, 2097152, 1048576]"), Error);
+  const AnyMatrix huge(Buffer{}, {1 << 16, 1 << 16});
+  CHECK_THROWS_WITH_AS(static_cast<void>(flat(huge)), Contains("flat: a tensor of shape [65536, 65536]"), Error);
+}
+
+#if defined(VITRAL_ASAN)
+TEST_CASE("AddressSanitizer sees what lies behind a small tensor, and in one that is gone") {
+  const float* gone = nullptr;
+  {
+    const AnyMatrix x({2, 3});
+    gone = x.data();
+    CHECK(__asan_address_is_poisoned(x.data() + 5) == 0);
+    CHECK(__asan_address_is_poisoned(x.data() + 6) == 1);
+  }
+  CHECK(__asan_address_is_poisoned(gone) == 1);
+}
+#endif

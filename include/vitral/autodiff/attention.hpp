@@ -13,7 +13,7 @@ struct attention_rule {
   static_assert(S::rank == 3, "vitral: attention: the packed input needs three extents, [batch, tokens, 3 * width]");
   using shape = replace_extent<S, 2, divided(S::static_extent(2), 3)>;
   static shape apply(const S& qkv, int heads) {
-    check(heads >= 1 && qkv[2] % (3 * heads) == 0, "attention: ", qkv[2],
+    check(heads >= 1 && qkv[2] % 3 == 0 && qkv[2] / 3 % heads == 0, "attention: ", qkv[2],
           " channels of packed q, k, v cannot be split into 3 x ", heads, " heads of equal width");
     auto extents = qkv.all();
     extents[2] /= 3;
@@ -27,7 +27,7 @@ namespace detail {
 template <class T>
 Heads<T> part_of(T* x, int tokens, int parts, int part, const AttentionSize& size) {
   const long width = static_cast<long>(size.heads) * size.width;
-  return {x + part * width, tokens * parts * width, parts * width, size.width};
+  return {x + part * width, long{tokens} * parts * width, parts * width, size.width};
 }
 template <class T>
 Heads<const T> read_only(const Heads<T>& heads) {
@@ -42,7 +42,7 @@ struct AttentionCore {
 
   template <class T>
   void forward(const Heads<T>& q, const Heads<T>& k, const Heads<T>& v, const Heads<T>& y) {
-    logsumexp = Tensor<P, Shape<dyn>, B>::uninitialized({size.batch * size.heads * size.queries});
+    logsumexp = Tensor<P, Shape<dyn>, B>::uninitialized({long{size.batch} * size.heads * size.queries});
     B::attention_forward(read_only(q), read_only(k), read_only(v), y, logsumexp.data(), size);
   }
   template <class T>

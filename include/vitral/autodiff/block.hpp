@@ -23,7 +23,7 @@ template <class T, class B>
 struct TransformerBlock {
   using P = compute_t<T>;
   using Vector = Tensor<P, Shape<dyn>, B>;
-  using Activations = Tensor<T, Shape<dyn>, B>;
+  using Activations = Tensor<T, Shape<dyn, dyn>, B>;
   static constexpr int keeps_inputs = every_input;
   static constexpr bool keeps_result = false, is_layer = true;
 
@@ -38,11 +38,11 @@ struct TransformerBlock {
     auto y = X::uninitialized(x.shape());
     const bool traced = Recorded && recompute == Recompute::nothing;
     if (traced) {
-      const int rows = size.images * size.tokens;
-      qkv = Activations::uninitialized({rows * 3 * size.width});
-      attended = Activations::uninitialized({rows * size.width});
-      middle = Activations::uninitialized({rows * size.width});
-      hidden = Activations::uninitialized({rows * size.hidden});
+      const long rows = long{size.images} * size.tokens;
+      qkv = Activations::uninitialized({rows, 3L * size.width});
+      attended = Activations::uninitialized({rows, size.width});
+      middle = Activations::uninitialized({rows, size.width});
+      hidden = Activations::uninitialized({rows, size.hidden});
       statistics = Vector::uninitialized({4 * rows});
       logsumexp = Vector::uninitialized({rows * size.heads});
     }

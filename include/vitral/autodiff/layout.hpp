@@ -116,7 +116,7 @@ struct concat_rule<Axis, A, B, Rest...> {
     for (int i = 0; i < A::rank; ++i)
       check(i == axis || a[i] == b[i], "concat along axis ", axis, ": ", a, " and ", b,
             " differ along axis ", i);
-    extents[axis] += b[axis];
+    extents[axis] = plus(extents[axis], b[axis]);
     return concat_rule<Axis, two, Rest...>::apply(two(extents), rest...);
   }
 };
@@ -266,6 +266,7 @@ struct Gather {
 template <Operand X, class I, class B>
 [[nodiscard]] auto gather(const X& table, const Tensor<int, I, B>& index) {
   static_assert(I::rank == 1, "vitral: gather: the index needs one extent");
+  static_assert(shape_of<X>::rank >= 1, "vitral: gather: the table needs at least one extent");
   using S = replace_extent<shape_of<X>, 0, I::static_extent(0)>;
   return apply(detail::Gather<S, I, B>{index}, table);
 }

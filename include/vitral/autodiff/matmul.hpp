@@ -40,13 +40,13 @@ namespace detail {
 /// All axes but the last one as rows.
 template <class T, class S, class B>
 Matrix<T> rows_of(const Tensor<T, S, B>& x) {
-  const long cols = x.extent(S::rank - 1);
-  return row_major(x.data(), cols ? x.size() / cols : 0, cols);
+  const auto [rows, cols] = row_extents(x);
+  return row_major(x.data(), rows, cols);
 }
 template <class T, class S, class B>
 Tensor<T, Shape<dyn, dyn>, B> as_rows(const Tensor<T, S, B>& x) {
-  const int cols = x.extent(S::rank - 1);
-  return {x.buffer(), Shape<dyn, dyn>{cols ? static_cast<int>(x.size() / cols) : 0, cols}};
+  const auto [rows, cols] = row_extents(x);
+  return {x.buffer(), Shape<dyn, dyn>{rows, cols}};
 }
 
 template <class To, class T, class S, class B>
@@ -135,7 +135,7 @@ struct MatMul {
       put_gelu_gradient(dy, preactivation, g, bias);
       pass_on(g, x, w, None{});
     } else if constexpr (Act == Activation::relu) {
-      pass_on(eval(select(y > 0, dy, 0)), x, w, bias);
+      pass_on(eval(select(y <= 0, 0, dy)), x, w, bias);
     } else {
       pass_on(dy, x, w, bias);
     }
@@ -181,6 +181,7 @@ struct MatMul {
 template <bool Transposed, Activation Act, class X, class W, class Bias>
 auto multiply(const X& x, const W& w, const Bias& bias) {
   using S = typename matmul_rule<shape_of<X>, shape_of<W>, Transposed>::shape;
+  static_assert(sizeof(row_operand<X>) > 0 && sizeof(promoted<X, W>) > 0);
   MatMul<scalar_of<X>, S, backend_of<X>, shape_of<W>, Transposed, Act> op;
   op.find_rounded(w, bias);
   return apply(std::move(op), x, w, bias);
@@ -285,6 +286,7 @@ template <Operand L, Operand R>
 [[nodiscard]] auto batched_matmul(const L& a, const R& b) {
   static_assert(shape_of<L>::rank == 3 && shape_of<R>::rank == 3,
                 "vitral: batched_matmul: both operands need three extents");
+  static_assert(sizeof(row_operand<L>) > 0 && sizeof(detail::promoted<L, R>) > 0);
   using S = Shape<extents_match<shape_of<L>::static_extent(0), shape_of<R>::static_extent(0)>::extent,
                   shape_of<L>::static_extent(1), shape_of<R>::static_extent(2)>;
   return apply(detail::BatchedMatMul<scalar_of<L>, S, backend_of<L>>{}, a, b);

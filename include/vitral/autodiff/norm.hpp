@@ -39,11 +39,19 @@ RawGradient<P> raw_gradient(const I& input) {
   }
 }
 
+/// The last extent of X meets the only one of a scale or bias.
+template <class X, class Scale>
+struct vector_rule {
+  static_assert(shape_of<Scale>::rank == 1, "vitral: a normalisation's scale and bias need exactly one extent");
+  using type = extents_match<shape_of<X>::static_extent(row_operand<X>::axis), shape_of<Scale>::static_extent(0)>;
+};
+template <class X, class Scale>
+using width_match = typename vector_rule<X, Scale>::type;
+
 template <class X, class Scale>
 void check_width(const char* what, const X& x, const Scale& scale) {
   if constexpr (!std::is_same_v<Scale, None>)
-    extents_match<shape_of<X>::static_extent(shape_of<X>::rank - 1), shape_of<Scale>::static_extent(0)>::check(
-        what, x.extent(shape_of<X>::rank - 1), scale.extent(0));
+    width_match<X, Scale>::check(what, x.extent(shape_of<X>::rank - 1), scale.extent(0));
 }
 
 /// Calls a backend's backward kernel of either normalisation.
@@ -76,8 +84,8 @@ struct LayerNorm {
     check_width("layer_norm", x, bias);
     auto y = X::uninitialized(x.shape());
     const auto [rows, cols] = row_extents(x);
-    mean = Tensor<P, Shape<dyn>, B>::uninitialized({static_cast<int>(rows)});
-    rstd = Tensor<P, Shape<dyn>, B>::uninitialized({static_cast<int>(rows)});
+    mean = Tensor<P, Shape<dyn>, B>::uninitialized({rows});
+    rstd = Tensor<P, Shape<dyn>, B>::uninitialized({rows});
     kernel(elements_or_null<P>(scale), elements_or_null<P>(bias), y.data(), mean.data(), rstd.data(), rows, cols, eps);
     return y;
   }
@@ -129,8 +137,8 @@ struct BatchNorm {
     auto y = X::uninitialized(x.shape());
     const auto [rows, cols] = row_extents(x);
     check(rows % views == 0, "batch_norm: ", rows, " rows are not ", views, " views of equal size");
-    mean = Tensor<P, Shape<dyn>, B>::uninitialized({static_cast<int>(views * cols)});
-    rstd = Tensor<P, Shape<dyn>, B>::uninitialized({static_cast<int>(views * cols)});
+    mean = Tensor<P, Shape<dyn>, B>::uninitialized({views * cols});
+    rstd = Tensor<P, Shape<dyn>, B>::uninitialized({views * cols});
     B::batch_norm_forward(x.data(), elements_or_null<P>(scale), elements_or_null<P>(bias), y.data(), mean.data(),
                           rstd.data(), running_mean.data(), running_var.data(), momentum, eps, rows, cols, views,
                           passes, Act == Activation::relu);
@@ -152,10 +160,8 @@ struct BatchNorm {
 /// (x - mean) / sqrt(var + eps) * scale + bias over the last axis of x [..., D]; scale and bias [D] or None.
 template <Operand X, class Scale = None, class Bias = None>
 [[nodiscard]] auto layer_norm(const X& x, const Scale& scale = {}, const Bias& bias = {}, double eps = 1e-6) {
-  if constexpr (!std::is_same_v<Scale, None>)
-    static_assert(
-        sizeof(extents_match<shape_of<X>::static_extent(shape_of<X>::rank - 1), shape_of<Scale>::static_extent(0)>) >
-        0);
+  static_assert(sizeof(row_operand<X>) > 0);
+  if constexpr (!std::is_same_v<Scale, None>) static_assert(sizeof(detail::width_match<X, Scale>) > 0);
   return apply(detail::LayerNorm<compute_t<scalar_of<X>>, backend_of<X>>{eps}, x, scale, bias);
 }
 

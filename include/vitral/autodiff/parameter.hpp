@@ -42,6 +42,8 @@ template <class X>
 inline constexpr bool is_parameter = false;
 template <class T, class S, class B>
 inline constexpr bool is_parameter<Parameter<T, S, B>> = true;
+template <class T, class S, class B>
+inline constexpr bool is_of_parameters<Parameter<T, S, B>> = true;
 template <class X>
 inline constexpr bool is_state = false;
 template <class T, class S, class B>

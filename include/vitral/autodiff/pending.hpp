@@ -30,6 +30,8 @@ template <class X>
 inline constexpr bool is_pending = false;
 template <class T, class S, class B, bool Rows>
 inline constexpr bool is_pending<Pending<T, S, B, Rows>> = true;
+template <class T, class S, class B, bool Rows>
+inline constexpr bool is_of_parameters<Pending<T, S, B, Rows>> = true;
 
 template <int R, class T, class S, class B, bool Rows>
 LeafPlan<T, R> lower(const Pending<T, S, B, Rows>& x) {

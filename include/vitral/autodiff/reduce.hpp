@@ -44,7 +44,7 @@ auto places_along(const S& shape) {
   } else {
     std::array<int, S::rank - axis_of<S, Axis>> extents;
     extents.fill(1);
-    extents[0] = static_cast<int>(reduction_of<Axis>(shape).n);
+    extents[0] = extent_of(reduction_of<Axis>(shape).n);
     using Column = decltype([]<int... I>(std::integer_sequence<int, I...>) {
       return Shape<(I == 0 ? dyn : 1)...>{};
     }(std::make_integer_sequence<int, S::rank - axis_of<S, Axis>>{}));

@@ -8,16 +8,6 @@ namespace vitral::inline VITRAL_ABI {
 
 namespace detail {
 
-/// Rows and columns of a tensor seen as rows of its last axis.
-struct RowExtents {
-  long rows, cols;
-};
-template <class X>
-RowExtents row_extents(const X& x) {
-  const auto& shape = x.shape();
-  const long cols = shape[shape.rank - 1];
-  return {cols ? shape.size() / cols : 0, cols};
-}
 /// The shape without its last axis, for a number per row.
 template <class S>
 auto row_shape(const S& shape) {
@@ -109,10 +99,12 @@ struct L2Normalize {
 /// exp(x) / sum exp(x) over the last axis, and its logarithm.
 template <Operand X>
 [[nodiscard]] auto softmax(const X& x) {
+  static_assert(sizeof(row_operand<X>) > 0);
   return apply(detail::Softmax<false>{}, x);
 }
 template <Operand X>
 [[nodiscard]] auto log_softmax(const X& x) {
+  static_assert(sizeof(row_operand<X>) > 0);
   return apply(detail::Softmax<true>{}, x);
 }
 
@@ -120,6 +112,7 @@ template <Operand X>
 template <Operand X, class S, class B>
 [[nodiscard]] auto cross_entropy(const X& logits, const Tensor<int, S, B>& target) {
   using L = shape_of<X>;
+  static_assert(sizeof(row_operand<X>) > 0);
   using Rows = detail::row_shape_of<L>;
   return apply(detail::CrossEntropy<compute_t<scalar_of<X>>, L, B>{target.template realize<Rows>(), {}}, logits);
 }
@@ -129,13 +122,14 @@ template <Operand X, class S, class B>
 template <Operand X, class S, class B>
 [[nodiscard]] auto cross_entropy(const X& logits, const Tensor<int, S, B>& target, double smoothing) {
   check(smoothing >= 0 && smoothing < 1, "cross_entropy: the smoothing must be in [0, 1), not ", smoothing);
-  const auto uniform = mean<shape_of<X>::rank - 1>(log_softmax(cast<compute_t<scalar_of<X>>>(logits)));
+  const auto uniform = mean<row_operand<X>::axis>(log_softmax(cast<compute_t<scalar_of<X>>>(logits)));
   return eval((1 - smoothing) * cross_entropy(logits, target) - smoothing * uniform);
 }
 
 /// x / max(|x|, eps) for each row of the last axis.
 template <Operand X>
 [[nodiscard]] auto l2_normalize(const X& x, double eps = 1e-12) {
+  static_assert(sizeof(row_operand<X>) > 0);
   return apply(detail::L2Normalize<compute_t<scalar_of<X>>, shape_of<X>, backend_of<X>>{eps, {}}, x);
 }
 

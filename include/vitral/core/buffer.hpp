@@ -2,15 +2,20 @@
 // training step on nothing is allocated: each step asks for the sizes of the step before.
 #pragma once
 
+#include <vitral/core/error.hpp>
 #include <vitral/core/lanes.hpp>
 
 #include <array>
 #include <atomic>
 #include <bit>
 #include <cstddef>
+#include <memory>
 #include <mutex>
 #include <utility>
-#include <vector>
+
+#if defined(VITRAL_ASAN)
+#include <sanitizer/asan_interface.h>
+#endif
 
 namespace vitral::inline VITRAL_ABI {
 
@@ -20,7 +25,8 @@ struct Block {
   std::atomic<long> references{0};
   void* data = nullptr;
   std::size_t size_class = 0;
-  LanePlace place;  // where it was taken from the pool
+  LanePlace place;        // where it was taken from the pool
+  Block* next = nullptr;  // of the list that it is in while nobody has it: giving a block back allocates nothing
   std::atomic<unsigned> version{0};
   std::atomic<bool> trained{false};
   void (*release)(Block*) = nullptr;
@@ -42,6 +48,33 @@ constexpr std::size_t size_of_class(std::size_t size_class) {
   return (32 + beyond % 32 + 1) << (beyond / 32 + 15);
 }
 
+/// Blocks that nobody has, the last that came first.
+class IdleBlocks {
+ public:
+  void push(Block* block) { block->next = std::exchange(first_, block); }
+  /// The first block of this size class, or null.
+  Block* pop(std::size_t size_class) {
+    for (Block** at = &first_; *at; at = &(*at)->next)
+      if ((*at)->size_class == size_class) return std::exchange(*at, (*at)->next);
+    return nullptr;
+  }
+  Block* pop() { return first_ ? std::exchange(first_, first_->next) : nullptr; }
+
+ private:
+  Block* first_ = nullptr;
+};
+
+/// Tells AddressSanitizer that of a block on the host the first `used` bytes may be touched.
+template <class B>
+void watch_bytes([[maybe_unused]] const Block& block, [[maybe_unused]] std::size_t used) {
+#if defined(VITRAL_ASAN)
+  if constexpr (requires { requires B::on_host; }) {
+    __asan_unpoison_memory_region(block.data, used);
+    __asan_poison_memory_region(static_cast<char*>(block.data) + used, size_of_class(block.size_class) - used);
+  }
+#endif
+}
+
 /// Never destroyed: tensors of static storage duration may outlive any other static object.
 /// In lanes (core/lanes.hpp) a block that was taken and released in one lane serves that lane again. Any other that is
 /// released there may still be read by work queued in another lane: it waits until the lanes have joined.
@@ -53,24 +86,23 @@ class Pool {
     return pool;
   }
 
+  /// Throws Error where the backend has no such memory.
   Block* acquire(std::size_t bytes) {
     const std::size_t size_class = size_class_of(bytes);
-    {
+    check(size_class < classes, "out of memory: ", bytes, " bytes were asked for, more than any machine has; use a "
+          "smaller batch or model");
+    Block* block = idle_block(size_class);
+    if (!block) {
+      auto made = std::make_unique<Block>();
+      made->data = B::allocate(size_of_class(size_class));
+      made->size_class = size_class;
+      made->release = [](Block* b) { instance().put_back(b); };
+      block = made.release();
       const std::lock_guard lock(mutex_);
-      collect();
-      if (Block* const block = idle_block(size_class)) {
-        block->place = lane_place<B>();
-        return block;
-      }
+      held_ += size_of_class(size_class);
     }
-    void* const data = B::allocate(size_of_class(size_class));
-    auto* block = new Block;
-    block->data = data;
-    block->size_class = size_class;
     block->place = lane_place<B>();
-    block->release = [](Block* b) { instance().put_back(b); };
-    const std::lock_guard lock(mutex_);
-    held_ += size_of_class(size_class);
+    watch_bytes<B>(*block, bytes);
     return block;
   }
 
@@ -84,41 +116,35 @@ class Pool {
   void trim() {
     const std::lock_guard lock(mutex_);
     collect();
-    for (auto& idle : idle_) {
-      for (Block* block : idle) {
+    for (auto& idle : idle_)
+      while (Block* const block = idle.pop()) {
         held_ -= size_of_class(block->size_class);
+        watch_bytes<B>(*block, size_of_class(block->size_class));
         B::deallocate(block->data);
         delete block;
       }
-      idle.clear();
-    }
   }
 
  private:
+  static constexpr std::size_t classes = small_classes + 1 + 28 * 32;
+
   void put_back(Block* block) {
+    watch_bytes<B>(*block, 0);
     const std::lock_guard lock(mutex_);
     collect();
     const LanePlace here = lane_place<B>();
     if (here.lane == 0)
-      idle_[block->size_class].push_back(block);
+      idle_[block->size_class].push(block);
     else
-      apart_[block->place == here ? static_cast<std::size_t>(here.lane) : 0].push_back(block);
+      apart_[block->place == here ? static_cast<std::size_t>(here.lane) : 0].push(block);
   }
 
   Block* idle_block(std::size_t size_class) {
-    auto& own = apart_[static_cast<std::size_t>(lane_place<B>().lane)];
-    for (std::size_t i = own.size(); i-- > 0;)  // of the main lane there are none
-      if (own[i]->size_class == size_class) {
-        std::swap(own[i], own.back());
-        return taken_from(own);
-      }
-    auto& idle = idle_[size_class];
-    return idle.empty() ? nullptr : taken_from(idle);
-  }
-  static Block* taken_from(std::vector<Block*>& list) {
-    Block* const block = list.back();
-    list.pop_back();
-    return block;
+    const std::lock_guard lock(mutex_);
+    collect();
+    if (const LanePlace here = lane_place<B>(); here.lane != 0)
+      if (Block* const own = apart_[static_cast<std::size_t>(here.lane)].pop(size_class)) return own;
+    return idle_[size_class].pop();
   }
 
   /// What was released in lanes is free for all once they have joined.
@@ -126,15 +152,13 @@ class Pool {
     const LanePlace here = lane_place<B>();
     if (here.region == region_) return;
     region_ = here.region;
-    for (auto& list : apart_) {
-      for (Block* block : list) idle_[block->size_class].push_back(block);
-      list.clear();
-    }
+    for (auto& list : apart_)
+      while (Block* const block = list.pop()) idle_[block->size_class].push(block);
   }
 
   std::mutex mutex_;
-  std::array<std::vector<Block*>, small_classes + 1 + 28 * 32> idle_;
-  std::array<std::vector<Block*>, lane_count<B> + 1> apart_;  // released in lanes; those of [0] wait for the join
+  std::array<IdleBlocks, classes> idle_;             // by size class
+  std::array<IdleBlocks, lane_count<B> + 1> apart_;  // released in lanes; those of [0] wait for the join
   long region_ = 0;
   std::size_t held_ = 0;
 };

@@ -5,19 +5,48 @@
 #define VITRAL_VERSION_MINOR 1
 #define VITRAL_VERSION_PATCH 0
 
-// Inline functions compiled for other vector units, or by nvcc, must not be merged by the linker:
+// Whether x(i, j) checks its indices: where NDEBUG is not defined, as assert does. -DVITRAL_CHECKED=0 or 1 decides too.
+#if !defined(VITRAL_CHECKED) && defined(NDEBUG)
+#define VITRAL_CHECKED 0
+#elif !defined(VITRAL_CHECKED)
+#define VITRAL_CHECKED 1
+#endif
+
+// Whether AddressSanitizer watches this build; the pool then tells it which bytes of a block are in use.
+#if defined(__SANITIZE_ADDRESS__)
+#define VITRAL_ASAN 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define VITRAL_ASAN 1
+#endif
+#endif
+
+// Inline functions compiled for other vector units or with other checks, or by nvcc, must not be merged by the linker:
 // the inline namespace names what they were built for.
 #if defined(__CUDACC__)
-#define VITRAL_ABI v0_1_cuda
+#define VITRAL_ABI_TARGET _cuda
 #elif defined(__AMX_BF16__)
-#define VITRAL_ABI v0_1_amx
+#define VITRAL_ABI_TARGET _amx
 #elif defined(__AVX512F__)
-#define VITRAL_ABI v0_1_avx512
+#define VITRAL_ABI_TARGET _avx512
 #elif defined(__AVX2__)
-#define VITRAL_ABI v0_1_avx2
+#define VITRAL_ABI_TARGET _avx2
 #else
-#define VITRAL_ABI v0_1
+#define VITRAL_ABI_TARGET
 #endif
+#if defined(VITRAL_ASAN)
+#define VITRAL_ABI_MEMORY _asan
+#else
+#define VITRAL_ABI_MEMORY
+#endif
+#if VITRAL_CHECKED
+#define VITRAL_ABI_INDICES _checked
+#else
+#define VITRAL_ABI_INDICES
+#endif
+#define VITRAL_JOIN_NAME(version, target, memory, indices) version##target##memory##indices
+#define VITRAL_NAME(version, target, memory, indices) VITRAL_JOIN_NAME(version, target, memory, indices)
+#define VITRAL_ABI VITRAL_NAME(v0_1, VITRAL_ABI_TARGET, VITRAL_ABI_MEMORY, VITRAL_ABI_INDICES)
 
 // Functions that run on the host and inside a CUDA kernel. They use no lambda and no
 // function of the standard library but those of <cmath>, which nvcc knows.

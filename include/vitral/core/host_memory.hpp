@@ -1,14 +1,30 @@
-// Memory of the host for data on their way to a device, such as the loader's batches: ordinary memory, or what the
-// device's backend puts in its place (CUDA: page-locked, so that copies run beside the computation).
+// Memory of the host. For data on their way to a device, such as the loader's batches, it is ordinary memory, or what
+// the device's backend puts in its place (CUDA: page-locked, so that copies run beside the computation).
 #pragma once
 
-#include <vitral/core/config.hpp>
+#include <vitral/core/error.hpp>
 
 #include <cstddef>
-#include <new>
+#include <cstdlib>
 #include <vector>
 
+#include <unistd.h>
+
 namespace vitral::inline VITRAL_ABI {
+
+namespace detail {
+
+/// Memory aligned to cache lines, for std::free. Throws Error where the machine has less, before any of it is touched.
+[[nodiscard]] inline void* allocate_on_host(std::size_t bytes) {
+  const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+  const auto pages = static_cast<std::size_t>(::sysconf(_SC_PHYS_PAGES));
+  void* const memory = bytes / page < pages ? std::aligned_alloc(64, (bytes + 63) / 64 * 64) : nullptr;
+  check(memory != nullptr, "out of memory: ", bytes, " bytes were asked for, of a machine with ", pages * page,
+        "; use a smaller batch or model");
+  return memory;
+}
+
+}  // namespace detail
 
 struct HostMemory {
   void* (*allocate)(std::size_t bytes);  // throws where there is none
@@ -16,8 +32,7 @@ struct HostMemory {
   bool page_locked = false;
 };
 /// Set before the first loader is made: what one pair of functions has allocated is released by the same pair.
-inline HostMemory host_memory{[](std::size_t bytes) { return ::operator new(bytes); },
-                              [](void* memory) { ::operator delete(memory); }};
+inline HostMemory host_memory{&detail::allocate_on_host, [](void* memory) { std::free(memory); }};
 
 namespace detail {
 

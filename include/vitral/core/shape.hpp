@@ -6,6 +6,7 @@
 
 #include <array>
 #include <initializer_list>
+#include <limits>
 #include <type_traits>
 #include <utility>
 
@@ -14,19 +15,35 @@ namespace vitral::inline VITRAL_ABI {
 /// An extent that is known only at run time.
 inline constexpr int dyn = -1;
 
+/// A number as an extent. Throws Error where an int does not hold it.
+constexpr int extent_of(long n) {
+  constexpr long most = std::numeric_limits<int>::max();
+  if (n < 0 || n > most) fail("an extent of ", n, " is not one of 0 to ", most);
+  return static_cast<int>(n);
+}
+
 /// Arithmetic on extents: unknown stays unknown.
-constexpr int times(int a, int b) { return a == dyn || b == dyn ? dyn : a * b; }
-constexpr int plus(int a, int b) { return a == dyn || b == dyn ? dyn : a + b; }
+constexpr int times(int a, int b) { return a == dyn || b == dyn ? dyn : extent_of(long{a} * b); }
+constexpr int plus(int a, int b) { return a == dyn || b == dyn ? dyn : extent_of(long{a} + b); }
 constexpr int divided(int a, int b) { return a == dyn || b == dyn ? dyn : a / b; }
 
 namespace detail {
+
+/// Whether the product of the extents, those that are 0 or dyn apart, is a long: then so are sizes and strides.
+constexpr bool product_fits(const int* extents, int count) {
+  long n = 1;
+  for (int i = 0; i < count; ++i)
+    if (__builtin_mul_overflow(n, extents[i] > 0 ? extents[i] : 1, &n)) return false;
+  return true;
+}
 
 /// The run-time extents of a static shape: no storage, where std::array<int, 0> is not an empty class.
 struct NoExtents {};
 
 }  // namespace detail
 
-/// `Shape<4, dyn, 192>`: a static extent costs no storage and is checked at compile time, a `dyn` one at run time.
+/// `Shape<4, dyn, 192>`: a static extent costs no storage and is checked at compile time, a `dyn` one at run time. The
+/// product of all extents is a long.
 template <int... E>
 struct Shape {
   static constexpr int rank = sizeof...(E);
@@ -34,16 +51,21 @@ struct Shape {
   static constexpr bool is_static = dynamic_count == 0;
   static constexpr std::array<int, sizeof...(E)> extents_or_dyn{E...};
   static_assert(((E >= 0 || E == dyn) && ...), "vitral: an extent is 0 or more, or dyn");
+  static_assert(detail::product_fits(extents_or_dyn.data(), rank), "vitral: a shape has less than 2^63 elements");
 
   constexpr Shape() = default;
 
-  /// From the run-time extents alone, or from all of them (then the static ones are checked).
-  constexpr Shape(std::initializer_list<int> extents) : Shape(extents.begin(), static_cast<int>(extents.size())) {}
+  /// From the run-time extents alone, or from all of them (then the static ones are checked). Throws Error where an
+  /// extent or the product of all does not fit.
+  constexpr Shape(std::initializer_list<long> extents) : Shape(extents.begin(), static_cast<int>(extents.size())) {}
   constexpr explicit Shape(const std::array<int, sizeof...(E)>& all) : Shape(all.data(), rank) {}
 
   static constexpr int static_extent(int axis) { return extents_or_dyn[static_cast<std::size_t>(axis)]; }
 
   constexpr int operator[](int axis) const {
+#if VITRAL_CHECKED
+    if (axis < 0 || axis >= rank) fail("a shape of ", rank, " extents has no extent ", axis);
+#endif
     const int fixed = static_extent(axis);
     if constexpr (is_static)
       return fixed;
@@ -64,7 +86,8 @@ struct Shape {
   }
 
  private:
-  constexpr Shape(const int* extents, int count);
+  template <class I>
+  constexpr Shape(const I* extents, int count);
 
   static constexpr std::size_t dynamic_index(int axis) {
     std::size_t n = 0;
@@ -88,7 +111,8 @@ template <int... E>
 }
 
 template <int... E>
-constexpr Shape<E...>::Shape(const int* extents, int count) {
+template <class I>
+constexpr Shape<E...>::Shape(const I* extents, int count) {
   if (count != rank && count != dynamic_count)
     fail("a shape of ", rank, " extents, ", dynamic_count, " of them dynamic, was given ", count,
          " numbers; give all or the dynamic ones");
@@ -97,13 +121,18 @@ constexpr Shape<E...>::Shape(const int* extents, int count) {
   for (int i = 0; i < rank; ++i) {
     const bool is_dynamic = static_extent(i) == dyn;
     if (!complete && !is_dynamic) continue;
-    const int given = *extents++;
-    if (given < 0) fail("extent ", i, " of a shape is ", given, "; it must be 0 or more");
+    const long number = *extents++;
+    if (number < 0 || number > std::numeric_limits<int>::max())
+      fail("extent ", i, " of a shape is ", number, "; it must be 0 or more, and less than 2^31");
+    const int given = static_cast<int>(number);
     if constexpr (!is_static)
       if (is_dynamic) dynamic_[next++] = given;
     if (!is_dynamic && given != static_extent(i))
       fail("extent ", i, " is ", given, " but the type of the shape says ", static_extent(i));
   }
+  if constexpr (!is_static && rank > 1)  // one extent fits
+    if (const auto product = all(); !detail::product_fits(product.data(), rank))
+      fail("a shape of ", *this, " has 2^63 elements or more; use smaller extents");
 }
 
 template <class S>

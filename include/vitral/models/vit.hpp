@@ -115,7 +115,7 @@ struct ViT {
     const int prefix = options.distillation_token ? 2 : 1, grid = s.image / s.patch;
     const auto table = sincos_positions(grid, s.width, prefix);
     using Positions = Shape<1, dyn, W>;
-    pos_embed = {Tensor<scalar, Positions, B>::from(std::vector<scalar>(table.begin(), table.end()),
+    pos_embed = {Tensor<scalar, Positions, B>::from(HostVector<scalar>(table.begin(), table.end()),
                                                     Positions(std::array<int, 3>{1, prefix + grid * grid, s.width})),
                  false};
     for (int i = 0; i < s.depth; ++i) {
@@ -143,6 +143,7 @@ struct ViT {
   /// blocks are not operations of the backend and are not recomputed.
   template <class Mode, class F>
   auto through_blocks(const auto& images, const Mode& mode, F&& after) const {
+    check(!blocks.empty(), "ViT: a network without blocks has no last layer; give it a depth of 1 or more");
     if constexpr (OffersBlocks<B>) {
       auto x = tokens(images);
       for (std::size_t i = 0; i + 1 < blocks.size(); ++i) after(x = blocks[i](x, mode));

@@ -19,7 +19,7 @@ struct Attention {
   Linear<Width, Width, P, B> proj;
 
   Attention(int width, int heads, Initializer& init)
-      : heads(heads), qkv(width, 3 * width, init, 3), proj(width, width, init) {
+      : heads(heads), qkv(width, times(3, width), init, 3), proj(width, width, init) {
     check(heads >= 1 && width % heads == 0, "Attention: a width of ", width, " cannot be divided among ", heads,
           " heads");
   }
@@ -33,8 +33,8 @@ struct Attention {
     const auto weight = watched_beside(x, qkv.weight);
     const auto bias = watched_beside(x, qkv.bias);
     const auto q = linear(slice<1, 1>(x, 0), slice<0, Width>(weight, 0, width), slice<0, Width>(bias, 0, width));
-    const auto kv = linear(x, slice<0, times(2, Width)>(weight, width, 2 * width),
-                           slice<0, times(2, Width)>(bias, width, 2 * width));
+    const auto kv = linear(x, slice<0, times(2, Width)>(weight, width, times(2, width)),
+                           slice<0, times(2, Width)>(bias, width, times(2, width)));
     return select<1>(proj(attention(q, kv, heads)), 0);
   }
 
@@ -54,7 +54,11 @@ struct Block {
   Recompute recompute = Recompute::nothing;
 
   Block(int width, int heads, Initializer& init, double drop_path_rate = 0)
-      : norm1(width), attn(width, heads, init), drop_path{drop_path_rate}, norm2(width), mlp(width, 4 * width, init) {}
+      : norm1(width),
+        attn(width, heads, init),
+        drop_path{drop_path_rate},
+        norm2(width),
+        mlp(width, times(4, width), init) {}
 
   /// x [batch, tokens, Width] -> the same shape
   template <class Mode = Evaluation>

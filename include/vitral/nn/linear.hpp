@@ -26,7 +26,7 @@ struct Linear {
   Linear(int in, int out, Initializer& init, int fused = 1)
       : weight{Tensor<P, Shape<Out, In>, B>(Shape<Out, In>(std::array<int, 2>{out, in}))} {
     if constexpr (HasBias == Bias::yes) bias.value = Tensor<P, Shape<Out>, B>(Shape<Out>(std::array<int, 1>{out}));
-    init.fill_uniform(weight, std::sqrt(6.0 / (in + out / fused)));
+    init.fill_uniform(weight, std::sqrt(6.0 / (static_cast<double>(in) + out / fused)));
   }
 
   /// x [..., In] -> [..., Out]

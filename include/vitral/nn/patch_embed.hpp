@@ -2,6 +2,7 @@
 #pragma once
 
 #include <vitral/autodiff/layout.hpp>
+#include <vitral/core/host_memory.hpp>
 #include <vitral/nn/linear.hpp>
 
 namespace vitral::inline VITRAL_ABI {
@@ -27,7 +28,7 @@ struct PatchEmbed {
     using Weight = Shape<Width, channels, Patch, Patch>;
     proj.weight = {Tensor<P, Weight, B>(Weight(std::array<int, 4>{width, channels, patch, patch})), trainable};
     proj.bias = {Tensor<P, Shape<Width>, B>(Shape<Width>(std::array<int, 1>{width})), trainable};
-    init.fill_uniform(proj.weight, std::sqrt(6.0 / (channels * patch * patch + width)));
+    init.fill_uniform(proj.weight, std::sqrt(6.0 / (static_cast<double>(values_of(patch)) + width)));
   }
 
   /// images [batch, 3, height, width] -> tokens [batch, patches, Width] of scalar type T, row by row.
@@ -72,7 +73,7 @@ struct PatchEmbed {
   [[nodiscard]] auto project(const Operand auto& patches) const {
     const auto weight =
         reshape(watched_beside(patches, proj.weight),
-                Shape<Width, values>(std::array<int, 2>{proj.bias.shape()[0], channels * patch * patch}));
+                Shape<Width, values>(std::array<int, 2>{proj.bias.shape()[0], values_of(patch)}));
     return linear(patches, weight, proj.bias);
   }
   [[nodiscard]] auto operator()(const Operand auto& images) const { return apply<P>(images); }
@@ -80,6 +81,8 @@ struct PatchEmbed {
   static void visit(auto& self, auto&& f) { f("proj", self.proj); }
 
  private:
+  /// Of one patch.
+  static constexpr int values_of(int patch) { return times(channels, times(patch, patch)); }
   static constexpr int values = times(channels, times(Patch, Patch));
   using Rows = Shape<dyn, dyn, values>;
 
@@ -96,17 +99,18 @@ struct PatchEmbed {
   }
   Rows rows_of(const auto& images) const {
     const auto& s = images.shape();
-    return Rows(std::array<int, 3>{s[0], s[2] / patch * (s[3] / patch), channels * patch * patch});
+    return Rows(std::array<int, 3>{s[0], times(s[2] / patch, s[3] / patch), values_of(patch)});
   }
 };
 
 /// Positions [prefix + grid * grid, width]: zero for the prefix tokens; patch p of the grid has [sin(x w), cos(x w),
 /// sin(y w), cos(y w)] with x = p / grid, y = p % grid and frequencies w = 10000^(-i / (width / 4)): MoCo v3's order as
 /// it runs. Frequencies and angles are computed in float, as the published code does.
-[[nodiscard]] inline std::vector<double> sincos_positions(int grid, int width, int prefix = 1) {
+[[nodiscard]] inline HostVector<double> sincos_positions(int grid, int width, int prefix = 1) {
   check(width % 4 == 0, "sin-cos positions need a width that 4 divides, not ", width);
   const int quarter = width / 4;
-  std::vector<double> table(static_cast<std::size_t>(prefix + grid * grid) * static_cast<std::size_t>(width));
+  const Shape<dyn, dyn> shape{plus(prefix, times(grid, grid)), width};  // throws where the table cannot be
+  HostVector<double> table(static_cast<std::size_t>(shape.size()));
   for (int p = 0; p < grid * grid; ++p) {
     for (int i = 0; i < quarter; ++i) {
       const float omega = 1.0f / std::pow(10000.0f, static_cast<float>(i) / static_cast<float>(quarter));

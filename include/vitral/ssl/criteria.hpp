@@ -47,7 +47,7 @@ struct InfoNce {
     const auto k = eval(l2_normalize(detail::in_full_precision(keys)) * (1 / temperature));
     const int rows = k.extent(0) / views;
     const auto targets = Tensor<int, Shape<dyn, dyn>, backend_of<K>>::uninitialized({views, rows});
-    assign(targets, positions(Shape<dyn>{rows}));
+    assign(targets, cast<int>(positions(Shape<dyn>{rows})));
     return [k, targets = flat(targets), views, scale = 2 * temperature](const auto& q) {
       const auto logits = grouped_linear(l2_normalize(detail::in_full_precision(q)), k, views);
       return mean(cross_entropy(logits, targets)) * scale;
@@ -86,7 +86,7 @@ struct NtXent {
     check(rows % 2 == 0, "NtXent: two stacked views have an even number of rows, not ", rows);
     const auto targets = Tensor<int, Shape<dyn>, backend_of<A>>::uninitialized({rows});
     const auto row = positions(targets.shape());
-    assign(targets, select(row < half, row + half, row - half));
+    assign(targets, cast<int>(select(row < half, row + half, row - half)));
     return [a, targets, rows](const auto& q) {
       const auto itself = equal(positions(Shape<dyn, 1>{rows, 1}), positions(Shape<dyn>{rows}));
       const auto similarity = linear(l2_normalize(detail::in_full_precision(q)), a);

@@ -19,6 +19,19 @@ concept Unrecorded = Operand<X> && !is_recorded<X>;
 template <class X>
 concept Untracked = Unrecorded<X> && !is_of_parameters<X>;
 
+/// Throws Error where a plan for the expression would read what the pass over `to` overwrites.
+template <class T, class S, class B, class P>
+void check_overlap(const char* what, const Tensor<T, S, B>& to, const P& plan) {
+  check(!reads_elsewhere(lower<axes_of<S>>(to), to.shape(), plan), what, ": the right side reads the tensor of shape ",
+        to.shape(), " that is written, at other places (transposed, shifted or broadcast); eval the right side first");
+}
+
+template <class To, class E>
+struct assignable {
+  static_assert(!std::is_integral_v<To> || std::is_integral_v<scalar_of<E>>,
+                "vitral: assign: floating numbers do not fit an integer tensor; convert them with cast<int>(x)");
+};
+
 template <class S, class T, class B, class E>
 void evaluate_into(const Tensor<T, S, B>& out, const E& e) {
   constexpr int R = axes_of<S>;
@@ -53,13 +66,17 @@ template <class T, class S, class B, class E>
 }
 
 /// to = expression; the expression's shape must broadcast to the tensor's. The expression may read `to` itself, element
-/// by element, but no other window onto the same memory.
+/// by element; another window onto the same memory throws Error.
 template <class T, class S, class B, detail::Unrecorded E>
 void assign(const Tensor<T, S, B>& to, const E& expression) {
   using Rule = broadcast_rule<S, shape_of<E>>;
+  static_assert(sizeof(detail::assignable<T, E>) > 0);
   check(Rule::apply(to.shape(), expression.shape()) == to.shape(), "assign: an expression of shape ",
         expression.shape(), " does not fit a tensor of shape ", to.shape());
-  detail::evaluate_into(to, expression);
+  auto plan = lower<detail::axes_of<S>>(expression);
+  detail::check_overlap("assign", to, plan);
+  const auto space = make_space(to.shape(), plan);
+  B::evaluate(space, to.data(), plan);
   to.buffer().count_change();
 }
 
@@ -72,7 +89,9 @@ auto lower_together(const Assignment<T, S, B, E>&... assignments) {
          "assign_together: shapes differ: ", assignments.to.shape(), " = ",
          assignments.expression.shape(), " beside ", shape), ...);
   (assignments.to.buffer().count_change(), ...);
+  static_assert(((sizeof(assignable<T, E>) > 0) && ...));
   auto plans = pack(lower<axes_of<S>>(assignments.expression)...);
+  (check_overlap("assign_together", assignments.to, plans), ...);
   const auto space = make_space(shape, plans);
   return Together<axes_of<S>, Pack<T*...>, decltype(plans)>{space, pack(assignments.to.data()...), plans};
 }

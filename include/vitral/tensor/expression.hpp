@@ -83,6 +83,10 @@ struct Expr {
   }
 };
 
+template <class Op, class... A>
+inline constexpr bool is_of_parameters<Expr<Op, A...>> =
+    (is_of_parameters<A> || ...) && ((is_of_parameters<A> || std::is_void_v<backend_of<A>>) && ...);
+
 template <class X>
 inline constexpr bool is_expr = false;
 template <class Op, class... A>

@@ -23,6 +23,18 @@ struct permuted {
   using type = Shape<S::static_extent(axis_of<S, Axes>)...>;
 };
 
+/// Rows and columns of a tensor seen as rows of its last axis.
+struct RowExtents {
+  long rows, cols;
+};
+template <class X>
+RowExtents row_extents(const X& x) {
+  constexpr int last = shape_of<X>::rank - 1;
+  long rows = 1;
+  for (int i = 0; i < last; ++i) rows *= x.shape()[i];
+  return {rows, x.shape()[last]};
+}
+
 /// Dense row-major memory can take another shape without a copy.
 template <class X>
 bool is_dense(const X& x) {
@@ -90,10 +102,12 @@ template <class To, class T, class S, class B>
   return Tensor<T, To, B>(x.buffer(), to);
 }
 
-/// All elements in one row; the tensor's memory is shared.
+/// All elements in one row; the tensor's memory is shared. Throws Error where they are 2^31 or more.
 template <class T, class S, class B>
 [[nodiscard]] Tensor<T, Shape<dyn>, B> flat(const Tensor<T, S, B>& x) {
-  return {x.buffer(), Shape<dyn>{static_cast<int>(x.size())}};
+  check(x.size() <= std::numeric_limits<int>::max(), "flat: a tensor of shape ", x.shape(), " has ", x.size(),
+        " elements, more than an extent can say; keep two extents");
+  return {x.buffer(), Shape<dyn>{x.size()}};
 }
 
 }  // namespace vitral::inline VITRAL_ABI

@@ -33,6 +33,16 @@ using shape_of = typename std::remove_cvref_t<X>::shape_type;
 template <class X>
 using backend_of = typename std::remove_cvref_t<X>::backend;
 
+/// What an operation on rows asks of its operand: a last axis, along which it works, and floating numbers.
+template <class X>
+struct row_operand {
+  static_assert(shape_of<X>::rank >= 1, "vitral: this operation works along the last axis, and an operand of rank 0, "
+                                        "which is one number, has none");
+  static_assert(!std::is_integral_v<scalar_of<X>>,
+                "vitral: this operation needs floating numbers; convert integers with cast<float>(x)");
+  static constexpr int axis = shape_of<X>::rank - 1;
+};
+
 /// True where evaluating X must be written to a tape.
 template <class X>
 inline constexpr bool is_recorded = [] {
@@ -42,15 +52,9 @@ inline constexpr bool is_recorded = [] {
     return false;
 }();
 
-/// True where X is computed from parameters alone, whose type gives way to that of what they meet: no tape is in sight
-/// yet, but one may come.
+/// True where X is a parameter or computed from parameters alone: no tape is in sight yet, but one may come.
 template <class X>
-inline constexpr bool is_of_parameters = [] {
-  if constexpr (Operand<X>)
-    return std::remove_cvref_t<X>::weak && !is_recorded<X> && !std::is_void_v<backend_of<X>>;
-  else
-    return false;
-}();
+inline constexpr bool is_of_parameters = false;
 
 namespace detail {
 
@@ -65,15 +69,29 @@ struct wider {
   using type = std::conditional_t<std::is_same_v<A, B>, A, std::common_type_t<compute_t<A>, compute_t<B>>>;
 };
 
-/// A strong operand decides over a weak one; of equals the wider type wins.
+template <class A, class B>
+inline constexpr bool mixes_double =
+    std::is_floating_point_v<compute_t<A>> && std::is_floating_point_v<compute_t<B>> &&
+    std::is_same_v<A, double> != std::is_same_v<B, double>;
+
+/// A strong operand decides over a weak one, unless it is an integer and the weak one is not; of equals the wider type
+/// wins.
 template <class A, class B>
 auto promote_two(A, B) {
-  if constexpr (A::weak && !B::weak)
-    return Kind<typename B::scalar, false>{};
-  else if constexpr (B::weak && !A::weak)
-    return Kind<typename A::scalar, false>{};
-  else
-    return Kind<typename wider<typename A::scalar, typename B::scalar>::type, A::weak>{};
+  using T = typename A::scalar;
+  using U = typename B::scalar;
+  if constexpr (A::weak == B::weak) {
+    static_assert(A::weak || !mixes_double<T, U>,
+                  "vitral: an expression mixes float with double tensors; convert one of them with cast<float>(x) or "
+                  "cast<double>(x)");
+    return Kind<typename wider<T, U>::type, A::weak>{};
+  } else if constexpr (B::weak) {
+    return promote_two(B{}, A{});
+  } else if constexpr (std::is_integral_v<U> && !std::is_integral_v<T>) {
+    return A{};
+  } else {
+    return B{};
+  }
 }
 
 template <class A>

@@ -5,6 +5,34 @@
 
 namespace vitral::inline VITRAL_ABI {
 
+namespace detail {
+
+/// Whether X is not a floating operand.
+template <class X>
+inline constexpr bool is_integer_or_number = [] {
+  if constexpr (Operand<X>)
+    return std::is_integral_v<scalar_of<X>>;
+  else
+    return true;
+}();
+
+/// An operation whose results are no integers: where all operands are, they become floats first.
+template <class Op, class... X>
+auto express_real(const X&... x) {
+  const auto real = [](const auto& operand) {
+    if constexpr (Operand<decltype(operand)>)
+      return express<op::Cast<float>>(operand);
+    else
+      return operand;
+  };
+  if constexpr ((is_integer_or_number<X> && ...))
+    return express<Op>(real(x)...);
+  else
+    return express<Op>(x...);
+}
+
+}  // namespace detail
+
 template <class A, class B> requires detail::Expressible<A, B>
 [[nodiscard]] auto operator+(const A& a, const B& b) { return express<op::Add>(a, b); }
 template <class A, class B> requires detail::Expressible<A, B>
@@ -12,7 +40,7 @@ template <class A, class B> requires detail::Expressible<A, B>
 template <class A, class B> requires detail::Expressible<A, B>
 [[nodiscard]] auto operator*(const A& a, const B& b) { return express<op::Multiply>(a, b); }
 template <class A, class B> requires detail::Expressible<A, B>
-[[nodiscard]] auto operator/(const A& a, const B& b) { return express<op::Divide>(a, b); }
+[[nodiscard]] auto operator/(const A& a, const B& b) { return detail::express_real<op::Divide>(a, b); }
 template <Operand A>
 [[nodiscard]] auto operator-(const A& a) { return express<op::Negate>(a); }
 
@@ -34,32 +62,39 @@ template <class A, class B> requires detail::Expressible<A, B>
 template <class C, class A, class B> requires detail::Expressible<C, A, B>
 [[nodiscard]] auto select(const C& condition, const A& a, const B& b) { return express<op::Select>(condition, a, b); }
 template <class A, class L, class H> requires detail::Expressible<A, L, H>
-[[nodiscard]] auto clamp(const A& a, const L& low, const H& high) { return express<op::Clamp>(a, low, high); }
+[[nodiscard]] auto clamp(const A& a, const L& low, const H& high) {
+  if constexpr (Operand<L> || Operand<H>) {
+    return express<op::ClampBetween>(a, low, high);
+  } else {
+    check(low == low && high == high, "clamp: a bound is NaN");
+    return express<op::Clamp>(a, low, high);
+  }
+}
 template <class A, class B> requires detail::Expressible<A, B>
 [[nodiscard]] auto minimum(const A& a, const B& b) { return express<op::Minimum>(a, b); }
 template <class A, class B> requires detail::Expressible<A, B>
 [[nodiscard]] auto maximum(const A& a, const B& b) { return express<op::Maximum>(a, b); }
 template <class A, class B> requires detail::Expressible<A, B>
-[[nodiscard]] auto pow(const A& a, const B& b) { return express<op::Power>(a, b); }
+[[nodiscard]] auto pow(const A& a, const B& b) { return detail::express_real<op::Power>(a, b); }
 
 template <Operand A>
 [[nodiscard]] auto square(const A& a) { return express<op::Square>(a); }
 template <Operand A>
-[[nodiscard]] auto exp(const A& a) { return express<op::Exp>(a); }
+[[nodiscard]] auto exp(const A& a) { return detail::express_real<op::Exp>(a); }
 template <Operand A>
-[[nodiscard]] auto log(const A& a) { return express<op::Log>(a); }
+[[nodiscard]] auto log(const A& a) { return detail::express_real<op::Log>(a); }
 template <Operand A>
-[[nodiscard]] auto sqrt(const A& a) { return express<op::Sqrt>(a); }
+[[nodiscard]] auto sqrt(const A& a) { return detail::express_real<op::Sqrt>(a); }
 template <Operand A>
-[[nodiscard]] auto rsqrt(const A& a) { return express<op::Rsqrt>(a); }
+[[nodiscard]] auto rsqrt(const A& a) { return detail::express_real<op::Rsqrt>(a); }
 template <Operand A>
-[[nodiscard]] auto tanh(const A& a) { return express<op::Tanh>(a); }
+[[nodiscard]] auto tanh(const A& a) { return detail::express_real<op::Tanh>(a); }
 template <Operand A>
-[[nodiscard]] auto erf(const A& a) { return express<op::Erf>(a); }
+[[nodiscard]] auto erf(const A& a) { return detail::express_real<op::Erf>(a); }
 template <Operand A>
-[[nodiscard]] auto gelu(const A& a) { return express<op::Gelu>(a); }
+[[nodiscard]] auto gelu(const A& a) { return detail::express_real<op::Gelu>(a); }
 template <Operand A>
-[[nodiscard]] auto sigmoid(const A& a) { return express<op::Sigmoid>(a); }
+[[nodiscard]] auto sigmoid(const A& a) { return detail::express_real<op::Sigmoid>(a); }
 template <Operand A>
 [[nodiscard]] auto relu(const A& a) { return express<op::Relu>(a); }
 template <Operand A>

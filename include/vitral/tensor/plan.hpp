@@ -4,6 +4,8 @@
 
 #include <vitral/tensor/expression.hpp>
 
+#include <functional>
+
 namespace vitral::inline VITRAL_ABI {
 
 /// The index space of a result, row-major. `axes` are in use; lowering merges axes that all leaves walk alike.
@@ -153,6 +155,31 @@ Space<detail::axes_of<S>> make_space(const S& shape, P&... plans) {
     all_strides([](auto& stride) { stride[0] = 0; });
   }
   return space;
+}
+
+/// Whether a plan, not merged yet, reads the memory of the dense tensor `out` of this shape at another place than that
+/// of the element that it computes: what it reads there may have been overwritten.
+template <int R, class T, class S, class P>
+bool reads_elsewhere(const LeafPlan<T, R>& out, const S& shape, const P& plan) {
+  if constexpr (requires { plan.data; }) {
+    const auto* const begin = reinterpret_cast<const char*>(plan.data);
+    long last = 0;
+    bool alike = begin == reinterpret_cast<const char*>(out.data);
+    for (int axis = 0; axis < S::rank; ++axis) {
+      if (shape[axis] == 0) return false;
+      last += (shape[axis] - 1) * plan.stride[axis];
+      alike = alike && (shape[axis] == 1 || plan.stride[axis] == out.stride[axis]);
+    }
+    const auto* const first_written = reinterpret_cast<const char*>(out.data);
+    return !alike && std::less<>{}(begin, first_written + shape.size() * static_cast<long>(sizeof(T))) &&
+           std::less<>{}(first_written, begin + (last + 1) * static_cast<long>(sizeof(*plan.data)));
+  } else if constexpr (requires { plan.args; }) {
+    return reads_elsewhere(out, shape, plan.args);
+  } else if constexpr (requires { plan.head; }) {
+    return reads_elsewhere(out, shape, plan.head) || reads_elsewhere(out, shape, plan.tail);
+  } else {
+    return false;
+  }
 }
 
 /// What evaluate_together is given, as one value: a backend may take many of them at once (evaluate_each).

@@ -60,14 +60,21 @@ auto scaled_sum(const X& x, bool average) {
 template <class X, int Axis, Axes Keep>
 using reduced_shape = typename detail::reduced<shape_of<X>, Axis, Keep>::type;
 
-/// Sums and means; the operand may be an expression, which is computed on the fly.
+/// Sums and means; the operand may be an expression, which is computed on the fly. Integers have a sum of type long and
+/// a mean of type float. The mean of nothing is NaN.
 template <int Axis = all_axes, Axes Keep = Axes::drop, detail::Untracked X>
 [[nodiscard]] auto sum(const X& x) {
-  return detail::scaled_sum<Axis, Keep>(x, false);
+  if constexpr (std::is_integral_v<scalar_of<X>>)
+    return detail::scaled_sum<Axis, Keep>(cast<long>(x), false);
+  else
+    return detail::scaled_sum<Axis, Keep>(x, false);
 }
 template <int Axis = all_axes, Axes Keep = Axes::drop, detail::Untracked X>
 [[nodiscard]] auto mean(const X& x) {
-  return detail::scaled_sum<Axis, Keep>(x, true);
+  if constexpr (std::is_integral_v<scalar_of<X>>)
+    return eval(cast<float>(detail::scaled_sum<Axis, Keep>(cast<double>(x), true)));
+  else
+    return detail::scaled_sum<Axis, Keep>(x, true);
 }
 
 /// The largest values, and the places along the axis (flat, over all axes) where they stand first.
@@ -86,6 +93,8 @@ template <int Axis = all_axes, Axes Keep = Axes::drop, detail::Unrecorded X>
   const auto space = make_space(x.shape(), plan);
   const Reduction r = detail::reduction_of<Axis>(x.shape());
   check(r.n > 0, "max: the reduced axis of ", x.shape(), " is empty");
+  check(r.n <= std::numeric_limits<int>::max(), "max: places among ", r.n, " elements of ", x.shape(),
+        " do not fit an int; reduce one axis after the other");
   backend_of<X>::reduce_max(space, plan, r, values.data(), places.data());
   return Largest<decltype(values), decltype(places)>{values, places};
 }

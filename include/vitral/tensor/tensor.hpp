@@ -8,7 +8,31 @@
 
 namespace vitral::inline VITRAL_ABI {
 
-/// Copying a Tensor shares its elements, as in Python; `clone` copies them. Constness is that of the handle.
+namespace detail {
+
+/// Memory for a tensor. Throws Error, with the shape, where the backend has no such memory.
+template <class T, class B, class S>
+Buffer memory_for(const S& shape) {
+  std::size_t bytes = 0;
+  if (__builtin_mul_overflow(static_cast<std::size_t>(shape.size()), sizeof(T), &bytes)) bytes = ~std::size_t{0};
+  try {
+    return Buffer::of<B>(bytes);
+  } catch (const Error& e) {
+    throw Error(join(e.what(), "; they are for a tensor of shape ", shape));
+  }
+}
+
+/// A handle without memory has no elements, unless its shape has none.
+template <class S>
+void check_held(const Buffer& buffer, const S& shape) {
+  if (!buffer) [[unlikely]]
+    check(shape.size() == 0, "a tensor of shape ", shape, " has no elements: it was moved from");
+}
+
+}  // namespace detail
+
+/// Copying a Tensor shares its elements, as in Python; `clone` copies them. Constness is that of the handle. A tensor
+/// that was moved from keeps its shape and has no elements: asking for them throws Error.
 /// Backend::fill, copy_from_host and copy_to_host move the elements.
 template <class T, class S, class B = Cpu>
 class Tensor {
@@ -26,11 +50,9 @@ class Tensor {
   }
   /// Zeros.
   explicit Tensor(const S& shape) : Tensor(uninitialized(shape)) { B::fill(data(), size(), T{}); }
-  explicit Tensor(std::initializer_list<int> extents) : Tensor(S(extents)) {}
+  explicit Tensor(std::initializer_list<long> extents) : Tensor(S(extents)) {}
 
-  [[nodiscard]] static Tensor uninitialized(const S& shape) {
-    return Tensor(Buffer::of<B>(static_cast<std::size_t>(shape.size()) * sizeof(T)), shape);
-  }
+  [[nodiscard]] static Tensor uninitialized(const S& shape) { return Tensor(detail::memory_for<T, B>(shape), shape); }
   /// From numbers on the host, row by row.
   template <class A>
   [[nodiscard]] static Tensor from(const std::vector<T, A>& values, const S& shape) {
@@ -49,24 +71,37 @@ class Tensor {
   [[nodiscard]] const S& shape() const { return shape_; }
   [[nodiscard]] int extent(int axis) const { return shape_[axis]; }
   [[nodiscard]] long size() const { return shape_.size(); }
-  [[nodiscard]] T* data() const { return static_cast<T*>(buffer_.data()); }
+  /// Null for an empty tensor that was never given memory. Throws Error where the tensor was moved from.
+  [[nodiscard]] T* data() const {
+    detail::check_held(buffer_, shape_);
+    return static_cast<T*>(buffer_.data());
+  }
   [[nodiscard]] const Buffer& buffer() const { return buffer_; }
   explicit operator bool() const { return static_cast<bool>(buffer_); }
 
-  /// One element, for tensors in host memory.
+  /// One element, for tensors in host memory. Checked as `at` is where NDEBUG is not defined (VITRAL_CHECKED).
   template <std::integral... I>
   [[nodiscard]] T& operator()(I... index) const {
-    static_assert(sizeof...(I) == S::rank, "vitral: an element is named by as many indices as the tensor has extents");
-    static_assert(B::on_host, "vitral: elements can be read one by one in host memory only; use to_vector");
-    long offset = 0;
-    int axis = 0;
-    ((offset = offset * shape_[axis++] + static_cast<long>(index)), ...);
-    return data()[offset];
+    if constexpr (VITRAL_CHECKED)
+      return at(index...);
+    else
+      return element(index...);
+  }
+  /// One element. Throws Error where an index is outside its axis.
+  template <std::integral... I>
+  [[nodiscard]] T& at(I... index) const {
+    if constexpr (sizeof...(I) == S::rank) {  // else `element` says so
+      [[maybe_unused]] int axis = 0;
+      (check_index(static_cast<long>(index), axis++), ...);
+    }
+    return element(index...);
   }
   /// The only element.
   [[nodiscard]] T item() const {
     check(size() == 1, "item: a tensor of shape ", shape_, " has ", size(), " elements, not one");
-    return to_vector()[0];
+    T value;
+    B::copy_to_host(data(), &value, 1);
+    return value;
   }
   [[nodiscard]] std::vector<T> to_vector() const {
     std::vector<T> out(static_cast<std::size_t>(size()));
@@ -82,6 +117,20 @@ class Tensor {
   }
 
  private:
+  template <class... I>
+  T& element(I... index) const {
+    static_assert(sizeof...(I) == S::rank, "vitral: an element is named by as many indices as the tensor has extents");
+    static_assert(B::on_host, "vitral: elements can be read one by one in host memory only; use to_vector");
+    long offset = 0;
+    [[maybe_unused]] int axis = 0;
+    ((offset = offset * shape_[axis++] + static_cast<long>(index)), ...);
+    return data()[offset];
+  }
+  void check_index(long index, int axis) const {
+    check(index >= 0 && index < shape_[axis], "index ", index, " is outside axis ", axis, " of a tensor of shape ",
+          shape_);
+  }
+
   Buffer buffer_;
   VITRAL_NO_UNIQUE_ADDRESS S shape_{};
 };
@@ -103,7 +152,10 @@ class View {
   [[nodiscard]] const S& shape() const { return shape_; }
   [[nodiscard]] int extent(int axis) const { return shape_[axis]; }
   [[nodiscard]] long size() const { return shape_.size(); }
-  [[nodiscard]] T* data() const { return data_; }
+  [[nodiscard]] T* data() const {
+    detail::check_held(buffer_, shape_);
+    return data_;
+  }
   [[nodiscard]] const Buffer& buffer() const { return buffer_; }
   [[nodiscard]] const Strides& strides() const { return strides_; }
 

@@ -1,11 +1,11 @@
 // Work memory of a kernel: grows as needed, is kept for the next use, and is uninitialised.
 #pragma once
 
-#include <vitral/core/config.hpp>
+#include <vitral/core/host_memory.hpp>
 
 #include <cstddef>
+#include <cstdlib>
 #include <memory>
-#include <new>
 
 namespace vitral::inline VITRAL_ABI::cpu {
 
@@ -23,7 +23,8 @@ class Buffer {
   void* reserve_bytes(std::size_t bytes) {
     if (bytes > size_) {
       data_.reset();
-      data_.reset(static_cast<std::byte*>(::operator new(bytes, std::align_val_t(64))));
+      size_ = 0;
+      data_.reset(static_cast<std::byte*>(vitral::detail::allocate_on_host(bytes)));
       size_ = bytes;
     }
     return data_.get();
@@ -31,7 +32,7 @@ class Buffer {
 
  private:
   struct Free {
-    void operator()(std::byte* data) const { ::operator delete(data, std::align_val_t(64)); }
+    void operator()(std::byte* data) const { std::free(data); }
   };
   std::unique_ptr<std::byte, Free> data_;
   std::size_t size_ = 0;

@@ -13,7 +13,6 @@
 
 #include <cstdlib>
 #include <cstring>
-#include <new>
 
 namespace vitral::inline VITRAL_ABI {
 
@@ -22,11 +21,7 @@ struct Cpu {
   static constexpr bool on_host = true, offers_blocks = true;
 
   // ---- memory
-  [[nodiscard]] static void* allocate(std::size_t bytes) {
-    void* data = std::aligned_alloc(64, (bytes + 63) / 64 * 64);
-    check(data != nullptr, "out of memory: ", bytes, " bytes were asked for; use a smaller batch or model");
-    return data;
-  }
+  [[nodiscard]] static void* allocate(std::size_t bytes) { return vitral::detail::allocate_on_host(bytes); }
   static void deallocate(void* data) { std::free(data); }
   template <class T>
   static void fill(T* data, long count, T value) {

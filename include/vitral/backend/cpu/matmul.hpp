@@ -57,7 +57,7 @@ void multiply(Matrix<const T> a, Matrix<const T> b, Matrix<C> c, bool accumulate
 
 template <Activation activation, class P>
 VITRAL_SIMD P activate(P value) {
-  if constexpr (activation == Activation::relu) return value > P(0) ? value : P(0);
+  if constexpr (activation == Activation::relu) return value < P(0) ? P(0) : value;
   if constexpr (activation == Activation::gelu) return math::gelu(value);
   return value;
 }

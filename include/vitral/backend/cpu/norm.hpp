@@ -242,7 +242,7 @@ void batch_norm_backward(const T* x, const compute_t<T>* gamma, const compute_t<
       for (long j = 0; j < width; ++j) g[j] = static_cast<P>(dy[at + j]);
       if (!active) return;
 #pragma omp simd
-      for (long j = 0; j < width; ++j) g[j] = static_cast<P>(active[at + j]) > P(0) ? g[j] : P(0);
+      for (long j = 0; j < width; ++j) g[j] = static_cast<P>(active[at + j]) <= P(0) ? P(0) : g[j];
     };
     for (long view = 0; view < views; ++view) {
       const long begin = view * rows * cols + first;

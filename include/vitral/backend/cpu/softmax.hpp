@@ -182,7 +182,8 @@ void l2_normalize_forward(const T* x, T* y, compute_t<T>* norm, long rows, long 
   using P = compute_t<T>;
   detail::for_rows(rows, [&](long i) {
     const T* const from = x + i * cols;
-    const P length = std::fmax(std::sqrt(detail::row_dot(from, from, cols)), static_cast<P>(eps));
+    const P whole = std::sqrt(detail::row_dot(from, from, cols)), least = static_cast<P>(eps);
+    const P length = whole < least ? least : whole;
     if (norm) norm[i] = length;
     const P factor = P(1) / length;
     detail::write_row(y + i * cols, false, cols, [=](long j) { return static_cast<P>(from[j]) * factor; });

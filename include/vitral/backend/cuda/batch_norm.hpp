@@ -64,7 +64,7 @@ struct OwnElements {
   __device__ void pass_gate(Run<C, Width>& run, long offset) const {
     const auto open = load_run<Width>(gate + offset);
     for (int k = 0; k < Width; ++k)
-      if (!(open.value[k] > compute_t<T>(0))) run.value[k] = compute_t<T>(0);
+      if (open.value[k] <= compute_t<T>(0)) run.value[k] = compute_t<T>(0);
   }
 };
 

@@ -373,7 +373,7 @@ __global__ void finish_kernel(Matrix<C> c, C* pre, const compute_t<C>* bias) {
       P& x = values.value[k];
       if (bias) x += bias[col + k];
       before.value[k] = x;
-      if constexpr (activation == Activation::relu) x = x > P(0) ? x : P(0);
+      if constexpr (activation == Activation::relu) x = x < P(0) ? P(0) : x;
       if constexpr (activation == Activation::gelu) x = gelu<C>(x);
     }
     if (pre) store_run(pre + at, before);

@@ -104,7 +104,8 @@ __global__ void l2_rows(const T* x, T* y, compute_t<T>* norm, long cols, double 
   using P = compute_t<T>;
   const long at = blockIdx.x * cols;
   const P squares = sum_over<P>(cols, [=](long j) { return load(x, at + j) * load(x, at + j); });
-  const P length = ::fmax(::sqrt(squares), static_cast<P>(eps)), factor = P(1) / length;
+  const P whole = ::sqrt(squares), least = static_cast<P>(eps);
+  const P length = whole < least ? least : whole, factor = P(1) / length;
   if (norm && threadIdx.x == 0) norm[blockIdx.x] = length;
   for_cols(cols, [&](long j) { y[at + j] = load(x, at + j) * factor; });
 }
