@@ -9,6 +9,8 @@
 #include <cstdlib>
 #include <exception>
 
+namespace vitral::inline VITRAL_ABI::programs {
+
 /// Sets what the app's options stand for. --help is answered and ends the program; a mistake is an Error that says where
 /// the options are explained.
 inline void parse_command_line(CLI::App& app, int argc, const char* const* argv, const char* program) {
@@ -31,3 +33,5 @@ int exit_status(Work&& work) {
     return 1;
   }
 }
+
+}  // namespace vitral::inline VITRAL_ABI::programs

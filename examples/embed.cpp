@@ -15,6 +15,7 @@
 #include <cstdio>
 
 using namespace vitral;
+using namespace vitral::programs;
 
 namespace {
 

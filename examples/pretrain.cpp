@@ -7,6 +7,9 @@
 
 #include <cstdio>
 
+using namespace vitral;
+using namespace vitral::programs;
+
 volatile std::sig_atomic_t interrupted = 0;
 
 int main(int argc, char** argv) {
@@ -14,8 +17,8 @@ int main(int argc, char** argv) {
   std::signal(SIGTERM, [](int) { interrupted = 1; });
   try {
     const PretrainOptions options = parse_pretrain_options(argc, argv);
-    if (options.threads > 0) vitral::cpu::set_threads(options.threads);
-    if (options.device == "cuda") return pretrain_cuda(options);
+    if (options.threads > 0) cpu::set_threads(options.threads);
+    if (options.device == "cuda") return pretrain_cuda(all_to_json(options));
     return options.precision == "bf16" ? pretrain_bf16(options) : pretrain_fp32(options);
   } catch (const std::exception& error) {
     std::fprintf(stderr, "%s\n", error.what());
@@ -23,16 +26,12 @@ int main(int argc, char** argv) {
   }
 }
 
-double knn_of_layer(LayerFeatures known, LayerFeatures asked, int k) {
-  const auto features = [](LayerFeatures& f) {
-    return vitral::Features{std::move(f.rows), f.width, std::move(f.labels), f.classes};
-  };
-  return vitral::knn_accuracy(features(known), features(asked), {.k = k});
+double knn_of_layer(PlainFeatures known, PlainFeatures asked, int k) {
+  return knn_accuracy(features(std::move(known)), features(std::move(asked)), {.k = k});
 }
 
 #if !defined(VITRAL_HAS_CUDA)
-int pretrain_cuda(const PretrainOptions&) {
-  vitral::fail("--device cuda: this program was built without CUDA; install the CUDA Toolkit and build again, or use "
-               "--device cpu");
+int pretrain_cuda(const nlohmann::ordered_json&) {
+  fail("--device cuda: this program was built without CUDA; install the CUDA Toolkit and build again, or use --device cpu");
 }
 #endif

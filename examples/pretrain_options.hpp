@@ -22,6 +22,8 @@
 #include <type_traits>
 #include <vector>
 
+namespace vitral::inline VITRAL_ABI::programs {
+
 /// Options as parse_pretrain_options returns them: complete (nothing is "by default" any more) and valid.
 struct PretrainOptions {
   std::string method = "sd-moco-v3", dataset = "fashion-mnist", data, arch = "vit_tiny";
@@ -35,8 +37,10 @@ struct PretrainOptions {
   long seed = 0;
   std::string device = "cpu", precision = "fp32", recompute = "nothing";
   int threads = 0, workers = 2, limit = 0, unreadable = 100, knn_train = 10000, knn_test = 2000, k = 20, save_every = 1;
-  std::string out = "out", config;
+  std::string out = "out";
   bool resume = false, eager = false;
+
+  bool operator==(const PretrainOptions&) const = default;
 
   /// Whether the method is the self-distilled form ("sd-") of base_method().
   bool self_distilled() const { return method.starts_with("sd-"); }
@@ -127,6 +131,13 @@ void for_each_option(Options& o, Visit visit) {
   visit(Row{.name = "out", .help = "Directory for the checkpoint, metrics and picture", .free = true}, o.out);
   visit(Row{.name = "save-every", .help = "Epochs from one checkpoint to the next", .free = true, .least = 1},
         o.save_every);
+}
+
+/// Calls visit(name, help, member) for every flag. Flags say how a run is made; no checkpoint remembers them.
+template <class Options, class Visit>
+void for_each_flag(Options& o, Visit visit) {
+  visit("resume", "Go on from the checkpoint in --out", o.resume);
+  visit("eager", "--device cuda: queue kernels one by one, for debugging; else whole steps", o.eager);
 }
 
 inline std::string replaced(std::string text, char from, char to) {
@@ -307,15 +318,18 @@ inline PretrainOptions parse_pretrain_options(int argc, const char* const* argv)
   PretrainOptions options;
   CLI::App app{"Pretrains a vision transformer on images without labels, by SimCLR, BYOL, MoCo v3 or their\n"
                "self-distilled forms (Jang et al., WACV 2023), and shows what every layer has learnt."};
-  std::vector<std::string> names{"--config", "--resume", "--eager", "--help"};
+  std::string config;
+  std::vector<std::string> names{"--config", "--help"};
   for_each_option(options, [&](const Row& row, auto& member) {
     names.push_back(std::string("--") + row.name);
     CLI::Option* const option = app.add_option(names.back(), member, row.help)->capture_default_str()->take_last();
     if (*row.choices != '\0') option->type_name(row.choices);
   });
-  app.add_option("--config", options.config, "JSON file of options; the published code's files are understood");
-  app.add_flag("--resume", options.resume, "Go on from the checkpoint in --out");
-  app.add_flag("--eager", options.eager, "--device cuda: queue kernels one by one, for debugging; else whole steps");
+  app.add_option("--config", config, "JSON file of options; the published code's files are understood");
+  for_each_flag(options, [&](const char* name, const char* help, bool& member) {
+    names.push_back(std::string("--") + name);
+    app.add_flag(names.back(), member, help);
+  });
   app.allow_extras();
   parse_command_line(app, argc, argv, "pretrain");
   for (const std::string& text : app.remaining()) {
@@ -324,13 +338,13 @@ inline PretrainOptions parse_pretrain_options(int argc, const char* const* argv)
     vitral::fail("unknown option ", name, " (did you mean ", vitral::nearest_names(name, names, 1)[0],
                  "? pretrain --help lists them all)");
   }
-  if (!options.config.empty()) {
+  if (!config.empty()) {
     std::set<std::string> given;
     for (const std::string& name : names)
       if (name != "--help" && app.count(name) > 0) given.insert(name.substr(2));
-    const auto ignored = read_config(options.config, read_json_file(options.config), given, options);
+    const auto ignored = read_config(config, read_json_file(config), given, options);
     if (!ignored.empty())
-      std::cerr << options.config << ": ignored, they mean nothing here: " << CLI::detail::join(ignored, ", ") << '\n';
+      std::cerr << config << ": ignored, they mean nothing here: " << CLI::detail::join(ignored, ", ") << '\n';
   }
   complete(options);
   // Not a rule of check_together: a checkpoint may hold the first layer of a network that was trained deeper.
@@ -355,6 +369,21 @@ inline PretrainOptions pretrain_options_from_json(const nlohmann::ordered_json& 
   return options;
 }
 
+/// Options and flags, as they pass to the part of a program that another compiler made: it has a PretrainOptions of its own.
+inline nlohmann::ordered_json all_to_json(const PretrainOptions& options) {
+  nlohmann::ordered_json out = to_json(options);
+  options_detail::for_each_flag(options, [&](const char* name, const char*, bool flag) { out[name] = flag; });
+  return out;
+}
+
+/// The options that all_to_json wrote.
+inline PretrainOptions all_from_json(const nlohmann::ordered_json& all) {
+  PretrainOptions options;
+  options_detail::for_each_option(options, [&](const auto& row, auto& member) { all.at(row.name).get_to(member); });
+  options_detail::for_each_flag(options, [&](const char* name, const char*, bool& flag) { all.at(name).get_to(flag); });
+  return options;
+}
+
 /// Fails, naming each of them, if options that change the numbers differ from those of the checkpoint to resume.
 inline void check_same_run(const nlohmann::ordered_json& saved, const PretrainOptions& options) {
   std::string differences;
@@ -368,3 +397,5 @@ inline void check_same_run(const nlohmann::ordered_json& saved, const PretrainOp
   vitral::check(differences.empty(), "--resume cannot go on with other options than the run began with:", differences,
                 "\nRepeat the checkpoint's values, or start a new run with another --out.");
 }
+
+}  // namespace vitral::inline VITRAL_ABI::programs

@@ -18,6 +18,7 @@
 #include <cstdio>
 
 using namespace vitral;
+using namespace vitral::programs;
 using Json = nlohmann::ordered_json;
 
 namespace {

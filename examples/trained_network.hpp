@@ -7,6 +7,8 @@
 #include <vitral/io/checkpoint.hpp>
 #include <vitral/models/vit.hpp>
 
+namespace vitral::inline VITRAL_ABI::programs {
+
 /// The options of the run that wrote the checkpoint.
 inline PretrainOptions run_of(const vitral::SafetensorsFile& file) {
   const auto options = file.metadata().find("options");
@@ -65,3 +67,5 @@ vitral::ViT<B, float> first_layers(vitral::ViT<B, float> encoder, int layers) {
   encoder.size.depth = layers;
   return encoder;
 }
+
+}  // namespace vitral::inline VITRAL_ABI::programs

@@ -7,6 +7,7 @@
 #include <cstdio>
 
 using namespace vitral;
+using namespace vitral::programs;
 
 namespace {
 

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+using namespace vitral::programs;
 namespace fs = std::filesystem;
 
 namespace {
@@ -226,4 +227,10 @@ TEST_CASE("a run is resumed with other options only where they leave the numbers
   CHECK(has(two, "--epochs: checkpoint has 10, command line has 20"));
   CHECK_FALSE(has(two, "--batch"));
   CHECK(has(message_of([&] { check_same_run({}, parse({})); }), "--seed: checkpoint has none"));
+}
+
+TEST_CASE("options and flags pass between parts of a program without loss") {
+  const PretrainOptions options = parse({"--resume", "--eager", "--device", "cuda", "--lr", "0.1", "--out", "\xff.out"});
+  CHECK(all_from_json(all_to_json(options)) == options);
+  CHECK(all_from_json(all_to_json(options)).out == "\xff.out");
 }
