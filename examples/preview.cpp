@@ -1,10 +1,10 @@
 // A contact sheet of what a network will see: one picture of the data set a row, itself first, then its random views.
+#include "command_line.hpp"
+
 #include <vitral/data/open.hpp>
 #include <vitral/data/sheet.hpp>
 #include <vitral/data/views.hpp>
 #include <vitral/io/png.hpp>
-
-#include <CLI/CLI.hpp>
 
 #include <cstdio>
 
@@ -77,28 +77,27 @@ void run(Options o) {
 
 }  // namespace
 
-int main(int argc, char** argv) try {
-  Options o;
-  CLI::App app("Writes a contact sheet of the random views of a data set's images");
-  app.add_option("--dataset", o.dataset, "Layout of the images in --data")
-      ->check(CLI::IsMember(CLI::detail::split(dataset_names, '|')))->capture_default_str();
-  app.add_option("--data", o.data, "Directory of the data set [where pretrain looks]");
-  app.add_option("--split", o.split, "Which part of it")
-      ->check(CLI::IsMember({"train", "test", "unlabeled"}))->capture_default_str();
-  app.add_option("--recipe", o.recipe, "How the views are made")
-      ->check(CLI::IsMember({"moco-v3", "byol", "simclr", "dino"}))->capture_default_str();
-  app.add_option("--image", o.image, "Side of a view in pixels; 0 = by data set")->check(CLI::Range(0, 4096));
-  app.add_option("--rows", o.rows, "Images")->check(CLI::PositiveNumber)->capture_default_str();
-  app.add_option("--draws", o.draws, "How often all views are drawn")->check(CLI::PositiveNumber)->capture_default_str();
-  app.add_option("--first", o.first, "The first image")->check(CLI::NonNegativeNumber)->capture_default_str();
-  app.add_option("--crop-min", o.crop_min, "Smallest crop as a part of the area; 0 = the recipe's")
-      ->check(CLI::Range(0.0, 1.0));
-  app.add_option("--seed", o.seed, "Seed of the random views")->capture_default_str();
-  app.add_option("--out", o.out, "PNG file to write")->capture_default_str();
-  CLI11_PARSE(app, argc, argv);
-  run(o);
-  return 0;
-} catch (const std::exception& error) {
-  std::fprintf(stderr, "%s\n", error.what());
-  return 1;
+int main(int argc, char** argv) {
+  return exit_status([&] {
+    Options o;
+    CLI::App app("Writes a contact sheet of the random views of a data set's images");
+    app.add_option("--dataset", o.dataset, "Layout of the images in --data")
+        ->check(CLI::IsMember(CLI::detail::split(dataset_names, '|')))->capture_default_str();
+    app.add_option("--data", o.data, "Directory of the data set [where pretrain looks]");
+    app.add_option("--split", o.split, "Which part of it")
+        ->check(CLI::IsMember({"train", "test", "unlabeled"}))->capture_default_str();
+    app.add_option("--recipe", o.recipe, "How the views are made")
+        ->check(CLI::IsMember({"moco-v3", "byol", "simclr", "dino"}))->capture_default_str();
+    app.add_option("--image", o.image, "Side of a view in pixels; 0 = by data set")->check(CLI::Range(0, 4096));
+    app.add_option("--rows", o.rows, "Images")->check(CLI::PositiveNumber)->capture_default_str();
+    app.add_option("--draws", o.draws, "How often all views are drawn")
+        ->check(CLI::PositiveNumber)->capture_default_str();
+    app.add_option("--first", o.first, "The first image")->check(CLI::NonNegativeNumber)->capture_default_str();
+    app.add_option("--crop-min", o.crop_min, "Smallest crop as a part of the area; 0 = the recipe's")
+        ->check(CLI::Range(0.0, 1.0));
+    app.add_option("--seed", o.seed, "Seed of the random views")->capture_default_str();
+    app.add_option("--out", o.out, "PNG file to write")->capture_default_str();
+    parse_command_line(app, argc, argv, "preview");
+    run(o);
+  });
 }
