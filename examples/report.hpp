@@ -135,10 +135,10 @@ inline std::string commands_of(const Chart& chart) {
       bands += join("$", name, "band with filledcurves closed fs transparent solid 0.2 noborder", colour, " notitle, ");
     }
     lines += join(i ? ", $" : "$", name, " with linespoints pt ", markers[style] - curve.dashed, " ps 0.6 lw 2",
-                  curve.dashed ? " dt 2" : "", colour, " title ", vitral::detail::gnuplot_string(curve.title));
+                  curve.dashed ? " dt 2" : "", colour, " title ", vitral::escape_gnuplot(curve.title));
   }
-  return join(data, "set xlabel ", vitral::detail::gnuplot_string(chart.x_axis), "\nset ylabel ",
-              vitral::detail::gnuplot_string(chart.y_axis), "\n", chart.whole ? "set xtics 1\n" : "",
+  return join(data, "set xlabel ", vitral::escape_gnuplot(chart.x_axis), "\nset ylabel ",
+              vitral::escape_gnuplot(chart.y_axis), "\n", chart.whole ? "set xtics 1\n" : "",
               vitral::detail::gnuplot_style, "set key above vertical maxrows ", key_rows(chart), "\nplot ", bands, lines,
               "\n");
 }
