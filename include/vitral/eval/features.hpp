@@ -5,7 +5,10 @@
 #include <vitral/backend/cpu/threads.hpp>
 #include <vitral/data/loader.hpp>
 
+#include <cmath>
 #include <functional>
+#include <span>
+#include <string_view>
 
 namespace vitral::inline VITRAL_ABI {
 
@@ -16,12 +19,31 @@ struct Features {
   std::vector<int> labels;
   int classes = 0;
 
-  [[nodiscard]] int images() const { return static_cast<int>(rows.size() / static_cast<std::size_t>(width)); }
+  [[nodiscard]] int images() const {
+    return width > 0 ? static_cast<int>(rows.size() / static_cast<std::size_t>(width)) : 0;
+  }
 };
+
+/// Throws Error, beginning with `whose`, unless all numbers of rows of `width` are finite; the first row is that of image
+/// `first`.
+inline void check_finite(std::span<const float> rows, int width, std::string_view whose, long first = 0) {
+  for (std::size_t i = 0; i < rows.size(); ++i)
+    if (!std::isfinite(rows[i]))
+      fail(whose, ": number ", i % static_cast<std::size_t>(width), " of the features of image ",
+           first + static_cast<long>(i) / width, " is ", rows[i], "; has the training diverged?");
+}
+
+/// Throws Error, beginning with `whose`, unless there is an image, rows are of one width and all numbers are finite.
+inline void check_features(const Features& features, std::string_view whose) {
+  check(features.images() > 0, whose, ": there are no features");
+  check(features.rows.size() % static_cast<std::size_t>(features.width) == 0, whose, ": ", features.rows.size(),
+        " numbers are no rows of width ", features.width);
+  check_finite(features.rows, features.width, whose);
+}
 
 /// The features of several views of the first `count` images: for each view one entry per layer. The encoder is in
 /// evaluation mode; `seed` decides what random views look like. `done` is told after each batch how many images have
-/// passed.
+/// passed. Throws Error, with the layer, where a feature is not finite.
 template <class Encoder>
 [[nodiscard]] std::vector<std::vector<Features>> extract_features(const Encoder& encoder, const Dataset& data,
                                                                   long count, const Views& views,
@@ -50,7 +72,10 @@ template <class Encoder>
       for (std::size_t layer = 0; layer < tokens.size(); ++layer) {
         Features& to = out[view][layer];
         const auto normalised = l2_normalize(cast<float>(tokens[layer]));
-        B::copy_to_host(normalised.data(), to.rows.data() + part.index * batch * encoder.width(), normalised.size());
+        const long first = part.index * batch;
+        float* const rows = to.rows.data() + first * to.width;
+        B::copy_to_host(normalised.data(), rows, normalised.size());
+        check_finite({rows, static_cast<std::size_t>(normalised.size())}, to.width, join("layer ", layer + 1), first);
         to.labels.insert(to.labels.end(), part.labels.begin(), part.labels.end());
       }
     }
