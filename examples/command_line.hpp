@@ -2,12 +2,16 @@
 #pragma once
 
 #include <vitral/core/error.hpp>
+#include <vitral/io/escape.hpp>
 
 #include <CLI/CLI.hpp>
 
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
+#include <filesystem>
+#include <new>
+#include <string>
 
 /// Sets what the app's options stand for. --help is answered and ends the program; a mistake is an Error that says where
 /// the options are explained.
@@ -20,14 +24,20 @@ inline void parse_command_line(CLI::App& app, int argc, const char* const* argv,
   }
 }
 
-/// Does the work of a program; its exit status, which is 1, after the message, where the work throws.
+/// Does the work of a program; its exit status, which is 1, after one sentence, where the work throws.
 template <class Work>
 int exit_status(Work&& work) {
+  std::string what;
   try {
     work();
     return 0;
+  } catch (const std::bad_alloc&) {
+    what = "vitral: the memory does not suffice; ask for less at a time, or free some";
+  } catch (const std::filesystem::filesystem_error& error) {
+    what = vitral::join("vitral: ", vitral::escape_text(error.path1().native()), ": ", error.code().message());
   } catch (const std::exception& error) {
-    std::fprintf(stderr, "%s\n", error.what());
-    return 1;
+    what = error.what();
   }
+  std::fprintf(stderr, "%s\n", what.c_str());
+  return 1;
 }

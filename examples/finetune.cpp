@@ -218,12 +218,12 @@ Json finetune(Options o) {
     state.add_module(model);
     state.write(checkpoint, {{"options", file.metadata("options")},
                              {"finetuned", join(o.frozen ? "frozen, " : "", "labels ", o.labels)},
-                             {"finetune", results.dump()}});
+                             {"finetune", json_text(results)}});
   }
   progress.finish();
   results["top1"] = reached.top1();
   results["top5"] = reached.top5();
-  write_text(out / "finetune.json", results.dump(2) + "\n");
+  write_text(out / "finetune.json", json_text(results, 2) + "\n");
   return results;
 }
 

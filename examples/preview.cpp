@@ -1,10 +1,10 @@
 // A contact sheet of what a network will see: one picture of the data set a row, itself first, then its random views.
+#include "command_line.hpp"
+
 #include <vitral/data/open.hpp>
 #include <vitral/data/sheet.hpp>
 #include <vitral/data/views.hpp>
 #include <vitral/io/png.hpp>
-
-#include <CLI/CLI.hpp>
 
 #include <cstdio>
 
@@ -75,9 +75,7 @@ void run(Options o) {
               data.name().c_str(), o.draws, o.recipe.c_str());
 }
 
-}  // namespace
-
-int main(int argc, char** argv) try {
+Options parse(int argc, char** argv) {
   Options o;
   CLI::App app("Writes a contact sheet of the random views of a data set's images");
   app.add_option("--dataset", o.dataset, "Layout of the images in --data")
@@ -95,10 +93,12 @@ int main(int argc, char** argv) try {
       ->check(CLI::Range(0.0, 1.0));
   app.add_option("--seed", o.seed, "Seed of the random views")->capture_default_str();
   app.add_option("--out", o.out, "PNG file to write")->capture_default_str();
-  CLI11_PARSE(app, argc, argv);
-  run(o);
-  return 0;
-} catch (const std::exception& error) {
-  std::fprintf(stderr, "%s\n", error.what());
-  return 1;
+  parse_command_line(app, argc, argv, "preview");
+  return o;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  return exit_status([&] { run(parse(argc, argv)); });
 }

@@ -1,21 +1,11 @@
 // The network of a checkpoint that `pretrain` has written, whole or cut after one of its layers, and pictures to try it on.
 #pragma once
 
-#include "pretrain_options.hpp"
+#include "saved_run.hpp"
 
 #include <vitral/data/open.hpp>
 #include <vitral/io/checkpoint.hpp>
 #include <vitral/models/vit.hpp>
-
-/// The options of the run that wrote the checkpoint.
-inline PretrainOptions run_of(const vitral::SafetensorsFile& file) {
-  const auto options = file.metadata().find("options");
-  const auto saved = options == file.metadata().end() ? nlohmann::ordered_json()
-                                                      : nlohmann::ordered_json::parse(options->second, nullptr, false);
-  vitral::check(saved.is_object(), file.path(), ": its metadata \"options\" is missing or no JSON; expected a "
-                "checkpoint that `pretrain` or `truncate` has written");
-  return pretrain_options_from_json(saved);
-}
 
 /// A data set's layout and place: what the command line says, else the run's own.
 struct DataPlace {
