@@ -25,11 +25,12 @@ struct Features {
 };
 
 /// Throws Error, beginning with `whose`, unless all numbers of rows of `width` are finite; the first row is that of image
-/// `first`.
-inline void check_finite(std::span<const float> rows, int width, std::string_view whose, long first = 0) {
+/// (or `what` it is) number `first`.
+inline void check_finite(std::span<const float> rows, int width, std::string_view whose, long first = 0,
+                         std::string_view what = "image") {
   for (std::size_t i = 0; i < rows.size(); ++i)
     if (!std::isfinite(rows[i]))
-      fail(whose, ": number ", i % static_cast<std::size_t>(width), " of the features of image ",
+      fail(whose, ": number ", i % static_cast<std::size_t>(width), " of the features of ", what, " ",
            first + static_cast<long>(i) / width, " is ", rows[i], "; has the training diverged?");
 }
 
