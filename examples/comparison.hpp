@@ -52,7 +52,8 @@ inline Run read_run(const std::string& folder) {
 
 /// Fails where accuracies of `b` cannot stand beside those of `a`: other images, or other classifiers.
 inline void check_comparable(const Run& a, const Run& b) {
-  for (const char* key : {"dataset", "train_images", "test_images", "temperature", "logistic_c", "sgd_epochs"}) {
+  for (const char* key :
+       {"dataset", "train_images", "test_images", "holdout", "seed", "temperature", "logistic_c", "sgd_epochs"}) {
     const auto value = [&](const Run& run) { return run.results.contains(key) ? run.results[key].dump() : "none"; };
     vitral::check(value(a) == value(b), a.path, " and ", b.path,
                   " were evaluated differently, so their accuracies do not "
