@@ -103,7 +103,8 @@ inline void check_comparable(const Run& a, const Run& b) {
   };
   vitral::check(confidences(a) == confidences(b), a.path, " and ", b.path,
                 " have adaptive exits at other confidences; evaluate both with the same version of `evaluate`");
-  for (const char* key : {"dataset", "train_images", "test_images", "temperature", "logistic_c", "sgd_epochs"}) {
+  for (const char* key :
+       {"dataset", "train_images", "test_images", "holdout", "seed", "temperature", "logistic_c", "sgd_epochs"}) {
     const auto value = [&](const Run& run) { return run.results.value(key, Json()); };
     vitral::check(value(a) == value(b), a.path, " and ", b.path,
                   " were evaluated differently, so their accuracies do not "

@@ -22,7 +22,7 @@
 
 /// Options as parse_pretrain_options returns them: complete (nothing is "by default" any more) and valid.
 struct PretrainOptions {
-  std::string method = "sd-moco-v3", dataset = "fashion-mnist", data, arch = "vit_tiny";
+  std::string method = "sd-moco-v3", dataset = "fashion-mnist", data, tar_image, arch = "vit_tiny";
   int width = 0, depth = 0, heads = 0, patch = 0, image = 0;
   int batch = 256, accumulate = 1, epochs = 10, warmup_epochs = -1;
   std::string optimizer = "adamw";
@@ -68,6 +68,8 @@ void for_each_option(Options& o, Visit visit) {
             .choices = vitral::dataset_names, .published = "dataset"}, o.dataset);
   visit(Row{.name = "data", .help = "Directory of the data set [where Debian, or fetch_cifar10.sh, puts it]",
             .published = "data_path", .free = true}, o.data);
+  visit(Row{.name = "tar-image", .help = "Ending of the images where samples of archives have several, such as jpg",
+            .free = true}, o.tar_image);
   visit(Row{.name = "arch", .help = "Network: width 192, 384 or 768, 3, 6 or 12 heads, depth 12",
             .choices = "vit_tiny|vit_small|vit_base", .free = true}, o.arch);  // the next three say it in numbers
   visit(Row{.name = "width", .help = "Embedding width; 0 = of --arch", .least = 0}, o.width);
@@ -111,7 +113,7 @@ void for_each_option(Options& o, Visit visit) {
             .choices = "fp32|bf16|tf32"}, o.precision);
   visit(Row{.name = "recompute", .help = "What the backward pass computes again instead of keeping: less memory, more time",
             .choices = "nothing|block", .free = true}, o.recompute);
-  visit(Row{.name = "limit", .help = "Train on the first images only; 0 = all", .least = 0}, o.limit);
+  visit(Row{.name = "limit", .help = "Train on so many images alone, drawn by --seed; 0 = all", .least = 0}, o.limit);
   visit(Row{.name = "knn-train", .help = "Images among which k-NN looks, before and after training; 0 = no k-NN",
             .free = true, .least = 0}, o.knn_train);
   visit(Row{.name = "knn-test", .help = "Images that k-NN classifies; 0 = no k-NN", .free = true, .least = 0},

@@ -171,7 +171,7 @@ class LargestFew {
   return top_accuracy(knn_classify(train, test, options), test.labels, 1);
 }
 
-/// The same for the class tokens of an encoder's every layer.
+/// The same for the class tokens of an encoder's every layer, with so many images of each split.
 template <class Encoder>
 [[nodiscard]] std::vector<double> knn_accuracy(const Encoder& encoder, const Dataset& train, long train_count,
                                                const Dataset& test, long test_count, const KnnOptions& options = {}) {
