@@ -11,6 +11,9 @@
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
+#include <filesystem>
+#include <new>
+#include <string>
 #include <type_traits>
 
 /// Sets what the app's options stand for. --help is answered and ends the program; a mistake is an Error that says where
@@ -24,20 +27,26 @@ inline void parse_command_line(CLI::App& app, int argc, const char* const* argv,
   }
 }
 
-/// Does the work of a program; its exit status, which the work may return. It is 1, after the message, where the work
+/// Does the work of a program; its exit status, which the work may return. It is 1, after one sentence, where the work
 /// throws, and where what it printed got lost.
 template <class Work>
 int exit_status(Work&& work) {
   vitral::open_standard_streams();
+  std::string what;
   int status = 0;
   try {
     if constexpr (std::is_void_v<decltype(work())>)
       work();
     else
       status = work();
+    return vitral::status_after_output(status);
+  } catch (const std::bad_alloc&) {
+    what = "vitral: the memory does not suffice; ask for less at a time, or free some";
+  } catch (const std::filesystem::filesystem_error& error) {
+    what = vitral::join("vitral: ", vitral::escape_text(error.path1().native()), ": ", error.code().message());
   } catch (const std::exception& error) {
-    std::fprintf(stderr, "%s\n", vitral::escape_text(error.what(), "\n").c_str());
-    status = 1;
+    what = error.what();
   }
-  return vitral::status_after_output(status);
+  std::fprintf(stderr, "%s\n", vitral::escape_text(what, "\n").c_str());
+  return vitral::status_after_output(1);
 }

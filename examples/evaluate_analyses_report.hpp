@@ -157,7 +157,7 @@ inline std::string names_of(const Json& analyses, const std::vector<std::size_t>
   std::string out;
   for (const std::size_t label : labels)
     out += (out.empty() ? "" : ", ") + analyses["classes"][label].get<std::string>();
-  return report::escaped(out);
+  return vitral::escape_html(out);
 }
 
 /// Chapters of the report, from results.json's "analyses" and the pictures in `folder`.
@@ -189,7 +189,7 @@ inline std::string analyses_section(const std::filesystem::path& folder, const J
   out += chapter("How alike layers are", "Linear centred kernel alignment of the features of " + images + ".",
                  heat_map(folder, analyses["cka"], "layer (block)", "layer (block)"));
   if (analyses.contains("against"))
-    out += "<p>The same with the layers of " + report::escaped(analyses["against"].get<std::string>()) + ".</p>\n" +
+    out += "<p>The same with the layers of " + vitral::escape_html(analyses["against"].get<std::string>()) + ".</p>\n" +
            heat_map(folder, analyses["cka_against"], "layer of this network", "layer of the other network");
   out += chapter(
       "How many directions features fill",

@@ -13,14 +13,16 @@
 struct FeatureRequest {
   std::string checkpoint;
   DataPlace place;
-  long train, test;  // images of each split; 0 = all
-  int k;             // the most neighbours that k-NN will ask
+  PictureChoice choice;
+  int k;  // the most neighbours that k-NN will ask
 };
 
-/// Every layer's features of the two splits.
+/// Every layer's features of both splits' images, and these images' numbers in them. `holdout`: see ChosenPictures.
 struct SplitFeatures {
   std::string dataset;
+  double holdout;
   std::vector<LayerFeatures> train, test;
+  std::vector<long> train_places, test_places;
 };
 
 SplitFeatures features_on_cuda(const FeatureRequest& request);
@@ -30,22 +32,24 @@ SplitFeatures features_on(const FeatureRequest& r) {
   using namespace vitral;
   const SafetensorsFile file(r.checkpoint);
   const PretrainOptions run = run_of(file);
-  const auto [train, test] = labelled_pictures(r.place, run.image, run.image);
-  const auto count = [](long wanted, const Dataset& data) {
-    return wanted > 0 ? std::min(wanted, data.size()) : data.size();
-  };
-  check(r.k <= count(r.train, train), "--k ", r.k, " is more than the ", count(r.train, train), " images of --train");
+  const ChosenPictures chosen = labelled_pictures(r.place, r.choice, run.image, center_view(run.image).least_side());
+  check(r.k <= chosen.train.size(), "--k ", r.k, " is more than the ", chosen.train.size(), " images of --train");
   const auto encoder = network<B>(file, run);
   std::printf("%s, %d layers: features of %ld and %ld images of %s\n", run.method.c_str(), run.depth,
-              count(r.train, train), count(r.test, test), train.name().c_str());
-  const auto features = [&](const char* label, const Dataset& data, long images) {
-    Progress progress(label, images, 1);
-    std::vector<LayerFeatures> out;
-    for (Features& f : extract_features(encoder, data, images, 128,
-                                        [&](long done) { progress.update(done, std::nan("")); }))
-      out.push_back({std::move(f.rows), f.width, std::move(f.labels), f.classes});
+              chosen.train.size(), chosen.test.size(), chosen.train.name().c_str());
+  SplitFeatures out{chosen.train.name(), chosen.holdout, {}, {}, {}, {}};
+  const auto extract = [&](const char* label, const Dataset& data, const std::vector<long>& places,
+                           std::vector<LayerFeatures>& layers, std::vector<long>& readable) {
+    Progress progress(label, data.size(), 1);
+    for (Features& f : extract_features(encoder, data, data.size(), 128,
+                                        [&](long done) { progress.update(done, std::nan("")); })) {
+      if (layers.empty())
+        for (const long i : f.places) readable.push_back(places[static_cast<std::size_t>(i)]);
+      layers.push_back({std::move(f.rows), f.width, std::move(f.labels), f.classes});
+    }
     progress.finish();
-    return out;
   };
-  return {train.name(), features("train", train, count(r.train, train)), features("test", test, count(r.test, test))};
+  extract("train", chosen.train, chosen.train_places, out.train, out.train_places);
+  extract("test", chosen.test, chosen.test_places, out.test, out.test_places);
+  return out;
 }

@@ -6,14 +6,12 @@
 
 #include <vitral/core/error.hpp>
 #include <vitral/data/names.hpp>
+#include <vitral/io/json.hpp>
 #include <vitral/io/nearest.hpp>
 #include <vitral/optim/schedule.hpp>
 
-#include <nlohmann/json.hpp>
-
 #include <cmath>
 #include <cstdlib>
-#include <fstream>
 #include <iostream>
 #include <limits>
 #include <set>
@@ -24,7 +22,7 @@
 
 /// Options as parse_pretrain_options returns them: complete (nothing is "by default" any more) and valid.
 struct PretrainOptions {
-  std::string method = "sd-moco-v3", dataset = "fashion-mnist", data, arch = "vit_tiny";
+  std::string method = "sd-moco-v3", dataset = "fashion-mnist", data, tar_image, arch = "vit_tiny";
   int width = 0, depth = 0, heads = 0, patch = 0, image = 0;
   int batch = 256, accumulate = 1, epochs = 10, warmup_epochs = -1;
   std::string optimizer = "adamw";
@@ -70,6 +68,8 @@ void for_each_option(Options& o, Visit visit) {
             .choices = vitral::dataset_names, .published = "dataset"}, o.dataset);
   visit(Row{.name = "data", .help = "Directory of the data set [where Debian, or fetch_cifar10.sh, puts it]",
             .published = "data_path", .free = true}, o.data);
+  visit(Row{.name = "tar-image", .help = "Ending of the images where samples of archives have several, such as jpg",
+            .free = true}, o.tar_image);
   visit(Row{.name = "arch", .help = "Network: width 192, 384 or 768, 3, 6 or 12 heads, depth 12",
             .choices = "vit_tiny|vit_small|vit_base", .free = true}, o.arch);  // the next three say it in numbers
   visit(Row{.name = "width", .help = "Embedding width; 0 = of --arch", .least = 0}, o.width);
@@ -113,7 +113,7 @@ void for_each_option(Options& o, Visit visit) {
             .choices = "fp32|bf16|tf32"}, o.precision);
   visit(Row{.name = "recompute", .help = "What the backward pass computes again instead of keeping: less memory, more time",
             .choices = "nothing|block", .free = true}, o.recompute);
-  visit(Row{.name = "limit", .help = "Train on the first images only; 0 = all", .least = 0}, o.limit);
+  visit(Row{.name = "limit", .help = "Train on so many images alone, drawn by --seed; 0 = all", .least = 0}, o.limit);
   visit(Row{.name = "knn-train", .help = "Images among which k-NN looks, before and after training; 0 = no k-NN",
             .free = true, .least = 0}, o.knn_train);
   visit(Row{.name = "knn-test", .help = "Images that k-NN classifies; 0 = no k-NN", .free = true, .least = 0},
@@ -142,7 +142,7 @@ void check_value(const std::string& where, const Row& row, const T& value) {
     const std::vector<std::string> choices = CLI::detail::split(row.choices, '|');
     for (const std::string& choice : choices)
       if (choice == value) return;
-    vitral::fail(where, " cannot be \"", value, "\"; use one of ", CLI::detail::join(choices, ", "));
+    vitral::fail(where, " cannot be \"", vitral::legible(value), "\"; use one of ", CLI::detail::join(choices, ", "));
   } else {
     const double number = static_cast<double>(value);
     if (std::isfinite(number) && number >= row.least && number > row.above && number <= row.most) return;
@@ -162,7 +162,7 @@ void read_json_value(const std::string& where, const Json& value, T& member) {
   if constexpr (std::is_integral_v<T>) {
     good = value.is_number_integer() && value.get<double>() == static_cast<double>(value.get<T>());
   }
-  vitral::check(good, where, " must be ", expected, ", not ", value.dump());
+  vitral::check(good, where, " must be ", expected, ", not ", vitral::legible(value));
   member = value.get<T>();
 }
 
@@ -177,7 +177,7 @@ inline std::vector<std::string> translate_published(const std::string& where, Js
   const auto take_bool = [&](const char* key) {
     const bool present = config.contains(key);
     const Json value = take(key);
-    vitral::check(!present || value.is_boolean(), where, key, " must be true or false, not ", value.dump());
+    vitral::check(!present || value.is_boolean(), where, key, " must be true or false, not ", vitral::legible(value));
     return value;
   };
   for (const char* key : {"t_inter", "dis_token"})
@@ -187,7 +187,7 @@ inline std::vector<std::string> translate_published(const std::string& where, Js
     std::string method = "moco-v3";
     if (config.contains("method")) read_json_value(where + "method", config["method"], method);
     const bool already = method.starts_with("sd-");
-    vitral::check(!already || self_distilled.get<bool>(), where, "method ", method,
+    vitral::check(!already || self_distilled.get<bool>(), where, "method ", vitral::legible(method),
                   " and st_inter false contradict each other; leave one of them out");
     config["method"] = self_distilled.get<bool>() && !already ? "sd-" + method : method;
   }
@@ -235,19 +235,8 @@ inline std::vector<std::string> read_config(const std::string& file, Json config
     config.erase(found);
   });
   for (const auto& [key, value] : config.items())
-    vitral::fail(where, "unknown key ", key, " (did you mean ", vitral::nearest_names(key, known, 1)[0], "?)");
+    vitral::fail(where, "unknown key ", vitral::legible(key), " (did you mean ", vitral::nearest_names(key, known, 1)[0], "?)");
   return ignored;
-}
-
-inline Json read_json_file(const std::string& path) {
-  std::ifstream file(path);
-  file.peek();  // a directory opens, but cannot be read
-  vitral::check(file.good(), "--config ", path, " cannot be read; check that it is a file with something in it");
-  try {
-    return Json::parse(file);
-  } catch (const Json::exception& error) {
-    vitral::fail("--config ", path, " is no valid JSON (", error.what(), ")");
-  }
 }
 
 /// Puts numbers and names where an option says "by default".
@@ -328,7 +317,7 @@ inline PretrainOptions parse_pretrain_options(int argc, const char* const* argv)
     std::set<std::string> given;
     for (const std::string& name : names)
       if (name != "--help" && app.count(name) > 0) given.insert(name.substr(2));
-    const auto ignored = read_config(options.config, read_json_file(options.config), given, options);
+    const auto ignored = read_config(options.config, vitral::read_json(options.config, "--config " + options.config), given, options);
     if (!ignored.empty())
       std::cerr << options.config << ": ignored, they mean nothing here: " << CLI::detail::join(ignored, ", ") << '\n';
   }
@@ -347,10 +336,10 @@ inline nlohmann::ordered_json to_json(const PretrainOptions& options) {
   return out;
 }
 
-/// The options that to_json wrote.
-inline PretrainOptions pretrain_options_from_json(const nlohmann::ordered_json& saved) {
+/// The options that to_json wrote. `where`: what holds them, for messages.
+inline PretrainOptions pretrain_options_from_json(const nlohmann::ordered_json& saved, const std::string& where) {
   PretrainOptions options;
-  options_detail::read_config("saved options", saved, {}, options);
+  options_detail::read_config(where, saved, {}, options);
   options_detail::complete(options);
   return options;
 }

@@ -3,11 +3,11 @@
 #pragma once
 
 #include "output.hpp"
+#include "pictures.hpp"
 #include "pretrain.hpp"
 #include "pretrain_views.hpp"
 
 #include <vitral/data/loader.hpp>
-#include <vitral/data/open.hpp>
 #include <vitral/eval/features.hpp>
 #include <vitral/io/metrics.hpp>
 #include <vitral/io/plots.hpp>
@@ -47,7 +47,7 @@ std::vector<double> layer_accuracy(const Encoder& encoder, const Dataset& known,
                                    const PretrainOptions& o) {
   std::vector<double> accuracy;
   if (o.knn_train == 0 || o.knn_test == 0 || known.classes().empty()) return accuracy;
-  auto among = extract_features(encoder, known, o.knn_train), asked = extract_features(encoder, test, o.knn_test);
+  auto among = extract_features(encoder, known, known.size()), asked = extract_features(encoder, test, test.size());
   const auto plain = [](Features& f) {
     return LayerFeatures{std::move(f.rows), f.width, std::move(f.labels), f.classes};
   };
@@ -56,16 +56,19 @@ std::vector<double> layer_accuracy(const Encoder& encoder, const Dataset& known,
   return accuracy;
 }
 
-/// Where a run's pictures come from. k-NN needs labelled ones.
+/// Where a run's pictures come from. k-NN needs labelled ones; whatever the run's seed, it takes the same of them.
 struct Pictures {
   Dataset train, known, test;
 };
 inline Pictures open_pictures(const PretrainOptions& o) {
-  const auto split = [&](Split which) {
-    return open_dataset(o.dataset, o.data, which, augmentations(o).first.least_side());
-  };
+  const DataPlace place{o.dataset, o.data, o.tar_image};
+  const auto split = [&](Split which) { return place.open(which, augmentations(o).first.least_side()); };
   const Dataset known = split(Split::train), all = has_unlabeled_split(o.dataset) ? split(Split::unlabeled) : known;
-  return {o.limit > 0 ? subset(all, o.limit) : all, known, split(Split::test)};
+  const Dataset train = o.limit > 0 ? subset(all, o.limit, Seed{static_cast<std::uint64_t>(o.seed)}) : all;
+  if (o.knn_train == 0 || o.knn_test == 0 || known.classes().empty()) return {train, known, known};
+  const ChosenPictures chosen =
+      chosen_pictures(place, known, split(Split::test), {.train = o.knn_train, .test = o.knn_test});
+  return {train, chosen.train, chosen.test};
 }
 
 /// One run on backend B with activations of type T, on what `loader` makes of the pictures.
@@ -131,8 +134,7 @@ int run(const PretrainOptions& o, const Pictures& pictures, Source loader) {
     curves.untrained = untrained;
     curves.trained = accuracy();
     std::printf("k-NN accuracy (k = %d) of every layer's class token, %ld images against %ld:\n%s", o.k,
-                std::min<long>(o.knn_test, pictures.test.size()), std::min<long>(o.knn_train, pictures.known.size()),
-                knn_table(untrained, curves.trained).c_str());
+                pictures.test.size(), pictures.known.size(), knn_table(untrained, curves.trained).c_str());
     metrics.append(steps, {{"knn_untrained", untrained}, {"knn_trained", curves.trained}});
   }
   try {

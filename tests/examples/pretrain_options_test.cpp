@@ -116,7 +116,7 @@ TEST_CASE("every option is taken from the command line") {
   }
   CHECK(to_json(parse(arguments)) == wanted);
   CHECK(to_json(parse_file(wanted.dump())) == wanted);
-  CHECK(to_json(pretrain_options_from_json(nlohmann::ordered_json::parse(wanted.dump()))) == wanted);
+  CHECK(to_json(pretrain_options_from_json(nlohmann::ordered_json::parse(wanted.dump()), "saved options")) == wanted);
 }
 
 TEST_CASE("a value that cannot be used gets a sentence that names the option and its limits") {

@@ -5,6 +5,7 @@
 #include <vitral/nn/module.hpp>
 
 #include <cmath>
+#include <concepts>
 #include <deque>
 
 namespace vitral::inline VITRAL_ABI {
@@ -43,7 +44,8 @@ class StateDict {
   std::string not_finite_;  // the first tensor with such a number
 };
 
-/// Fills a tensor from a file's tensor of the same shape; other floating types are converted.
+/// Fills a tensor from a file's tensor of the same shape, whose numbers must be finite; other floating types are
+/// converted.
 template <class T, class S, class B>
 void load_tensor(const SafetensorsFile& file, const std::string& name, const Tensor<T, S, B>& to) {
   const auto& entry = file.tensor(name);
@@ -53,9 +55,13 @@ void load_tensor(const SafetensorsFile& file, const std::string& name, const Ten
     shape += (i ? ", " : "") + std::to_string(entry.shape[i]);
     fits = fits && entry.shape[i] == to.extent(static_cast<int>(i));
   }
-  check(fits, file.path(), ": tensor ", name, " has shape [", shape, "], but the network needs ", to_string(to.shape()),
-        "; the file was written by another architecture");
+  check(fits, file.path(), ": tensor ", name, " has shape [", legible(shape), "], but the network needs ",
+        to_string(to.shape()), "; the file was written by another architecture");
   const auto values = file.values<compute_t<T>>(name);
+  if constexpr (std::floating_point<compute_t<T>>)
+    for (std::size_t i = 0; i < values.size(); ++i)
+      check(std::isfinite(values[i]), file.path(), ": number ", i, " of tensor ", name, " is ", values[i],
+            ": the training that wrote the file has diverged; use a checkpoint from before");
   const std::vector<T> converted(values.begin(), values.end());
   B::copy_from_host(converted.data(), to.data(), to.size());
 }
