@@ -7,7 +7,7 @@
 
 #include <csignal>
 
-/// Set by Ctrl-C: the run ends after its step, with a checkpoint.
+/// The signal (Ctrl-C, TERM or HUP) that asked the run to end after its step, with a checkpoint; 0 as long as none did.
 extern volatile std::sig_atomic_t interrupted;
 
 /// A run with activations of the type in the name; returns the exit status.
@@ -15,6 +15,9 @@ int pretrain_fp32(const PretrainOptions& options);
 int pretrain_bf16(const PretrainOptions& options);
 /// A run on a GPU, in the precision that the options name.
 int pretrain_cuda(const PretrainOptions& options);
+
+/// Fails where --out holds a run that this one would replace without having been asked to.
+void check_out(const PretrainOptions& options);
 
 /// The share of `asked` that k-NN among `known` classifies correctly, computed on the CPU.
 double knn_of_layer(LayerFeatures known, LayerFeatures asked, int k);
