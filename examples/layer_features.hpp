@@ -8,15 +8,26 @@
 namespace vitral::inline VITRAL_ABI::programs {
 
 /// The members of Features, in their order.
-using PlainFeatures = std::tuple<std::vector<float>, int, std::vector<int>, int>;
+using PlainFeatures = std::tuple<std::vector<float>, int, std::vector<int>, int, std::vector<long>>;
 
 inline PlainFeatures plain(Features features) {
-  auto& [rows, width, labels, classes] = features;
-  return {std::move(rows), width, std::move(labels), classes};
+  auto& [rows, width, labels, classes, places] = features;
+  return {std::move(rows), width, std::move(labels), classes, std::move(places)};
 }
 inline Features features(PlainFeatures plain) {
-  auto& [rows, width, labels, classes] = plain;
-  return {std::move(rows), width, std::move(labels), classes};
+  auto& [rows, width, labels, classes, places] = plain;
+  return {std::move(rows), width, std::move(labels), classes, std::move(places)};
+}
+
+inline std::vector<PlainFeatures> plain(std::vector<Features> layers) {
+  std::vector<PlainFeatures> out;
+  for (Features& layer : layers) out.push_back(plain(std::move(layer)));
+  return out;
+}
+inline std::vector<Features> features(std::vector<PlainFeatures> layers) {
+  std::vector<Features> out;
+  for (PlainFeatures& layer : layers) out.push_back(features(std::move(layer)));
+  return out;
 }
 
 }  // namespace vitral::inline VITRAL_ABI::programs

@@ -19,7 +19,7 @@ comm -12 "$folder/one" "$folder/others" | grep -v '^DW\.ref\.' >"$folder/common"
 # Names that stand in no namespace, or begin with their outermost one, but for libraries and words of the language.
 c++filt <"$folder/common" >"$folder/names"
 ours=$(grep -P '(?<![\w:~])(?!(std|nlohmann|CLI|__gnu_cxx|__va_list_tag|for|vtable|typeinfo|name|guard|variable|lambda|auto'\
-'|char|char8_t|char16_t|char32_t|wchar_t|unsigned|signed|long|short|int|bool|float|double|void|const|volatile|true|false'\
+'|char|char8_t|char16_t|char32_t|wchar_t|unsigned|signed|long|short|int|bool|float|double|void|const|volatile|true|false|nullptr'\
 '|decltype|operator|new|delete|enable_if)\b)[A-Za-z_]\w*' "$folder/names" || true)
 if [ -n "$ours" ]; then
   echo "$one and the other objects both have:"
