@@ -9,6 +9,7 @@
 
 #include <cstdio>
 
+using namespace vitral::programs;
 using namespace comparison;
 using report::number;
 using report::Table;
@@ -267,26 +268,27 @@ void compare(const Options& o) {
 
   const std::filesystem::path out = o.out;
   make_folder(out);
-  write_text(out / "comparison.json", numbers(groups, all).dump(2) + "\n");
+  write_text(out / "comparison.json", vitral::json_text(numbers(groups, all), 2) + "\n");
   write_text(out / "layers.csv", report::csv(long_table(groups, all)));
-  std::string page = "<p>" + report::escaped(introduction(groups)) + "</p>\n", document = introduction(groups) + "\n";
+  std::string page = "<p>" + vitral::escape_html(introduction(groups)) + "</p>\n",
+              document = vitral::escape_markdown(introduction(groups)) + "\n";
   for (const Section& s : sections) {
-    page += "<h2>" + report::escaped(s.title) + "</h2>\n";
-    document += "\n## " + s.title + "\n\n";
+    page += "<h2>" + vitral::escape_html(s.title) + "</h2>\n";
+    document += "\n## " + vitral::escape_markdown(s.title) + "\n\n";
     if (!s.chart.curves.empty()) {
       const auto file = out / (s.file + ".svg");
       report::draw(file, s.chart);
       page += report::svg(file);
-      document += "![" + s.title + "](" + s.file + ".svg)\n\n";
+      document += "![" + vitral::escape_markdown(s.title) + "](" + s.file + ".svg)\n\n";
     }
-    page += "<p>" + report::escaped(s.note) + "</p>\n" + report::html(s.table);
+    page += "<p>" + vitral::escape_html(s.note) + "</p>\n" + report::html(s.table);
     document += s.note + "\n\n" + report::markdown(s.table);
   }
   write_text(out / "comparison.md", document);
   write_text(out / "report.html", report::page("Runs side by side", page));
   for (const Section& s : sections)
     if (s.file.find("exit") == std::string::npos)
-      std::printf("%s\n%s\n", s.title.c_str(), report::text(s.table).c_str());
+      std::printf("%s\n%s\n", vitral::escape_text(s.title).c_str(), report::text(s.table).c_str());
   std::printf("wrote comparison.json, layers.csv, comparison.md, charts and report.html in %s\n", o.out.c_str());
 }
 

@@ -4,16 +4,17 @@
 #include "pretrain_options.hpp"
 
 #include <vitral/core/error.hpp>
-
-#include <nlohmann/json.hpp>
+#include <vitral/io/json.hpp>
 
 #include <algorithm>
+#include <cctype>
+#include <cstdint>
 #include <filesystem>
-#include <fstream>
+#include <limits>
 #include <string>
 #include <vector>
 
-namespace comparison {
+namespace vitral::inline VITRAL_ABI::programs::comparison {
 
 using Json = nlohmann::ordered_json;
 
@@ -25,20 +26,63 @@ struct Run {
   long seed;
 };
 
+/// Fails, naming the file, unless a part of it is as `evaluate` writes it.
+inline void check_results(const std::string& file, const Json& results) {
+  const auto expect = [&](bool good, const auto&... what) {
+    vitral::check(good, file, " is no results.json of `evaluate`: ", what..., "; evaluate the checkpoint again");
+  };
+  const auto number = [&](const Json& in, const char* key, double most, const auto&... place) {
+    const auto within = [&](const Json& value) {
+      return value.is_number() && value.get<double>() >= 0 && value.get<double>() <= most;
+    };
+    const bool good = in.is_object() && in.contains(key) && within(in[key]);
+    expect(good, "it has no number \"", key, "\"", most == 1 ? " from 0 to 1" : "", place...);
+  };
+  expect(results.is_object(), "it is no object");
+  for (const char* key : {"run", "dataset", "train_images", "test_images", "layers", "adaptive_exit"})
+    expect(results.contains(key), "it has no \"", key, "\"");
+  expect(results["run"].is_object() && results["dataset"].is_string(), "its run or data set is of another type");
+  for (const char* key : {"finetuned", "truncated"})
+    expect(!results.contains(key) || results[key].is_string(), "\"", key, "\" is no text");
+  for (const char* key : {"train_images", "test_images"})
+    expect(results[key].is_number_unsigned() && results[key].get<std::uint64_t>() < 1ul << 62, "\"", key,
+           "\" is no number of images");
+  for (const char* key : {"layers", "adaptive_exit"})
+    expect(results[key].is_array() && !results[key].empty(), "\"", key, "\" is no list, or an empty one");
+  constexpr double any = std::numeric_limits<double>::max();
+  std::size_t place = 0;
+  for (const Json& layer : results["layers"]) {
+    const std::string of = " of layer " + std::to_string(++place);
+    number(layer, "multiply_adds", any, of);
+    expect(layer.contains("knn") && layer["knn"].is_object(), "it has no k-NN", of);
+    for (const Json& scores : layer["knn"]) number(scores, "top1", 1, " of k-NN", of);
+    expect(layer.contains("logistic"), "it has no logistic regression", of);
+    number(layer["logistic"], "top1", 1, " of logistic regression", of);
+    for (const auto& [classifier, scores] : layer.items()) {
+      if (classifier == "knn" || !scores.is_object() || !scores.contains("top1")) continue;
+      const bool word = std::all_of(classifier.begin(), classifier.end(), [](unsigned char c) {
+        return std::isalnum(c) != 0 || c == '_';
+      });
+      expect(word && classifier.size() < 64, "\"", vitral::legible(classifier), "\" is no classifier's name", of);
+      number(scores, "top1", 1, " of ", classifier, of);
+    }
+  }
+  for (const Json& exit : results["adaptive_exit"])
+    for (const char* key : {"confidence", "accuracy", "multiply_adds"})
+      number(exit, key, key == std::string("multiply_adds") ? any : 1, " of an adaptive exit");
+}
+
 inline Run read_run(const std::string& folder) {
   const std::filesystem::path file = std::filesystem::path(folder) / "results.json";
-  std::ifstream stream(file);
-  vitral::check(stream.good(), file.native(), " cannot be read; expected the --out directory of `evaluate`");
-  Run out{folder, Json::parse(stream, nullptr, false), {}, "", 0};
-  bool good = out.results.is_object();
-  for (const char* key : {"run", "dataset", "train_images", "test_images", "layers", "adaptive_exit"})
-    good = good && out.results.contains(key);
-  good = good && out.results["layers"].is_array() && !out.results["layers"].empty();
-  if (good)
-    for (const Json& layer : out.results["layers"])
-      good = good && layer.contains("knn") && layer.contains("logistic") && layer.contains("multiply_adds");
-  vitral::check(good, file.native(), " is no results.json of `evaluate`; evaluate the checkpoint again");
-  const PretrainOptions options = pretrain_options_from_json(out.results["run"]);
+  std::error_code ignored;
+  vitral::check(std::filesystem::exists(file, ignored), file.native(),
+                " cannot be read; expected the --out directory of `evaluate`");
+  Run out{folder, vitral::read_json(file), {}, "", 0};
+  check_results(file.native(), out.results);
+  const PretrainOptions options = pretrain_options_from_json(out.results["run"], file.native() + ": its run");
+  const std::size_t layers = out.results["layers"].size();
+  vitral::check(layers == static_cast<std::size_t>(options.depth), file.native(), " has results of ", layers,
+                " layers, but its network has ", options.depth, "; evaluate the checkpoint again");
   options_detail::for_each_option(options, [&](const auto& row, const auto& member) {
     if (!row.free) out.settings[row.name] = member;
   });
@@ -50,14 +94,23 @@ inline Run read_run(const std::string& folder) {
   return out;
 }
 
-/// Fails where accuracies of `b` cannot stand beside those of `a`: other images, or other classifiers.
+/// Fails where accuracies of `b` cannot stand beside those of `a`: other images, other classifiers or confidences.
 inline void check_comparable(const Run& a, const Run& b) {
-  for (const char* key : {"dataset", "train_images", "test_images", "temperature", "logistic_c", "sgd_epochs"}) {
-    const auto value = [&](const Run& run) { return run.results.contains(key) ? run.results[key].dump() : "none"; };
+  const auto confidences = [](const Run& run) {
+    std::vector<double> out;
+    for (const Json& exit : run.results["adaptive_exit"]) out.push_back(exit["confidence"]);
+    return out;
+  };
+  vitral::check(confidences(a) == confidences(b), a.path, " and ", b.path,
+                " have adaptive exits at other confidences; evaluate both with the same version of `evaluate`");
+  for (const char* key :
+       {"dataset", "train_images", "test_images", "holdout", "seed", "temperature", "logistic_c", "sgd_epochs"}) {
+    const auto value = [&](const Run& run) { return run.results.value(key, Json()); };
     vitral::check(value(a) == value(b), a.path, " and ", b.path,
                   " were evaluated differently, so their accuracies do not "
                   "compare: ",
-                  key, " is ", value(a), " and ", value(b), "; evaluate both with the same options");
+                  key, " is ", vitral::legible(value(a)), " and ", vitral::legible(value(b)),
+                  "; evaluate both with the same options");
   }
 }
 
@@ -91,7 +144,7 @@ inline std::vector<Group> grouped(const std::vector<Run>& runs) {
     if (key == "method" || std::none_of(groups.begin(), groups.end(), differs)) continue;
     for (Group& g : groups) {
       const Json& value = g.runs[0].settings[key];
-      const std::string text = value.is_string() ? value.get<std::string>() : value.dump();
+      const std::string text = value.is_string() ? vitral::legible(value.get<std::string>()) : value.dump();
       if (!text.empty()) g.name += ", " + key + " " + text;
     }
   }
@@ -192,4 +245,4 @@ inline Gain gain(const std::vector<double>& base, const std::vector<double>& sel
   return out;
 }
 
-}  // namespace comparison
+}  // namespace vitral::inline VITRAL_ABI::programs::comparison

@@ -20,13 +20,14 @@
 #include <optional>
 
 using namespace vitral;
+using namespace vitral::programs;
 using Json = nlohmann::ordered_json;
 
 namespace {
 
 struct Options {
-  std::string checkpoint, dataset, data, device = "cpu", out = "evaluation";
-  long train = 0, test = 0;
+  std::string checkpoint, dataset, data, tar_image, device = "cpu", out = "evaluation";
+  PictureChoice choice;
   std::vector<int> k{10, 20, 100, 200};
   double c = 1;
   int sgd_epochs = 90, threads = 0, batch = 64;
@@ -39,12 +40,13 @@ Options parse(int argc, char** argv) {
   Options o;
   CLI::App app{"Evaluates every layer of a network that `pretrain` has written."};
   app.add_option("CHECKPOINT", o.checkpoint, "The network: checkpoint.safetensors of a run")->required();
-  app.add_option("--dataset", o.dataset, "Layout of the labelled images in --data [that of the run]")
-      ->check(CLI::IsMember(CLI::detail::split(dataset_names, '|')));
-  app.add_option("--data", o.data, "Directory of the data set [that of the run]");
+  add_data_options(app, o.dataset, o.data, o.tar_image);
   app.add_option("--out", o.out, "Directory for results.json, tables and report.html")->capture_default_str();
-  app.add_option("--train", o.train, "Images that classifiers learn from; 0 = all")->check(CLI::NonNegativeNumber);
-  app.add_option("--test", o.test, "Images that they classify; 0 = all")->check(CLI::NonNegativeNumber);
+  app.add_option("--train", o.choice.train, "Images that classifiers learn from, spread over the classes; 0 = all")
+      ->check(CLI::NonNegativeNumber);
+  app.add_option("--test", o.choice.test, "Images that they classify, likewise; 0 = all")->check(CLI::NonNegativeNumber);
+  app.add_option("--holdout", o.choice.holdout, holdout_help)->check(CLI::Range(0.0, 0.999));
+  app.add_option("--seed", o.choice.seed, "Seed by which these images are drawn")->capture_default_str();
   app.add_option("--k", o.k, "Neighbours that k-NN asks")->delimiter(',')->check(CLI::PositiveNumber)->capture_default_str();
   app.add_option("--c", o.c, "Logistic regression's inverse regularisation, as scikit-learn's C")
       ->check(CLI::PositiveNumber)->capture_default_str();
@@ -63,13 +65,6 @@ Options parse(int argc, char** argv) {
   parse_command_line(app, argc, argv, "evaluate");
   std::sort(o.k.begin(), o.k.end());
   return o;
-}
-
-/// Features as the classifiers of eval/ take them.
-std::vector<Features> features(std::vector<LayerFeatures> layers) {
-  std::vector<Features> out;
-  for (LayerFeatures& f : layers) out.push_back({std::move(f.rows), f.width, std::move(f.labels), f.classes});
-  return out;
 }
 
 /// Milliseconds of one batch through the network, the median of seven.
@@ -106,15 +101,16 @@ Json to_json(const LayerProbe& probe) {
 Json evaluate(const Options& o) {
   const SafetensorsFile file(o.checkpoint);
   const PretrainOptions run = run_of(file);
-  const DataPlace place = data_of(run, o.dataset, o.data);
+  const DataPlace place = data_of(run, o.dataset, o.data, o.tar_image);
   std::optional<evaluation::Network> other;
   if (!o.against.empty()) {
     const SafetensorsFile against(o.against);
     other = network<Cpu>(against, run_of(against));
   }
-  const FeatureRequest request{o.checkpoint, place, o.train, o.test, o.k.back()};
-  SplitFeatures found = o.device == "cuda" ? features_on_cuda(request) : features_on<Cpu>(request);
-  const std::vector<Features> known = features(std::move(found.train)), asked = features(std::move(found.test));
+  const FeatureRequest request{o.checkpoint, place, o.choice, o.k.back()};
+  const SplitFeatures found =
+      o.device == "cuda" ? splits_of(features_on_cuda(plain(request))) : features_on<Cpu>(request);
+  const std::vector<Features> &known = found.train, &asked = found.test;
   const auto encoder = network<Cpu>(file, run);
   make_folder(o.out);  // what is wrong with it is said before the longest part of the work
   check(o.no_analyses || asked[0].images() >= 20, "the analyses need 20 test images or more, not ", asked[0].images(),
@@ -128,6 +124,8 @@ Json evaluate(const Options& o) {
   out["dataset"] = found.dataset;
   out["train_images"] = known[0].images();
   out["test_images"] = asked[0].images();
+  out["holdout"] = found.holdout;
+  out["seed"] = o.choice.seed;
   out["classes"] = known[0].classes;
   out["temperature"] = KnnOptions{}.temperature;
   out["logistic_c"] = o.c;
@@ -169,10 +167,11 @@ Json evaluate(const Options& o) {
   if (o.no_analyses) return out;
   write_evaluation(o.out, out);  // stands, whatever becomes of the rest
   const auto views = augmentations(run);
-  const int least_side = std::max(views.first.least_side(), other ? other->size.image : 0);
-  const auto split = [&](Split which, int side) { return open_dataset(place.dataset, place.path, which, side); };
-  out["analyses"] = evaluation::analyse({encoder, two_views(views), split(Split::train, run.image),
-                                         split(Split::test, least_side), known.back(), asked, o.points, other}, o.out);
+  const int least_side = std::max(views.first.least_side(), other ? center_view(other->size.image).least_side() : 0);
+  const evaluation::AnalysedSplit train{place.open(Split::train, center_view(run.image).least_side()), found.train_places},
+      test{place.open(Split::test, least_side), found.test_places};
+  out["analyses"] =
+      evaluation::analyse({encoder, two_views(views), train, test, known.back(), asked, o.points, other}, o.out);
   if (other) out["analyses"]["against"] = o.against;
   return out;
 }
@@ -180,12 +179,13 @@ Json evaluate(const Options& o) {
 }  // namespace
 
 #if !defined(VITRAL_HAS_CUDA)
-SplitFeatures features_on_cuda(const FeatureRequest&) {
+PlainSplits features_on_cuda(const PlainRequest&) {
   fail("--device cuda: this program was built without CUDA; install the CUDA Toolkit and build again, or use --device cpu");
 }
 #endif
 
 int main(int argc, char** argv) {
+  wait_politely(argv);
   return exit_status([&] {
     const Options options = parse(argc, argv);
     if (options.threads > 0) cpu::set_threads(options.threads);

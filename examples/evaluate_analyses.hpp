@@ -17,16 +17,25 @@
 #include <optional>
 #include <vector>
 
-namespace evaluation {
+namespace vitral::inline VITRAL_ABI::programs::evaluation {
 
 using Json = nlohmann::ordered_json;
 using Network = vitral::ViT<vitral::Cpu, float>;
 
-/// What is analysed: a network, and its features of the images that `train` and `test` begin with.
+/// Images of a split, and their numbers in it.
+struct AnalysedSplit {
+  vitral::Dataset images;
+  Places places;
+
+  AnalysedSplit(const vitral::Dataset& split, Places places_)
+      : images(select_images(split, places_)), places(std::move(places_)) {}
+};
+
+/// What is analysed: a network, and its features of the images of both splits.
 struct AnalysisInput {
   const Network& encoder;
   vitral::Views views;  // the two of an image that the training brings together
-  vitral::Dataset train, test;
+  AnalysedSplit train, test;
   const vitral::Features& known;               // the last layer's of the training images
   const std::vector<vitral::Features>& asked;  // every layer's of the test images
   long points;                                 // images of `test` that are looked at, evenly spread
@@ -122,18 +131,21 @@ inline Json draw_pictures(const AnalysisInput& in, const std::filesystem::path& 
   const Places examples = examples_of(in.asked.back());
   const Places few(examples.begin(), examples.begin() + std::min(4l, static_cast<long>(examples.size())));
   const int side = in.encoder.size.image;
-  const auto weights = attention_weights(in.encoder, seen_by(in.encoder, in.test, few));
-  write_png(folder / "attention.png", attention_sheet(in.test, few, weights, side));
-  out["attention_images"] = few;
+  const auto weights = attention_weights(in.encoder, seen_by(in.encoder, in.test.images, few));
+  write_png(folder / "attention.png", attention_sheet(in.test.images, few, weights, side));
+  const auto number = [](const AnalysedSplit& split, long row) { return split.places[static_cast<std::size_t>(row)]; };
+  for (const long row : few) out["attention_images"].push_back(number(in.test, row));
   const Neighbours near =
       nearest_neighbours(in.known, rows_at(in.asked.back(), examples), std::min(8, in.known.images()));
-  write_png(folder / "neighbours.png", neighbour_sheet(in.test, examples, in.train, near, side));
+  write_png(folder / "neighbours.png", neighbour_sheet(in.test.images, examples, in.train.images, near, side));
   for (std::size_t row = 0; row < examples.size(); ++row) {
-    Json query{{"image", examples[row]}, {"label", in.test.label(examples[row])}};
+    Json query{{"image", number(in.test, examples[row])}, {"label", in.test.images.label(examples[row])}};
     for (int i = 0; i < near.k; ++i) {
       const std::size_t at = row * static_cast<std::size_t>(near.k) + static_cast<std::size_t>(i);
       query["nearest"].push_back(
-          {{"image", near.place[at]}, {"label", in.train.label(near.place[at])}, {"similarity", near.similarity[at]}});
+          {{"image", number(in.train, near.place[at])},
+           {"label", in.train.images.label(near.place[at])},
+           {"similarity", near.similarity[at]}});
     }
     out["neighbours"].push_back(query);
   }
@@ -147,11 +159,11 @@ inline Json analyse(const AnalysisInput& in, const std::filesystem::path& folder
   const Places places = spread(in.asked[0].images(), count);
   std::vector<Features> layers;
   for (const Features& layer : in.asked) layers.push_back(rows_at(layer, places));
-  const Dataset images = select_images(in.test, places);
+  const Dataset images = select_images(in.test.images, places);
   const auto views = features_of_views("two views", in.encoder, images, in.views);
   Places few = places;
   if (count > 128) few = spread(in.asked[0].images(), 128);  // as many as Dosovitskiy et al. took
-  const auto distances = attention_distances(in.encoder, in.test, few);
+  const auto distances = attention_distances(in.encoder, in.test.images, few);
 
   Json out{{"images", count}, {"attention_distance_images", few.size()}};
   PrincipalAxes axes;
@@ -172,7 +184,7 @@ inline Json analyse(const AnalysisInput& in, const std::filesystem::path& folder
   if (in.other)
     out["cka_against"] = cka_table(
         layers, features_of_views("other network", *in.other, images, {center_view(in.other->size.image)})[0]);
-  out["classes"] = in.test.classes();
+  out["classes"] = in.test.images.classes();
   out["labels"] = layers.back().labels;
   const std::vector<float> plane = project(axes, layers.back());  // the axes of the last layer
   out["pca"] = points_of(plane);
@@ -187,4 +199,4 @@ inline Json analyse(const AnalysisInput& in, const std::filesystem::path& folder
   return out;
 }
 
-}  // namespace evaluation
+}  // namespace vitral::inline VITRAL_ABI::programs::evaluation

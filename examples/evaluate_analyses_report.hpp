@@ -13,11 +13,11 @@
 #include <string_view>
 #include <vector>
 
-namespace evaluation {
+namespace vitral::inline VITRAL_ABI::programs::evaluation {
 
 using Json = nlohmann::ordered_json;
 using vitral::join;
-using vitral::detail::gnuplot_data, vitral::detail::gnuplot_string, vitral::detail::gnuplot_style;
+using vitral::escape_gnuplot, vitral::detail::gnuplot_data, vitral::detail::gnuplot_style;
 
 /// Bytes as text (RFC 4648), as data URIs hold them.
 inline std::string base64(std::string_view bytes) {
@@ -54,7 +54,7 @@ inline std::string heat_map(const std::filesystem::path& folder, const Json& tab
                       dark ? "#ffffff" : "#000000", "'");
   return report::svg(
       folder, 560, 480,
-      data + join("set xlabel ", gnuplot_string(columns), "\nset ylabel ", gnuplot_string(rows),
+      data + join("set xlabel ", escape_gnuplot(columns), "\nset ylabel ", escape_gnuplot(rows),
                   "\nset cblabel 'linear CKA'\nset cbrange [0:1]\n",
                   "set palette defined (0 '#00224e', 0.25 '#404c6b', 0.5 '#7c7b78', 0.75 '#bcae6c', 1 '#fee838')\n",
                   "set tics out nomirror\nset xtics 1\nset ytics 1\nset xrange [0.5:", across, ".5]\nset yrange [0.5:",
@@ -81,10 +81,10 @@ inline std::string class_map(const std::filesystem::path& folder, const Json& po
   }
   for (std::size_t c = 0; c <= named && c < classes.size(); ++c)
     key += join(", NaN with points pt ", marker(c), " ps 0.8 lc rgb ", colour(c), " title ",
-                gnuplot_string(c < named ? classes[c] : "other classes"));
+                escape_gnuplot(c < named ? classes[c] : "other classes"));
   return report::svg(folder, 640, 440,
                      "$points << EOD\n" + others + data + "EOD\n" + gnuplot_style + "set xlabel " +
-                         gnuplot_string(x_axis) + "\nset ylabel " + gnuplot_string(y_axis) +
+                         escape_gnuplot(x_axis) + "\nset ylabel " + escape_gnuplot(y_axis) +
                          "\nset key outside right top vertical Left reverse samplen 1 font ',12'\n"
                          "plot $points using 1:2:3:4 with points pt variable ps 0.4 lc rgb variable notitle" +
                          key + "\n");
@@ -157,7 +157,7 @@ inline std::string names_of(const Json& analyses, const std::vector<std::size_t>
   std::string out;
   for (const std::size_t label : labels)
     out += (out.empty() ? "" : ", ") + analyses["classes"][label].get<std::string>();
-  return report::escaped(out);
+  return vitral::escape_html(out);
 }
 
 /// Chapters of the report, from results.json's "analyses" and the pictures in `folder`.
@@ -189,7 +189,7 @@ inline std::string analyses_section(const std::filesystem::path& folder, const J
   out += chapter("How alike layers are", "Linear centred kernel alignment of the features of " + images + ".",
                  heat_map(folder, analyses["cka"], "layer (block)", "layer (block)"));
   if (analyses.contains("against"))
-    out += "<p>The same with the layers of " + report::escaped(analyses["against"].get<std::string>()) + ".</p>\n" +
+    out += "<p>The same with the layers of " + vitral::escape_html(analyses["against"].get<std::string>()) + ".</p>\n" +
            heat_map(folder, analyses["cka_against"], "layer of this network", "layer of the other network");
   out += chapter(
       "How many directions features fill",
@@ -220,4 +220,4 @@ inline std::string analyses_section(const std::filesystem::path& folder, const J
   return out;
 }
 
-}  // namespace evaluation
+}  // namespace vitral::inline VITRAL_ABI::programs::evaluation

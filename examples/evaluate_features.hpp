@@ -1,5 +1,5 @@
 // Features of every layer of a checkpoint's network, on the backend of the source file that includes this: evaluate.cpp or
-// evaluate_cuda.cu. What passes between them is made of the standard library's types alone.
+// evaluate_cuda.cu.
 #pragma once
 
 #include "layer_features.hpp"
@@ -9,43 +9,74 @@
 #include <vitral/io/progress.hpp>
 #include <vitral/vitral.hpp>
 
+namespace vitral::inline VITRAL_ABI::programs {
+
 /// Whose features of which pictures.
 struct FeatureRequest {
   std::string checkpoint;
   DataPlace place;
-  long train, test;  // images of each split; 0 = all
-  int k;             // the most neighbours that k-NN will ask
+  PictureChoice choice;
+  int k;  // the most neighbours that k-NN will ask
 };
 
-/// Every layer's features of the two splits.
+/// Every layer's features of both splits' images, and these images' numbers in them. `holdout`: see ChosenPictures.
 struct SplitFeatures {
   std::string dataset;
-  std::vector<LayerFeatures> train, test;
+  double holdout;
+  std::vector<Features> train, test;
+  std::vector<long> train_places, test_places;
 };
-
-SplitFeatures features_on_cuda(const FeatureRequest& request);
 
 template <class B>
 SplitFeatures features_on(const FeatureRequest& r) {
-  using namespace vitral;
   const SafetensorsFile file(r.checkpoint);
   const PretrainOptions run = run_of(file);
-  const auto [train, test] = labelled_pictures(r.place, run.image, run.image);
-  const auto count = [](long wanted, const Dataset& data) {
-    return wanted > 0 ? std::min(wanted, data.size()) : data.size();
-  };
-  check(r.k <= count(r.train, train), "--k ", r.k, " is more than the ", count(r.train, train), " images of --train");
+  const ChosenPictures chosen = labelled_pictures(r.place, r.choice, run.image, center_view(run.image).least_side());
+  check(r.k <= chosen.train.size(), "--k ", r.k, " is more than the ", chosen.train.size(), " images of --train");
   const auto encoder = network<B>(file, run);
   std::printf("%s, %d layers: features of %ld and %ld images of %s\n", run.method.c_str(), run.depth,
-              count(r.train, train), count(r.test, test), train.name().c_str());
-  const auto features = [&](const char* label, const Dataset& data, long images) {
-    Progress progress(label, images, 1);
-    std::vector<LayerFeatures> out;
-    for (Features& f : extract_features(encoder, data, images, 128,
-                                        [&](long done) { progress.update(done, std::nan("")); }))
-      out.push_back({std::move(f.rows), f.width, std::move(f.labels), f.classes});
+              chosen.train.size(), chosen.test.size(), chosen.train.name().c_str());
+  SplitFeatures out{chosen.train.name(), chosen.holdout, {}, {}, {}, {}};
+  const auto extract = [&](const char* label, const Dataset& data, const std::vector<long>& places,
+                           std::vector<Features>& layers, std::vector<long>& readable) {
+    Progress progress(label, data.size(), 1);
+    layers = extract_features(encoder, data, data.size(), 128, [&](long done) { progress.update(done, std::nan("")); });
+    for (const long i : layers.front().places) readable.push_back(places[static_cast<std::size_t>(i)]);
     progress.finish();
-    return out;
   };
-  return {train.name(), features("train", train, count(r.train, train)), features("test", test, count(r.test, test))};
+  extract("train", chosen.train, chosen.train_places, out.train, out.train_places);
+  extract("test", chosen.test, chosen.test_places, out.test, out.test_places);
+  return out;
 }
+
+/// Requests and their answers as they pass to the part that another compiler made: members in their order, of types of
+/// the standard library.
+using PlainRequest = std::tuple<std::string, std::string, std::string, std::string, long, long, double, std::uint64_t, int>;
+using PlainSplits = std::tuple<std::string, double, std::vector<PlainFeatures>, std::vector<PlainFeatures>,
+                               std::vector<long>, std::vector<long>>;
+
+inline PlainRequest plain(const FeatureRequest& request) {
+  const auto& [checkpoint, place, choice, k] = request;
+  const auto& [dataset, path, tar_image] = place;
+  const auto& [train, test, holdout, seed] = choice;
+  return {checkpoint, dataset, path, tar_image, train, test, holdout, seed, k};
+}
+inline FeatureRequest request_of(const PlainRequest& plain) {
+  const auto& [checkpoint, dataset, path, tar_image, train, test, holdout, seed, k] = plain;
+  return {checkpoint, {dataset, path, tar_image}, {train, test, holdout, seed}, k};
+}
+inline PlainSplits plain(SplitFeatures found) {
+  auto& [dataset, holdout, train, test, train_places, test_places] = found;
+  return {std::move(dataset), holdout, plain(std::move(train)), plain(std::move(test)), std::move(train_places),
+          std::move(test_places)};
+}
+inline SplitFeatures splits_of(PlainSplits plain) {
+  auto& [dataset, holdout, train, test, train_places, test_places] = plain;
+  return {std::move(dataset), holdout, features(std::move(train)), features(std::move(test)), std::move(train_places),
+          std::move(test_places)};
+}
+
+}  // namespace vitral::inline VITRAL_ABI::programs
+
+/// features_on<Cuda>.
+vitral::programs::PlainSplits features_on_cuda(const vitral::programs::PlainRequest& request);

@@ -12,6 +12,8 @@
 #include <string>
 #include <vector>
 
+namespace vitral::inline VITRAL_ABI::programs {
+
 namespace evaluation {
 
 using Json = nlohmann::ordered_json;
@@ -79,7 +81,7 @@ inline std::string page(const std::filesystem::path& folder, const Json& results
       true};
   const report::Chart exits{"million multiply-adds per image", "accuracy (%)", {fixed, adaptive}};
   const auto text = [&](const char* key) {
-    return report::escaped(results[key].is_string() ? results[key].get<std::string>() : results[key].dump());
+    return vitral::escape_html(results[key].is_string() ? results[key].get<std::string>() : results[key].dump());
   };
   return report::page(
       results["run"]["method"].get<std::string>() + " on " + results["dataset"].get<std::string>(),
@@ -110,8 +112,10 @@ inline std::string layer_table(const nlohmann::ordered_json& results) {
 
 /// Writes the files; the report is last, as it needs gnuplot.
 inline void write_evaluation(const std::filesystem::path& folder, const nlohmann::ordered_json& results) {
-  write_text(folder / "results.json", results.dump(2) + "\n");
+  write_text(folder / "results.json", vitral::json_text(results, 2) + "\n");
   write_text(folder / "layers.csv", report::csv(evaluation::layers(results)));
   write_text(folder / "adaptive_exit.csv", report::csv(evaluation::adaptive_exit(results)));
   write_text(folder / "report.html", evaluation::page(folder, results));
 }
+
+}  // namespace vitral::inline VITRAL_ABI::programs

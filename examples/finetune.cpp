@@ -7,8 +7,8 @@
 #include "output.hpp"
 #include "trained_network.hpp"
 
-#include <vitral/data/class_subset.hpp>
 #include <vitral/data/loader.hpp>
+#include <vitral/data/subset.hpp>
 #include <vitral/eval/accuracy.hpp>
 #include <vitral/io/checkpoint.hpp>
 #include <vitral/io/metrics.hpp>
@@ -19,13 +19,14 @@
 #include <cstdio>
 
 using namespace vitral;
+using namespace vitral::programs;
 using Json = nlohmann::ordered_json;
 
 namespace {
 
 struct Options {
-  std::string checkpoint, dataset, data, out = "finetuned";
-  double labels = 1, lr = 0, crop_min = 0.08;
+  std::string checkpoint, dataset, data, tar_image, out = "finetuned";
+  double labels = 1, holdout = 0, lr = 0, crop_min = 0.08;
   double layer_decay = 0.75, weight_decay = 0.05, drop_path = 0.1, smoothing = 0.1;
   bool frozen = false;
   int epochs = 0, warmup_epochs = -1, batch = 0, threads = 0, workers = 2;
@@ -52,7 +53,8 @@ void for_each_option(Options& o, bool fine_tuning, Visit visit) {
     visit("lr", o.lr, "Base learning rate: the highest is lr * batch / 256; 0 = 1e-3, with --frozen 0.1", count);
     visit("crop-min", o.crop_min, "Smallest crop as a part of the image's area", CLI::Range(1e-3, 1.0));
     visit("seed", o.seed, "Seed of all random numbers", count);
-    visit("test", o.test, "Images that are classified after each epoch; 0 = all", count);
+    visit("test", o.test, "Images that are classified after each epoch, spread over the classes; 0 = all", count);
+    visit("holdout", o.holdout, holdout_help, share);
   }
 }
 
@@ -60,9 +62,7 @@ Options parse(int argc, char** argv) {
   Options o;
   CLI::App app{"Fine-tunes a network that `pretrain` has written, or trains a classifier on it."};
   app.add_option("CHECKPOINT", o.checkpoint, "The network: checkpoint.safetensors of a run")->required();
-  app.add_option("--dataset", o.dataset, "Layout of the labelled images in --data [that of the run]")
-      ->check(CLI::IsMember(CLI::detail::split(dataset_names, '|')));
-  app.add_option("--data", o.data, "Directory of the data set [that of the run]");
+  add_data_options(app, o.dataset, o.data, o.tar_image);
   app.add_option("--out", o.out, "Directory for the checkpoint, metrics.jsonl and finetune.json")->capture_default_str();
   CLI::Option* const frozen = app.add_flag("--frozen", o.frozen, "Train a classifier alone, by SGD; the network stays");
   const auto add = [&](const char* name, auto& member, const char* help, const CLI::Validator& valid) {
@@ -119,8 +119,10 @@ TopCount classify(const Classifier& model, Loader& loader) {
     const auto logits = model.head(model.encoder(images_of(batch, model.encoder.size.image)));
     const int classes = logits.extent(1);
     for (int i = 0; i < batch.size; ++i)
-      count.add(rank_of_label(logits.data() + long{i} * classes, classes, batch.labels[static_cast<std::size_t>(i)]));
+      if (const int label = batch.labels[static_cast<std::size_t>(i)]; label >= 0)  // -1: it could not be read
+        count.add(rank_of_label(logits.data() + long{i} * classes, classes, label));
   }
+  check(count.images > 0, "none of the images of ", loader.dataset().name(), " that are to be classified can be read");
   return count;
 }
 
@@ -146,11 +148,12 @@ Json finetune(Options o) {
   const PretrainOptions run = run_of(file);
   Augmentation view = crop_and_flip(run.image);
   view.crop_min = o.crop_min;
-  const DataPlace place = data_of(run, o.dataset, o.data);
-  const LabelledPictures pictures = labelled_pictures(place, run.image, view.least_side());
+  const DataPlace place = data_of(run, o.dataset, o.data, o.tar_image);
   const Seed seed{static_cast<std::uint64_t>(o.seed)};
-  const Dataset train = class_subset(pictures.train, o.labels, seed),
-                test = o.test > 0 ? subset(pictures.test, o.test) : pictures.test;
+  const ChosenPictures pictures = labelled_pictures(place, {.test = o.test, .holdout = o.holdout, .seed = seed.value},
+                                                    run.image, view.least_side());
+  o.holdout = pictures.holdout;
+  const Dataset train = class_subset(pictures.train, o.labels, seed), test = pictures.test;
   o.batch = static_cast<int>(std::min<long>(o.batch, train.size()));
   const auto classes = static_cast<int>(train.classes().size());
   check(classes == static_cast<int>(test.classes().size()), train.name(), " has ", classes, " classes to learn and ",
@@ -175,7 +178,9 @@ Json finetune(Options o) {
             {.batch = static_cast<int>(std::min(256l, test.size())),
              .workers = o.workers,
              .drop_last = false,
-             .shuffle = false});
+             .shuffle = false,
+             .unreadable = test.size(),
+             .replace = false});
   const long per_epoch = loader.batches(), steps = per_epoch * o.epochs;
   const CosineSchedule schedule{scaled_learning_rate(o.lr, o.batch), 0, steps, o.warmup_epochs * per_epoch};
 
@@ -184,7 +189,6 @@ Json finetune(Options o) {
   for_each_option(o, false, note);
   if (!o.frozen) for_each_option(o, true, note);
   results["train_images"] = train.size();
-  results["test_images"] = test.size();
   results["classes"] = classes;
   std::printf("%s of %s on %s: %ld of %ld images, %ld parameters, %ld steps of %d images, %d threads\n",
               o.frozen ? "a classifier on the frozen features" : "fine-tuning", run.method.c_str(),
@@ -218,18 +222,20 @@ Json finetune(Options o) {
     state.add_module(model);
     state.write(checkpoint, {{"options", file.metadata("options")},
                              {"finetuned", join(o.frozen ? "frozen, " : "", "labels ", o.labels)},
-                             {"finetune", results.dump()}});
+                             {"finetune", json_text(results)}});
   }
   progress.finish();
+  results["test_images"] = reached.images;
   results["top1"] = reached.top1();
   results["top5"] = reached.top5();
-  write_text(out / "finetune.json", results.dump(2) + "\n");
+  write_text(out / "finetune.json", json_text(results, 2) + "\n");
   return results;
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
+  wait_politely(argv);
   return exit_status([&] {
     const Options options = parse(argc, argv);
     if (options.threads > 0) cpu::set_threads(options.threads);

@@ -1,20 +1,39 @@
-// What the source files of `pretrain` share. They are compiled by different compilers and for different machines, so what
-// passes between them is made of the standard library's types alone.
+// What the source files of `pretrain` share.
 #pragma once
 
 #include "layer_features.hpp"
 #include "pretrain_options.hpp"
 
 #include <csignal>
+#include <filesystem>
 
-/// Set by Ctrl-C: the run ends after its step, with a checkpoint.
-extern volatile std::sig_atomic_t interrupted;
+namespace vitral::inline VITRAL_ABI::programs {
 
 /// A run with activations of the type in the name; returns the exit status.
 int pretrain_fp32(const PretrainOptions& options);
 int pretrain_bf16(const PretrainOptions& options);
-/// A run on a GPU, in the precision that the options name.
-int pretrain_cuda(const PretrainOptions& options);
+
+/// Fails where --out holds a run that this one would replace without having been asked to.
+inline void check_out(const PretrainOptions& options) {
+  if (options.resume || options.overwrite) return;
+  for (const char* name : {"checkpoint.safetensors", "metrics.jsonl"}) {
+    std::error_code ignored;
+    const auto found = std::filesystem::symlink_status(std::filesystem::path(options.out) / name, ignored);
+    vitral::check(!std::filesystem::exists(found), "--out ", options.out, " holds a run, with its ", name,
+                  ". --resume goes on with that run, --overwrite replaces it; or choose another --out");
+  }
+}
+
+}  // namespace vitral::inline VITRAL_ABI::programs
+
+// These pass between parts that different compilers made. Each part has its own copy of all that Vitral and the programs
+// define (core/config.hpp), so none of its types is used here.
+
+/// The signal (Ctrl-C, TERM or HUP) that asked the run to end after its step, with a checkpoint; 0 as long as none did.
+extern volatile std::sig_atomic_t interrupted;
+
+/// A run on a GPU, in the precision that the options (all_to_json's) name.
+int pretrain_cuda(const nlohmann::ordered_json& options);
 
 /// The share of `asked` that k-NN among `known` classifies correctly, computed on the CPU.
-double knn_of_layer(LayerFeatures known, LayerFeatures asked, int k);
+double knn_of_layer(vitral::programs::PlainFeatures known, vitral::programs::PlainFeatures asked, int k);

@@ -6,14 +6,12 @@
 
 #include <vitral/core/error.hpp>
 #include <vitral/data/names.hpp>
+#include <vitral/io/json.hpp>
 #include <vitral/io/nearest.hpp>
 #include <vitral/optim/schedule.hpp>
 
-#include <nlohmann/json.hpp>
-
 #include <cmath>
 #include <cstdlib>
-#include <fstream>
 #include <iostream>
 #include <limits>
 #include <set>
@@ -22,9 +20,11 @@
 #include <type_traits>
 #include <vector>
 
-/// Options as parse_pretrain_options returns them: complete (nothing is "by default" any more) and valid.
+namespace vitral::inline VITRAL_ABI::programs {
+
+/// Options of a run. Those of new_run and resumed_run are complete (nothing is "by default" any more) and valid.
 struct PretrainOptions {
-  std::string method = "sd-moco-v3", dataset = "fashion-mnist", data, arch = "vit_tiny";
+  std::string method = "sd-moco-v3", dataset = "fashion-mnist", data, tar_image, arch = "vit_tiny";
   int width = 0, depth = 0, heads = 0, patch = 0, image = 0;
   int batch = 256, accumulate = 1, epochs = 10, warmup_epochs = -1;
   std::string optimizer = "adamw";
@@ -35,8 +35,10 @@ struct PretrainOptions {
   long seed = 0;
   std::string device = "cpu", precision = "fp32", recompute = "nothing";
   int threads = 0, workers = 2, limit = 0, unreadable = 100, knn_train = 10000, knn_test = 2000, k = 20, save_every = 1;
-  std::string out = "out", config;
-  bool resume = false, eager = false;
+  std::string out = "out";
+  bool resume = false, overwrite = false, eager = false;
+
+  bool operator==(const PretrainOptions&) const = default;
 
   /// Whether the method is the self-distilled form ("sd-") of base_method().
   bool self_distilled() const { return method.starts_with("sd-"); }
@@ -58,6 +60,7 @@ struct Row {
   const char* choices = "";     // "a|b|c", or empty
   const char* published = "";   // the key of the published configurations that means the same
   bool free = false;            // whether a resumed run may change it: it leaves every trained number as it is
+  bool adjustable = false;      // whether a resumed run may change it, and says so: the run goes on another way
   double least = -infinity, above = -infinity, most = infinity;
 };
 
@@ -70,6 +73,8 @@ void for_each_option(Options& o, Visit visit) {
             .choices = vitral::dataset_names, .published = "dataset"}, o.dataset);
   visit(Row{.name = "data", .help = "Directory of the data set [where Debian, or fetch_cifar10.sh, puts it]",
             .published = "data_path", .free = true}, o.data);
+  visit(Row{.name = "tar-image", .help = "Ending of the images where samples of archives have several, such as jpg",
+            .free = true}, o.tar_image);
   visit(Row{.name = "arch", .help = "Network: width 192, 384 or 768, 3, 6 or 12 heads, depth 12",
             .choices = "vit_tiny|vit_small|vit_base", .free = true}, o.arch);  // the next three say it in numbers
   visit(Row{.name = "width", .help = "Embedding width; 0 = of --arch", .least = 0}, o.width);
@@ -83,17 +88,19 @@ void for_each_option(Options& o, Visit visit) {
             .published = "batch_size_per_gpu", .least = 2}, o.batch);
   visit(Row{.name = "accumulate", .help = "Batches whose gradients make one optimiser step", .least = 1},
         o.accumulate);
-  visit(Row{.name = "epochs", .help = "Passes over the images; every schedule spans them", .least = 1}, o.epochs);
+  visit(Row{.name = "epochs", .help = "Passes over the images; every schedule spans them",
+            .adjustable = true, .least = 1}, o.epochs);
   visit(Row{.name = "warmup-epochs", .help = "Epochs in which the learning rate rises; -1 = a tenth of --epochs",
-            .least = -1}, o.warmup_epochs);
+            .adjustable = true, .least = -1}, o.warmup_epochs);
   visit(Row{.name = "optimizer", .help = "Optimiser", .choices = "adamw|sgd|lars"}, o.optimizer);
-  visit(Row{.name = "lr", .help = "Base learning rate: the highest is lr * batch * accumulate / 256", .above = 0},
-        o.lr);
-  visit(Row{.name = "min-lr", .help = "Learning rate at the end", .least = 0}, o.min_lr);
+  visit(Row{.name = "lr", .help = "Base learning rate: the highest is lr * batch * accumulate / 256",
+            .adjustable = true, .above = 0}, o.lr);
+  visit(Row{.name = "min-lr", .help = "Learning rate at the end", .adjustable = true, .least = 0}, o.min_lr);
   visit(Row{.name = "weight-decay", .help = "Weight decay at the start", .least = 0}, o.weight_decay);
   visit(Row{.name = "weight-decay-end", .help = "Weight decay at the end; -1 = as at the start", .least = -1},
         o.weight_decay_end);
-  visit(Row{.name = "clip-grad", .help = "Largest norm of the gradient; 0 = no limit", .least = 0}, o.clip_grad);
+  visit(Row{.name = "clip-grad", .help = "Largest norm of the gradient; 0 = no limit", .adjustable = true, .least = 0},
+        o.clip_grad);
   visit(Row{.name = "drop-path", .help = "Highest rate of dropped residual branches",
             .published = "drop_path_rate", .least = 0, .most = 0.99}, o.drop_path);
   visit(Row{.name = "ratio", .help = "Weight of the lower layers' loss (sd- methods)", .least = 0}, o.ratio);
@@ -113,7 +120,7 @@ void for_each_option(Options& o, Visit visit) {
             .choices = "fp32|bf16|tf32"}, o.precision);
   visit(Row{.name = "recompute", .help = "What the backward pass computes again instead of keeping: less memory, more time",
             .choices = "nothing|block", .free = true}, o.recompute);
-  visit(Row{.name = "limit", .help = "Train on the first images only; 0 = all", .least = 0}, o.limit);
+  visit(Row{.name = "limit", .help = "Train on so many images alone, drawn by --seed; 0 = all", .least = 0}, o.limit);
   visit(Row{.name = "knn-train", .help = "Images among which k-NN looks, before and after training; 0 = no k-NN",
             .free = true, .least = 0}, o.knn_train);
   visit(Row{.name = "knn-test", .help = "Images that k-NN classifies; 0 = no k-NN", .free = true, .least = 0},
@@ -129,6 +136,14 @@ void for_each_option(Options& o, Visit visit) {
         o.save_every);
 }
 
+/// Calls visit(name, help, member) for every flag. Flags say how a run is made; no checkpoint remembers them.
+template <class Options, class Visit>
+void for_each_flag(Options& o, Visit visit) {
+  visit("resume", "Go on with the run in --out, whose checkpoint knows its options", o.resume);
+  visit("overwrite", "Replace the run in --out, if there is one", o.overwrite);
+  visit("eager", "--device cuda: queue kernels one by one, for debugging; else whole steps", o.eager);
+}
+
 inline std::string replaced(std::string text, char from, char to) {
   for (char& c : text) c = c == from ? to : c;
   return text;
@@ -142,7 +157,7 @@ void check_value(const std::string& where, const Row& row, const T& value) {
     const std::vector<std::string> choices = CLI::detail::split(row.choices, '|');
     for (const std::string& choice : choices)
       if (choice == value) return;
-    vitral::fail(where, " cannot be \"", value, "\"; use one of ", CLI::detail::join(choices, ", "));
+    vitral::fail(where, " cannot be \"", vitral::legible(value), "\"; use one of ", CLI::detail::join(choices, ", "));
   } else {
     const double number = static_cast<double>(value);
     if (std::isfinite(number) && number >= row.least && number > row.above && number <= row.most) return;
@@ -162,7 +177,7 @@ void read_json_value(const std::string& where, const Json& value, T& member) {
   if constexpr (std::is_integral_v<T>) {
     good = value.is_number_integer() && value.get<double>() == static_cast<double>(value.get<T>());
   }
-  vitral::check(good, where, " must be ", expected, ", not ", value.dump());
+  vitral::check(good, where, " must be ", expected, ", not ", vitral::legible(value));
   member = value.get<T>();
 }
 
@@ -177,7 +192,7 @@ inline std::vector<std::string> translate_published(const std::string& where, Js
   const auto take_bool = [&](const char* key) {
     const bool present = config.contains(key);
     const Json value = take(key);
-    vitral::check(!present || value.is_boolean(), where, key, " must be true or false, not ", value.dump());
+    vitral::check(!present || value.is_boolean(), where, key, " must be true or false, not ", vitral::legible(value));
     return value;
   };
   for (const char* key : {"t_inter", "dis_token"})
@@ -187,7 +202,7 @@ inline std::vector<std::string> translate_published(const std::string& where, Js
     std::string method = "moco-v3";
     if (config.contains("method")) read_json_value(where + "method", config["method"], method);
     const bool already = method.starts_with("sd-");
-    vitral::check(!already || self_distilled.get<bool>(), where, "method ", method,
+    vitral::check(!already || self_distilled.get<bool>(), where, "method ", vitral::legible(method),
                   " and st_inter false contradict each other; leave one of them out");
     config["method"] = self_distilled.get<bool>() && !already ? "sd-" + method : method;
   }
@@ -210,9 +225,10 @@ inline std::vector<std::string> translate_published(const std::string& where, Js
   return ignored;
 }
 
-/// Takes the options that `config` names, except those `given` on the command line. Keys may be spelt with - or _.
-/// Returns the keys that were ignored; fails at a key that is unknown, doubled, or has a value of the wrong type.
-inline std::vector<std::string> read_config(const std::string& file, Json config, const std::set<std::string>& given,
+/// Takes the options that `config` names, except those `given` before, and adds their names to these. Keys may be
+/// spelt with - or _. Returns the keys that were ignored; fails at a key that is unknown, doubled, or has a value of
+/// the wrong type.
+inline std::vector<std::string> read_config(const std::string& file, Json config, std::set<std::string>& given,
                                             PretrainOptions& options) {
   const std::string where = file + ": ";
   vitral::check(config.is_object(), where, "is no JSON object such as {\"batch\": 256}");
@@ -231,23 +247,12 @@ inline std::vector<std::string> read_config(const std::string& file, Json config
     auto value = member;
     read_json_value(where + found, config[found], value);
     check_value(where + found, row, value);
-    if (!given.contains(name)) member = value;
+    if (given.insert(name).second) member = value;
     config.erase(found);
   });
   for (const auto& [key, value] : config.items())
-    vitral::fail(where, "unknown key ", key, " (did you mean ", vitral::nearest_names(key, known, 1)[0], "?)");
+    vitral::fail(where, "unknown key ", vitral::legible(key), " (did you mean ", vitral::nearest_names(key, known, 1)[0], "?)");
   return ignored;
-}
-
-inline Json read_json_file(const std::string& path) {
-  std::ifstream file(path);
-  file.peek();  // a directory opens, but cannot be read
-  vitral::check(file.good(), "--config ", path, " cannot be read; check that it is a file with something in it");
-  try {
-    return Json::parse(file);
-  } catch (const Json::exception& error) {
-    vitral::fail("--config ", path, " is no valid JSON (", error.what(), ")");
-  }
 }
 
 /// Puts numbers and names where an option says "by default".
@@ -300,22 +305,33 @@ inline void complete(PretrainOptions& options) {
 
 }  // namespace options_detail
 
+/// What a command line says: options of which some are still "by default", and the names of those that were given.
+struct GivenOptions {
+  PretrainOptions options;
+  std::set<std::string> names;
+};
+
 /// Reads the command line and the file that --config names; what the command line says wins. Prints the help and
 /// exits where it is asked for; throws vitral::Error, with what is wrong and what to do, for everything unusable.
-inline PretrainOptions parse_pretrain_options(int argc, const char* const* argv) {
+inline GivenOptions read_command_line(int argc, const char* const* argv) {
   using namespace options_detail;
-  PretrainOptions options;
+  GivenOptions out;
+  PretrainOptions& options = out.options;
   CLI::App app{"Pretrains a vision transformer on images without labels, by SimCLR, BYOL, MoCo v3 or their\n"
                "self-distilled forms (Jang et al., WACV 2023), and shows what every layer has learnt."};
-  std::vector<std::string> names{"--config", "--resume", "--eager", "--help"};
+  std::string config;
+  std::vector<std::string> names{"--config", "--help"};
   for_each_option(options, [&](const Row& row, auto& member) {
     names.push_back(std::string("--") + row.name);
     CLI::Option* const option = app.add_option(names.back(), member, row.help)->capture_default_str()->take_last();
     if (*row.choices != '\0') option->type_name(row.choices);
   });
-  app.add_option("--config", options.config, "JSON file of options; the published code's files are understood");
-  app.add_flag("--resume", options.resume, "Go on from the checkpoint in --out");
-  app.add_flag("--eager", options.eager, "--device cuda: queue kernels one by one, for debugging; else whole steps");
+  app.add_option("--config", config, "JSON file of options; the published code's files are understood");
+  for_each_flag(options, [&](const char* name, const char* help, bool& member) {
+    names.push_back(std::string("--") + name);
+    app.add_flag(names.back(), member, help);
+  });
+  app.get_option("--overwrite")->excludes(app.get_option("--resume"));
   app.allow_extras();
   parse_command_line(app, argc, argv, "pretrain");
   for (const std::string& text : app.remaining()) {
@@ -324,15 +340,20 @@ inline PretrainOptions parse_pretrain_options(int argc, const char* const* argv)
     vitral::fail("unknown option ", name, " (did you mean ", vitral::nearest_names(name, names, 1)[0],
                  "? pretrain --help lists them all)");
   }
-  if (!options.config.empty()) {
-    std::set<std::string> given;
-    for (const std::string& name : names)
-      if (name != "--help" && app.count(name) > 0) given.insert(name.substr(2));
-    const auto ignored = read_config(options.config, read_json_file(options.config), given, options);
+  for (const std::string& name : names)
+    if (name != "--help" && app.count(name) > 0) out.names.insert(name.substr(2));
+  if (!config.empty()) {
+    const Json json = vitral::read_json(config, "--config " + config);
+    const auto ignored = read_config(config, json, out.names, options);
     if (!ignored.empty())
-      std::cerr << options.config << ": ignored, they mean nothing here: " << CLI::detail::join(ignored, ", ") << '\n';
+      std::cerr << config << ": ignored, they mean nothing here: " << CLI::detail::join(ignored, ", ") << '\n';
   }
-  complete(options);
+  return out;
+}
+
+/// The options of a run that begins: complete and valid.
+inline PretrainOptions new_run(PretrainOptions options) {
+  options_detail::complete(options);
   // Not a rule of check_together: a checkpoint may hold the first layer of a network that was trained deeper.
   vitral::check(!options.self_distilled() || options.depth >= 2, "--method ", options.method,
                 " teaches the layers below the last, and --depth ", options.depth, " has none; use --method ",
@@ -347,24 +368,63 @@ inline nlohmann::ordered_json to_json(const PretrainOptions& options) {
   return out;
 }
 
-/// The options that to_json wrote.
-inline PretrainOptions pretrain_options_from_json(const nlohmann::ordered_json& saved) {
+/// The options that to_json wrote. `where`: what holds them, for messages.
+inline PretrainOptions pretrain_options_from_json(const nlohmann::ordered_json& saved, const std::string& where) {
   PretrainOptions options;
-  options_detail::read_config("saved options", saved, {}, options);
+  std::set<std::string> given;
+  options_detail::read_config(where, saved, given, options);
   options_detail::complete(options);
   return options;
 }
 
-/// Fails, naming each of them, if options that change the numbers differ from those of the checkpoint to resume.
-inline void check_same_run(const nlohmann::ordered_json& saved, const PretrainOptions& options) {
-  std::string differences;
-  options_detail::for_each_option(options, [&](const auto& row, const auto& member) {
-    const nlohmann::ordered_json now = member;
-    if (row.free || (saved.contains(row.name) && saved[row.name] == now)) return;
-    differences += vitral::join("\n  --", row.name, ": checkpoint has ",
-                                saved.contains(row.name) ? saved[row.name].dump() : std::string("none"),
-                                ", command line has ", now.dump());
-  });
-  vitral::check(differences.empty(), "--resume cannot go on with other options than the run began with:", differences,
-                "\nRepeat the checkpoint's values, or start a new run with another --out.");
+/// Options and flags, as they pass to the part of a program that another compiler made: it has a PretrainOptions of its own.
+inline nlohmann::ordered_json all_to_json(const PretrainOptions& options) {
+  nlohmann::ordered_json out = to_json(options);
+  options_detail::for_each_flag(options, [&](const char* name, const char*, bool flag) { out[name] = flag; });
+  return out;
 }
+
+/// The options that all_to_json wrote.
+inline PretrainOptions all_from_json(const nlohmann::ordered_json& all) {
+  PretrainOptions options;
+  options_detail::for_each_option(options, [&](const auto& row, auto& member) { all.at(row.name).get_to(member); });
+  options_detail::for_each_flag(options, [&](const char* name, const char*, bool& flag) { all.at(name).get_to(flag); });
+  return options;
+}
+
+/// The options with which a run goes on that began with `saved`: its own, but for what is given now. What would make it
+/// another run is an Error that names each such option; what changes how it goes on is said.
+inline PretrainOptions resumed_run(const PretrainOptions& saved, const GivenOptions& now) {
+  using namespace options_detail;
+  Json given;
+  for_each_option(now.options, [&](const Row& row, const auto& member) {
+    if (now.names.contains(row.name)) given[row.name] = member;
+  });
+  PretrainOptions out = saved;
+  if (now.names.contains("arch"))  // which says these three in other words
+    for (const auto& [name, member] : {std::pair{"width", &out.width}, {"depth", &out.depth}, {"heads", &out.heads}})
+      if (!now.names.contains(name)) *member = 0;
+  std::set<std::string> taken;
+  if (!given.is_null()) read_config("command line", given, taken, out);
+  out.out = now.options.out;
+  out.resume = true;
+  out.eager = now.options.eager;
+  complete(out);
+
+  const Json before = to_json(saved);
+  std::string contradictions;
+  for_each_option(out, [&](const Row& row, const auto& member) {
+    const Json value = member;
+    if (row.free || before[row.name] == value) return;
+    const std::string had = vitral::legible(before[row.name]), has = vitral::legible(value);
+    if (row.adjustable)
+      std::cerr << "--resume goes on with --" << row.name << ' ' << has << "; until now it was " << had << '\n';
+    else
+      contradictions += vitral::join("\n  --", row.name, ": checkpoint has ", had, ", command line has ", has);
+  });
+  vitral::check(contradictions.empty(), "--resume cannot go on with other options than the run began with:",
+                contradictions, "\nLeave them out: the checkpoint knows them. Or start a new run with another --out.");
+  return out;
+}
+
+}  // namespace vitral::inline VITRAL_ABI::programs

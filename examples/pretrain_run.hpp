@@ -2,13 +2,16 @@
 // types of activations and devices, side by side.
 #pragma once
 
+#include "image_fingerprint.hpp"
 #include "output.hpp"
+#include "pictures.hpp"
 #include "pretrain.hpp"
 #include "pretrain_views.hpp"
 
 #include <vitral/data/loader.hpp>
-#include <vitral/data/open.hpp>
 #include <vitral/eval/features.hpp>
+#include <vitral/io/directory_lock.hpp>
+#include <vitral/io/escape.hpp>
 #include <vitral/io/metrics.hpp>
 #include <vitral/io/plots.hpp>
 #include <vitral/io/progress.hpp>
@@ -19,7 +22,7 @@
 #include <chrono>
 #include <cstdio>
 
-using namespace vitral;
+namespace vitral::inline VITRAL_ABI::programs {
 
 inline OptimizerSettings optimizer(const PretrainOptions& o) {
   if (o.optimizer == "sgd") return Sgd{.lr = o.peak_lr(), .weight_decay = o.weight_decay};
@@ -33,8 +36,9 @@ inline TrainingCurves curves_of(const std::filesystem::path& metrics, const std:
   curves.title = title;
   std::ifstream file(metrics);
   for (std::string line; std::getline(file, line);) {
-    const auto json = nlohmann::json::parse(line);
-    if (!json.contains("loss")) continue;
+    const auto json = nlohmann::json::parse(line, nullptr, /*allow_exceptions=*/false);
+    const auto is_number = [&](const char* key) { return json.contains(key) && json[key].is_number(); };
+    if (!json.is_object() || !is_number("epoch") || !is_number("loss")) continue;
     curves.epochs.push_back(json["epoch"]);
     curves.loss.push_back(json["loss"]);
   }
@@ -47,33 +51,70 @@ std::vector<double> layer_accuracy(const Encoder& encoder, const Dataset& known,
                                    const PretrainOptions& o) {
   std::vector<double> accuracy;
   if (o.knn_train == 0 || o.knn_test == 0 || known.classes().empty()) return accuracy;
-  auto among = extract_features(encoder, known, o.knn_train), asked = extract_features(encoder, test, o.knn_test);
-  const auto plain = [](Features& f) {
-    return LayerFeatures{std::move(f.rows), f.width, std::move(f.labels), f.classes};
-  };
+  auto among = extract_features(encoder, known, known.size()), asked = extract_features(encoder, test, test.size());
   for (std::size_t i = 0; i < among.size(); ++i)
-    accuracy.push_back(knn_of_layer(plain(among[i]), plain(asked[i]), o.k));
+    accuracy.push_back(knn_of_layer(plain(std::move(among[i])), plain(std::move(asked[i])), o.k));
   return accuracy;
 }
 
-/// Where a run's pictures come from. k-NN needs labelled ones.
+/// Where a run's pictures come from. k-NN needs labelled ones; whatever the run's seed, it takes the same of them.
 struct Pictures {
   Dataset train, known, test;
 };
 inline Pictures open_pictures(const PretrainOptions& o) {
-  const auto split = [&](Split which) {
-    return open_dataset(o.dataset, o.data, which, augmentations(o).first.least_side());
-  };
+  const DataPlace place{o.dataset, o.data, o.tar_image};
+  const auto split = [&](Split which) { return place.open(which, augmentations(o).first.least_side()); };
   const Dataset known = split(Split::train), all = has_unlabeled_split(o.dataset) ? split(Split::unlabeled) : known;
-  return {o.limit > 0 ? subset(all, o.limit) : all, known, split(Split::test)};
+  const Dataset train = o.limit > 0 ? subset(all, o.limit, Seed{static_cast<std::uint64_t>(o.seed)}) : all;
+  if (o.knn_train == 0 || o.knn_test == 0 || known.classes().empty()) return {train, known, known};
+  const ChosenPictures chosen =
+      chosen_pictures(place, known, split(Split::test), {.train = o.knn_train, .test = o.knn_test});
+  return {train, chosen.train, chosen.test};
+}
+
+/// Holds a run's checkpoint against what it is to go on with: the same images, and a step that it can have come to.
+inline void check_resumable(const SafetensorsFile& saved, const PretrainOptions& o, long images,
+                            const std::string& mark, long per_epoch) {
+  const auto remembered = [&](const char* key, const std::string& now) {
+    const auto found = saved.metadata().find(key);
+    return found == saved.metadata().end() ? now : found->second;  // earlier versions did not note it
+  };
+  const std::string had = remembered("images", std::to_string(images)), had_mark = remembered("fingerprint", mark);
+  const char* const advice = "; let --data name the images that the run began with, or start a new run elsewhere";
+  check(had == std::to_string(images), saved.path(), ": its run had ", escape_text(had), " images to train on, and ",
+        o.data, " has ", images, advice);
+  check(had_mark == mark, saved.path(), ": its run had as many images to train on as ", o.data, ", ", images,
+        ", but others: their names and sizes give the number ", mark, " instead of ", escape_text(had_mark), advice);
+  const long done = saved_steps(saved);
+  check(done <= per_epoch * o.epochs, saved.path(), " has done ", done, " steps, but --epochs ", o.epochs, " of ",
+        per_epoch, " steps end before; train for more epochs");
+}
+
+/// Takes away the run that --overwrite replaces, so that none of its files is taken for one of the new run.
+inline void remove_run(const std::filesystem::path& out) {
+  for (const char* name : {"checkpoint.safetensors", "metrics.jsonl", "training.png"}) {
+    std::error_code error;
+    std::filesystem::remove(out / name, error);
+    check(!error, (out / name).native(), ": cannot be overwritten (", error.message(), ")");
+  }
+}
+
+/// What is said when a signal has ended the run; its exit status.
+inline int end_interrupted(const std::string& what) {
+  std::printf("interrupted %s\n", what.c_str());
+  return 128 + interrupted;
 }
 
 /// One run on backend B with activations of type T, on what `loader` makes of the pictures.
 template <class B, class T, template <class> class Method, class Source>
 int run(const PretrainOptions& o, const Pictures& pictures, Source loader) {
-  const std::filesystem::path out = o.out;
+  const std::filesystem::path out = o.out, checkpoint = out / "checkpoint.safetensors", log = out / "metrics.jsonl";
   make_folder(out);
-  const auto checkpoint = out / "checkpoint.safetensors";
+  const DirectoryLock lock(out);
+  if (!lock.problem().empty())
+    std::fprintf(stderr, "--out %s cannot be locked (%s): start no other run there\n", escape_text(o.out).c_str(),
+                 lock.problem().c_str());
+  check_out(o);
 
   const Seed seed{static_cast<std::uint64_t>(o.seed)};
   ViT<B, T> encoder({o.image, o.patch, o.width, o.depth, o.heads}, seed,
@@ -87,21 +128,30 @@ int run(const PretrainOptions& o, const Pictures& pictures, Source loader) {
                    .weight_decay_end = o.weight_decay_end, .momentum = o.momentum,
                    .ratio_rises = o.ratio_schedule == "cosine", .accumulate = o.accumulate, .clip_grad = o.clip_grad},
                   seed);
+  const long images = pictures.train.size(), per_epoch = trainer.steps_per_epoch(loader), steps = per_epoch * o.epochs;
+  const std::string mark = fingerprint(pictures.train, o.data), shown = escape_text(checkpoint.native());
   std::optional<SafetensorsFile> saved;
   if (o.resume) {  // what is wrong with the checkpoint is said before k-NN takes its minutes
     saved.emplace(checkpoint);
-    check_same_run(nlohmann::ordered_json::parse(saved->metadata("options")), o);
+    check_resumable(*saved, o, images, mark, per_epoch);
   }
-  const auto untrained = accuracy();
-  if (saved) trainer.load(*saved);
-  const auto save = [&] { trainer.save(checkpoint, {{"options", to_json(o).dump()}}); };
-
-  const long per_epoch = trainer.steps_per_epoch(loader), steps = per_epoch * o.epochs;
   std::printf("%s on %s: %ld images, %ld parameters, %ld steps of %d images, %d threads\n", o.method.c_str(),
-              pictures.train.name().c_str(), pictures.train.size(), count_parameters(trainer.method(), true), steps,
+              escape_text(pictures.train.name()).c_str(), images, count_parameters(trainer.method(), true), steps,
               o.batch * o.accumulate, cpu::threads());
+  const auto untrained = accuracy();
+  if (interrupted) return end_interrupted("before the first step: nothing is written");
+  if (saved) trainer.load(*saved);
+  const auto save = [&] {
+    trainer.save(checkpoint, {{"options", json_text(to_json(o))}, {"images", std::to_string(images)},
+                              {"fingerprint", mark}});
+  };
+
   const auto begin = std::chrono::steady_clock::now();
-  MetricsLog metrics(out / "metrics.jsonl", trainer.steps_done());
+  if (o.overwrite) remove_run(out);
+  MetricsLog metrics(log, trainer.steps_done());
+  if (metrics.kept() != trainer.steps_done())
+    std::fprintf(stderr, "%s holds %ld of the checkpoint's %ld steps: lines were lost, and the curve has a gap\n",
+                 escape_text(log.native()).c_str(), metrics.kept(), trainer.steps_done());
   {
     Progress progress("epoch 1/" + std::to_string(o.epochs), steps, static_cast<long>(o.batch) * o.accumulate,
                       trainer.steps_done());
@@ -116,32 +166,26 @@ int run(const PretrainOptions& o, const Pictures& pictures, Source loader) {
     });
     progress.finish();
   }
-  if (interrupted) {
-    std::printf("interrupted after step %ld; %s is written, go on with --resume\n", trainer.steps_done(),
-                checkpoint.c_str());
-    return 130;
-  }
+  if (interrupted)
+    return end_interrupted(join("after step ", trainer.steps_done(), "; ", shown, " is written, go on with --resume"));
   const std::chrono::duration<double> training = std::chrono::steady_clock::now() - begin;
   std::printf("waited %.1f s for images, %.2f %% of the time\n", loader.wait_seconds(),
               100 * loader.wait_seconds() / training.count());
   if (loader.unreadable() > 0) std::printf("%ld images could not be read and were skipped\n", loader.unreadable());
 
-  auto curves = curves_of(out / "metrics.jsonl", o.method + " on " + pictures.train.name());
+  auto curves = curves_of(log, o.method + " on " + pictures.train.name());
   if (!untrained.empty()) {
     curves.untrained = untrained;
     curves.trained = accuracy();
     std::printf("k-NN accuracy (k = %d) of every layer's class token, %ld images against %ld:\n%s", o.k,
-                std::min<long>(o.knn_test, pictures.test.size()), std::min<long>(o.knn_train, pictures.known.size()),
-                knn_table(untrained, curves.trained).c_str());
+                pictures.test.size(), pictures.known.size(), knn_table(untrained, curves.trained).c_str());
     metrics.append(steps, {{"knn_untrained", untrained}, {"knn_trained", curves.trained}});
   }
   try {
     write_training_picture(out / "training.png", curves);
-    std::printf("wrote %s, %s and %s\n", checkpoint.c_str(), (out / "metrics.jsonl").c_str(),
-                (out / "training.png").c_str());
+    std::printf("wrote %s, metrics.jsonl and training.png\n", shown.c_str());
   } catch (const Error& error) {  // gnuplot is optional
-    std::printf("wrote %s and %s, but no picture: %s\n", checkpoint.c_str(), (out / "metrics.jsonl").c_str(),
-                error.what());
+    std::printf("wrote %s and metrics.jsonl, but no picture: %s\n", shown.c_str(), escape_text(error.what()).c_str());
   }
   return 0;
 }
@@ -152,7 +196,9 @@ int run(const PretrainOptions& o) {
   const Pictures pictures = open_pictures(o);
   const Views views = two_views(augmentations(o));
   const LoaderOptions options{.batch = o.batch, .seed = static_cast<std::uint64_t>(o.seed), .workers = o.workers,
-                              .unreadable = o.unreadable};
+                              .unreadable = o.unreadable, .log = [](const std::string& line) {
+                                std::fprintf(stderr, "%s\n", escape_text(line).c_str());
+                              }};
   if (o.dataset.starts_with("cifar") || o.dataset.ends_with("mnist"))
     return run<B, T, Method>(o, pictures, SmallLoader(pictures.train, views, options));
   return run<B, T, Method>(o, pictures, Loader(pictures.train, views, options));
@@ -166,3 +212,5 @@ int run_method(const PretrainOptions& o) {
   if (method == "byol") return run<B, T, SmallLoader, BYOL>(o);
   return run<B, T, SmallLoader, MoCoV3>(o);
 }
+
+}  // namespace vitral::inline VITRAL_ABI::programs

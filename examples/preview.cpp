@@ -1,10 +1,10 @@
 // A contact sheet of what a network will see: one picture of the data set a row, itself first, then its random views.
+#include "command_line.hpp"
+
 #include <vitral/data/open.hpp>
 #include <vitral/data/sheet.hpp>
 #include <vitral/data/views.hpp>
 #include <vitral/io/png.hpp>
-
-#include <CLI/CLI.hpp>
 
 #include <cstdio>
 
@@ -13,7 +13,7 @@ using namespace vitral;
 namespace {
 
 struct Options {
-  std::string dataset = "cifar10", data, split = "train", recipe = "moco-v3", out = "preview.png";
+  std::string dataset = "cifar10", data, tar_image, split = "train", recipe = "moco-v3", out = "preview.png";
   int image = 0, rows = 8, draws = 4;
   long first = 0;
   std::uint64_t seed = 0;
@@ -43,7 +43,7 @@ void run(Options o) {
   if (o.image == 0) o.image = usual.image;
   check(!o.data.empty(), "--dataset ", o.dataset, " needs --data DIR, the directory that holds the images");
   const Split split = o.split == "train" ? Split::train : o.split == "test" ? Split::test : Split::unlabeled;
-  const Dataset data = open_dataset(o.dataset, o.data, split);
+  const Dataset data = open_dataset(o.dataset, o.data, split, 0, o.tar_image);
   check(o.first < data.size(), "--first ", o.first, ": ", data.name(), " has ", data.size(), " images");
   const Views views = views_of(o);
   CenterView itself = center_view(o.image);
@@ -75,14 +75,13 @@ void run(Options o) {
               data.name().c_str(), o.draws, o.recipe.c_str());
 }
 
-}  // namespace
-
-int main(int argc, char** argv) try {
+Options parse(int argc, char** argv) {
   Options o;
   CLI::App app("Writes a contact sheet of the random views of a data set's images");
   app.add_option("--dataset", o.dataset, "Layout of the images in --data")
       ->check(CLI::IsMember(CLI::detail::split(dataset_names, '|')))->capture_default_str();
   app.add_option("--data", o.data, "Directory of the data set [where pretrain looks]");
+  app.add_option("--tar-image", o.tar_image, "Ending of the images where samples of archives have several, such as jpg");
   app.add_option("--split", o.split, "Which part of it")
       ->check(CLI::IsMember({"train", "test", "unlabeled"}))->capture_default_str();
   app.add_option("--recipe", o.recipe, "How the views are made")
@@ -95,10 +94,12 @@ int main(int argc, char** argv) try {
       ->check(CLI::Range(0.0, 1.0));
   app.add_option("--seed", o.seed, "Seed of the random views")->capture_default_str();
   app.add_option("--out", o.out, "PNG file to write")->capture_default_str();
-  CLI11_PARSE(app, argc, argv);
-  run(o);
-  return 0;
-} catch (const std::exception& error) {
-  std::fprintf(stderr, "%s\n", error.what());
-  return 1;
+  parse_command_line(app, argc, argv, "preview");
+  return o;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  return exit_status([&] { run(parse(argc, argv)); });
 }

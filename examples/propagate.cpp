@@ -11,6 +11,7 @@
 
 #include <vitral/data/augment.hpp>
 #include <vitral/data/sheet.hpp>
+#include <vitral/eval/features.hpp>
 #include <vitral/eval/propagation.hpp>
 #include <vitral/io/progress.hpp>
 #include <vitral/models/patch_tokens.hpp>
@@ -18,6 +19,7 @@
 #include <cstdio>
 
 using namespace vitral;
+using namespace vitral::programs;
 using Json = nlohmann::ordered_json;
 
 namespace {
@@ -63,8 +65,11 @@ Network first_blocks(const std::string& checkpoint, int layer) {
 /// down to a multiple of four patches, DINO's 64 pixels.
 PatchFeatures features(const Network& network, const Image& frame, int size) {
   const int patch = network.encoder.size.patch, shorter = std::min(frame.height, frame.width),
-            longer = std::max(frame.height, frame.width), few = size / patch,
-            many = static_cast<int>(static_cast<long>(size) * longer / shorter / (4 * patch) * 4);
+            longer = std::max(frame.height, frame.width), few = size / patch;
+  const long longest = static_cast<long>(size) * longer / shorter;
+  check(longest <= max_pixels / size, "--size ", size, " makes ", size, " x ", longest, " pixels of a frame of ",
+        frame.height, " x ", frame.width, ", and ", max_pixels, " are the most");
+  const int many = static_cast<int>(longest / (4 * patch) * 4);
   check(few >= 1 && many >= 1, "--size ", size, " leaves no four patches of ", patch, " pixels along a frame of ",
         frame.height, " x ", frame.width);
   const bool upright = frame.height >= frame.width;
@@ -75,7 +80,9 @@ PatchFeatures features(const Network& network, const Image& frame, int size) {
   Normalization{}(planes.data(), height * width);
   const auto pixels = Tensor<float, Shape<dyn, 3, dyn, dyn>>::from(planes, {1, height, width});
   const auto tokens = patch_tokens(network.encoder, pixels, network.layer);
-  return {rows, columns, tokens.extent(2), tokens.to_vector()};
+  PatchFeatures out{rows, columns, tokens.extent(2), tokens.to_vector()};
+  check_finite(out.values, out.width, join("layer ", network.layer), 0, "patch");
+  return out;
 }
 
 /// A frame with its objects in their colours: half transparent, with a full border.
@@ -127,17 +134,18 @@ struct ObjectScores {
 void follow(const Video& video, const Network& network, int size, const std::filesystem::path& out,
             std::vector<ObjectScores>& found, std::vector<ObjectScores>& unmoved, Progress& progress, long& done) {
   const int frames = static_cast<int>(video.frames.size());
-  check(frames >= 3, "the video ", video.name, " has ", frames, " frames, expected 3 or more");
+  const std::string name = legible(video.name);
+  check(frames >= 3, "the video ", name, " has ", frames, " frames, expected 3 or more");
   const LabelMap first = video.mask(0);
   const auto shapes_fit = [&](int height, int width, const char* what, int t) {
-    check(height == first.height && width == first.width, "frame ", video.frames[static_cast<std::size_t>(t)], " of ",
-          video.name, ": ", what, " of ", height, " x ", width, " pixels, but the first mask has ", first.height, " x ",
+    check(height == first.height && width == first.width, "frame ",
+          legible(video.frames[static_cast<std::size_t>(t)]), " of ", name, ": ", what, " of ", height, " x ", width, " pixels, but the first mask has ", first.height, " x ",
           first.width);
   };
   int objects = 0;
   for (const int label : first.label)
     if (label != LabelMap::void_label) objects = std::max(objects, label);
-  check(objects > 0, "the video ", video.name, " has no object in its first mask");
+  check(objects > 0, "the video ", name, " has no object in its first mask");
   const auto begin = found.size();
   for (int object = 1; object <= objects; ++object)
     for (auto* scores : {&found, &unmoved}) scores->push_back({video.name, object, {}, {}});
@@ -204,7 +212,7 @@ Json means(const std::vector<ObjectScores>& objects) {
 std::string csv(const std::vector<ObjectScores>& objects) {
   std::string out = "video,object,J mean,J recall,J decay,F mean,F recall,F decay\n";
   for (const ObjectScores& object : objects) {
-    out += join(object.video, ",", object.object);
+    out += join(escape_csv(object.video), ",", object.object);
     for (const auto* frames : {&object.j, &object.f}) {
       const SegmentationScore score = segmentation_score(*frames);
       out += join(",", score.mean, ",", score.recall, ",", score.decay);
@@ -230,7 +238,7 @@ void run(const Options& o) {
   Json results{{"checkpoint", o.checkpoint}, {"videos", videos.size()}, {"objects", found.size()}, {"layer", net.layer},
                {"size", size}, {"last_frames", rules.last_frames}, {"top", rules.top}, {"radius", rules.radius},
                {"temperature", rules.temperature}, {"found", means(found)}, {"first_mask_kept", means(unmoved)}};
-  write_text(out / "propagation.json", results.dump(2) + "\n");
+  write_text(out / "propagation.json", json_text(results, 2) + "\n");
   write_text(out / "objects.csv", csv(found));
   std::printf("layer %d, %zu objects of %zu videos, percent\n                     J&F      J      F\n", net.layer,
               found.size(), videos.size());
@@ -245,6 +253,7 @@ void run(const Options& o) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  wait_politely(argv);
   return exit_status([&] {
     const Options options = parse(argc, argv);
     if (options.threads > 0) cpu::set_threads(options.threads);

@@ -15,7 +15,7 @@
 #include <string>
 #include <vector>
 
-namespace report {
+namespace vitral::inline VITRAL_ABI::programs::report {
 
 /// A table as rows of text, the first its header.
 using Table = std::vector<std::vector<std::string>>;
@@ -29,21 +29,7 @@ inline std::string number(const char* format, double value) {
 inline std::string csv(const Table& table) {
   std::string out;
   for (const auto& row : table)
-    for (std::size_t i = 0; i < row.size(); ++i) {
-      std::string cell = row[i];
-      if (cell.find_first_of(",\"\n") != std::string::npos) {
-        for (std::size_t at = 0; (at = cell.find('"', at)) != std::string::npos; at += 2) cell.insert(at, 1, '"');
-        cell = '"' + cell + '"';
-      }
-      out += cell + (i + 1 < row.size() ? "," : "\n");
-    }
-  return out;
-}
-
-/// Text as HTML shows it.
-inline std::string escaped(const std::string& text) {
-  std::string out;
-  for (const char c : text) out += c == '&' ? "&amp;" : c == '<' ? "&lt;" : std::string(1, c);
+    for (std::size_t i = 0; i < row.size(); ++i) out += vitral::escape_csv(row[i]) + (i + 1 < row.size() ? "," : "\n");
   return out;
 }
 
@@ -51,7 +37,7 @@ inline std::string html(const Table& table) {
   std::string out = "<table>\n";
   for (std::size_t r = 0; r < table.size(); ++r) {
     out += "<tr>";
-    for (const std::string& cell : table[r]) out += (r == 0 ? "<th>" : "<td>") + escaped(cell);
+    for (const std::string& cell : table[r]) out += (r == 0 ? "<th>" : "<td>") + vitral::escape_html(cell);
     out += "\n";
   }
   return out + "</table>\n";
@@ -60,7 +46,7 @@ inline std::string html(const Table& table) {
 inline std::string markdown(const Table& table) {
   std::string out;
   for (std::size_t r = 0; r < table.size(); ++r) {
-    for (const std::string& cell : table[r]) out += "| " + cell + " ";
+    for (const std::string& cell : table[r]) out += "| " + vitral::escape_markdown(cell) + " ";
     out += "|\n";
     if (r > 0) continue;
     for (std::size_t i = 0; i < table[0].size(); ++i) out += i ? "| ---: " : "| --- ";
@@ -70,7 +56,9 @@ inline std::string markdown(const Table& table) {
 }
 
 /// Columns for a terminal.
-inline std::string text(const Table& table) {
+inline std::string text(Table table) {
+  for (auto& row : table)
+    for (std::string& cell : row) cell = vitral::escape_text(cell);
   std::string out;
   for (const auto& row : table) {
     for (std::size_t i = 0; i < row.size(); ++i) {
@@ -135,10 +123,10 @@ inline std::string commands_of(const Chart& chart) {
       bands += join("$", name, "band with filledcurves closed fs transparent solid 0.2 noborder", colour, " notitle, ");
     }
     lines += join(i ? ", $" : "$", name, " with linespoints pt ", markers[style] - curve.dashed, " ps 0.6 lw 2",
-                  curve.dashed ? " dt 2" : "", colour, " title ", vitral::detail::gnuplot_string(curve.title));
+                  curve.dashed ? " dt 2" : "", colour, " title ", vitral::escape_gnuplot(curve.title));
   }
-  return join(data, "set xlabel ", vitral::detail::gnuplot_string(chart.x_axis), "\nset ylabel ",
-              vitral::detail::gnuplot_string(chart.y_axis), "\n", chart.whole ? "set xtics 1\n" : "",
+  return join(data, "set xlabel ", vitral::escape_gnuplot(chart.x_axis), "\nset ylabel ",
+              vitral::escape_gnuplot(chart.y_axis), "\n", chart.whole ? "set xtics 1\n" : "",
               vitral::detail::gnuplot_style, "set key above vertical maxrows ", key_rows(chart), "\nplot ", bands, lines,
               "\n");
 }
@@ -176,13 +164,13 @@ inline std::string svg(const std::filesystem::path& folder, const Chart& chart) 
 
 /// A page that needs no other file. `body` is HTML, `title` text.
 inline std::string page(const std::string& title, const std::string& body) {
-  return "<!doctype html>\n<html lang=\"en\"><meta charset=\"utf-8\"><title>" + escaped(title) +
+  return "<!doctype html>\n<html lang=\"en\"><meta charset=\"utf-8\"><title>" + vitral::escape_html(title) +
          "</title>\n<style>\n:root { color-scheme: light dark; font-family: sans-serif; }\n"
          "body { max-width: 70em; margin: 2em auto; padding: 0 1em; }\n"
          "table { border-collapse: collapse; font-variant-numeric: tabular-nums; }\n"
          "th, td { padding: 0.2em 0.6em; text-align: right; border-bottom: 1px solid #8884; }\n"
          "svg { max-width: 40em; border-radius: 6px; }\nimg { max-width: 100%; border-radius: 6px; }\n</style>\n<h1>" +
-         escaped(title) + "</h1>\n" + body + "</html>\n";
+         vitral::escape_html(title) + "</h1>\n" + body + "</html>\n";
 }
 
-}  // namespace report
+}  // namespace vitral::inline VITRAL_ABI::programs::report

@@ -4,20 +4,22 @@
 //   retrieve --database database.npy --queries queries.npy --truth truth.json --out retrieval
 #include "command_line.hpp"
 #include "output.hpp"
+#include "truth.hpp"
 
 #include <vitral/eval/knn.hpp>
 #include <vitral/eval/retrieval.hpp>
 #include <vitral/io/npy.hpp>
 
-#include <nlohmann/json.hpp>
-
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <limits>
 #include <string>
 #include <vector>
 
 using namespace vitral;
+using namespace vitral::programs;
+using programs::View;  // not a tensor's
 using Json = nlohmann::ordered_json;
 
 namespace {
@@ -42,66 +44,15 @@ Options parse(int argc, char** argv) {
 /// The rows of a file, each scaled to unit length.
 Features features(const std::string& path) {
   const NpyArray array = read_npy(path);
-  check(array.shape.size() == 2 && array.shape[0] > 0 && array.shape[1] > 0, path,
-        ": its shape is ", detail::python_tuple(array.shape), ", expected (rows, width)");
-  check(std::all_of(array.values.begin(), array.values.end(), [](float x) { return std::isfinite(x); }), path,
-        ": holds numbers that are not finite, which cannot be ranked");
-  const auto rows = Tensor<float, Shape<dyn, dyn>>::from(
-      array.values, {static_cast<int>(array.shape[0]), static_cast<int>(array.shape[1])});
-  return {l2_normalize(rows).to_vector(), static_cast<int>(array.shape[1]), {}, 0};
-}
-
-/// What a truth file says in one way of looking at it.
-struct View {
-  std::string name;
-  std::vector<Relevance> truth;
-};
-
-std::vector<int> rows_of(const std::string& path, std::size_t query, const Json& list) {
-  bool good = list.is_array();
-  for (const Json& row : list) good = good && row.is_number_integer();
-  check(good, path, ": query ", query, " needs lists of whole numbers, not ", list.dump());
-  return list.get<std::vector<int>>();
-}
-
-void check_distinct(const std::string& path, std::size_t query, std::vector<int> rows) {
-  std::sort(rows.begin(), rows.end());
-  check(std::adjacent_find(rows.begin(), rows.end()) == rows.end(), path, ": query ", query,
-        " names a row twice; each may stand in one list, once");
-}
-
-/// The protocol's three views of "queries", or the only one of "matches".
-std::vector<View> read_truth(const std::string& path) {
-  const auto bytes = read_bytes(path);
-  const Json json = Json::parse(bytes, nullptr, false);
-  check(!json.is_discarded(), path, ": not a JSON file");
-  const bool lists = json.contains("queries"), matches = json.contains("matches");
-  check(lists != matches && (lists ? json["queries"] : json["matches"]).is_array(), path,
-        ": expected a list \"queries\" of easy, hard and junk rows, or a list \"matches\" of rows; see "
-        "docs/evaluation.md");
-  if (matches) {
-    View copies{"copies", {}};
-    for (const Json& rows : json["matches"]) {
-      copies.truth.push_back({rows_of(path, copies.truth.size(), rows), {}});
-      check_distinct(path, copies.truth.size() - 1, copies.truth.back().positive);
-    }
-    return {copies};
-  }
-  std::vector<View> views{{"easy", {}}, {"medium", {}}, {"hard", {}}};
-  for (const Json& query : json["queries"]) {
-    const std::size_t number = views[0].truth.size();
-    const auto list = [&](const char* name) {
-      check(query.contains(name), path, ": query ", number, " has no list \"", name, "\"; it may be empty");
-      return rows_of(path, number, query[name]);
-    };
-    const QueryTruth truth{list("easy"), list("hard"), list("junk")};
-    std::vector<int> all = truth.easy;
-    for (const auto* more : {&truth.hard, &truth.junk}) all.insert(all.end(), more->begin(), more->end());
-    check_distinct(path, number, all);
-    for (std::size_t d = 0; d < views.size(); ++d)
-      views[d].truth.push_back(relevance(truth, static_cast<Difficulty>(d)));
-  }
-  return views;
+  constexpr long most = std::numeric_limits<int>::max();
+  const auto extent = [&](std::size_t axis) { return array.shape[axis] >= 1 && array.shape[axis] <= most; };
+  check(array.shape.size() == 2 && extent(0) && extent(1), path, ": its shape is ", detail::python_tuple(array.shape),
+        ", expected (rows, width)");
+  const int rows = static_cast<int>(array.shape[0]), width = static_cast<int>(array.shape[1]);
+  Features out{array.values, width, {}, 0};
+  check_features(out, path);
+  out.rows = l2_normalize(Tensor<float, Shape<dyn, dyn>>::from(out.rows, {rows, width})).to_vector();
+  return out;
 }
 
 constexpr int proposals = 10;  // pairs that a query contributes to the ranking of all queries
@@ -166,7 +117,7 @@ void run(const Options& o) {
   if (o.out.empty()) return;
   const std::filesystem::path folder = o.out;
   make_folder(folder);
-  write_text(folder / "retrieval.json", results.dump(2) + "\n");
+  write_text(folder / "retrieval.json", json_text(results, 2) + "\n");
   write_text(folder / "queries.csv", csv(views, scores));
   std::printf("wrote retrieval.json and queries.csv in %s\n", o.out.c_str());
 }
@@ -174,6 +125,7 @@ void run(const Options& o) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  wait_politely(argv);
   return exit_status([&] {
     const Options options = parse(argc, argv);
     if (options.threads > 0) cpu::set_threads(options.threads);

@@ -1,46 +1,39 @@
 // The network of a checkpoint that `pretrain` has written, whole or cut after one of its layers, and pictures to try it on.
 #pragma once
 
-#include "pretrain_options.hpp"
+#include "pictures.hpp"
+#include "saved_run.hpp"
 
-#include <vitral/data/open.hpp>
+#include <vitral/data/augment.hpp>
 #include <vitral/io/checkpoint.hpp>
 #include <vitral/models/vit.hpp>
 
-/// The options of the run that wrote the checkpoint.
-inline PretrainOptions run_of(const vitral::SafetensorsFile& file) {
-  const auto options = file.metadata().find("options");
-  const auto saved = options == file.metadata().end() ? nlohmann::ordered_json()
-                                                      : nlohmann::ordered_json::parse(options->second, nullptr, false);
-  vitral::check(saved.is_object(), file.path(), ": its metadata \"options\" is missing or no JSON; expected a "
-                "checkpoint that `pretrain` or `truncate` has written");
-  return pretrain_options_from_json(saved);
-}
+namespace vitral::inline VITRAL_ABI::programs {
 
-/// A data set's layout and place: what the command line says, else the run's own.
-struct DataPlace {
-  std::string dataset, path;
-};
-inline DataPlace data_of(const PretrainOptions& run, const std::string& dataset, const std::string& data) {
-  DataPlace place{dataset.empty() ? run.dataset : dataset, data};
+/// A data set's place: what the command line says, else the run's own.
+inline DataPlace data_of(const PretrainOptions& run, const std::string& dataset, const std::string& data,
+                         const std::string& tar_image) {
+  DataPlace place{dataset.empty() ? run.dataset : dataset, data, tar_image};
   if (data.empty()) place.path = place.dataset == run.dataset ? run.data : vitral::dataset_defaults(dataset).path;
+  if (tar_image.empty() && place.path == run.data) place.tar_image = run.tar_image;
   vitral::check(!place.path.empty(), "--dataset ", place.dataset,
                 " needs --data DIR, the directory that holds the images");
   return place;
 }
 
-/// Both splits of labelled pictures for a network that takes squares of `side`. `least_side`: see open_dataset, for the
-/// training pictures.
-struct LabelledPictures {
-  vitral::Dataset train, test;
-};
-inline LabelledPictures labelled_pictures(const DataPlace& place, int side, int least_side) {
-  LabelledPictures out{vitral::open_dataset(place.dataset, place.path, vitral::Split::train, least_side),
-                       vitral::open_dataset(place.dataset, place.path, vitral::Split::test, side)};
-  for (const vitral::Dataset& part : {out.train, out.test})
-    vitral::check(!part.classes().empty(), "the images of ", part.name(),
-                  " have no labels; --dataset names labelled ones");
-  return out;
+/// The options that say which pictures a program takes, if others than the run's own.
+inline void add_data_options(CLI::App& app, std::string& dataset, std::string& data, std::string& tar_image) {
+  app.add_option("--dataset", dataset, "Layout of the images in --data [that of the run]")
+      ->check(CLI::IsMember(CLI::detail::split(vitral::dataset_names, '|')));
+  app.add_option("--data", data, "Directory of the data set [that of the run]");
+  app.add_option("--tar-image", tar_image, "Ending of the images where samples of archives have several, such as jpg");
+}
+
+/// Labelled pictures for a network that takes squares of `side`. `train_side`: see open_dataset.
+inline ChosenPictures labelled_pictures(const DataPlace& place, const PictureChoice& choice, int side, int train_side) {
+  using vitral::Split;
+  return chosen_pictures(place, place.open(Split::train, train_side),
+                         place.open(Split::test, vitral::center_view(side).least_side()), choice);
 }
 
 /// The checkpoint's network.
@@ -65,3 +58,5 @@ vitral::ViT<B, float> first_layers(vitral::ViT<B, float> encoder, int layers) {
   encoder.size.depth = layers;
   return encoder;
 }
+
+}  // namespace vitral::inline VITRAL_ABI::programs

@@ -7,6 +7,7 @@
 #include <cstdio>
 
 using namespace vitral;
+using namespace vitral::programs;
 
 namespace {
 
@@ -33,14 +34,13 @@ void truncate(const Options& o) {
   check(o.layers >= 1 && o.layers <= run.depth, "--layers ", o.layers, ": ", o.checkpoint, " has ", run.depth,
         " layers; choose 1 to ", run.depth);
   check(!std::filesystem::exists(o.out), "--out ", o.out, " exists already; name another file, or remove it first");
-  const std::string encoder = "student.encoder.", blocks = encoder + "blocks.";
-  std::vector<NamedTensor> kept;
-  for (const std::string& name : file.names())
-    if (name.starts_with(encoder) && !(name.starts_with(blocks) && std::stoi(name.substr(blocks.size())) >= o.layers))
-      kept.push_back({name, file.tensor(name)});
   const int depth = run.depth;
   run.depth = o.layers;
-  Metadata metadata{{"options", to_json(run).dump()}, {"truncated", join("from ", depth)}};
+  const auto cut = network<Cpu>(file, run);  // what cannot be read is not written
+  std::vector<NamedTensor> kept;
+  for_each_tensor(
+      cut, [&](const std::string& name, const auto&) { kept.push_back({name, file.tensor(name)}); }, "student.encoder");
+  Metadata metadata{{"options", json_text(to_json(run))}, {"truncated", join("from ", depth)}};
   for (const char* earlier : {"finetuned", "truncated"})
     if (const auto found = file.metadata().find(earlier); found != file.metadata().end())
       metadata[earlier] = found->second;

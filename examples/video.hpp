@@ -4,6 +4,7 @@
 #include "moving_shapes.hpp"
 
 #include <vitral/data/decode.hpp>
+#include <vitral/io/file_name.hpp>
 #include <vitral/io/palette_png.hpp>
 
 #include <algorithm>
@@ -12,6 +13,8 @@
 #include <functional>
 #include <string>
 #include <vector>
+
+namespace vitral::inline VITRAL_ABI::programs {
 
 struct Video {
   std::string name;
@@ -30,7 +33,13 @@ inline std::vector<Video> davis_videos(const std::filesystem::path& folder) {
   check(names.is_open(), list.string(), ": cannot open; --data is the folder of DAVIS 2017 that holds ImageSets, "
         "JPEGImages and Annotations");
   std::vector<Video> videos;
-  for (std::string name; names >> name;) {
+  for (std::string name; std::getline(names, name);) {
+    if (name.ends_with('\r')) name.pop_back();
+    if (name.empty()) continue;
+    vitral::check_file_name(name, list.string());  // masks are written under it
+    const auto same = [&](const Video& video) { return video.name == name; };
+    check(std::none_of(videos.begin(), videos.end(), same), list.string(), ": names the video ", vitral::legible(name),
+          " twice");
     const fs::path pictures = folder / "JPEGImages/480p" / name, masks = folder / "Annotations/480p" / name;
     check(fs::is_directory(pictures), pictures.string(), ": no such folder, but ", list.string(), " names the video");
     Video video{name, {}, {}, {}};
@@ -42,7 +51,7 @@ inline std::vector<Video> davis_videos(const std::filesystem::path& folder) {
     video.mask = [=](int t) { return vitral::read_label_png(masks / (frames[static_cast<std::size_t>(t)] + ".png")); };
     videos.push_back(std::move(video));
   }
-  check(!videos.empty(), list.string(), ": names no video");
+  check(!names.bad() && !videos.empty(), list.string(), ": names no video");
   return videos;
 }
 
@@ -59,3 +68,5 @@ inline std::vector<Video> drawn_videos(int count, std::uint64_t seed) {
   }
   return videos;
 }
+
+}  // namespace vitral::inline VITRAL_ABI::programs

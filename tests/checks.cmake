@@ -83,6 +83,19 @@ vitral_program_flags(two_files)
 target_compile_options(two_files PRIVATE -O0)  # nothing is inlined away: every function that is not `inline` clashes
 vitral_test(two_files COMMAND two_files)
 
+# Programs of two compilers: nothing of ours is in both parts, so that the linker replaces none of it.
+vitral_test(merged.finds COMMAND bash "${CMAKE_CURRENT_SOURCE_DIR}/link/finds_merged.sh" "${CMAKE_CXX_COMPILER}")
+if(VITRAL_BUILD_EXAMPLES AND VITRAL_CUDA)
+  set(programs pretrain evaluate)
+  if(VITRAL_CUDA_GOLDEN)
+    list(APPEND programs check_golden)
+  endif()
+  foreach(program IN LISTS programs)
+    vitral_test(merged.${program} COMMAND bash "${CMAKE_CURRENT_SOURCE_DIR}/link/merged.sh"
+                "${PROJECT_BINARY_DIR}/examples/${program}_cuda.cu.o" $<TARGET_OBJECTS:${program}>)
+  endforeach()
+endif()
+
 # Projects outside the tree, in the three ways that CMake offers.
 foreach(way IN ITEMS find_package add_subdirectory fetch_content)
   vitral_test(consumer.${way} COMMAND bash "${CMAKE_CURRENT_SOURCE_DIR}/consumer/check.sh" "${CMAKE_COMMAND}" ${way}
@@ -143,7 +156,7 @@ if(TARGET check_golden AND golden)
   target_compile_definitions(check_golden_on_host PRIVATE VITRAL_HAS_CUDA)
   foreach(scalar IN ITEMS f64 f32 bf16)
     vitral_test(golden.${scalar} COMMAND check_golden --scalar ${scalar} ${golden})
-    if(VITRAL_CUDA)
+    if(VITRAL_CUDA AND VITRAL_CUDA_GOLDEN)
       vitral_test(golden.cuda.${scalar} COMMAND check_golden --device cuda --scalar ${scalar} ${golden})
       set_tests_properties(golden.cuda.${scalar} PROPERTIES SKIP_REGULAR_EXPRESSION "there is no CUDA device")
     endif()

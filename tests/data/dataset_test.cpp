@@ -20,27 +20,15 @@ TEST_CASE("a data set handle refuses an index outside and says what is inside") 
   CHECK_THROWS_AS((void)data.label(-1), Error);
 }
 
-TEST_CASE("pictures that come from files say from which, through handle and subset; others say nothing") {
+TEST_CASE("pictures that come from files say from which, through handle and selection; others say nothing") {
   struct Filed : Computed {
     std::filesystem::path file(long i) const { return std::to_string(i) + ".png"; }
   };
   const Dataset data = Filed{{5}};
   CHECK(data.file(3) == "3.png");
-  CHECK(subset(data, 2).file(1) == "1.png");
-  CHECK_THROWS_AS((void)subset(data, 2).file(2), Error);
+  CHECK(select_images(data, {3, 1}).file(1) == "1.png");
+  CHECK_THROWS_AS((void)select_images(data, {3, 1}).file(2), Error);
   CHECK(Dataset(Computed{5}).file(3).empty());
-}
-
-TEST_CASE("a subset is the first pictures, and no more than there are") {
-  const Dataset data = Computed{5};
-  const Dataset three = subset(data, 3);
-  CHECK(three.size() == 3);
-  CHECK(three.image(2).rgb == data.image(2).rgb);
-  CHECK(three.label(2) == 2);
-  CHECK(three.name() == "computed");
-  CHECK_THROWS_AS((void)three.image(3), Error);
-  CHECK(subset(data, 9).size() == 5);
-  CHECK_THROWS_AS((void)subset(data, 0), Error);
 }
 
 TEST_CASE("chosen pictures come in the order that was asked for, with their labels") {

@@ -92,3 +92,10 @@ TEST_CASE("attention's weights do not depend on the number of threads") {
   cpu::set_threads(before);
   for (std::size_t i = 0; i < one.size(); ++i) CHECK(one[i].rows == three[i].rows);
 }
+
+TEST_CASE("attention weights that are too few are refused") {
+  CHECK_THROWS_AS((void)mean_attention_distance({0, 1, 5, {}}, 4), Error);
+  CHECK_THROWS_AS((void)mean_attention_distance({1, 1, 5, {1, 2}}, 4), Error);
+  CHECK_THROWS_AS((void)class_attention({1, 1, 1, {1}}, 1), Error);
+  CHECK_THROWS_AS((void)attention_weights(nullptr, 1, 3, 5, 8), Error);
+}

@@ -43,3 +43,9 @@ TEST_CASE("CKA of other images or of no numbers is an error") {
   CHECK_THROWS_WITH_AS(static_cast<void>(cka(constant(1, 12), constant(1, 12))),
                        doctest::Contains("needs two images or more, not 1"), Error);
 }
+
+TEST_CASE("CKA refuses features that are not finite, and networks without layers") {
+  CHECK_THROWS_WITH_AS((void)cka({{1, 2, NAN, 4}, 2, {}, 0}, {{1, 2, 3, 4}, 2, {}, 0}),
+                       doctest::Contains("number 0 of the features of image 1 is nan"), Error);
+  CHECK_THROWS_AS((void)cka_table({}, {}), Error);
+}

@@ -29,3 +29,12 @@ TEST_CASE("images leave where the classifier is sure, and after the last layer a
   CHECK(curve[2].accuracy == doctest::Approx(2.0 / 3));  // all after the last
   CHECK(curve[2].multiply_adds == multiply_adds(size, 2));
 }
+
+TEST_CASE("adaptive exits need a probability of every class for every image") {
+  const ViTSize size{8, 4, 16, 3, 2};
+  CHECK_THROWS_WITH_AS((void)adaptive_exits({{0.5, 0.5, 1}}, {0, 1}, 2, size, {0.5}),
+                       doctest::Contains("3 probabilities, expected 2 for each of 2 images"), Error);
+  CHECK_THROWS_AS((void)adaptive_exits({}, {0}, 2, size, {0.5}), Error);
+  CHECK_THROWS_AS((void)adaptive_exits({{}}, {}, 2, size, {0.5}), Error);
+  CHECK_THROWS_AS((void)multiply_adds({8, 0, 16, 3, 2}, 1), Error);
+}

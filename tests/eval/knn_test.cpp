@@ -175,3 +175,41 @@ TEST_CASE("even an untrained network tells dark pictures from bright ones") {
   const ViT<Cpu, float> encoder(ViTSize{8, 4, 16, 2, 2}, Seed{1});
   for (const double accuracy : knn_accuracy(encoder, GrayLevels{}, 40, GrayLevels{}, 40, {3})) CHECK(accuracy > 0.85);
 }
+
+TEST_CASE("k-NN writes nowhere, whatever it is given, and says what is wrong") {
+  const float nan = std::nanf(""), large = 3e38f;
+  const Features good{{1, 0, 0, 1}, 2, {0, 1}, 2}, bad{{1, 0, nan, 1}, 2, {0, 1}, 2};
+  const auto refuses = [](const char* message, auto&& call) {
+    CAPTURE(message);
+    CHECK_THROWS_WITH_AS(call(), doctest::Contains(message), Error);
+  };
+  refuses("number 0 of the features of image 1 is nan", [&] { (void)nearest_neighbours(bad, good, 1); });
+  refuses("number 0 of the features of image 1 is nan", [&] { (void)nearest_neighbours(good, bad, 1); });
+  refuses("too large to be multiplied", [&] { (void)nearest_neighbours({{large, large}, 2, {0}, 2}, {{large, large}, 2, {}, 2}, 1); });
+  refuses("k is 3, but there are 2", [&] { (void)nearest_neighbours(good, good, 3); });
+  refuses("k is 0", [&] { (void)nearest_neighbours(good, good, 0); });
+  refuses("k is 2, but there are 1", [&] { (void)nearest_neighbours(good, good, 2, true); });
+  refuses("training features: there are no features", [&] { (void)nearest_neighbours({{}, 2, {}, 2}, good, 1); });
+  refuses("there are no features", [&] { (void)nearest_neighbours({}, {}, 1); });
+  refuses("to classify: there are no features", [&] { (void)nearest_neighbours(good, {{}, 2, {}, 2}, 1); });
+  refuses("3 numbers are no rows of width 2", [&] { (void)nearest_neighbours({{1, 2, 3}, 2, {}, 2}, good, 1); });
+
+  const Neighbours near = nearest_neighbours(good, good, 1);
+  refuses("label 2 is not one of 0 to 1", [&] { (void)voted_classes(near, {0, 2}, 2, 1, 0.07, 1); });
+  refuses("label -1 is not one of 0 to 1", [&] { (void)voted_classes(near, {-1, 0}, 2, 1, 0.07, 1); });
+  refuses("a neighbour is training image 1, and there are labels of 1", [&] { (void)voted_classes(near, {0}, 2, 1, 0.07, 1); });
+  refuses("a neighbour is training image -1", [&] { (void)voted_classes({1, {1}, {-1}}, {0, 1}, 2, 1, 0.07, 1); });
+  refuses("2 of 1 neighbours", [&] { (void)voted_classes(near, {0, 1}, 2, 2, 0.07, 1); });
+  refuses("asked for 3 of 2 classes", [&] { (void)voted_classes(near, {0, 1}, 2, 1, 0.07, 3); });
+  refuses("temperature", [&] { (void)voted_classes(near, {0, 1}, 2, 1, 0, 1); });
+  refuses("0 guesses for 0 images", [&] { (void)top_accuracy({}, {}, 1); });
+  refuses("the first 2 of 1 guesses", [&] { (void)top_accuracy({0, 1}, {0, 1}, 2); });
+  refuses("1 labels of 2 images", [&] { (void)knn_accuracy(good, {good.rows, 2, {0}, 2}, {.k = 1}); });
+}
+
+TEST_CASE("features that are not finite are named by their layer where they come out of the network") {
+  ViT<Cpu, float> encoder({8, 4, 8, 2, 2});
+  encoder.blocks[1].mlp.fc2.bias.value.data()[0] = std::nanf("");
+  CHECK_THROWS_WITH_AS((void)extract_features(encoder, Dataset(GrayLevels{}), 4),
+                       doctest::Contains("layer 2: number 0 of the features of image 0 is nan"), Error);
+}

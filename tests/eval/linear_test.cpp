@@ -1,9 +1,13 @@
 // Logistic regression against scikit-learn's (tests/fixtures/make_evaluation.py).
 #include "evaluation.hpp"
 
+#include <vitral/eval/accuracy.hpp>
 #include <vitral/eval/linear.hpp>
 
 #include <doctest/doctest.h>
+
+#include <array>
+#include <cmath>
 
 using namespace vitral_tests;
 
@@ -44,4 +48,21 @@ TEST_CASE("a label that is no class is an error") {
   wrong.labels[3] = wrong.classes;
   CHECK_THROWS_WITH_AS(static_cast<void>(logistic_regression(wrong)), doctest::Contains("label 7 is not one of 0 to 6"),
                        Error);
+}
+
+TEST_CASE("classifiers refuse features, labels and scores that they cannot use") {
+  const auto refuses = [](const char* message, auto&& call) {
+    CAPTURE(message);
+    CHECK_THROWS_WITH_AS(call(), doctest::Contains(message), Error);
+  };
+  refuses("number 1 of the features of image 0 is inf", [] { (void)logistic_regression({{1, INFINITY}, 2, {0}, 2}); });
+  refuses("there are no features", [] { (void)logistic_regression({{}, 2, {}, 2}); });
+  refuses("label 2 is not one of 0 to 1", [] { (void)logistic_regression({{1, 1}, 2, {2}, 2}); });
+  refuses("a label for each of the 2", [] { (void)logistic_regression({{1, 1}, 1, {0}, 2}); });
+  refuses("does not take features of width 3", [] { (void)class_probabilities({{1, 2, 3, 4}, {0, 0}}, {{1, 2, 3}, 3, {}, 2}); });
+  refuses("0 scores", [] { (void)ranked_classes({}, 2); });
+  refuses("no rows of 0 classes", [] { (void)ranked_classes({1}, 0); });
+  refuses("not a number", [] { (void)ranked_classes({1, NAN}, 2); });
+  refuses("label 2 is not one of 0 to 1", [] { (void)rank_of_label(std::array{1.0f, 2.0f}.data(), 2, 2); });
+  refuses("no image was classified", [] { (void)TopCount{}.top1(); });
 }

@@ -103,3 +103,15 @@ TEST_CASE("frames of other sizes, and labels that do not fit, are refused with b
   CHECK_THROWS_WITH_AS(propagation.next({2, 1, 1, {1, 1}}),
                        doctest::Contains("a frame of 2 x 1 patches of width 1 follows one of 1 x 2 of width 1"), Error);
 }
+
+TEST_CASE("masks and frames without pixels, or with too few numbers, are refused") {
+  CHECK_THROWS_AS(LabelPropagation({0, 0, 4, {}}, {}, 1), Error);
+  CHECK_THROWS_AS(LabelPropagation({1, 1, 0, {}}, {1}, 1), Error);
+  CHECK_THROWS_AS((void)resize_nearest({2, 2, {0, 0, 0}}, 1, 1), Error);
+  CHECK_THROWS_AS((void)resize_nearest({0, 0, {}}, 1, 1), Error);
+  CHECK_THROWS_AS((void)resize_nearest({1, 1, {0}}, 0, 1), Error);
+  CHECK_THROWS_AS((void)label_map({1}, 1, 1, 0, 1), Error);
+  CHECK_THROWS_AS((void)label_map({1}, 1, 2, 1, 1), Error);
+  CHECK_THROWS_AS((void)region_similarity({1, 2, {0}}, {1, 2, {0}}, 1), Error);
+  CHECK_THROWS_AS((void)contour_accuracy({0, 0, {}}, {0, 0, {}}, 1), Error);
+}

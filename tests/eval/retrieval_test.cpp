@@ -117,3 +117,23 @@ TEST_CASE("retrieval names the sizes that do not fit") {
   CHECK_THROWS_WITH_AS(static_cast<void>(retrieve(database, query, {{{{0}, {2}}}})),
                        doctest::Contains("query 0 names row 2, and the database has the rows 0 to 1"), Error);
 }
+
+TEST_CASE("retrieval refuses what it cannot rank") {
+  const float nan = std::nanf(""), large = 3e38f;
+  const Features good{{1, 0, 0, 1}, 2, {}, 0}, bad{{1, 0, nan, 1}, 2, {}, 0}, huge{{large, large}, 2, {}, 0};
+  const std::vector<std::vector<Relevance>> one{{{{0}, {}}}}, two{{{{0}, {}}, {{1}, {}}}};
+  const auto refuses = [](const char* message, auto&& call) {
+    CAPTURE(message);
+    CHECK_THROWS_WITH_AS(call(), doctest::Contains(message), Error);
+  };
+  refuses("the database: number 0 of the features of image 1 is nan", [&] { (void)retrieve(bad, good, two); });
+  refuses("the queries: number 0 of the features of image 1 is nan", [&] { (void)retrieve(good, bad, two); });
+  refuses("query 0 are too large", [&] { (void)retrieve(huge, huge, one); });
+  refuses("the database: there are no features", [&] { (void)retrieve({{}, 2, {}, 0}, good, two); });
+  refuses("names row 2", [&] { (void)retrieve(good, good, {{{{2}, {}}, {{-1}, {}}}}); });
+  refuses("row 2 is not one of the 2", [] { (void)retrieval_score(std::vector<int>{0, 1}, {{2}, {}}); });
+  refuses("row 5 is not one of the 2", [] { (void)retrieval_score(std::vector<int>{0, 5}, {{0}, {}}); });
+  refuses("there are no queries", [] { (void)mean_score({}); });
+  refuses("no positive", [] { (void)trapezoidal_average_precision({}); });
+  refuses("not a number", [&] { (void)micro_average_precision({{static_cast<double>(nan), true}}, 1); });
+}

@@ -170,3 +170,9 @@ TEST_CASE("t-SNE of too few images, of equal ones or of no numbers is an error")
                        doctest::Contains("2 points to start from, but features of 120 images"), Error);
   CHECK_THROWS_WITH_AS(static_cast<void>(tsne(broken(), start())), doctest::Contains("image 3 is nan"), Error);
 }
+
+TEST_CASE("t-SNE refuses points and affinities that are not of the same images, and points that are nowhere") {
+  CHECK_THROWS_AS((void)tsne_forces({{0}, {}, {}}, {}, 0.5), Error);
+  CHECK_THROWS_AS((void)tsne_forces({{0, 0}, {}, {}}, {1, 2, 3, 4}, 0.5), Error);
+  CHECK_THROWS_WITH_AS((void)vitral::detail::shrunk({0, 1, 2, NAN}), doctest::Contains("start from is at nan"), Error);
+}

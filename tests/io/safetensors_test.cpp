@@ -210,7 +210,7 @@ TEST_CASE("every inconsistency of a header is refused with its reason") {
             "overlaps"));
   CHECK(has(reason(R"({"x":)" + tensor("F32", "[1]", "[4,8]") + "}"), "gap"));
   CHECK(has(reason(R"({"x":)" + tensor("F32", "[1]", "[0,4]") + R"(,"x":)" + tensor("F32", "[1]", "[4,8]") + "}"),
-            "two tensors named x"));
+            "the key \"x\" twice"));
   CHECK(has(reason(R"({"__metadata__":{"a":1},"x":)" + tensor("F32", "[2]", "[0,8]") + "}"), "metadata \"a\""));
   CHECK(has(failure(directory.path / "b", std::string(8, '\xff')), "no safetensors file"));
 }

@@ -40,7 +40,9 @@ template <class... Parts>
 /// Throws Error with the joined parts as its message.
 template <class... Parts>
 [[noreturn]] void fail(const Parts&... parts) {
-  throw Error(join("vitral: ", parts...));
+  std::string message = join("vitral: ", parts...);
+  for (char& c : message) c = c == '\0' ? '?' : c;  // what() would end there
+  throw Error(message);
 }
 
 /// Throws Error with the joined parts unless `condition` holds.

@@ -201,11 +201,15 @@ struct CenterView {
   Interpolation interpolation = Interpolation::bilinear;
   Normalization normalize;
 
+  /// What the shorter side of a picture that is larger than the view is resized to; a picture that keeps as many pixels
+  /// has the same view.
+  [[nodiscard]] int least_side() const { return static_cast<int>(static_cast<long>(size) * 256 / 224); }
+
   /// Writes the view, [3, size, size].
   void operator()(const Image& image, float* out) const {
     check_image(image);
     const int shorter = std::min(image.height, image.width);
-    const int side = shorter > size ? static_cast<int>(static_cast<long>(size) * 256 / 224) : size;
+    const int side = shorter > size ? least_side() : size;
     const auto axis = [&](int extent) {
       const int scaled = static_cast<int>(static_cast<long>(side) * extent / shorter);
       return ResizeAxis{extent, scaled, (scaled - size) / 2, size};

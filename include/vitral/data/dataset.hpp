@@ -8,7 +8,6 @@
 #include <concepts>
 #include <filesystem>
 #include <memory>
-#include <numeric>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -127,15 +126,6 @@ struct Selection {
 /// The pictures at `places`, in that order.
 [[nodiscard]] inline Dataset select_images(const Dataset& data, std::vector<long> places) {
   return detail::Selection{data, std::move(places)};
-}
-
-/// The first `count` pictures; all of them if there are fewer.
-[[nodiscard]] inline Dataset subset(const Dataset& data, long count) {
-  check(count > 0, "a subset of ", count, " images of ", data.name(), " was asked for; expected at least 1");
-  if (count >= data.size()) return data;
-  std::vector<long> places(static_cast<std::size_t>(count));
-  std::iota(places.begin(), places.end(), 0l);
-  return select_images(data, std::move(places));
 }
 
 }  // namespace vitral::inline VITRAL_ABI

@@ -28,8 +28,9 @@
 
 namespace vitral::inline VITRAL_ABI {
 
-/// Pictures with more pixels are refused: a few damaged bytes must not ask for gigabytes of memory.
+/// Pictures with more pixels are refused: a few damaged bytes must not ask for gigabytes of memory. So are longer files.
 inline constexpr long max_pixels = 1l << 26;
+inline constexpr std::uint64_t max_picture_bytes = 1ul << 29;
 
 namespace detail {
 
@@ -77,11 +78,14 @@ inline bool png_begin(PngReader& reader) {
   return true;
 }
 
-/// Reads every row and the file's end; false on error.
-inline bool png_finish(PngReader& reader, png_bytepp rows) {
+/// Reads every row and the file's end, and what its eXIf chunk says of the orientation; false on error.
+inline bool png_finish(PngReader& reader, png_bytepp rows, int& orientation) {
   if (setjmp(png_jmpbuf(reader.png))) return false;  // NOLINT
   png_read_image(reader.png, rows);
-  png_read_end(reader.png, nullptr);
+  png_read_end(reader.png, reader.info);
+  png_bytep exif = nullptr;
+  png_uint_32 size = 0;
+  if (png_get_eXIf_1(reader.png, reader.info, &size, &exif) != 0) orientation = exif_orientation(exif, size);
   return true;
 }
 
@@ -147,32 +151,56 @@ inline bool jpeg_finish(JpegReader& reader, std::uint8_t* row, std::uint8_t* rgb
   jpeg_start_decompress(&reader.jpeg);
   const std::size_t width = reader.jpeg.output_width;
   const bool cmyk = reader.jpeg.output_components == 4;
-  const int flip = reader.jpeg.saw_Adobe_marker ? 0 : 255;  // Adobe stores the inks inverted
-  while (reader.jpeg.output_scanline < reader.jpeg.output_height) {
+  while (reader.jpeg.output_scanline < reader.jpeg.output_height && !reader.truncated) {
     std::uint8_t* out = rgb + width * 3 * reader.jpeg.output_scanline;
     jpeg_read_scanlines(&reader.jpeg, &row, 1);
     if (!cmyk) {
       std::memcpy(out, row, width * 3);
       continue;
     }
+    // The inks are stored inverted, as Adobe has them; PIL takes them so with and without Adobe's marker, and rounds so.
     for (std::size_t x = 0; x < width; ++x)
-      for (std::size_t c = 0; c < 3; ++c)
-        out[3 * x + c] = static_cast<std::uint8_t>(((row[4 * x + c] ^ flip) * (row[4 * x + 3] ^ flip) + 127) / 255);
+      for (std::size_t c = 0; c < 3; ++c) {
+        const int black = row[4 * x + 3], product = (255 - row[4 * x + c]) * black + 128;
+        out[3 * x + c] = static_cast<std::uint8_t>(black - ((product + (product >> 8)) >> 8));
+      }
   }
-  jpeg_finish_decompress(&reader.jpeg);
+  if (!reader.truncated) jpeg_finish_decompress(&reader.jpeg);
   return true;
 }
 
-inline Image blank_image(const std::string& name, long height, long width) {
+inline void check_extents(const std::string& name, long height, long width) {
   check(height > 0 && width > 0 && height <= max_pixels / width, name, ": ", height, " x ", width,
         " pixels, expected at most ", max_pixels, " in all");
+}
+
+inline Image blank_image(const std::string& name, long height, long width) {
+  check_extents(name, height, width);
   const std::size_t bytes = static_cast<std::size_t>(height) * static_cast<std::size_t>(width) * 3;
   return {static_cast<int>(height), static_cast<int>(width), std::vector<std::uint8_t>(bytes)};
 }
 
+inline void check_picture_bytes(const std::string& name, std::uint64_t size) {
+  check(size <= max_picture_bytes, name, ": ", size, " bytes, expected at most ", max_picture_bytes, " for a picture");
+}
+
+/// The orientation in the EXIF chunk of a WebP file, a RIFF container: a header of 12 bytes, then chunks of a name, a
+/// length and as many bytes, filled up to an even number.
+inline int webp_orientation(const std::vector<std::uint8_t>& bytes) {
+  for (std::size_t at = 12; bytes.size() >= 8 && at <= bytes.size() - 8;) {
+    const std::uint8_t* const chunk = bytes.data() + at;
+    const std::size_t size = chunk[4] | std::size_t{chunk[5]} << 8 | std::size_t{chunk[6]} << 16 |
+                             std::size_t{chunk[7]} << 24;
+    if (size > bytes.size() - at - 8) break;
+    if (std::memcmp(chunk, "EXIF", 4) == 0) return exif_orientation(chunk + 8, size);
+    at += 8 + size + size % 2;
+  }
+  return 1;
+}
+
 }  // namespace detail
 
-/// A PNG picture of any kind as RGB; alpha is dropped. `name` is what an Error names.
+/// A PNG picture of any kind as RGB, turned upright as its EXIF data say; alpha is dropped. `name` is what an Error names.
 [[nodiscard]] inline Image decode_png(const std::vector<std::uint8_t>& bytes, const std::string& name) {
   detail::PngReader reader(bytes.data(), bytes.size());
   check(reader.info != nullptr, name, ": libpng could not be started");
@@ -183,8 +211,9 @@ inline Image blank_image(const std::string& name, long height, long width) {
   check(png_get_rowbytes(reader.png, reader.info) == stride, name, ": not a PNG that can be read as RGB");
   std::vector<png_bytep> rows;
   for (int y = 0; y < image.height; ++y) rows.push_back(image.rgb.data() + static_cast<std::size_t>(y) * stride);
-  check(detail::png_finish(reader, rows.data()), name, ": not a readable PNG: ", reader.message);
-  return image;
+  int orientation = 1;
+  check(detail::png_finish(reader, rows.data(), orientation), name, ": not a readable PNG: ", reader.message);
+  return upright(std::move(image), orientation);
 }
 
 /// A JPEG picture of any kind as RGB, turned upright as its EXIF data say. `name` is what an Error names. A large picture
@@ -196,6 +225,8 @@ inline Image blank_image(const std::string& name, long height, long width) {
   int orientation = 1;
   for (const jpeg_marker_struct* marker = reader.jpeg.marker_list; marker != nullptr; marker = marker->next)
     if (orientation == 1) orientation = exif_orientation(marker->data, marker->data_length);
+  if (jpeg_has_multiple_scans(&reader.jpeg))  // the decoder holds all of it, at whatever scale it comes out
+    detail::check_extents(name, reader.jpeg.image_height, reader.jpeg.image_width);
   Image image = detail::blank_image(name, reader.jpeg.output_height, reader.jpeg.output_width);
   std::vector<std::uint8_t> row(static_cast<std::size_t>(image.width) * 4);
   check(detail::jpeg_finish(reader, row.data(), image.rgb.data()), name, ": not a readable JPEG: ", reader.message);
@@ -203,7 +234,8 @@ inline Image blank_image(const std::string& name, long height, long width) {
   return upright(std::move(image), orientation);
 }
 
-/// A WebP picture (not an animation) as RGB; alpha is dropped. `name` is what an Error names.
+/// A WebP picture (not an animation) as RGB, turned upright as its EXIF data say; alpha is dropped. `name` is what an
+/// Error names.
 [[nodiscard]] inline Image decode_webp(const std::vector<std::uint8_t>& bytes, const std::string& name) {
   WebPBitstreamFeatures features;
   check(WebPGetFeatures(bytes.data(), bytes.size(), &features) == VP8_STATUS_OK, name, ": not a readable WebP");
@@ -211,7 +243,7 @@ inline Image blank_image(const std::string& name, long height, long width) {
   Image image = detail::blank_image(name, features.height, features.width);
   check(WebPDecodeRGBInto(bytes.data(), bytes.size(), image.rgb.data(), image.rgb.size(), image.width * 3) != nullptr,
         name, ": not a readable WebP: truncated or damaged");
-  return image;
+  return upright(std::move(image), detail::webp_orientation(bytes));
 }
 
 /// A PNG, JPEG or WebP picture, told apart by the first bytes. `name` is what an Error names; see decode_jpeg for
@@ -227,14 +259,24 @@ inline Image blank_image(const std::string& name, long height, long width) {
   fail(name, ": neither a PNG, a JPEG nor a WebP", bytes.empty() ? ", but empty" : "", "; convert or remove it");
 }
 
+/// decode_image of a file.
 [[nodiscard]] inline Image read_image(const std::filesystem::path& path, int least_side = 0) {
+  std::error_code ignored;
+  const std::uintmax_t size = std::filesystem::file_size(path, ignored);
+  if (!ignored) detail::check_picture_bytes(path.string(), size);
   return decode_image(read_bytes(path), path.string(), least_side);
 }
 
+namespace detail {
+inline std::string lower_case(std::string text) {
+  for (char& c : text) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  return text;
+}
+}  // namespace detail
+
 /// Whether a file's name ends as decode_image's formats do.
 [[nodiscard]] inline bool has_picture_ending(const std::filesystem::path& path) {
-  std::string ending = path.extension().string();
-  for (char& c : ending) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  const std::string ending = detail::lower_case(path.extension().string());
   return ending == ".png" || ending == ".jpg" || ending == ".jpeg" || ending == ".webp";
 }
 inline constexpr const char* picture_endings = ".png, .jpg, .jpeg or .webp";

@@ -12,11 +12,11 @@
 
 namespace vitral::inline VITRAL_ABI {
 
-/// The orientation 1 ... 8 in the content of a JPEG's APP1 marker (CIPA DC-008, tag 0x0112 of the first directory);
-/// 1, upright, where there is none or it makes no sense.
+/// The orientation 1 ... 8 in EXIF data (CIPA DC-008, tag 0x0112 of the first directory), with or without the "Exif"
+/// that a JPEG's APP1 marker puts before them; 1, upright, where there is none or it makes no sense.
 [[nodiscard]] inline int exif_orientation(const std::uint8_t* data, std::size_t size) {
-  constexpr std::size_t tiff = 6;  // offsets count from here
-  if (size < tiff + 8 || std::memcmp(data, "Exif\0\0", tiff) != 0) return 1;
+  const std::size_t tiff = size >= 6 && std::memcmp(data, "Exif\0\0", 6) == 0 ? 6 : 0;  // offsets count from here
+  if (size < tiff + 8) return 1;
   const bool big = std::memcmp(data + tiff, "MM", 2) == 0;
   if (!big && std::memcmp(data + tiff, "II", 2) != 0) return 1;
   const auto number = [&](std::size_t at, std::size_t bytes) {

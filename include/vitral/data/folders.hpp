@@ -5,27 +5,54 @@
 #include <vitral/core/error.hpp>
 #include <vitral/data/dataset.hpp>
 
+#include <algorithm>
 #include <filesystem>
 #include <string>
+#include <string_view>
+#include <vector>
 
 namespace vitral::inline VITRAL_ABI {
 
 /// The folder's own name, also of "photos/" and ".".
 inline std::string folder_name(const std::filesystem::path& folder) {
-  const auto path = std::filesystem::weakly_canonical(folder);
+  std::error_code ignored;
+  const auto path = std::filesystem::weakly_canonical(folder, ignored);
   return path.filename().empty() ? path.parent_path().filename().string() : path.filename().string();
+}
+
+/// Whether data sets pass an entry of this name over: hidden ones, and what macOS puts into archives.
+inline bool is_hidden(std::string_view name) { return name.starts_with('.') || name == "__MACOSX"; }
+
+/// The entries of a folder, sorted by name, without hidden ones; throws Error where it cannot be read.
+inline std::vector<std::filesystem::directory_entry> visible_entries(const std::filesystem::path& folder) {
+  std::vector<std::filesystem::directory_entry> entries;
+  std::error_code error;
+  for (auto entry = std::filesystem::directory_iterator(folder, error);
+       !error && entry != std::filesystem::directory_iterator(); entry.increment(error))
+    if (!is_hidden(entry->path().filename().string())) entries.push_back(*entry);
+  check(!error, folder.string(), ": cannot read this folder (", error.message(), "); give read access, or move it away");
+  std::sort(entries.begin(), entries.end());
+  return entries;
+}
+
+/// Whether a folder holds its splits apart, as DIR/train and so on.
+inline bool is_split(const std::filesystem::path& folder) {
+  std::error_code ignored;
+  return std::filesystem::is_directory(folder / "train", ignored);
 }
 
 /// The folder that holds a split: DIR/train, and DIR/test or else DIR/val, where DIR/train exists; else DIR.
 inline std::filesystem::path split_folder(const std::filesystem::path& folder, Split split, const char* holds) {
   namespace fs = std::filesystem;
-  check(fs::is_directory(folder), folder.string(), ": no such folder, expected one that holds ", holds,
+  std::error_code ignored;
+  check(fs::is_directory(folder, ignored), folder.string(), ": no such folder, expected one that holds ", holds,
         "; check --data DIR");
   refuse_unlabeled(split, folder.string());
-  if (!fs::is_directory(folder / "train")) return folder;
+  if (!is_split(folder)) return folder;
   if (split == Split::train) return folder / "train";
-  if (fs::is_directory(folder / "test")) return folder / "test";
-  check(fs::is_directory(folder / "val"), folder.string(), ": has train/ but neither test/ nor val/; add one of them");
+  if (fs::is_directory(folder / "test", ignored)) return folder / "test";
+  check(fs::is_directory(folder / "val", ignored), folder.string(),
+        ": has train/ but neither test/ nor val/; add one of them");
   return folder / "val";
 }
 

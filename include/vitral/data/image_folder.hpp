@@ -18,20 +18,30 @@ namespace vitral::inline VITRAL_ABI {
 
 namespace detail {
 
-inline bool is_hidden(const std::filesystem::path& path) { return path.filename().string().starts_with('.'); }
+/// Adds the pictures below a folder, whose real path is the last of `above`; links are followed.
+inline void add_pictures(const std::filesystem::path& folder, std::vector<std::filesystem::path>& above,
+                         std::vector<std::filesystem::path>& files) {
+  for (const auto& entry : visible_entries(folder)) {
+    std::error_code error;
+    if (!entry.is_directory(error)) {  // a link to nothing, too, so that it is missed when it is to be read
+      if (has_picture_ending(entry.path())) files.push_back(entry.path());
+      continue;
+    }
+    const std::filesystem::path real = std::filesystem::canonical(entry.path(), error);
+    check(!error, entry.path().string(), ": cannot be followed (", error.message(), "); remove it");
+    check(std::find(above.begin(), above.end(), real) == above.end(), entry.path().string(),
+          ": this link leads back up to ", real.string(), "; remove it");
+    above.push_back(real);
+    add_pictures(entry.path(), above, files);
+    above.pop_back();
+  }
+}
 
 /// The pictures at any depth below a folder, sorted by path; hidden files and folders are left out, links followed.
 inline std::vector<std::filesystem::path> pictures_below(const std::filesystem::path& folder) {
-  namespace fs = std::filesystem;
-  std::vector<fs::path> files;
-  const auto follow = fs::directory_options::follow_directory_symlink;
-  for (auto entry = fs::recursive_directory_iterator(folder, follow); entry != fs::end(entry); ++entry) {
-    check(entry.depth() < 64, entry->path().string(), ": 64 folders deep; does a link lead back up?");
-    if (is_hidden(entry->path()))
-      entry.disable_recursion_pending();
-    else if (entry->is_regular_file() && has_picture_ending(entry->path()))
-      files.push_back(entry->path());
-  }
+  std::error_code ignored;
+  std::vector<std::filesystem::path> files, above{std::filesystem::canonical(folder, ignored)};
+  add_pictures(folder, above, files);
   std::sort(files.begin(), files.end());
   return files;
 }
@@ -43,7 +53,8 @@ inline std::vector<std::filesystem::path> pictures_below(const std::filesystem::
 class ImageFolder {
  public:
   /// Lists the pictures, of which large ones may be decoded at a scale that leaves `least_side` pixels (0: none is, see
-  /// decode_jpeg); throws Error if there are no classes, no pictures, or a test class that train lacks.
+  /// decode_jpeg); throws Error if there are no classes, a class to learn has no pictures, or train lacks
+  /// a test class.
   explicit ImageFolder(const std::filesystem::path& folder, Split split = Split::train, int least_side = 0)
       : name_(folder_name(folder)), least_side_(least_side) {
     const char* const holds = "a folder of PNG, JPEG or WebP files for each class";
@@ -52,13 +63,18 @@ class ImageFolder {
     classes_ = folders(train);
     check(!classes_.empty(), train.string(), ": has no class folders; expected one folder of pictures for each class, "
           "or use the data set `images`, which needs no labels");
+    std::string empty;  // a class without pictures
     for (const std::string& name : folders(root)) {
       const auto found = std::find(classes_.begin(), classes_.end(), name);
       check(found != classes_.end(), (root / name).string(), ": there is no class of this name in ", train.string());
-      for (const auto& file : detail::pictures_below(root / name)) files_.push_back(file);
+      const auto pictures = detail::pictures_below(root / name);
+      empty = pictures.empty() ? name : empty;
+      files_.insert(files_.end(), pictures.begin(), pictures.end());
       labels_.resize(files_.size(), static_cast<int>(found - classes_.begin()));
     }
     check(!files_.empty(), root.string(), ": no file ends in ", picture_endings, " in any of the class folders");
+    check(root != train || empty.empty(), (root / empty).string(), ": a class to learn, but no file in it or below ends in ",
+          picture_endings, "; add some, or remove the folder");
   }
 
   [[nodiscard]] long size() const { return static_cast<long>(files_.size()); }
@@ -73,9 +89,9 @@ class ImageFolder {
  private:
   static std::vector<std::string> folders(const std::filesystem::path& root) {
     std::vector<std::string> names;
-    for (const auto& entry : std::filesystem::directory_iterator(root))
-      if (entry.is_directory() && !detail::is_hidden(entry.path())) names.push_back(entry.path().filename().string());
-    std::sort(names.begin(), names.end());
+    std::error_code ignored;
+    for (const auto& entry : visible_entries(root))
+      if (entry.is_directory(ignored)) names.push_back(entry.path().filename().string());
     return names;
   }
 

@@ -21,9 +21,11 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <string>
 #include <thread>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -44,7 +46,8 @@ struct LoaderOptions {
   bool shuffle = true;    ///< false: the data set's own order, as evaluation wants it
   int rank = 0;           ///< of `ranks` processes that share each epoch: batch k of all ranks together holds the
   int ranks = 1;          ///< pictures that batch k of one process with `ranks` times the batch would hold
-  long unreadable = 100;  ///< pictures that may turn out unreadable; each is replaced by the next one that is readable
+  long unreadable = 100;  ///< pictures that may turn out unreadable; each is replaced by the next one that is readable,
+  bool replace = true;    ///< unless this is false, as evaluation wants it: then it is one of Batch::missing
   double patience = 30;   ///< seconds of waiting for a batch after which the log names what is being read
   /// Where to say what was skipped and what is waited for, from several threads; empty: nowhere.
   std::function<void(const std::string&)> log = [](const std::string& line) {
@@ -59,6 +62,7 @@ struct Batch {
   std::vector<HostVector<float>> views;
   std::vector<int> labels;
   int size = 0;  ///< pictures; less than asked for only in the last batch without drop_last
+  std::vector<int> missing;  ///< rows, ascending, that could not be read nor were replaced: zeros, with the label -1
 };
 
 /// The order in which an epoch visits `count` pictures (the shuffle of Fisher and Yates).
@@ -152,6 +156,20 @@ class BatchPlan {
   long all_, size_;
 };
 
+/// Picture `which`; nothing, and a note of it, where it cannot be read.
+inline std::optional<Image> image_or_note(const Dataset& data, long which, Unreadable& unreadable) {
+  try {
+    return data.image(which);
+  } catch (const Error& error) {
+    unreadable.note(static_cast<std::uint32_t>(which), error.what());
+    return {};
+  }
+}
+
+[[noreturn]] inline void fail_unreadable(const Dataset& data) {
+  fail("none of the ", data.size(), " images of ", data.name(), " can be read");
+}
+
 /// Picture `which`, or the next one of the data set that can be read, and its number; `reading` is told each number that
 /// is tried.
 template <class Reading>
@@ -159,13 +177,9 @@ std::pair<Image, long> readable(const Dataset& data, long which, Unreadable& unr
   for (long tried = 0; tried < data.size(); ++tried) {
     const long used = (which + tried) % data.size();
     reading(used);
-    try {
-      return {data.image(used), used};
-    } catch (const Error& error) {
-      unreadable.note(static_cast<std::uint32_t>(used), error.what());
-    }
+    if (auto image = image_or_note(data, used, unreadable)) return {std::move(*image), used};
   }
-  fail("none of the ", data.size(), " images of ", data.name(), " can be read");
+  fail_unreadable(data);
 }
 
 /// What the workers share with the caller. Batch k of the epoch is prepared in slot k modulo the number of slots, so
@@ -286,16 +300,31 @@ class LoaderState {
     batch.views.resize(views_.size());
     for (std::size_t k = 0; k < views_.size(); ++k) batch.views[k].resize(count * pixels(k));
     batch.labels.resize(count);
+    batch.missing.clear();
     const auto epoch = static_cast<std::uint64_t>(epoch_);
     for (std::size_t i = 0; i < count; ++i) {
       if (abandoned()) return;
       const std::uint32_t which = order_[static_cast<std::size_t>(first) + i];
-      const auto [image, used] = readable(data_, which, unreadable_, [&](long number) {
+      const auto reading = [&](long number) {
         slot.reading.store(static_cast<std::uint32_t>(number), std::memory_order_relaxed);
-      });
-      for (std::size_t k = 0; k < views_.size(); ++k)
-        views_[k](image, {options_.seed, stream_view(k) + epoch, which}, batch.views[k].data() + i * pixels(k));
-      batch.labels[i] = data_.label(used);
+      };
+      std::optional<Image> image;
+      long used = which;
+      if (options_.replace) {
+        std::tie(image, used) = readable(data_, used, unreadable_, reading);
+      } else {
+        reading(used);
+        image = image_or_note(data_, used, unreadable_);
+      }
+      for (std::size_t k = 0; k < views_.size(); ++k) {
+        float* const out = batch.views[k].data() + i * pixels(k);
+        if (image)
+          views_[k](*image, {options_.seed, stream_view(k) + epoch, which}, out);
+        else
+          std::fill_n(out, pixels(k), 0.0f);
+      }
+      if (!image) batch.missing.push_back(static_cast<int>(i));
+      batch.labels[i] = image ? data_.label(used) : -1;
     }
   }
 
@@ -338,7 +367,8 @@ class LoaderState {
 
 /// `start(epoch)`, then `next(batch)` until it is false. Throws Error if the batch is larger than the data set.
 /// An unreadable picture (its data set throws Error) is logged and replaced by the next readable one, the same whatever
-/// the number of workers; more of them than `LoaderOptions::unreadable` are an Error.
+/// the number of workers, or left out (LoaderOptions::replace); more of them than `LoaderOptions::unreadable` are an
+/// Error.
 class Loader {
  public:
   using batch_type = Batch;

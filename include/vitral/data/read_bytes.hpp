@@ -26,7 +26,9 @@ using FileHandle = std::unique_ptr<std::FILE, CloseFile>;
 /// Opens a regular file; throws Error with the file's name and the system's reason.
 inline FileHandle open_file(const std::filesystem::path& path) {
   std::error_code ignored;
-  check(!std::filesystem::is_directory(path, ignored), path.string(), ": is a directory, expected a file");
+  const std::filesystem::file_status status = std::filesystem::status(path, ignored);
+  check(!std::filesystem::is_directory(status), path.string(), ": is a directory, expected a file");
+  check(!std::filesystem::is_other(status), path.string(), ": is a pipe, a socket or a device, expected a file");
   FileHandle file(std::fopen(path.c_str(), "rb"));
   check(file != nullptr, path.string(), ": cannot open: ", std::strerror(errno));
   return file;

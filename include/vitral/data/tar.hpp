@@ -1,6 +1,5 @@
-// Pictures in tar archives, in WebDataset's layout: the files of a sample stand together and share their name up to the
-// first dot, "0001.jpg" beside "0001.cls" (the class as a number). Archives are indexed once, never unpacked.
-// POSIX.1-1988 (ustar), GNU's long names, and the paths and sizes of POSIX.1-2001 (pax) are understood.
+// Pictures in tar archives, in WebDataset's layout: the files of a sample share their path up to the first dot of the
+// name, its key: "0001.jpg" beside "0001.cls" (the class as a number). Archives are indexed once, never unpacked.
 #pragma once
 
 #include <vitral/core/config.hpp>
@@ -10,178 +9,163 @@
 #include <vitral/data/folders.hpp>
 #include <vitral/data/image.hpp>
 #include <vitral/data/read_bytes.hpp>
+#include <vitral/data/tar_reader.hpp>
 
 #include <algorithm>
-#include <array>
 #include <charconv>
 #include <cstddef>
 #include <cstdint>
-#include <cstdio>
-#include <cstring>
 #include <filesystem>
-#include <optional>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 namespace vitral::inline VITRAL_ABI {
 
-/// A regular file in an archive.
-struct TarEntry {
-  std::string path;
-  std::uint64_t offset = 0, size = 0;
+namespace detail {
+
+/// A member's path as WebDataset takes it apart: "a/0001.left.JPG" has the key "a/0001" and the ending "left.jpg". Hidden
+/// members, and those without key or ending, have neither.
+struct TarName {
+  std::string key, ending;
+
+  explicit TarName(const std::string& member) {
+    const std::filesystem::path path = std::filesystem::path(member).lexically_normal();
+    for (const std::filesystem::path& part : path)
+      if (is_hidden(part.string()) && part != "." && part != "..") return;
+    const std::string name = path.filename().string();
+    const std::size_t dot = name.find('.');
+    if (dot == std::string::npos || dot == 0) return;
+    key = (path.parent_path() / name.substr(0, dot)).string();
+    ending = lower_case(name.substr(dot + 1));
+  }
 };
 
-/// Reads an archive's headers from its beginning to its end, jumping over the content.
-class TarReader {
+/// What an archive has under one key; paths are empty where it has none.
+struct TarSample {
+  TarEntry picture;
+  TarEntry label_file;
+  std::string passed_over;  // a picture that does not have the ending that was asked for
+  int label = -1;
+};
+
+/// The samples of an archive in the order of their first members, wherever their others stand. `ending`: that of their
+/// pictures, "" where they have one picture each.
+class TarIndex {
  public:
-  explicit TarReader(const std::filesystem::path& path) : name_(path.string()), file_(detail::open_file(path)) {
-    std::error_code error;
-    length_ = std::filesystem::file_size(path, error);
-    check(!error, name_, ": cannot tell its size, expected a regular file");
+  TarIndex(const std::filesystem::path& archive, std::string_view ending)
+      : archive_(archive), ending_(ending), reader_(archive) {
+    for (TarEntry entry; reader_.next(entry);) take(entry);
+    follow_links();
+    for (TarSample& sample : samples) finish(sample);
   }
 
-  /// The next regular file; false at the end. Throws Error where the archive is damaged.
-  bool next(TarEntry& entry) {
-    std::string long_path;
-    std::uint64_t long_size = no_size;
-    for (Header header; read_header(header);) {
-      const std::uint64_t content = at_;
-      const auto stated = number(&header[124], 12);
-      check(stated.has_value(), name_, ": an impossible size in the header at byte ", content - header.size());
-      const std::uint64_t size = long_size != no_size ? long_size : *stated;
-      check(size <= length_ - content, name_, ": truncated, the header at byte ", content - header.size(),
-            " announces ", size, " bytes, but ", length_ - content, " follow; copy the archive again");
-      at_ = content + (size + 511) / 512 * 512;
-      const char kind = static_cast<char>(header[156]);
-      if (kind == 'L' || kind == 'x') {  // about the next entry: a GNU long name, or pax records
-        check(size <= 1 << 20, name_, ": a header of ", size, " bytes at byte ", content, ", expected at most 1 MiB");
-        std::string text(size, '\0');
-        read(content, text.data(), size);
-        if (kind == 'L')
-          long_path = text.c_str();  // ends at its NUL
-        else
-          read_pax(text, content, long_path, long_size);
-        continue;
-      }
-      if (kind == '0' || kind == '\0' || kind == '7') {
-        entry = {long_path.empty() ? ustar_path(header) : long_path, content, size};
-        return true;
-      }
-      long_path.clear();
-      long_size = no_size;
-    }
-    return false;
-  }
-
-  [[nodiscard]] std::vector<std::uint8_t> content(const TarEntry& entry) const {
-    return detail::read_from(file_, name_, entry.offset, entry.size);
-  }
+  std::vector<TarSample> samples;  // some of them without a picture
 
  private:
-  using Header = std::array<std::uint8_t, 512>;
-  static constexpr std::uint64_t no_size = UINT64_MAX;
+  std::string where(const std::string& member) const { return archive_.string() + ": " + member; }
 
-  void read(std::uint64_t offset, char* out, std::size_t count) {
-    check(::fseeko(file_.get(), static_cast<off_t>(offset), SEEK_SET) == 0 &&
-              std::fread(out, 1, count, file_.get()) == count,
-          name_, ": cannot read ", count, " bytes at byte ", offset);
-  }
-
-  /// False at the archive's end: a block of zeros, or no block at all.
-  bool read_header(Header& header) {
-    if (at_ >= length_) return false;
-    check(length_ - at_ >= header.size(), name_, ": truncated, ends within a header at byte ", at_,
-          "; copy the archive again");
-    read(at_, reinterpret_cast<char*>(header.data()), header.size());
-    std::uint64_t sum = 8 * ' ';  // the checksum counts its own field as blanks
-    for (std::size_t i = 0; i < header.size(); ++i) sum += i >= 148 && i < 156 ? 0 : header[i];
-    if (sum == 8 * ' ') return false;
-    check(number(&header[148], 8) == sum, name_, ": no tar header at byte ", at_, at_ == 0
-          ? "; expected an uncompressed tar archive (unpack .tar.gz and the like with gunzip first)"
-          : "; the archive is damaged, copy it again");
-    at_ += header.size();
-    return true;
-  }
-
-  /// Octal digits, or GNU's binary form, marked by the first bit; nothing where a field is neither.
-  static std::optional<std::uint64_t> number(const std::uint8_t* field, std::size_t width) {
-    std::uint64_t value = 0;
-    if (field[0] & 0x80) {
-      for (std::size_t i = 1; i < width; ++i) {
-        if (value >> 55 != 0) return {};
-        value = value << 8 | field[i];
-      }
-      return value;
+  void take(const TarEntry& entry) {
+    const TarName name(entry.path);
+    const bool label = name.ending == "cls";
+    if (!label && !has_picture_ending("x." + name.ending)) return;
+    const auto [at, is_new] = known_.try_emplace(name.key, samples.size());
+    if (is_new) samples.emplace_back();
+    TarSample& sample = samples[at->second];
+    if (!label && !ending_.empty() && name.ending != ending_) {
+      sample.passed_over = entry.path;
+      return;
     }
-    std::size_t i = 0;
-    while (i < width && field[i] == ' ') ++i;
-    for (; i < width && field[i] >= '0' && field[i] <= '7'; ++i)
-      value = value * 8 + static_cast<std::uint64_t>(field[i] - '0');
-    if (i < width && field[i] != ' ' && field[i] != 0) return {};
-    return value;
+    TarEntry& place = label ? sample.label_file : sample.picture;
+    check(place.path.empty() || place.path == entry.path, where(entry.path), " and ", place.path,
+          " have one key, which ends at the first dot, and so are ", label ? "labels" : "pictures",
+          " of one sample; give each sample a name of its own up to there",
+          label ? "" : ", or choose the ending of its picture (--tar-image " + name.ending + ")");
+    check(place.path.empty(), where(entry.path), " stands in the archive twice; write the archive again with one of them");
+    place = entry;
+    if (!entry.link.empty()) linked_ = true;
   }
 
-  static std::string ustar_path(const Header& header) {
-    const auto text = [&](std::size_t at, std::size_t width) {
-      const char* from = reinterpret_cast<const char*>(header.data()) + at;
-      return std::string(from, ::strnlen(from, width));
+  /// Gives links the content of what they stand for.
+  void follow_links() {
+    if (!linked_) return;
+    const auto normal = [](const std::string& path) { return std::filesystem::path(path).lexically_normal().string(); };
+    std::unordered_map<std::string, TarEntry> targets;
+    const auto each_link = [&](const auto& act) {
+      for (TarSample& sample : samples)
+        for (TarEntry* const entry : {&sample.picture, &sample.label_file})
+          if (!entry->link.empty()) act(*entry, targets[normal(entry->link)]);
     };
-    const bool posix = std::memcmp(header.data() + 257, "ustar\0", 6) == 0;
-    const std::string prefix = posix ? text(345, 155) : "";
-    return prefix.empty() ? text(0, 100) : prefix + "/" + text(0, 100);
+    each_link([](TarEntry&, TarEntry&) {});
+    TarReader again(archive_);
+    for (TarEntry entry; again.next(entry);)
+      if (const auto found = targets.find(normal(entry.path)); found != targets.end() && entry.link.empty())
+        found->second = entry;
+    each_link([&](TarEntry& entry, const TarEntry& target) {
+      check(!target.path.empty(), where(entry.path), " is a link to ", entry.link, ", which is no file of the archive");
+      entry.offset = target.offset;
+      entry.size = target.size;
+    });
   }
 
-  /// Records "LENGTH KEY=VALUE\n", LENGTH counting the whole record.
-  void read_pax(std::string_view text, std::uint64_t at, std::string& path, std::uint64_t& size) const {
-    const auto require = [&](bool condition) {
-      check(condition, name_, ": damaged pax records at byte ", at, "; copy the archive again");
-    };
-    while (!text.empty()) {
-      std::size_t length = 0;
-      const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), length);
-      const auto digits = static_cast<std::size_t>(end - text.data());
-      require(error == std::errc() && length <= text.size() && length > digits + 1 && *end == ' ');
-      const std::string_view record = text.substr(digits + 1, length - digits - 2);
-      text.remove_prefix(length);
-      const std::size_t equals = record.find('=');
-      require(equals != std::string_view::npos);
-      const std::string_view key = record.substr(0, equals), value = record.substr(equals + 1);
-      if (key == "path") path = value;
-      if (key == "size")
-        require(std::from_chars(value.data(), value.data() + value.size(), size).ec == std::errc() && size != no_size);
-    }
+  void finish(TarSample& sample) const {
+    const std::string& label = sample.label_file.path;
+    const bool picture = !sample.picture.path.empty();
+    check(picture || sample.passed_over.empty(), where(sample.passed_over), ": its sample has no picture that ends in .",
+          ending_, ", as --tar-image says; choose another ending, or take it out");
+    check(picture || label.empty(), where(label), ": a label without a picture; expected one beside it that ends in ",
+          picture_endings);
+    if (!label.empty()) sample.label = read_label(where(label), sample.label_file);
   }
 
-  std::string name_;
-  detail::FileHandle file_;
-  std::uint64_t length_ = 0, at_ = 0;
+  int read_label(const std::string& name, const TarEntry& entry) const {
+    check(entry.size <= 64, name, ": a label of ", entry.size, " bytes, expected a number from 0 on");
+    const std::vector<std::uint8_t> bytes = reader_.content(entry);
+    std::string text(bytes.begin(), bytes.end());
+    while (!text.empty() && std::string_view(" \t\r\n").find(text.back()) != std::string_view::npos) text.pop_back();
+    int label = -1;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), label);
+    check(error == std::errc() && end == text.data() + text.size() && label >= 0 && label < 1 << 20, name, ": label \"",
+          text, "\", expected a number from 0 to ", (1 << 20) - 1);
+    return label;
+  }
+
+  std::filesystem::path archive_;
+  std::string ending_;
+  TarReader reader_;
+  std::unordered_map<std::string, std::size_t> known_;  // the sample of each key
+  bool linked_ = false;
 };
+
+}  // namespace detail
 
 /// The pictures of one or more archives, in order. Samples need no labels; where one has them, all must.
 class TarImages {
  public:
   /// `source` is an archive, or a folder whose .tar files are read in the order of their names; classes.txt beside the
   /// archives, one name a line, may name the classes. Where the folder has train/, the splits are as in ImageFolder; so is
-  /// `least_side`.
-  explicit TarImages(const std::filesystem::path& source, Split split = Split::train, int least_side = 0)
+  /// `least_side`. Where samples have several pictures, `ending` ("jpg", "left.jpg") is that of the one to take.
+  explicit TarImages(const std::filesystem::path& source, Split split = Split::train, int least_side = 0,
+                     const std::string& ending = "")
       : least_side_(least_side) {
-    namespace fs = std::filesystem;
     std::error_code ignored;
-    fs::path folder = source.parent_path();
-    if (fs::is_directory(source, ignored)) {
+    std::filesystem::path folder = source.parent_path();
+    if (std::filesystem::is_directory(source, ignored)) {
       folder = split_folder(source, split, "tar archives");
-      for (const auto& entry : fs::directory_iterator(folder))
-        if (entry.is_regular_file() && entry.path().extension() == ".tar") archives_.push_back(entry.path());
-      std::sort(archives_.begin(), archives_.end());
+      for (const auto& entry : visible_entries(folder))
+        if (has_tar_ending(entry.path())) archives_.push_back(entry.path());
       check(!archives_.empty(), folder.string(), ": holds no file that ends in .tar");
     } else {
       refuse_unlabeled(split, source.string());
       archives_.push_back(source);
     }
     name_ = source.stem().string();
-    for (std::size_t i = 0; i < archives_.size(); ++i) index(i);
-    check(!samples_.empty(), source.string(), ": no entry ends in ", picture_endings);
+    const std::string wanted = detail::lower_case(ending.substr(ending.starts_with('.') ? 1 : 0));
+    for (std::size_t i = 0; i < archives_.size(); ++i)
+      for (detail::TarSample& sample : detail::TarIndex(archives_[i], wanted).samples)
+        samples_.push_back({std::move(sample.picture), i, sample.label});
+    check(!samples_.empty(), source.string(), ": no entry ends in ", wanted.empty() ? picture_endings : "." + wanted);
     name_classes(folder / "classes.txt");
   }
 
@@ -189,8 +173,9 @@ class TarImages {
   [[nodiscard]] Image image(long i) const {
     const Sample& sample = samples_[static_cast<std::size_t>(i)];
     const auto& archive = archives_[sample.archive];
-    return decode_image(read_bytes(archive, sample.entry.offset, sample.entry.size),
-                        archive.string() + ": " + sample.entry.path, least_side_);
+    const std::string name = archive.string() + ": " + sample.entry.path;
+    detail::check_picture_bytes(name, sample.entry.size);
+    return decode_image(read_bytes(archive, sample.entry.offset, sample.entry.size), name, least_side_);
   }
   [[nodiscard]] int label(long i) const { return samples_[static_cast<std::size_t>(i)].label; }
 
@@ -210,44 +195,12 @@ class TarImages {
     int label = -1;
   };
 
-  /// What a sample's files have in common: the path up to the first dot of the file's name.
-  static std::string_view key_of(std::string_view path) {
-    const std::size_t slash = path.rfind('/');
-    return path.substr(0, path.find('.', slash == std::string_view::npos ? 0 : slash + 1));
-  }
-
-  void index(std::size_t archive) {
-    TarReader reader(archives_[archive]);
-    Sample sample;
-    std::string key;
-    const auto finish = [&] {
-      if (!sample.entry.path.empty()) samples_.push_back(std::move(sample));
-      sample = Sample{};
-      sample.archive = archive;
-    };
-    finish();
-    for (TarEntry entry; reader.next(entry);) {
-      const std::string here(key_of(entry.path));
-      if (here != key) finish();
-      key = here;
-      if (std::filesystem::path(entry.path).extension() == ".cls")
-        sample.label = read_label(reader, archives_[archive].string() + ": " + entry.path, entry);
-      else if (has_picture_ending(entry.path) && sample.entry.path.empty())
-        sample.entry = entry;
-    }
-    finish();
-  }
-
-  static int read_label(const TarReader& reader, const std::string& name, const TarEntry& entry) {
-    check(entry.size <= 64, name, ": a label of ", entry.size, " bytes, expected a number from 0 on");
-    const std::vector<std::uint8_t> bytes = reader.content(entry);
-    std::string text(bytes.begin(), bytes.end());
-    while (!text.empty() && std::string_view(" \t\r\n").find(text.back()) != std::string_view::npos) text.pop_back();
-    int label = -1;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), label);
-    check(error == std::errc() && end == text.data() + text.size() && label >= 0 && label < 1 << 20, name, ": label \"",
-          text, "\", expected a number from 0 to ", (1 << 20) - 1);
-    return label;
+  /// Whether a file's name ends as archives do: compressed ones, too, which are refused when they are read.
+  static bool has_tar_ending(const std::filesystem::path& path) {
+    const std::string name = detail::lower_case(path.filename().string());
+    for (const char* ending : {".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz", ".tar.zst", ".tzst"})
+      if (name.ends_with(ending)) return true;
+    return false;
   }
 
   void name_classes(const std::filesystem::path& file) {
@@ -259,16 +212,13 @@ class TarImages {
     if (most < 0) return;
     std::error_code ignored;
     if (std::filesystem::exists(file, ignored)) {
-      std::string line;
-      for (const std::uint8_t byte : read_bytes(file)) {
-        if (byte != '\n') {
-          line += static_cast<char>(byte);
-          continue;
-        }
-        classes_.push_back(line);
-        line.clear();
+      const std::vector<std::uint8_t> bytes = read_bytes(file);
+      std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+      while (!text.empty()) {
+        const std::size_t end = std::min(text.find('\n'), text.size());
+        classes_.emplace_back(text.substr(0, end - (end > 0 && text[end - 1] == '\r' ? 1 : 0)));
+        text.remove_prefix(std::min(end + 1, text.size()));
       }
-      if (!line.empty()) classes_.push_back(line);
       check(static_cast<int>(classes_.size()) > most, file.string(), ": ", classes_.size(),
             " names, but there are labels up to ", most);
     }

@@ -1,13 +1,14 @@
 // Top-1 and top-5 accuracy of classifiers that give each class a score.
 #pragma once
 
-#include <vitral/core/config.hpp>
+#include <vitral/core/error.hpp>
 
 namespace vitral::inline VITRAL_ABI {
 
 /// How many classes stand before `label`: those of a higher score and, of equals, the lower ones. A score that is not a
 /// number stands before all, so that a classifier that diverged is never right.
 [[nodiscard]] inline int rank_of_label(const float* scores, int classes, int label) {
+  check(label >= 0 && label < classes, "accuracy: label ", label, " is not one of 0 to ", classes - 1);
   int before = 0;
   for (int c = 0; c < label; ++c) before += !(scores[c] < scores[label]);
   for (int c = label + 1; c < classes; ++c) before += !(scores[c] <= scores[label]);
@@ -23,8 +24,14 @@ struct TopCount {
     first += rank == 0;
     first_five += rank < 5;
   }
-  [[nodiscard]] double top1() const { return static_cast<double>(first) / static_cast<double>(images); }
-  [[nodiscard]] double top5() const { return static_cast<double>(first_five) / static_cast<double>(images); }
+  [[nodiscard]] double top1() const { return share(first); }
+  [[nodiscard]] double top5() const { return share(first_five); }
+
+ private:
+  [[nodiscard]] double share(long right) const {
+    check(images > 0, "accuracy: no image was classified");
+    return static_cast<double>(right) / static_cast<double>(images);
+  }
 };
 
 }  // namespace vitral::inline VITRAL_ABI

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <vector>
 
 namespace vitral::inline VITRAL_ABI {
@@ -21,10 +22,23 @@ struct AttentionWeights {
   }
 };
 
+namespace detail {
+
+inline void check_weights(const AttentionWeights& weights) {
+  const long square = long{weights.tokens} * weights.tokens, expected = long{weights.images} * weights.heads * square;
+  check(weights.images >= 1 && weights.heads >= 1 && weights.tokens >= 1 && std::ssize(weights.rows) == expected,
+        "attention weights: ", weights.rows.size(), " numbers for ", weights.images, " images, ", weights.heads,
+        " heads and ", weights.tokens, " tokens");
+}
+
+}  // namespace detail
+
 /// From a block's packed queries, keys and values [images, tokens, 3 * width], in timm's order
 /// (autodiff/attention.hpp).
 [[nodiscard]] inline AttentionWeights attention_weights(const float* qkv, int images, int heads, int tokens,
                                                         int width) {
+  check(images >= 1 && tokens >= 1 && heads >= 1 && width >= heads && width % heads == 0, "attention weights of ", images,
+        " images, ", tokens, " tokens and ", heads, " heads for a width of ", width);
   AttentionWeights out{images, heads, tokens, {}};
   const long square = long{tokens} * tokens, narrow = width / heads;
   out.rows.resize(static_cast<std::size_t>(images * heads * square));
@@ -65,6 +79,7 @@ template <class Encoder>
 /// patches and the images. The class token neither asks nor answers: each row is divided by the sum of its patches'
 /// weights. `patch`: pixels a side.
 [[nodiscard]] inline std::vector<double> mean_attention_distance(const AttentionWeights& weights, int patch) {
+  detail::check_weights(weights);
   const int grid = static_cast<int>(std::sqrt(weights.tokens)), patches = grid * grid, first = weights.tokens - patches;
   std::vector<double> mean(static_cast<std::size_t>(weights.heads));
   for (int head = 0; head < weights.heads; ++head) {
@@ -88,6 +103,8 @@ template <class Encoder>
 /// What the class token looks at in one image: [heads, grid * grid], the weights as they are, so that a head's sum is 1
 /// less what it gives to the class token itself (the maps of Caron et al. 2021).
 [[nodiscard]] inline std::vector<float> class_attention(const AttentionWeights& weights, int image) {
+  detail::check_weights(weights);
+  check(image >= 0 && image < weights.images, "attention weights: image ", image, " of ", weights.images);
   const int grid = static_cast<int>(std::sqrt(weights.tokens)), patches = grid * grid, first = weights.tokens - patches;
   std::vector<float> out;
   for (int head = 0; head < weights.heads; ++head) {

@@ -10,12 +10,8 @@ namespace vitral::inline VITRAL_ABI {
 
 /// Throws Error unless there are two images or more and every number is finite.
 inline void check_analysable(const Features& features) {
-  const int images = features.width > 0 ? features.images() : 0;
-  check(images >= 2, "an analysis of features needs two images or more, not ", images);
-  for (std::size_t i = 0; i < features.rows.size(); ++i)
-    if (!std::isfinite(features.rows[i]))
-      fail("number ", i % static_cast<std::size_t>(features.width), " of the features of image ",
-           i / static_cast<std::size_t>(features.width), " is ", features.rows[i], "; has the training diverged?");
+  check(features.images() >= 2, "an analysis of features needs two images or more, not ", features.images());
+  check_features(features, "an analysis of features");
 }
 
 /// The mean of each column, in double; exact where a column is constant. Throws as `check_analysable`.

@@ -5,6 +5,7 @@
 #include <vitral/models/vit.hpp>
 
 #include <algorithm>
+#include <iterator>
 #include <vector>
 
 namespace vitral::inline VITRAL_ABI {
@@ -13,6 +14,7 @@ namespace vitral::inline VITRAL_ABI {
 /// products of matrices; norms, softmax and GELU are left out. With `undecided`, the last block works for all tokens, as
 /// it must where the next one may follow.
 [[nodiscard]] inline double multiply_adds(const ViTSize& size, int layers, bool undecided = false) {
+  check(size.patch >= 1 && layers >= 1, "multiply-adds of ", layers, " layers on patches of ", size.patch, " pixels");
   const double grid = size.image / size.patch, tokens = grid * grid + 1, width = size.width;
   const double embedding = grid * grid * 3 * size.patch * size.patch * width;
   const double block = tokens * width * (12 * width + 2 * tokens);
@@ -33,6 +35,9 @@ struct AdaptiveExit {
                                                               const std::vector<double>& confidences) {
   const int depth = static_cast<int>(probabilities.size());
   check(depth >= 1 && !labels.empty(), "adaptive exits: there are no layers or no images");
+  for (const std::vector<double>& rows : probabilities)
+    check(classes >= 1 && std::ssize(rows) == std::ssize(labels) * classes, "adaptive exits: a layer has ", rows.size(),
+          " probabilities, expected ", classes, " for each of ", labels.size(), " images");
   std::vector<AdaptiveExit> curve;
   for (const double confidence : confidences) {
     AdaptiveExit sum{confidence, 0, 0, 0};

@@ -4,43 +4,73 @@
 #include <vitral/autodiff/softmax.hpp>
 #include <vitral/backend/cpu/threads.hpp>
 #include <vitral/data/loader.hpp>
+#include <vitral/data/subset.hpp>
 
+#include <cmath>
 #include <functional>
+#include <span>
+#include <string_view>
 
 namespace vitral::inline VITRAL_ABI {
 
-/// Rows [images, width] of l2-normalised features in host memory, and the images' labels.
+/// Rows [images, width] of l2-normalised features in host memory, the images' labels, and their numbers in the data set
+/// that they are from.
 struct Features {
   std::vector<float> rows;
   int width = 0;
   std::vector<int> labels;
   int classes = 0;
+  std::vector<long> places{};
 
-  [[nodiscard]] int images() const { return static_cast<int>(rows.size() / static_cast<std::size_t>(width)); }
+  [[nodiscard]] int images() const {
+    return width > 0 ? static_cast<int>(rows.size() / static_cast<std::size_t>(width)) : 0;
+  }
 };
 
-/// The features of several views of the first `count` images: for each view one entry per layer. The encoder is in
-/// evaluation mode; `seed` decides what random views look like. `done` is told after each batch how many images have
-/// passed.
+/// Throws Error, beginning with `whose`, unless all numbers of rows of `width` are finite; the first row is that of image
+/// (or `what` it is) number `first`.
+inline void check_finite(std::span<const float> rows, int width, std::string_view whose, long first = 0,
+                         std::string_view what = "image") {
+  for (std::size_t i = 0; i < rows.size(); ++i)
+    if (!std::isfinite(rows[i]))
+      fail(whose, ": number ", i % static_cast<std::size_t>(width), " of the features of ", what, " ",
+           first + static_cast<long>(i) / width, " is ", rows[i], "; has the training diverged?");
+}
+
+/// Throws Error, beginning with `whose`, unless there is an image, rows are of one width and all numbers are finite.
+inline void check_features(const Features& features, std::string_view whose) {
+  check(features.images() > 0, whose, ": there are no features");
+  check(features.rows.size() % static_cast<std::size_t>(features.width) == 0, whose, ": ", features.rows.size(),
+        " numbers are no rows of width ", features.width);
+  check_finite(features.rows, features.width, whose);
+}
+
+/// The features of several views of `count` images, spread over the data set (spread_places); an image that cannot be
+/// read is named on the terminal and has no row. For each view one entry per layer. The encoder is in evaluation mode;
+/// `seed` decides what random views look like. `done` is told after each batch how many images have passed.
+/// Throws Error, with the layer, where a feature is not finite.
 template <class Encoder>
 [[nodiscard]] std::vector<std::vector<Features>> extract_features(const Encoder& encoder, const Dataset& data,
                                                                   long count, const Views& views,
                                                                   std::uint64_t seed = 0, int batch = 128,
                                                                   const std::function<void(long)>& done = {}) {
   using B = typename Encoder::backend;
-  count = std::min(count, data.size());
-  check(count > 0, "features: ", data.name(), " has no images");
-  const Dataset images = subset(data, count);
+  check(count > 0 && data.size() > 0, "features: ", data.name(), " has no images");
+  const std::vector<long> places = spread_places(data, count, Seed{});
+  count = static_cast<long>(places.size());
   batch = static_cast<int>(std::min<long>(batch, count));
-  Loader loader(images, views,
-                {.batch = batch, .seed = seed, .workers = cpu::threads(), .drop_last = false, .shuffle = false});
+  Loader loader(select_images(data, places), views,
+                {.batch = batch, .seed = seed, .workers = cpu::threads(), .drop_last = false, .shuffle = false,
+                 .unreadable = count, .replace = false});
+  const int width = encoder.width();
   std::vector<Features> empty(static_cast<std::size_t>(encoder.depth()));
   for (Features& layer : empty) {
-    layer.width = encoder.width();
-    layer.rows.resize(static_cast<std::size_t>(count * layer.width));
+    layer.width = width;
+    layer.rows.reserve(static_cast<std::size_t>(count * width));
     layer.classes = static_cast<int>(data.classes().size());
   }
   std::vector<std::vector<Features>> out(views.size(), empty);
+  std::vector<float> rows;
   loader.start(0);
   for (Batch part; loader.next(part);) {
     for (std::size_t view = 0; view < views.size(); ++view) {
@@ -50,12 +80,27 @@ template <class Encoder>
       for (std::size_t layer = 0; layer < tokens.size(); ++layer) {
         Features& to = out[view][layer];
         const auto normalised = l2_normalize(cast<float>(tokens[layer]));
-        B::copy_to_host(normalised.data(), to.rows.data() + part.index * batch * encoder.width(), normalised.size());
-        to.labels.insert(to.labels.end(), part.labels.begin(), part.labels.end());
+        rows.resize(static_cast<std::size_t>(part.size) * static_cast<std::size_t>(width));
+        B::copy_to_host(normalised.data(), rows.data(), normalised.size());
+        const std::string name = join("layer ", layer + 1);
+        auto missing = part.missing.begin();
+        for (int i = 0; i < part.size; ++i) {
+          if (missing != part.missing.end() && *missing == i) {
+            ++missing;
+            continue;
+          }
+          const auto row = rows.begin() + static_cast<std::ptrdiff_t>(i) * width;
+          const long place = places[static_cast<std::size_t>(part.index * batch + i)];
+          check_finite({row, row + width}, width, name, place);
+          to.rows.insert(to.rows.end(), row, row + width);
+          to.labels.push_back(part.labels[static_cast<std::size_t>(i)]);
+          to.places.push_back(place);
+        }
       }
     }
     if (done) done(part.index * batch + part.size);
   }
+  if (out[0][0].rows.empty()) detail::fail_unreadable(loader.dataset());
   return out;
 }
 

@@ -7,6 +7,7 @@
 #include <vitral/eval/features.hpp>
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 #include <numeric>
 
@@ -70,10 +71,13 @@ class LargestFew {
 
 }  // namespace detail
 
+/// Throws Error unless features are finite and there are k neighbours for each query, of which there must be some.
 /// Exact; memory for similarities is that of one block of queries against one block of training rows,
 /// however many there are. Of equal similarities the earlier row is nearer.
 [[nodiscard]] inline Neighbours nearest_neighbours(const Features& train, const Features& test, int k,
                                                    bool leave_one_out = false) {
+  check_features(train, "k-NN: the training features");
+  check_features(test, "k-NN: the features to classify");
   const int rows = train.images(), queries = test.images(), width = train.width, others = rows - leave_one_out;
   check(k >= 1 && k <= others, "k-NN: k is ", k, ", but there are ", others,
         " training features; use a smaller --k or a larger --knn-train");
@@ -99,15 +103,26 @@ class LargestFew {
         best[static_cast<std::size_t>(query + i)].take(&block(i, 0), known, row, leave_one_out ? query + i : -1);
     });
   }
+  for (std::size_t i = 0; i < out.place.size(); ++i)
+    check(out.place[i] >= 0 && std::isfinite(out.similarity[i]), "k-NN: the features of query ",
+          i / static_cast<std::size_t>(k), " are too large to be multiplied; scale them to unit length");
   return out;
 }
 
 /// The `count` classes that the first k neighbours of each query vote for, most votes first: rows of length `count`. Of
-/// equal votes the lower class.
+/// equal votes the lower class. Throws Error unless each neighbour has one of the `labels`, which are 0 to classes - 1.
 [[nodiscard]] inline std::vector<int> voted_classes(const Neighbours& neighbours, const std::vector<int>& labels,
                                                     int classes, int k, double temperature, int count) {
-  check(k <= neighbours.k && count <= classes, "k-NN: ", k, " of ", neighbours.k, " neighbours were asked for ", count,
-        " of ", classes, " classes");
+  check(k >= 1 && k <= neighbours.k && count >= 1 && count <= classes, "k-NN: ", k, " of ", neighbours.k,
+        " neighbours were asked for ", count, " of ", classes, " classes");
+  check(temperature > 0, "k-NN: the temperature must be above 0, not ", temperature);
+  check(neighbours.similarity.size() == neighbours.place.size(), "k-NN: ", neighbours.place.size(), " neighbours have ",
+        neighbours.similarity.size(), " similarities");
+  for (const int place : neighbours.place)
+    check(place >= 0 && static_cast<std::size_t>(place) < labels.size(), "k-NN: a neighbour is training image ", place,
+          ", and there are labels of ", labels.size());
+  for (const int label : labels)
+    check(label >= 0 && label < classes, "k-NN: label ", label, " is not one of 0 to ", classes - 1);
   const long queries = neighbours.queries();
   std::vector<int> out(static_cast<std::size_t>(queries * count));
   cpu::parallel_for(queries, [&](long query) {
@@ -137,7 +152,10 @@ class LargestFew {
 
 /// The share of rows of `ranked`, as long as `labels` demands, that contain the label among their first `top`.
 [[nodiscard]] inline double top_accuracy(const std::vector<int>& ranked, const std::vector<int>& labels, int top) {
+  check(!labels.empty() && ranked.size() % labels.size() == 0, "accuracy: ", ranked.size(), " guesses for ",
+        labels.size(), " images; expected as many for each");
   const std::size_t count = ranked.size() / labels.size();
+  check(top >= 1 && static_cast<std::size_t>(top) <= count, "accuracy: the first ", top, " of ", count, " guesses");
   long right = 0;
   for (std::size_t i = 0; i < labels.size(); ++i) {
     const auto row = ranked.begin() + static_cast<std::ptrdiff_t>(i * count);
@@ -148,10 +166,12 @@ class LargestFew {
 
 /// The share of test rows that k-NN classifies correctly.
 [[nodiscard]] inline double knn_accuracy(const Features& train, const Features& test, const KnnOptions& options = {}) {
+  check(static_cast<int>(test.labels.size()) == test.images(), "k-NN: there are ", test.labels.size(), " labels of ",
+        test.images(), " images to classify");
   return top_accuracy(knn_classify(train, test, options), test.labels, 1);
 }
 
-/// The same for the class tokens of an encoder's every layer.
+/// The same for the class tokens of an encoder's every layer, with so many images of each split.
 template <class Encoder>
 [[nodiscard]] std::vector<double> knn_accuracy(const Encoder& encoder, const Dataset& train, long train_count,
                                                const Dataset& test, long test_count, const KnnOptions& options = {}) {

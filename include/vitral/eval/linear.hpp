@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <numeric>
 
 namespace vitral::inline VITRAL_ABI {
@@ -21,6 +22,7 @@ struct LinearClassifier {
 namespace detail {
 
 inline void check_labels(const Features& features) {
+  check_features(features, "a linear probe");
   check(static_cast<int>(features.labels.size()) == features.images(), "a linear probe needs a label for each of the ",
         features.images(), " images, not ", features.labels.size());
   for (const int label : features.labels)
@@ -45,6 +47,7 @@ T to_slopes(T* logits, int classes, int label) {
 [[nodiscard]] inline LinearClassifier logistic_regression(const Features& train, double c = 1,
                                                           const LbfgsOptions& options = {}) {
   detail::check_labels(train);
+  check(c > 0, "logistic regression: C must be above 0, not ", c);
   const long rows = train.images(), width = train.width, classes = train.classes, weights = classes * width;
   const std::vector<double> x(train.rows.begin(), train.rows.end());
   std::vector<double> parameters(static_cast<std::size_t>(weights + classes)), logits(static_cast<std::size_t>(rows * classes)),
@@ -79,7 +82,10 @@ T to_slopes(T* logits, int classes, int label) {
 
 /// The probability of every class for each row: [rows, classes].
 [[nodiscard]] inline std::vector<double> class_probabilities(const LinearClassifier& classifier, const Features& test) {
+  check_features(test, "a linear classifier");
   const long classes = classifier.classes(), rows = test.images(), width = test.width;
+  check(classes > 0 && std::ssize(classifier.weight) == classes * width, "a linear classifier of ", classes,
+        " classes with ", classifier.weight.size(), " weights does not take features of width ", width);
   const std::vector<double> x(test.rows.begin(), test.rows.end());
   std::vector<double> out(static_cast<std::size_t>(rows * classes));
   for (long i = 0; i < rows; ++i) std::copy_n(classifier.bias.data(), classes, out.data() + i * classes);
@@ -91,6 +97,9 @@ T to_slopes(T* logits, int classes, int label) {
 
 /// The classes of each row of `scores` [rows, classes], the highest first; of equals the lower class.
 [[nodiscard]] inline std::vector<int> ranked_classes(const std::vector<double>& scores, int classes) {
+  check(!scores.empty() && classes > 0 && std::ssize(scores) % classes == 0, "ranked classes: ", scores.size(),
+        " scores are no rows of ", classes, " classes");
+  for (const double score : scores) check(!std::isnan(score), "ranked classes: a score is not a number");
   std::vector<int> out(scores.size());
   cpu::parallel_for(static_cast<long>(scores.size()) / classes, [&](long i) {
     const auto row = out.begin() + i * classes;

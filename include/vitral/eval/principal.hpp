@@ -64,6 +64,7 @@ struct PrincipalAxes {
 
 /// Coordinates of features, those that the axes come from or others, along the first axes: rows [images, count].
 [[nodiscard]] inline std::vector<float> project(const PrincipalAxes& axes, const Features& features, int count = 2) {
+  check_features(features, "projection");
   const long images = features.images(), width = features.width;
   check(width == axes.width(), "projection: features have width ", width, ", the axes ", axes.width());
   check(count >= 1 && count <= width, "projection: ", count, " axes of ", width, " were asked for");

@@ -2,7 +2,7 @@
 // section 5), but without augmentation: every layer and every learning rate of a sweep in one pass over the features.
 #pragma once
 
-#include <vitral/data/class_subset.hpp>
+#include <vitral/data/subset.hpp>
 #include <vitral/eval/accuracy.hpp>
 #include <vitral/eval/linear.hpp>
 #include <vitral/optim/schedule.hpp>

@@ -37,6 +37,8 @@ class LabelPropagation {
  public:
   LabelPropagation(PatchFeatures first, PatchLabels labels, int classes, const PropagationOptions& options = {})
       : options_(options), classes_(classes) {
+    check(first.rows >= 1 && first.columns >= 1 && first.width >= 1 && classes >= 1, "label propagation: ", first.rows,
+          " x ", first.columns, " patches of width ", first.width, " and ", classes, " classes; expected some of each");
     check(static_cast<long>(labels.size()) == first.patches() * classes, "label propagation: ", labels.size(),
           " labels, expected ", classes, " for each of ", first.patches(), " patches");
     check(options.temperature > 0, "label propagation: the temperature must be above 0, not ", options.temperature);
@@ -136,6 +138,8 @@ class LabelPropagation {
 
 /// Nearest-neighbour resizing, as PIL's: the pixel under the centre of the new one.
 [[nodiscard]] inline LabelMap resize_nearest(const LabelMap& map, int height, int width) {
+  check_label_map(map);
+  check(height >= 1 && width >= 1, "a mask cannot be resized to ", height, " x ", width, " pixels");
   LabelMap out{height, width, {}};
   out.label.reserve(static_cast<std::size_t>(long{height} * width));
   for (int y = 0; y < height; ++y) {
@@ -160,6 +164,10 @@ class LabelPropagation {
 /// The class of every pixel: labels are enlarged by `factor` (bilinear, pixel centres aligned), each class is stretched
 /// to the range from 0 to 1, and the largest wins; of equals the lower class.
 [[nodiscard]] inline LabelMap label_map(const PatchLabels& labels, int rows, int columns, int classes, int factor) {
+  check(rows >= 1 && columns >= 1 && factor >= 1 && classes >= 1 && classes <= LabelMap::void_label &&
+            static_cast<long>(labels.size()) == long{rows} * columns * classes,
+        "label map: ", labels.size(), " labels of ", classes, " classes for ", rows, " x ", columns,
+        " patches of ", factor, " pixels");
   LabelMap out{rows * factor, columns * factor, {}};
   const std::size_t pixels = static_cast<std::size_t>(out.height) * static_cast<std::size_t>(out.width);
   std::vector<float> best(pixels, -1), value(pixels);

@@ -48,6 +48,7 @@ struct RetrievalScore {
 /// The area under precision over recall by the trapezoidal rule, from the places of all positives in the ranking (0 is
 /// the best), ascending: precision rises at each from what it was before it, which is 1 before the first result.
 [[nodiscard]] inline double trapezoidal_average_precision(std::span<const int> places) {
+  check(!places.empty(), "average precision: there is no positive in the ranking");
   double sum = 0;
   for (std::size_t i = 0; i < places.size(); ++i) {
     const double found = static_cast<double>(i), seen = places[i];
@@ -61,6 +62,11 @@ struct RetrievalScore {
 [[nodiscard]] inline RetrievalScore retrieval_score(std::span<const int> ranking, const Relevance& truth) {
   constexpr double nothing = std::numeric_limits<double>::quiet_NaN();
   if (truth.positive.empty()) return {nothing, {nothing, nothing, nothing}};
+  using Rows = std::span<const int>;
+  for (const Rows rows : {ranking, Rows(truth.positive), Rows(truth.ignored)})
+    for (const int row : rows)
+      check(row >= 0 && static_cast<std::size_t>(row) < ranking.size(), "retrieval: row ", row, " is not one of the ",
+            ranking.size(), " of the ranking");
   enum : char { other, positive, ignored };
   std::vector<char> kind(ranking.size(), other);
   for (const int row : truth.positive) kind[static_cast<std::size_t>(row)] = positive;
@@ -84,6 +90,7 @@ struct RetrievalScore {
 
 /// The mean over the queries that have something to find; NaN where none has.
 [[nodiscard]] inline RetrievalScore mean_score(const std::vector<RetrievalScore>& scores) {
+  check(!scores.empty(), "retrieval: there are no queries");
   RetrievalScore sum;
   int count = 0;
   for (const RetrievalScore& score : scores) {
@@ -104,10 +111,8 @@ struct RetrievalScore {
   const int rows = database.images(), asked = queries.images(), width = database.width;
   check(width == queries.width, "retrieval: features of the database have width ", width, ", those of the queries ",
         queries.width, "; compute both with one network");
-  check(rows > 0, "retrieval: the database is empty");
-  for (const Features* features : {&database, &queries})
-    for (const float x : features->rows)
-      check(std::isfinite(x), "retrieval: a feature is ", x, "; expected finite numbers");
+  check_features(database, "retrieval: the database");
+  check_features(queries, "retrieval: the queries");
   for (const auto& truth : truths) {
     check(static_cast<int>(truth.size()) == asked, "retrieval: there are ", asked, " queries, and the truth about ",
           truth.size());
@@ -125,6 +130,9 @@ struct RetrievalScore {
     Cpu::matmul(row_major(queries.rows.data() + static_cast<long>(first) * width, count, width),
                 transposed(row_major(database.rows.data(), rows, width)), row_major(similarity.data(), count, rows),
                 false);
+    for (long i = 0; i < long{count} * rows; ++i)
+      check(std::isfinite(similarity[static_cast<std::size_t>(i)]), "retrieval: the features of query ", first + i / rows,
+            " are too large to be multiplied; scale them to unit length");
     cpu::parallel_for(count, [&](long i) {
       const float* const value = similarity.data() + i * rows;
       std::vector<int> ranking(static_cast<std::size_t>(rows));
@@ -150,6 +158,8 @@ struct ProposedPair {
 /// to find, proposed or not.
 [[nodiscard]] inline double micro_average_precision(std::vector<ProposedPair> pairs, long truths) {
   check(truths > 0, "micro average precision: there is no pair to find");
+  for (const ProposedPair& pair : pairs)
+    check(!std::isnan(pair.score), "micro average precision: the score of a pair is not a number");
   std::sort(pairs.begin(), pairs.end(), [](const auto& a, const auto& b) { return a.score > b.score; });
   double sum = 0;
   long correct = 0;

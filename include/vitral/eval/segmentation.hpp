@@ -20,10 +20,18 @@ struct LabelMap {
   std::vector<std::uint8_t> label;
 };
 
+/// Throws Error unless a mask has pixels, and a label for each.
+inline void check_label_map(const LabelMap& map) {
+  check(map.height >= 1 && map.width >= 1 && static_cast<long>(map.label.size()) == long{map.height} * map.width,
+        "segmentation: ", map.label.size(), " labels for a mask of ", map.height, " x ", map.width, " pixels");
+}
+
 namespace detail {
 
 /// One object's pixels, without those that are void in the truth.
 inline std::vector<std::uint8_t> object_pixels(const LabelMap& map, const LabelMap& truth, int object) {
+  check_label_map(map);
+  check_label_map(truth);
   check(map.height == truth.height && map.width == truth.width, "segmentation: a mask of ", map.height, " x ",
         map.width, " pixels cannot be compared with one of ", truth.height, " x ", truth.width);
   std::vector<std::uint8_t> inside(map.label.size());

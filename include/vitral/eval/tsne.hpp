@@ -40,6 +40,8 @@ struct TsneForces {
 /// the number of threads.
 [[nodiscard]] inline TsneForces tsne_forces(const Affinities& p, const std::vector<float>& points, double theta) {
   using detail::Quadtree;
+  check(!points.empty() && points.size() == 2 * static_cast<std::size_t>(p.images()), "t-SNE: ", points.size() / 2,
+        " points, but affinities of ", p.images(), " images");
   const Quadtree tree(points);
   TsneForces out{std::vector<float>(points.size()), std::vector<float>(points.size()), 0};
   std::vector<float> sums(points.size() / 2);
@@ -143,12 +145,13 @@ class TsneDescent {
 
 /// The points with the centre 0, so small that the first numbers have the standard deviation 1e-4.
 inline std::vector<float> shrunk(const std::vector<float>& points) {
+  for (const float number : points) check(std::isfinite(number), "t-SNE: a point to start from is at ", number);
   const double count = static_cast<double>(points.size()) / 2;
   double mean[2] = {}, squares = 0;
   for (std::size_t i = 0; i < points.size(); ++i) mean[i % 2] += static_cast<double>(points[i]) / count;
   for (std::size_t i = 0; i < points.size(); i += 2) squares += std::pow(static_cast<double>(points[i]) - mean[0], 2);
   const double spread = std::sqrt(squares / count);
-  check(std::isfinite(spread) && spread > 0, "t-SNE: the first numbers of the points to start from spread by ", spread,
+  check(spread > 0, "t-SNE: the first numbers of the points to start from spread by ", spread,
         "; are the features of all images the same?");
   std::vector<float> out;
   for (std::size_t i = 0; i < points.size(); ++i)

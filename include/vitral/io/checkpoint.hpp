@@ -4,6 +4,8 @@
 #include <vitral/io/safetensors.hpp>
 #include <vitral/nn/module.hpp>
 
+#include <cmath>
+#include <concepts>
 #include <deque>
 
 namespace vitral::inline VITRAL_ABI {
@@ -16,6 +18,8 @@ class StateDict {
     const auto values = value.to_vector();
     auto& bytes = storage_.emplace_back(values.size() * sizeof(T));
     if (!bytes.empty()) std::memcpy(bytes.data(), values.data(), bytes.size());
+    for (const T x : values)
+      if (not_finite_.empty() && !std::isfinite(static_cast<double>(x))) not_finite_ = name;
     std::vector<long> shape;
     for (int i = 0; i < S::rank; ++i) shape.push_back(value.extent(i));
     tensors_.push_back({name, {scalar_type_of<T>(), std::move(shape), bytes}});
@@ -25,16 +29,23 @@ class StateDict {
   void add_module(const M& module, const std::string& prefix = "") {
     for_each_tensor(module, [&](const std::string& name, const auto& member) { add(name, member.value); }, prefix);
   }
+  /// Error, and an older file stays, where a number is not finite or the file cannot be written.
   void write(const std::filesystem::path& path, const Metadata& metadata) const {
+    check(not_finite_.empty(), path.native(), ": tensor ", not_finite_,
+          " holds a number that is not finite: the training has diverged. Nothing was written, and an older file of this "
+          "name is as it was; go on from that, or begin again, with a lower learning rate (--lr), a longer warm-up or "
+          "--clip-grad");
     write_safetensors(path, tensors_, metadata);
   }
 
  private:
   std::deque<std::vector<std::byte>> storage_;
   std::vector<NamedTensor> tensors_;
+  std::string not_finite_;  // the first tensor with such a number
 };
 
-/// Fills a tensor from a file's tensor of the same shape; other floating types are converted.
+/// Fills a tensor from a file's tensor of the same shape, whose numbers must be finite; other floating types are
+/// converted.
 template <class T, class S, class B>
 void load_tensor(const SafetensorsFile& file, const std::string& name, const Tensor<T, S, B>& to) {
   const auto& entry = file.tensor(name);
@@ -44,9 +55,13 @@ void load_tensor(const SafetensorsFile& file, const std::string& name, const Ten
     shape += (i ? ", " : "") + std::to_string(entry.shape[i]);
     fits = fits && entry.shape[i] == to.extent(static_cast<int>(i));
   }
-  check(fits, file.path(), ": tensor ", name, " has shape [", shape, "], but the network needs ", to_string(to.shape()),
-        "; the file was written by another architecture");
+  check(fits, file.path(), ": tensor ", name, " has shape [", legible(shape), "], but the network needs ",
+        to_string(to.shape()), "; the file was written by another architecture");
   const auto values = file.values<compute_t<T>>(name);
+  if constexpr (std::floating_point<compute_t<T>>)
+    for (std::size_t i = 0; i < values.size(); ++i)
+      check(std::isfinite(values[i]), file.path(), ": number ", i, " of tensor ", name, " is ", values[i],
+            ": the training that wrote the file has diverged; use a checkpoint from before");
   const std::vector<T> converted(values.begin(), values.end());
   B::copy_from_host(converted.data(), to.data(), to.size());
 }

@@ -5,6 +5,8 @@
 #include <vitral/core/config.hpp>
 
 #include <algorithm>
+#include <cstdlib>
+#include <iterator>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -30,12 +32,16 @@ namespace vitral::inline VITRAL_ABI {
 [[nodiscard]] inline std::vector<std::string> nearest_names(std::string_view name,
                                                             const std::vector<std::string>& candidates,
                                                             std::size_t count = 3) {
-  std::vector<std::pair<long, std::string>> ranked;
-  for (const std::string& candidate : candidates) ranked.emplace_back(edit_distance(name, candidate), candidate);
-  std::stable_sort(ranked.begin(), ranked.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+  std::vector<std::pair<long, std::string>> ranked;  // the nearest so far
+  for (const std::string& candidate : candidates) {
+    const long least = std::abs(std::ssize(candidate) - std::ssize(name));  // no distance is below the lengths' difference
+    if (ranked.size() == count && (count == 0 || least >= ranked.back().first)) continue;
+    ranked.emplace_back(edit_distance(name, candidate), candidate);
+    std::stable_sort(ranked.begin(), ranked.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+    if (ranked.size() > count) ranked.pop_back();
+  }
   std::vector<std::string> nearest;
-  for (const auto& [distance, candidate] : ranked)
-    if (nearest.size() < count) nearest.push_back(candidate);
+  for (const auto& [distance, candidate] : ranked) nearest.push_back(candidate);
   return nearest;
 }
 

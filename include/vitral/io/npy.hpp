@@ -1,4 +1,4 @@
-// NumPy's .npy files of float numbers: a header that is the literal of a Python dictionary, then the numbers.
+// NumPy's .npy files of floats or bytes: a header that is the literal of a Python dictionary, then the numbers.
 // The format is https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html, versions 1.0 to 3.0.
 #pragma once
 
@@ -9,10 +9,12 @@
 
 #include <bit>
 #include <charconv>
+#include <cstdint>
 #include <cstring>
 #include <span>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <vector>
 
 namespace vitral::inline VITRAL_ABI {
@@ -20,12 +22,24 @@ namespace vitral::inline VITRAL_ABI {
 static_assert(std::endian::native == std::endian::little, "dtype '<f4' is little-endian");
 
 /// Numbers in C order: the last extent's lie side by side.
-struct NpyArray {
+template <class T>
+struct BasicNpyArray {
   std::vector<long> shape;
-  std::vector<float> values;
+  std::vector<T> values;
 };
+using NpyArray = BasicNpyArray<float>;
 
 namespace detail {
+
+/// What the format and NumPy call a type.
+template <class T>
+inline constexpr const char* npy_type = nullptr;
+template <>
+inline constexpr const char* npy_type<float> = "<f4";
+template <>
+inline constexpr const char* npy_type<std::uint8_t> = "|u1";
+template <class T>
+inline constexpr const char* numpy_name = std::is_same_v<T, float> ? "float32" : "uint8";
 
 /// A shape as Python writes it: (3, 4), (5,), ().
 inline std::string python_tuple(std::span<const long> shape) {
@@ -67,8 +81,10 @@ inline bool read_python_tuple(std::string_view text, std::vector<long>& out) {
 
 }  // namespace detail
 
-/// Reads an array as numpy.save writes it. Error, with the file's name, unless its numbers are float32 in C order.
-[[nodiscard]] inline NpyArray read_npy(const std::filesystem::path& path) {
+/// Reads an array as numpy.save writes it. Error, with the file's name, unless its numbers are of T (float or
+/// std::uint8_t) in C order.
+template <class T = float>
+[[nodiscard]] BasicNpyArray<T> read_npy(const std::filesystem::path& path) {
   const std::vector<std::uint8_t> bytes = read_bytes(path);
   const std::string_view file(reinterpret_cast<const char*>(bytes.data()), bytes.size());
   check(file.size() >= 12 && file.starts_with("\x93NUMPY"), path.native(),
@@ -82,29 +98,31 @@ inline bool read_python_tuple(std::string_view text, std::vector<long>& out) {
   const std::string_view header = file.substr(start, length);
   const std::string_view type = detail::python_value(header, "descr"),
                          order = detail::python_value(header, "fortran_order");
-  check(type == "'<f4'", path.native(), ": dtype ", type,
-        ", expected '<f4'; in Python: numpy.save(path, array.astype(numpy.float32))");
+  check(type == join("'", detail::npy_type<T>, "'"), path.native(), ": dtype ", type, ", expected '", detail::npy_type<T>,
+        "'; in Python: numpy.save(path, array.astype(numpy.", detail::numpy_name<T>, "))");
   check(order == "False", path.native(), ": fortran_order is ", order,
         ", expected False; in Python: numpy.save(path, numpy.ascontiguousarray(array))");
-  NpyArray out;
+  BasicNpyArray<T> out;
   const std::string_view shape = detail::python_value(header, "shape");
   check(detail::read_python_tuple(shape, out.shape), path.native(), ": its shape is no tuple of integers: ", shape);
-  const auto count = element_count(out.shape, sizeof(float));
+  const auto count = element_count(out.shape, sizeof(T));
   const std::size_t data = file.size() - start - length;
-  check(count && static_cast<std::size_t>(*count) * sizeof(float) == data, path.native(), ": float32 of shape ", shape,
-        " does not have the ", data, " bytes that are there. Copy or write the file again.");
+  check(count && static_cast<std::size_t>(*count) * sizeof(T) == data, path.native(), ": ", detail::numpy_name<T>,
+        " of shape ", shape, " does not have the ", data, " bytes that are there. Copy or write the file again.");
   out.values.resize(static_cast<std::size_t>(*count));
   if (data > 0) std::memcpy(out.values.data(), file.data() + start + length, data);
   return out;
 }
 
-/// Writes all of a file that numpy.load reads or, after an Error, nothing.
-inline void write_npy(const std::filesystem::path& path, std::span<const float> values, std::span<const long> shape) {
-  const std::string extents = detail::python_tuple(shape);
-  const auto count = element_count({shape.begin(), shape.end()}, sizeof(float));
+namespace detail {
+
+template <class T>
+void write_npy(const std::filesystem::path& path, std::span<const T> values, std::span<const long> shape) {
+  const std::string extents = python_tuple(shape);
+  const auto count = element_count({shape.begin(), shape.end()}, sizeof(T));
   check(count && static_cast<std::size_t>(*count) == values.size(), path.native(), ": ", values.size(),
         " numbers do not have the shape ", extents);
-  std::string header = join("{'descr': '<f4', 'fortran_order': False, 'shape': ", extents, ", }");
+  std::string header = join("{'descr': '", npy_type<T>, "', 'fortran_order': False, 'shape': ", extents, ", }");
   header.resize((10 + header.size() + 64) / 64 * 64 - 10, ' ');  // the numbers start at a multiple of 64 bytes
   header.back() = '\n';
   check(header.size() <= 0xffff, path.native(), ": an array of ", shape.size(),
@@ -113,6 +131,17 @@ inline void write_npy(const std::filesystem::path& path, std::span<const float> 
   start += {static_cast<char>(header.size() & 0xff), static_cast<char>(header.size() >> 8)};
   start += header;
   write_file_atomically(path, {std::as_bytes(std::span(start)), std::as_bytes(values)});
+}
+
+}  // namespace detail
+
+/// Writes all of a file that numpy.load reads or, after an Error, nothing.
+inline void write_npy(const std::filesystem::path& path, std::span<const float> values, std::span<const long> shape) {
+  detail::write_npy<float>(path, values, shape);
+}
+inline void write_npy(const std::filesystem::path& path, std::span<const std::uint8_t> values,
+                      std::span<const long> shape) {
+  detail::write_npy<std::uint8_t>(path, values, shape);
 }
 
 }  // namespace vitral::inline VITRAL_ABI

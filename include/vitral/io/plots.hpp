@@ -4,6 +4,7 @@
 
 #include <vitral/core/error.hpp>
 #include <vitral/io/atomic_file.hpp>
+#include <vitral/io/escape.hpp>
 
 #include <unistd.h>
 
@@ -44,13 +45,6 @@ inline std::string find_program(std::string_view name) {
 inline constexpr const char* gnuplot_style =
     "set border 3 lc rgb '#555555'\nset tics nomirror out\nset grid lc rgb '#dddddd' lt 1\n";
 
-/// Text as a gnuplot string: in single quotes only a quote is special.
-inline std::string gnuplot_string(std::string_view text) {
-  std::string out = "'";
-  for (const char c : text) out += c == '\'' ? "''" : std::string(1, c < ' ' && c >= 0 ? ' ' : c);
-  return out + "'";
-}
-
 /// An inline data block `$name` of two columns.
 inline std::string gnuplot_data(std::string_view name, const std::vector<double>& x, const std::vector<double>& y) {
   std::string out = join("$", name, " << EOD\n");
@@ -82,7 +76,7 @@ inline std::string loss_panel(const TrainingCurves& curves) {
   if (noisy) out += gnuplot_data("average", curves.epochs, moving_average(curves.loss, curves.loss.size() / 60));
   out += "set xlabel 'epoch'\nset ylabel 'loss (per step)'\nset xrange [*:*]\nset yrange [*:*]\nset xtics autofreq\n";
   out += noisy ? "plot $loss with lines lw 1 lc rgb '#9ecae1' title 'each step', "
-                 "$average with lines lw 2.5 lc rgb '#0072b2' title " + gnuplot_string(average) + "\n"
+                 "$average with lines lw 2.5 lc rgb '#0072b2' title " + escape_gnuplot(average) + "\n"
                : "plot $loss with linespoints pt 7 ps 0.8 lw 2.5 lc rgb '#0072b2' title 'loss'\n";
   return out;
 }
@@ -115,11 +109,11 @@ inline void draw_with_gnuplot(const std::filesystem::path& path, const std::stri
   const std::string gnuplot = find_program("gnuplot");
   check(!gnuplot.empty(), path.native(), ": the picture needs gnuplot; install the package gnuplot-nox");
   AtomicFile file(path);
-  const std::string script = join("set terminal ", terminal, "\nset output ",
-                                  gnuplot_string(file.temporary().native()), "\n", commands, "unset output\n");
+  const std::string script = join("set terminal ", terminal, "\n", commands, "unset output\n");
   // A gnuplot that dies early must become an Error, not a SIGPIPE that ends the program.
   const auto previous = std::signal(SIGPIPE, SIG_IGN);
-  std::FILE* const pipe = ::popen(("'" + gnuplot + "'").c_str(), "we");
+  const std::string command = escape_shell(gnuplot) + " >" + escape_shell(file.temporary().native());
+  std::FILE* const pipe = ::popen(command.c_str(), "we");
   const bool sent = pipe && std::fwrite(script.data(), 1, script.size(), pipe) == script.size();
   const int status = pipe ? ::pclose(pipe) : -1;
   std::signal(SIGPIPE, previous);
@@ -140,7 +134,7 @@ inline void write_training_picture(const std::filesystem::path& path, const Trai
   check(accuracies || !curves.loss.empty(), path.native(), ": there is nothing to draw");
   // The key stands above its panel, where it hides no data.
   const int panels = !curves.loss.empty() + accuracies;
-  std::string script = join("set multiplot layout 1,", panels, " title ", detail::gnuplot_string(curves.title),
+  std::string script = join("set multiplot layout 1,", panels, " title ", escape_gnuplot(curves.title),
                             " margins ", panels == 2 ? 0.085 : 0.15,
                             ",0.97,0.16,0.83 spacing 0.09\n", detail::gnuplot_style,
                             "set key at graph 0.5,1.09 center horizontal Left reverse samplen 3\n");

@@ -1,13 +1,12 @@
 // Reads and writes the safetensors format: u64 length of the header, a JSON header, then the tensors' bytes.
-// Relies on nlohmann::json. The format is https://huggingface.co/docs/safetensors; everything in a file is checked.
+// The format is https://huggingface.co/docs/safetensors; everything in a file is checked.
 #pragma once
 
 #include <vitral/core/error.hpp>
 #include <vitral/io/atomic_file.hpp>
+#include <vitral/io/json.hpp>
 #include <vitral/io/nearest.hpp>
 #include <vitral/io/scalar_type.hpp>
-
-#include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <bit>
@@ -20,6 +19,7 @@
 #include <fstream>
 #include <limits>
 #include <map>
+#include <new>
 #include <set>
 #include <span>
 #include <string>
@@ -45,17 +45,29 @@ using Metadata = std::map<std::string, std::string>;
 /// A safetensors file in memory. Every error names the file and, where there is one, the tensor.
 class SafetensorsFile {
  public:
-  /// Reads and checks the whole file.
+  /// Reads and checks the whole file: the header first, so that no memory is asked for that the tensors do not fill.
   explicit SafetensorsFile(const std::filesystem::path& path) : path_(path.string()) {
     std::error_code error;
     const std::uintmax_t size = std::filesystem::file_size(path, error);
     if (error) broken(" cannot be read (", error.message(), ")");
     std::ifstream file(path, std::ios::binary);
     if (!file) broken(" cannot be opened (", std::strerror(errno), ")");
-    storage_.resize(static_cast<std::size_t>(size));
-    file.read(reinterpret_cast<char*>(storage_.data()), static_cast<std::streamsize>(size));
-    if (static_cast<std::uintmax_t>(file.gcount()) != size) broken(" cannot be read to its end");
-    parse();
+    const auto read = [&](void* to, std::size_t count) {
+      file.read(static_cast<char*>(to), static_cast<std::streamsize>(count));
+      if (static_cast<std::size_t>(file.gcount()) != count) broken(" cannot be read to its end");
+    };
+    constexpr std::uint64_t longest_header = 100'000'000;  // the format's own limit
+    std::uint64_t length = 0;
+    if (size < sizeof length) broken(" is no safetensors file, or cut short: it has ", size, " bytes");
+    read(&length, sizeof length);
+    if (length > longest_header) broken(" is no safetensors file: its header would be ", length, " bytes long");
+    if (length > size - sizeof length)
+      broken(" is cut short: the header should be ", length, " bytes long, and ", size - sizeof length,
+             " are there. Copy or write the file again.");
+    std::string header(static_cast<std::size_t>(length), '\0');
+    read(header.data(), header.size());
+    parse(header, size - sizeof length - length);
+    read(storage_.data(), storage_.size());
   }
   // The entries point into the storage, which a move takes along and a copy would not.
   SafetensorsFile(const SafetensorsFile&) = delete;
@@ -85,7 +97,7 @@ class SafetensorsFile {
     if (found == entries_.end()) {
       std::string nearest;
       for (const std::string& candidate : nearest_names(name, names_))
-        nearest += (nearest.empty() ? "; the nearest names are " : ", ") + candidate;
+        nearest += (nearest.empty() ? "; the nearest names are " : ", ") + legible(candidate);
       broken(" has no tensor ", name, nearest.empty() ? "; it has none at all" : nearest);
     }
     return found->second;
@@ -133,75 +145,63 @@ class SafetensorsFile {
     fail(path_, parts...);
   }
 
-  void parse() {
-    constexpr std::uint64_t longest_header = 100'000'000;  // the format's own limit
-    std::uint64_t length = 0;
-    if (storage_.size() < sizeof length)
-      broken(" is no safetensors file, or cut short: it has ", storage_.size(), " bytes");
-    std::memcpy(&length, storage_.data(), sizeof length);
-    if (length > longest_header) broken(" is no safetensors file: its header would be ", length, " bytes long");
-    if (length > storage_.size() - sizeof length)
-      broken(" is cut short: the header should be ", length, " bytes long, and ", storage_.size() - sizeof length,
-             " are there. Copy or write the file again.");
-    const char* const text = reinterpret_cast<const char*>(storage_.data()) + sizeof length;
-    const auto data = std::span<const std::byte>(storage_).subspan(sizeof length + static_cast<std::size_t>(length));
-    const nlohmann::ordered_json header = parse_json(text, text + length);
-    for (const auto& [name, value] : header.items()) {
+  /// Where a tensor's bytes stand in the data.
+  struct Place {
+    std::size_t begin, end;
+    const std::string* name;
+  };
+
+  /// Makes the entries, and the storage for `size` bytes of data that they point into.
+  void parse(const std::string& text, std::uintmax_t size) {
+    const nlohmann::ordered_json header = parse_json(text, path_ + ": the header of a safetensors file");
+    if (!header.is_object()) broken(" is no safetensors file: its header is no JSON object");
+    std::vector<Place> places;
+    for (const auto& [name, value] : header.items())
       if (name == "__metadata__")
         parse_metadata(value);
       else
-        parse_entry(name, value, data);
-    }
-    check_layout(data);
-  }
-
-  nlohmann::ordered_json parse_json(const char* begin, const char* end) const {
-    using Json = nlohmann::ordered_json;
-    std::set<std::string> seen;
-    const auto reject_duplicates = [&](int depth, Json::parse_event_t event, Json& key) {
-      if (depth == 1 && event == Json::parse_event_t::key && !seen.insert(key.get<std::string>()).second)
-        broken(" holds two tensors named ", key.get<std::string>());
-      return true;
-    };
+        places.push_back(parse_entry(name, value, size));
+    check_layout(places, size);
     try {
-      Json header = Json::parse(begin, end, reject_duplicates);
-      if (!header.is_object()) broken(" is no safetensors file: its header is no JSON object");
-      return header;
-    } catch (const Json::exception& error) {
-      broken(" is no safetensors file, or damaged: its header is no valid JSON (", error.what(), ")");
+      storage_.resize(static_cast<std::size_t>(size));
+    } catch (const std::bad_alloc&) {
+      broken(" holds ", size, " bytes of tensors, more than there is memory for");
     }
+    for (const Place& place : places)
+      entries_.at(*place.name).bytes = std::span(storage_).subspan(place.begin, place.end - place.begin);
   }
 
   void parse_metadata(const nlohmann::ordered_json& value) {
     if (!value.is_object()) broken(": its __metadata__ is no JSON object");
     for (const auto& [key, text] : value.items()) {
-      if (!text.is_string()) broken(": its metadata \"", key, "\" is no string");
+      if (!text.is_string()) broken(": its metadata \"", legible(key), "\" is no string");
       metadata_[key] = text.get<std::string>();
     }
   }
 
-  void parse_entry(const std::string& name, const nlohmann::ordered_json& value, std::span<const std::byte> data) {
+  Place parse_entry(const std::string& name, const nlohmann::ordered_json& value, std::uintmax_t size) {
+    const std::string shown = legible(name);
     if (!value.is_object() || !value.contains("dtype") || !value.contains("shape") || !value.contains("data_offsets"))
-      broken(": tensor ", name, " needs dtype, shape and data_offsets in the header");
+      broken(": tensor ", shown, " needs dtype, shape and data_offsets in the header");
     const auto& dtype = value["dtype"];
     const auto info = std::find_if(detail::scalar_types.begin(), detail::scalar_types.end(),
                                    [&](const auto& known) { return dtype.is_string() && dtype == known.name; });
-    if (info == detail::scalar_types.end()) broken(": tensor ", name, " has the unknown dtype ", dtype.dump());
+    if (info == detail::scalar_types.end()) broken(": tensor ", shown, " has the unknown dtype ", legible(dtype));
 
-    TensorEntry entry{info->type, integers(name, "shape", value["shape"]), {}};
-    const std::vector<long> offsets = integers(name, "data_offsets", value["data_offsets"]);
+    TensorEntry entry{info->type, integers(shown, "shape", value["shape"]), {}};
+    const std::vector<long> offsets = integers(shown, "data_offsets", value["data_offsets"]);
     if (offsets.size() != 2 || offsets[0] > offsets[1])
-      broken(": tensor ", name, " has the wrong data_offsets ", value["data_offsets"].dump());
-    if (static_cast<std::size_t>(offsets[1]) > data.size())
-      broken(" is cut short: tensor ", name, " ends at byte ", offsets[1], " of the data, and ", data.size(),
+      broken(": tensor ", shown, " has the wrong data_offsets ", legible(value["data_offsets"]));
+    if (static_cast<std::uintmax_t>(offsets[1]) > size)
+      broken(" is cut short: tensor ", shown, " ends at byte ", offsets[1], " of the data, and ", size,
              " bytes are there. Copy or write the file again.");
     const auto count = element_count(entry.shape, info->size);
     if (!count || *count * info->size != offsets[1] - offsets[0])
-      broken(": tensor ", name, " has ", offsets[1] - offsets[0], " bytes, but ", info->name, " of shape ",
-             value["shape"].dump(), " takes another number");
-    entry.bytes = data.subspan(static_cast<std::size_t>(offsets[0]), static_cast<std::size_t>(offsets[1] - offsets[0]));
+      broken(": tensor ", shown, " has ", offsets[1] - offsets[0], " bytes, but ", info->name, " of shape ",
+             legible(value["shape"]), " takes another number");
     names_.push_back(name);
-    entries_.emplace(name, std::move(entry));
+    const auto& stored = *entries_.emplace(name, std::move(entry)).first;
+    return {static_cast<std::size_t>(offsets[0]), static_cast<std::size_t>(offsets[1]), &stored.first};
   }
 
   std::vector<long> integers(const std::string& name, const char* key, const nlohmann::ordered_json& value) const {
@@ -213,25 +213,23 @@ class SafetensorsFile {
                number.get<std::uint64_t>() <= static_cast<std::uint64_t>(std::numeric_limits<long>::max());
         if (good) out.push_back(number.get<long>());
       }
-    if (!good) broken(": tensor ", name, ": its ", key, " is no list of non-negative integers: ", value.dump());
+    if (!good) broken(": tensor ", name, ": its ", key, " is no list of non-negative integers: ", legible(value));
     return out;
   }
 
   /// The tensors must follow one another and fill the data: no hole, no overlap, nothing after the last.
-  void check_layout(std::span<const std::byte> data) const {
-    std::vector<std::pair<std::span<const std::byte>, const std::string*>> parts;
-    for (const std::string& name : names_) parts.emplace_back(entries_.at(name).bytes, &name);
-    std::sort(parts.begin(), parts.end(), [](const auto& a, const auto& b) {
-      return std::pair(a.first.data(), a.first.size()) < std::pair(b.first.data(), b.first.size());
+  void check_layout(std::vector<Place> places, std::uintmax_t size) const {
+    std::sort(places.begin(), places.end(), [](const Place& a, const Place& b) {
+      return std::pair(a.begin, a.end) < std::pair(b.begin, b.end);
     });
-    const std::byte* end = data.data();
-    for (const auto& [bytes, name] : parts) {
-      if (bytes.data() != end)
-        broken(": tensor ", *name, bytes.data() < end ? " overlaps the one before it" : " leaves a gap before it");
-      end += bytes.size();
+    std::size_t end = 0;
+    for (const Place& place : places) {
+      if (place.begin != end)
+        broken(": tensor ", legible(*place.name),
+               place.begin < end ? " overlaps the one before it" : " leaves a gap before it");
+      end = place.end;
     }
-    if (end != data.data() + data.size())
-      broken(" has ", data.data() + data.size() - end, " bytes after its last tensor");
+    if (end != size) broken(" has ", size - end, " bytes after its last tensor");
   }
 
   std::string path_;
@@ -277,8 +275,8 @@ inline void write_safetensors(const std::filesystem::path& path, const std::vect
   std::string text;
   try {
     text = header.dump();
-  } catch (const nlohmann::ordered_json::exception& error) {
-    fail(path.native(), ": a name or the metadata is no UTF-8 text (", error.what(), ")");
+  } catch (const nlohmann::ordered_json::exception&) {
+    fail(path.native(), ": a tensor's name or the metadata is no UTF-8 text, as the format demands");
   }
   text.resize((text.size() + 7) / 8 * 8, ' ');  // so that the data is aligned for whoever maps the file
   const std::uint64_t length = text.size();

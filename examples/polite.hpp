@@ -1,0 +1,34 @@
+// A program that waits politely. OpenMP's threads spin while they wait for each other; on a machine with other work the one
+// that is waited for may have no processor, because the others spin on it.
+// Relies on POSIX and /proc.
+#pragma once
+
+#include <vitral/core/config.hpp>
+
+#include <unistd.h>
+
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <system_error>
+
+namespace vitral::inline VITRAL_ABI::programs {
+
+/// To be called first in main: has OpenMP's threads spin for a moment only, then sleep. Its runtime library reads how
+/// (libgomp: GOMP_SPINCOUNT, LLVM's: KMP_BLOCKTIME) before main, so the program starts itself anew, once, as the same
+/// process with the same arguments and files. Nothing happens where the user has set how threads wait, and where the
+/// program cannot be started again (without /proc, or under valgrind, which would be left behind).
+inline void wait_politely(char** argv) {
+  constexpr const char* spins = "10000";  // some tenths of a millisecond: longer than the work between two parallel loops
+  for (const char* name : {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME"})
+    if (std::getenv(name) != nullptr) return;  // the user's, or our own
+  if (const char* const preloaded = std::getenv("LD_PRELOAD"); preloaded && std::strstr(preloaded, "vgpreload")) return;
+  std::error_code error;
+  const auto program = std::filesystem::read_symlink("/proc/self/exe", error);
+  if (error || ::setenv("GOMP_SPINCOUNT", spins, 1) != 0 || ::setenv("KMP_BLOCKTIME", "0", 1) != 0) return;
+  ::execv(program.c_str(), argv);
+  ::unsetenv("GOMP_SPINCOUNT");  // it goes on as it is
+  ::unsetenv("KMP_BLOCKTIME");
+}
+
+}  // namespace vitral::inline VITRAL_ABI::programs

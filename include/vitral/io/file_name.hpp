@@ -1,0 +1,19 @@
+// Names that lists, archives or results give to files which a program writes: they stay in the folder they are meant for.
+#pragma once
+
+#include <vitral/core/error.hpp>
+#include <vitral/io/legible.hpp>
+
+#include <string_view>
+
+namespace vitral::inline VITRAL_ABI {
+
+/// Throws Error, beginning with `source`, unless `name` is one file's or folder's name and no path: not empty, "." or
+/// "..", and without a slash, a backslash and NUL.
+inline void check_file_name(std::string_view name, std::string_view source) {
+  const bool path = name.find_first_of(std::string_view("/\\\0", 3)) != std::string_view::npos;
+  check(!name.empty() && name != "." && name != ".." && !path, source, " names \"", legible(name),
+        "\", expected the name of a file or folder without a path: what is written stays in its own folder");
+}
+
+}  // namespace vitral::inline VITRAL_ABI
