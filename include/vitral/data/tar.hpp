@@ -183,7 +183,7 @@ class TarImages {
   /// The archive's path with that of picture i in it.
   [[nodiscard]] std::filesystem::path file(long i) const {
     const Sample& sample = samples_[static_cast<std::size_t>(i)];
-    return archives_[sample.archive] / sample.entry.path;
+    return archives_[sample.archive].string() + "/" + sample.entry.path;  // of which a leading / is no root
   }
 
   [[nodiscard]] std::vector<std::string> classes() const { return classes_; }
