@@ -68,6 +68,6 @@ expect "flagged.npy: number 0 of the features of row 1 is nan" "${five[@]}"
 printf '\x93NUMPY\x01\x00\x76\x00%-117s\n\0\1\0\0\0' "{'descr': '|u1', 'fortran_order': False, 'shape': (5,), }" \
   >"$work/flagged.flags.npy"
 "$bin/retrieve" "${five[@]}" --out "$work/five" >"$work/log" 2>&1 || { cat "$work/log"; die "a flagged row"; }
-grep -q "flagged.npy: 1 of 5 rows are flagged as unreadable and passed over" "$work/log" || { cat "$work/log"; die "no count"; }
+grep -q "1 of 5 database rows and 0 of 2 queries are flagged as unreadable and passed over" "$work/log" || { cat "$work/log"; die "no count"; }
 cmp "$work/found/queries.csv" "$work/five/queries.csv" || die "the flagged row changed the ranking"
-grep -q '"flagged_rows": 1' "$work/five/retrieval.json" || die "retrieval.json does not count the flagged row"
+grep -q '"database_rows": 1,' "$work/five/retrieval.json" || die "retrieval.json does not count the flagged row"
