@@ -9,6 +9,7 @@
 
 #include <csignal>
 #include <cstdio>
+#include <initializer_list>
 
 namespace vitral::inline VITRAL_ABI {
 
