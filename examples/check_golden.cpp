@@ -2,10 +2,9 @@
 //
 //   check_golden [--device cpu|cuda] [--scalar f64|f32|bf16] FILE...
 #include "check_golden.hpp"
+#include "command_line.hpp"
 
 #include <vitral/io/safetensors.hpp>
-
-#include <CLI/CLI.hpp>
 
 #include <cmath>
 #include <cstdio>
@@ -135,24 +134,21 @@ bool check_file(const Step& run, const std::string& scalar, const std::string& p
 }  // namespace
 
 int main(int argc, char** argv) {
-  CLI::App app(about);
-  std::string scalar = "f64", device = "cpu";
-  std::vector<std::string> files;
-  app.add_option("--scalar", scalar, "Type of the computation")
-      ->check(CLI::IsMember({"f64", "f32", "bf16"}))
-      ->capture_default_str();
-  app.add_option("--device", device, "Where it runs")->check(CLI::IsMember({"cpu", "cuda"}))->capture_default_str();
-  app.add_option("FILE", files, "Golden files")->required();
-  CLI11_PARSE(app, argc, argv);
-  try {
+  return exit_status([&] {
+    CLI::App app(about);
+    std::string scalar = "f64", device = "cpu";
+    std::vector<std::string> files;
+    app.add_option("--scalar", scalar, "Type of the computation")
+        ->check(CLI::IsMember({"f64", "f32", "bf16"}))
+        ->capture_default_str();
+    app.add_option("--device", device, "Where it runs")->check(CLI::IsMember({"cpu", "cuda"}))->capture_default_str();
+    app.add_option("FILE", files, "Golden files")->required();
+    parse_command_line(app, argc, argv, "check_golden");
     bool good = true;
     for (const std::string& file : files)
       good &= check_file(device == "cuda" ? golden_step_cuda : golden_step_cpu, scalar, file);
     return good ? 0 : 1;
-  } catch (const std::exception& error) {
-    std::fprintf(stderr, "%s\n", error.what());
-    return 1;
-  }
+  });
 }
 
 #if !defined(VITRAL_HAS_CUDA)

@@ -1,6 +1,8 @@
 // What all programs do alike: they read their command lines, and end with a message where something is wrong.
 #pragma once
 
+#include "standard_streams.hpp"
+
 #include <vitral/core/error.hpp>
 #include <vitral/io/escape.hpp>
 
@@ -12,6 +14,7 @@
 #include <filesystem>
 #include <new>
 #include <string>
+#include <type_traits>
 
 /// Sets what the app's options stand for. --help is answered and ends the program; a mistake is an Error that says where
 /// the options are explained.
@@ -19,18 +22,24 @@ inline void parse_command_line(CLI::App& app, int argc, const char* const* argv,
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    if (error.get_exit_code() == 0) std::exit(app.exit(error));
+    if (error.get_exit_code() == 0) std::exit(vitral::status_after_output(app.exit(error)));
     vitral::fail(error.what(), " (", program, " --help explains every option)");
   }
 }
 
-/// Does the work of a program; its exit status, which is 1, after one sentence, where the work throws.
+/// Does the work of a program; its exit status, which the work may return. It is 1, after one sentence, where the work
+/// throws, and where what it printed got lost.
 template <class Work>
 int exit_status(Work&& work) {
+  vitral::open_standard_streams();
   std::string what;
+  int status = 0;
   try {
-    work();
-    return 0;
+    if constexpr (std::is_void_v<decltype(work())>)
+      work();
+    else
+      status = work();
+    return vitral::status_after_output(status);
   } catch (const std::bad_alloc&) {
     what = "vitral: the memory does not suffice; ask for less at a time, or free some";
   } catch (const std::filesystem::filesystem_error& error) {
@@ -38,6 +47,6 @@ int exit_status(Work&& work) {
   } catch (const std::exception& error) {
     what = error.what();
   }
-  std::fprintf(stderr, "%s\n", what.c_str());
-  return 1;
+  std::fprintf(stderr, "%s\n", vitral::escape_text(what, "\n").c_str());
+  return vitral::status_after_output(1);
 }

@@ -1,26 +1,73 @@
 // Pretrains a vision transformer without labels by SimCLR, BYOL, MoCo v3 or their self-distilled forms, and shows by
 // k-NN what every layer has learnt. `pretrain --help` explains the options; pretrain_run.hpp does the work.
 #include "pretrain.hpp"
+#include "pretrain_out.hpp"
+#include "saved_run.hpp"
 
 #include <vitral/backend/cpu/threads.hpp>
 #include <vitral/eval/knn.hpp>
+#include <vitral/io/safetensors.hpp>
 
-#include <cstdio>
+#include <unistd.h>
+
+#include <cerrno>
+#include <ctime>
+#include <filesystem>
+#include <string_view>
 
 volatile std::sig_atomic_t interrupted = 0;
 
+namespace {
+
+timespec first_signal;
+
+/// The first signal lets the run end after its step; another Ctrl-C or TERM ends it at once. (A tenth of a second has
+/// to lie between: programs such as `timeout` send a signal twice. HUP comes from the terminal and from the shell.)
+void interrupt(int signal) {
+  timespec now;
+  ::clock_gettime(CLOCK_MONOTONIC, &now);
+  if (interrupted == 0) {
+    interrupted = signal;
+    first_signal = now;
+    constexpr std::string_view text = "\ninterrupted: the run ends after its step, saved; once more ends it at once\n";
+    const int error = errno;
+    if (::write(STDERR_FILENO, text.data(), text.size()) < 0) errno = error;
+  } else if (signal != SIGHUP && static_cast<double>(now.tv_sec - first_signal.tv_sec) +
+                                         1e-9 * static_cast<double>(now.tv_nsec - first_signal.tv_nsec) > 0.1) {
+    std::signal(signal, SIG_DFL);
+    std::raise(signal);  // arrives when this function returns
+  }
+}
+
+void catch_signals() {
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {
+    const auto before = std::signal(signal, interrupt);
+    if (signal == SIGHUP && before == SIG_IGN) std::signal(signal, SIG_IGN);  // as nohup wants it
+  }
+}
+
+PretrainOptions options_of(int argc, char** argv) {
+  const GivenOptions given = read_command_line(argc, argv);
+  if (!given.options.resume) return new_run(given.options);
+  const auto checkpoint = std::filesystem::path(given.options.out) / "checkpoint.safetensors";
+  std::error_code ignored;
+  vitral::check(std::filesystem::exists(checkpoint, ignored), checkpoint.native(),
+                " cannot be resumed: there is no such file; --out names the directory of the run, and a run that has not "
+                "come to its first checkpoint begins again with --overwrite");
+  return resumed_run(run_of(vitral::SafetensorsFile(checkpoint)), given);
+}
+
+}  // namespace
+
 int main(int argc, char** argv) {
-  std::signal(SIGINT, [](int) { interrupted = 1; });
-  std::signal(SIGTERM, [](int) { interrupted = 1; });
-  try {
-    const PretrainOptions options = parse_pretrain_options(argc, argv);
+  return exit_status([&] {
+    catch_signals();
+    const PretrainOptions options = options_of(argc, argv);
+    check_out(options);
     if (options.threads > 0) vitral::cpu::set_threads(options.threads);
     if (options.device == "cuda") return pretrain_cuda(options);
     return options.precision == "bf16" ? pretrain_bf16(options) : pretrain_fp32(options);
-  } catch (const std::exception& error) {
-    std::fprintf(stderr, "%s\n", error.what());
-    return 1;
-  }
+  });
 }
 
 double knn_of_layer(LayerFeatures known, LayerFeatures asked, int k) {

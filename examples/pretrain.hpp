@@ -7,7 +7,7 @@
 
 #include <csignal>
 
-/// Set by Ctrl-C: the run ends after its step, with a checkpoint.
+/// The signal (Ctrl-C, TERM or HUP) that asked the run to end after its step, with a checkpoint; 0 as long as none did.
 extern volatile std::sig_atomic_t interrupted;
 
 /// A run with activations of the type in the name; returns the exit status.

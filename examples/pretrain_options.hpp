@@ -20,7 +20,7 @@
 #include <type_traits>
 #include <vector>
 
-/// Options as parse_pretrain_options returns them: complete (nothing is "by default" any more) and valid.
+/// Options of a run. Those of new_run and resumed_run are complete (nothing is "by default" any more) and valid.
 struct PretrainOptions {
   std::string method = "sd-moco-v3", dataset = "fashion-mnist", data, tar_image, arch = "vit_tiny";
   int width = 0, depth = 0, heads = 0, patch = 0, image = 0;
@@ -34,7 +34,7 @@ struct PretrainOptions {
   std::string device = "cpu", precision = "fp32", recompute = "nothing";
   int threads = 0, workers = 2, limit = 0, unreadable = 100, knn_train = 10000, knn_test = 2000, k = 20, save_every = 1;
   std::string out = "out", config;
-  bool resume = false, eager = false;
+  bool resume = false, overwrite = false, eager = false;
 
   /// Whether the method is the self-distilled form ("sd-") of base_method().
   bool self_distilled() const { return method.starts_with("sd-"); }
@@ -56,6 +56,7 @@ struct Row {
   const char* choices = "";     // "a|b|c", or empty
   const char* published = "";   // the key of the published configurations that means the same
   bool free = false;            // whether a resumed run may change it: it leaves every trained number as it is
+  bool adjustable = false;      // whether a resumed run may change it, and says so: the run goes on another way
   double least = -infinity, above = -infinity, most = infinity;
 };
 
@@ -83,17 +84,19 @@ void for_each_option(Options& o, Visit visit) {
             .published = "batch_size_per_gpu", .least = 2}, o.batch);
   visit(Row{.name = "accumulate", .help = "Batches whose gradients make one optimiser step", .least = 1},
         o.accumulate);
-  visit(Row{.name = "epochs", .help = "Passes over the images; every schedule spans them", .least = 1}, o.epochs);
+  visit(Row{.name = "epochs", .help = "Passes over the images; every schedule spans them",
+            .adjustable = true, .least = 1}, o.epochs);
   visit(Row{.name = "warmup-epochs", .help = "Epochs in which the learning rate rises; -1 = a tenth of --epochs",
-            .least = -1}, o.warmup_epochs);
+            .adjustable = true, .least = -1}, o.warmup_epochs);
   visit(Row{.name = "optimizer", .help = "Optimiser", .choices = "adamw|sgd|lars"}, o.optimizer);
-  visit(Row{.name = "lr", .help = "Base learning rate: the highest is lr * batch * accumulate / 256", .above = 0},
-        o.lr);
-  visit(Row{.name = "min-lr", .help = "Learning rate at the end", .least = 0}, o.min_lr);
+  visit(Row{.name = "lr", .help = "Base learning rate: the highest is lr * batch * accumulate / 256",
+            .adjustable = true, .above = 0}, o.lr);
+  visit(Row{.name = "min-lr", .help = "Learning rate at the end", .adjustable = true, .least = 0}, o.min_lr);
   visit(Row{.name = "weight-decay", .help = "Weight decay at the start", .least = 0}, o.weight_decay);
   visit(Row{.name = "weight-decay-end", .help = "Weight decay at the end; -1 = as at the start", .least = -1},
         o.weight_decay_end);
-  visit(Row{.name = "clip-grad", .help = "Largest norm of the gradient; 0 = no limit", .least = 0}, o.clip_grad);
+  visit(Row{.name = "clip-grad", .help = "Largest norm of the gradient; 0 = no limit", .adjustable = true, .least = 0},
+        o.clip_grad);
   visit(Row{.name = "drop-path", .help = "Highest rate of dropped residual branches",
             .published = "drop_path_rate", .least = 0, .most = 0.99}, o.drop_path);
   visit(Row{.name = "ratio", .help = "Weight of the lower layers' loss (sd- methods)", .least = 0}, o.ratio);
@@ -210,9 +213,10 @@ inline std::vector<std::string> translate_published(const std::string& where, Js
   return ignored;
 }
 
-/// Takes the options that `config` names, except those `given` on the command line. Keys may be spelt with - or _.
-/// Returns the keys that were ignored; fails at a key that is unknown, doubled, or has a value of the wrong type.
-inline std::vector<std::string> read_config(const std::string& file, Json config, const std::set<std::string>& given,
+/// Takes the options that `config` names, except those `given` before, and adds their names to these. Keys may be
+/// spelt with - or _. Returns the keys that were ignored; fails at a key that is unknown, doubled, or has a value of
+/// the wrong type.
+inline std::vector<std::string> read_config(const std::string& file, Json config, std::set<std::string>& given,
                                             PretrainOptions& options) {
   const std::string where = file + ": ";
   vitral::check(config.is_object(), where, "is no JSON object such as {\"batch\": 256}");
@@ -231,7 +235,7 @@ inline std::vector<std::string> read_config(const std::string& file, Json config
     auto value = member;
     read_json_value(where + found, config[found], value);
     check_value(where + found, row, value);
-    if (!given.contains(name)) member = value;
+    if (given.insert(name).second) member = value;
     config.erase(found);
   });
   for (const auto& [key, value] : config.items())
@@ -289,21 +293,30 @@ inline void complete(PretrainOptions& options) {
 
 }  // namespace options_detail
 
+/// What a command line says: options of which some are still "by default", and the names of those that were given.
+struct GivenOptions {
+  PretrainOptions options;
+  std::set<std::string> names;
+};
+
 /// Reads the command line and the file that --config names; what the command line says wins. Prints the help and
 /// exits where it is asked for; throws vitral::Error, with what is wrong and what to do, for everything unusable.
-inline PretrainOptions parse_pretrain_options(int argc, const char* const* argv) {
+inline GivenOptions read_command_line(int argc, const char* const* argv) {
   using namespace options_detail;
-  PretrainOptions options;
+  GivenOptions out;
+  PretrainOptions& options = out.options;
   CLI::App app{"Pretrains a vision transformer on images without labels, by SimCLR, BYOL, MoCo v3 or their\n"
                "self-distilled forms (Jang et al., WACV 2023), and shows what every layer has learnt."};
-  std::vector<std::string> names{"--config", "--resume", "--eager", "--help"};
+  std::vector<std::string> names{"--config", "--resume", "--overwrite", "--eager", "--help"};
   for_each_option(options, [&](const Row& row, auto& member) {
     names.push_back(std::string("--") + row.name);
     CLI::Option* const option = app.add_option(names.back(), member, row.help)->capture_default_str()->take_last();
     if (*row.choices != '\0') option->type_name(row.choices);
   });
   app.add_option("--config", options.config, "JSON file of options; the published code's files are understood");
-  app.add_flag("--resume", options.resume, "Go on from the checkpoint in --out");
+  CLI::Option* const resume =
+      app.add_flag("--resume", options.resume, "Go on with the run in --out, whose checkpoint knows its options");
+  app.add_flag("--overwrite", options.overwrite, "Replace the run in --out, if there is one")->excludes(resume);
   app.add_flag("--eager", options.eager, "--device cuda: queue kernels one by one, for debugging; else whole steps");
   app.allow_extras();
   parse_command_line(app, argc, argv, "pretrain");
@@ -313,15 +326,20 @@ inline PretrainOptions parse_pretrain_options(int argc, const char* const* argv)
     vitral::fail("unknown option ", name, " (did you mean ", vitral::nearest_names(name, names, 1)[0],
                  "? pretrain --help lists them all)");
   }
+  for (const std::string& name : names)
+    if (name != "--help" && app.count(name) > 0) out.names.insert(name.substr(2));
   if (!options.config.empty()) {
-    std::set<std::string> given;
-    for (const std::string& name : names)
-      if (name != "--help" && app.count(name) > 0) given.insert(name.substr(2));
-    const auto ignored = read_config(options.config, vitral::read_json(options.config, "--config " + options.config), given, options);
+    const Json config = vitral::read_json(options.config, "--config " + options.config);
+    const auto ignored = read_config(options.config, config, out.names, options);
     if (!ignored.empty())
       std::cerr << options.config << ": ignored, they mean nothing here: " << CLI::detail::join(ignored, ", ") << '\n';
   }
-  complete(options);
+  return out;
+}
+
+/// The options of a run that begins: complete and valid.
+inline PretrainOptions new_run(PretrainOptions options) {
+  options_detail::complete(options);
   // Not a rule of check_together: a checkpoint may hold the first layer of a network that was trained deeper.
   vitral::check(!options.self_distilled() || options.depth >= 2, "--method ", options.method,
                 " teaches the layers below the last, and --depth ", options.depth, " has none; use --method ",
@@ -339,21 +357,45 @@ inline nlohmann::ordered_json to_json(const PretrainOptions& options) {
 /// The options that to_json wrote. `where`: what holds them, for messages.
 inline PretrainOptions pretrain_options_from_json(const nlohmann::ordered_json& saved, const std::string& where) {
   PretrainOptions options;
-  options_detail::read_config(where, saved, {}, options);
+  std::set<std::string> given;
+  options_detail::read_config(where, saved, given, options);
   options_detail::complete(options);
   return options;
 }
 
-/// Fails, naming each of them, if options that change the numbers differ from those of the checkpoint to resume.
-inline void check_same_run(const nlohmann::ordered_json& saved, const PretrainOptions& options) {
-  std::string differences;
-  options_detail::for_each_option(options, [&](const auto& row, const auto& member) {
-    const nlohmann::ordered_json now = member;
-    if (row.free || (saved.contains(row.name) && saved[row.name] == now)) return;
-    differences += vitral::join("\n  --", row.name, ": checkpoint has ",
-                                saved.contains(row.name) ? saved[row.name].dump() : std::string("none"),
-                                ", command line has ", now.dump());
+/// The options with which a run goes on that began with `saved`: its own, but for what is given now. What would make it
+/// another run is an Error that names each such option; what changes how it goes on is said.
+inline PretrainOptions resumed_run(const PretrainOptions& saved, const GivenOptions& now) {
+  using namespace options_detail;
+  Json given;
+  for_each_option(now.options, [&](const Row& row, const auto& member) {
+    if (now.names.contains(row.name)) given[row.name] = member;
   });
-  vitral::check(differences.empty(), "--resume cannot go on with other options than the run began with:", differences,
-                "\nRepeat the checkpoint's values, or start a new run with another --out.");
+  PretrainOptions out = saved;
+  if (now.names.contains("arch")) {  // which says these three in other words
+    if (!now.names.contains("width")) out.width = 0;
+    if (!now.names.contains("depth")) out.depth = 0;
+    if (!now.names.contains("heads")) out.heads = 0;
+  }
+  std::set<std::string> taken;
+  if (!given.is_null()) read_config("command line", given, taken, out);
+  out.out = now.options.out;
+  out.resume = true;
+  out.eager = now.options.eager;
+  complete(out);
+
+  const Json before = to_json(saved);
+  std::string contradictions;
+  for_each_option(out, [&](const Row& row, const auto& member) {
+    const Json value = member;
+    if (row.free || before[row.name] == value) return;
+    const std::string had = vitral::legible(before[row.name]), has = vitral::legible(value);
+    if (row.adjustable)
+      std::cerr << "--resume goes on with --" << row.name << ' ' << has << "; until now it was " << had << '\n';
+    else
+      contradictions += vitral::join("\n  --", row.name, ": checkpoint has ", had, ", command line has ", has);
+  });
+  vitral::check(contradictions.empty(), "--resume cannot go on with other options than the run began with:",
+                contradictions, "\nLeave them out: the checkpoint knows them. Or start a new run with another --out.");
+  return out;
 }

@@ -2,13 +2,17 @@
 // types of activations and devices, side by side.
 #pragma once
 
+#include "image_fingerprint.hpp"
 #include "output.hpp"
 #include "pictures.hpp"
 #include "pretrain.hpp"
+#include "pretrain_out.hpp"
 #include "pretrain_views.hpp"
 
 #include <vitral/data/loader.hpp>
 #include <vitral/eval/features.hpp>
+#include <vitral/io/directory_lock.hpp>
+#include <vitral/io/escape.hpp>
 #include <vitral/io/metrics.hpp>
 #include <vitral/io/plots.hpp>
 #include <vitral/io/progress.hpp>
@@ -33,8 +37,9 @@ inline TrainingCurves curves_of(const std::filesystem::path& metrics, const std:
   curves.title = title;
   std::ifstream file(metrics);
   for (std::string line; std::getline(file, line);) {
-    const auto json = nlohmann::json::parse(line);
-    if (!json.contains("loss")) continue;
+    const auto json = nlohmann::json::parse(line, nullptr, /*allow_exceptions=*/false);
+    const auto is_number = [&](const char* key) { return json.contains(key) && json[key].is_number(); };
+    if (!json.is_object() || !is_number("epoch") || !is_number("loss")) continue;
     curves.epochs.push_back(json["epoch"]);
     curves.loss.push_back(json["loss"]);
   }
@@ -71,12 +76,40 @@ inline Pictures open_pictures(const PretrainOptions& o) {
   return {train, chosen.train, chosen.test};
 }
 
+/// Holds a run's checkpoint against what it is to go on with: the same images, and a step that it can have come to.
+inline void check_resumable(const SafetensorsFile& saved, const PretrainOptions& o, long images,
+                            const std::string& mark, long per_epoch) {
+  const auto remembered = [&](const char* key, const std::string& now) {
+    const auto found = saved.metadata().find(key);
+    return found == saved.metadata().end() ? now : found->second;  // earlier versions did not note it
+  };
+  const std::string had = remembered("images", std::to_string(images)), had_mark = remembered("fingerprint", mark);
+  const char* const advice = "; let --data name the images that the run began with, or start a new run elsewhere";
+  check(had == std::to_string(images), saved.path(), ": its run had ", escape_text(had), " images to train on, and ",
+        o.data, " has ", images, advice);
+  check(had_mark == mark, saved.path(), ": its run had as many images to train on as ", o.data, ", ", images,
+        ", but others: their names and sizes give the number ", mark, " instead of ", escape_text(had_mark), advice);
+  const long done = saved_steps(saved);
+  check(done <= per_epoch * o.epochs, saved.path(), " has done ", done, " steps, but --epochs ", o.epochs, " of ",
+        per_epoch, " steps end before; train for more epochs");
+}
+
+/// What is said when a signal has ended the run; its exit status.
+inline int end_interrupted(const std::string& what) {
+  std::printf("interrupted %s\n", what.c_str());
+  return 128 + interrupted;
+}
+
 /// One run on backend B with activations of type T, on what `loader` makes of the pictures.
 template <class B, class T, template <class> class Method, class Source>
 int run(const PretrainOptions& o, const Pictures& pictures, Source loader) {
-  const std::filesystem::path out = o.out;
+  const std::filesystem::path out = o.out, checkpoint = out / "checkpoint.safetensors", log = out / "metrics.jsonl";
   make_folder(out);
-  const auto checkpoint = out / "checkpoint.safetensors";
+  const DirectoryLock lock(out);
+  if (!lock.problem().empty())
+    std::fprintf(stderr, "--out %s cannot be locked (%s): start no other run there\n", escape_text(o.out).c_str(),
+                 lock.problem().c_str());
+  check_out(o);
 
   const Seed seed{static_cast<std::uint64_t>(o.seed)};
   ViT<B, T> encoder({o.image, o.patch, o.width, o.depth, o.heads}, seed,
@@ -90,21 +123,30 @@ int run(const PretrainOptions& o, const Pictures& pictures, Source loader) {
                    .weight_decay_end = o.weight_decay_end, .momentum = o.momentum,
                    .ratio_rises = o.ratio_schedule == "cosine", .accumulate = o.accumulate, .clip_grad = o.clip_grad},
                   seed);
+  const long images = pictures.train.size(), per_epoch = trainer.steps_per_epoch(loader), steps = per_epoch * o.epochs;
+  const std::string mark = fingerprint(pictures.train, o.data), shown = escape_text(checkpoint.native());
   std::optional<SafetensorsFile> saved;
   if (o.resume) {  // what is wrong with the checkpoint is said before k-NN takes its minutes
     saved.emplace(checkpoint);
-    check_same_run(nlohmann::ordered_json::parse(saved->metadata("options")), o);
+    check_resumable(*saved, o, images, mark, per_epoch);
   }
-  const auto untrained = accuracy();
-  if (saved) trainer.load(*saved);
-  const auto save = [&] { trainer.save(checkpoint, {{"options", to_json(o).dump()}}); };
-
-  const long per_epoch = trainer.steps_per_epoch(loader), steps = per_epoch * o.epochs;
   std::printf("%s on %s: %ld images, %ld parameters, %ld steps of %d images, %d threads\n", o.method.c_str(),
-              pictures.train.name().c_str(), pictures.train.size(), count_parameters(trainer.method(), true), steps,
+              escape_text(pictures.train.name()).c_str(), images, count_parameters(trainer.method(), true), steps,
               o.batch * o.accumulate, cpu::threads());
+  const auto untrained = accuracy();
+  if (interrupted) return end_interrupted("before the first step: nothing is written");
+  if (saved) trainer.load(*saved);
+  const auto save = [&] {
+    trainer.save(checkpoint, {{"options", json_text(to_json(o))}, {"images", std::to_string(images)},
+                              {"fingerprint", mark}});
+  };
+
   const auto begin = std::chrono::steady_clock::now();
-  MetricsLog metrics(out / "metrics.jsonl", trainer.steps_done());
+  if (o.overwrite) remove_run(out);
+  MetricsLog metrics(log, trainer.steps_done());
+  if (metrics.kept() != trainer.steps_done())
+    std::fprintf(stderr, "%s holds %ld of the checkpoint's %ld steps: lines were lost, and the curve has a gap\n",
+                 escape_text(log.native()).c_str(), metrics.kept(), trainer.steps_done());
   {
     Progress progress("epoch 1/" + std::to_string(o.epochs), steps, static_cast<long>(o.batch) * o.accumulate,
                       trainer.steps_done());
@@ -119,17 +161,14 @@ int run(const PretrainOptions& o, const Pictures& pictures, Source loader) {
     });
     progress.finish();
   }
-  if (interrupted) {
-    std::printf("interrupted after step %ld; %s is written, go on with --resume\n", trainer.steps_done(),
-                checkpoint.c_str());
-    return 130;
-  }
+  if (interrupted)
+    return end_interrupted(join("after step ", trainer.steps_done(), "; ", shown, " is written, go on with --resume"));
   const std::chrono::duration<double> training = std::chrono::steady_clock::now() - begin;
   std::printf("waited %.1f s for images, %.2f %% of the time\n", loader.wait_seconds(),
               100 * loader.wait_seconds() / training.count());
   if (loader.unreadable() > 0) std::printf("%ld images could not be read and were skipped\n", loader.unreadable());
 
-  auto curves = curves_of(out / "metrics.jsonl", o.method + " on " + pictures.train.name());
+  auto curves = curves_of(log, o.method + " on " + pictures.train.name());
   if (!untrained.empty()) {
     curves.untrained = untrained;
     curves.trained = accuracy();
@@ -139,11 +178,9 @@ int run(const PretrainOptions& o, const Pictures& pictures, Source loader) {
   }
   try {
     write_training_picture(out / "training.png", curves);
-    std::printf("wrote %s, %s and %s\n", checkpoint.c_str(), (out / "metrics.jsonl").c_str(),
-                (out / "training.png").c_str());
+    std::printf("wrote %s, metrics.jsonl and training.png\n", shown.c_str());
   } catch (const Error& error) {  // gnuplot is optional
-    std::printf("wrote %s and %s, but no picture: %s\n", checkpoint.c_str(), (out / "metrics.jsonl").c_str(),
-                error.what());
+    std::printf("wrote %s and metrics.jsonl, but no picture: %s\n", shown.c_str(), escape_text(error.what()).c_str());
   }
   return 0;
 }
@@ -154,7 +191,9 @@ int run(const PretrainOptions& o) {
   const Pictures pictures = open_pictures(o);
   const Views views = two_views(augmentations(o));
   const LoaderOptions options{.batch = o.batch, .seed = static_cast<std::uint64_t>(o.seed), .workers = o.workers,
-                              .unreadable = o.unreadable};
+                              .unreadable = o.unreadable, .log = [](const std::string& line) {
+                                std::fprintf(stderr, "%s\n", escape_text(line).c_str());
+                              }};
   if (o.dataset.starts_with("cifar") || o.dataset.ends_with("mnist"))
     return run<B, T, Method>(o, pictures, SmallLoader(pictures.train, views, options));
   return run<B, T, Method>(o, pictures, Loader(pictures.train, views, options));

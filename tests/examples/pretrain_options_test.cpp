@@ -4,6 +4,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <string>
@@ -19,11 +20,12 @@ struct TemporaryDirectory {
   ~TemporaryDirectory() { fs::remove_all(path); }
 };
 
-PretrainOptions parse(std::vector<std::string> arguments) {
+GivenOptions given(const std::vector<std::string>& arguments) {
   std::vector<const char*> argv{"pretrain"};
   for (const std::string& argument : arguments) argv.push_back(argument.c_str());
-  return parse_pretrain_options(static_cast<int>(argv.size()), argv.data());
+  return read_command_line(static_cast<int>(argv.size()), argv.data());
 }
+PretrainOptions parse(const std::vector<std::string>& arguments) { return new_run(given(arguments).options); }
 
 /// The options with which `pretrain ARGUMENTS --config FILE` runs, the file holding `text`.
 PretrainOptions parse_file(const std::string& text, std::vector<std::string> arguments = {}) {
@@ -97,8 +99,8 @@ TEST_CASE("the highest learning rate grows with the images of an optimiser step"
 TEST_CASE("every option is taken from the command line") {
   // Read it from a saved run, change every value, give it as arguments, and compare.
   nlohmann::ordered_json wanted = to_json(parse({}));
-  wanted.update({{"method", "byol"}, {"dataset", "folder"}, {"data", "images"}, {"arch", "vit_small"}, {"width", 64},
-                 {"depth", 2}, {"heads", 2}, {"patch", 8}, {"image", 16}, {"batch", 32}, {"accumulate", 2},
+  wanted.update({{"method", "byol"}, {"dataset", "folder"}, {"data", "images"}, {"tar-image", "png"}, {"arch", "vit_small"},
+                 {"width", 64}, {"depth", 2}, {"heads", 2}, {"patch", 8}, {"image", 16}, {"batch", 32}, {"accumulate", 2},
                  {"epochs", 7}, {"warmup-epochs", 3}, {"optimizer", "lars"}, {"lr", 0.25}, {"min-lr", 0.125},
                  {"weight-decay", 0.5}, {"weight-decay-end", 0.75}, {"clip-grad", 3.5}, {"drop-path", 0.25},
                  {"ratio", 0.5}, {"ratio-schedule", "constant"}, {"temperature", 0.5}, {"hidden", 34}, {"out-dim", 16},
@@ -212,18 +214,60 @@ TEST_CASE("a configuration that cannot be used is an error that names file and k
   CHECK(has(file_failure(R"({"batch": 32, "batch_size_per_gpu": 32})"), "batch and batch_size_per_gpu mean the same"));
 }
 
-TEST_CASE("a run is resumed with other options only where they leave the numbers as they are") {
-  const nlohmann::ordered_json saved = nlohmann::ordered_json::parse(to_json(parse({"--lr", "0.1"})).dump());
-  const auto difference = [&](std::vector<std::string> arguments) {
-    arguments.insert(arguments.end(), {"--lr", "0.1", "--resume"});
-    return message_of([&] { check_same_run(saved, parse(arguments)); });
+TEST_CASE("--resume alone goes on with all options of the checkpoint") {
+  const PretrainOptions saved = parse({"--lr", "0.1", "--width", "64", "--heads", "2", "--depth", "3", "--epochs", "7",
+                                       "--data", "elsewhere", "--out", "a"});
+  PretrainOptions resumed;
+  CHECK(warnings_of([&] { resumed = resumed_run(saved, given({"--resume", "--out", "b"})); }).empty());
+  CHECK(resumed.resume);
+  CHECK(resumed.out == "b");
+  nlohmann::ordered_json expected = to_json(saved);
+  expected["out"] = "b";
+  CHECK(to_json(resumed) == expected);
+}
+
+TEST_CASE("a run is resumed with other options where they leave the numbers as they are, or are said") {
+  const PretrainOptions saved = parse({"--lr", "0.1"});
+  const auto difference = [&](const std::vector<std::string>& arguments) {
+    std::string message;
+    const std::string said =
+        warnings_of([&] { message = message_of([&] { resumed_run(saved, given(arguments)); }); });
+    return message + said;
   };
   CHECK(difference({}).empty());
-  CHECK(difference({"--threads", "1", "--workers", "4", "--out", "b", "--data", "d", "--save-every", "3"}).empty());
+  CHECK(difference({"--threads", "1", "--workers", "4", "--data", "d", "--save-every", "3", "--lr", "0.1"}).empty());
   CHECK(difference({"--width", "192", "--arch", "vit_small", "--heads", "3"}).empty());  // the same network
-  const std::string two = difference({"--width", "384", "--epochs", "20", "--warmup-epochs", "1"});
+  const std::string two = difference({"--width", "384", "--temperature", "0.5"});
   CHECK(has(two, "--width: checkpoint has 192, command line has 384"));
-  CHECK(has(two, "--epochs: checkpoint has 10, command line has 20"));
+  CHECK(has(two, "--temperature: checkpoint has 0.2, command line has 0.5"));
   CHECK_FALSE(has(two, "--batch"));
-  CHECK(has(message_of([&] { check_same_run({}, parse({})); }), "--seed: checkpoint has none"));
+  CHECK(has(difference({"--arch", "vit_small"}), "--width: checkpoint has 192, command line has 384"));
+  CHECK(has(difference({"--method", "byol"}), "--method: checkpoint has \"sd-moco-v3\", command line has \"byol\""));
+
+  PretrainOptions resumed;
+  const std::vector<std::string> other{"--lr", "0.01", "--clip-grad", "1", "--epochs", "20", "--min-lr", "0.001",
+                                       "--warmup-epochs", "2"};
+  const std::string said = warnings_of([&] { resumed = resumed_run(saved, given(other)); });
+  CHECK(std::vector<double>{resumed.lr, resumed.clip_grad, resumed.min_lr} == std::vector<double>{0.01, 1, 0.001});
+  CHECK(std::vector<int>{resumed.epochs, resumed.warmup_epochs} == std::vector<int>{20, 2});
+  CHECK(has(said, "--lr 0.01; until now it was 0.1\n"));
+  CHECK(has(said, "--clip-grad 1.0; until now it was 0.0\n"));
+  CHECK(std::count(said.begin(), said.end(), '\n') == 5);
+  CHECK(has(difference({"--lr", "-1"}), "lr must be above 0"));
+}
+
+TEST_CASE("a configuration counts as given to a run that is resumed") {
+  const TemporaryDirectory directory;
+  const std::string file = (directory.path / "config.json").string();
+  std::ofstream(file) << R"({"lr": 0.25, "patch_size": 4})";
+  const PretrainOptions saved = parse({"--patch", "4"});
+  PretrainOptions resumed;
+  const std::string said = warnings_of([&] { resumed = resumed_run(saved, given({"--config", file})); });
+  CHECK(resumed.lr == 0.25);
+  CHECK(has(said, "--lr 0.25"));
+  CHECK(has(message_of([&] { resumed_run(parse({"--patch", "7"}), given({"--config", file})); }), "--patch"));
+}
+
+TEST_CASE("--resume and --overwrite exclude each other") {
+  CHECK(has(failure({"--resume", "--overwrite"}), "excludes"));
 }

@@ -64,9 +64,24 @@ TEST_CASE("a resumed run leaves the log of an uninterrupted one") {
   CHECK(text_of(directory.path / "resumed") == text_of(directory.path / "whole"));
 }
 
+TEST_CASE("a resumed log tells how many of the earlier lines it found") {
+  const TemporaryDirectory directory;
+  std::ofstream(directory.path / "m") << "{\"step\":0}\n{\"step\":1,\"lo\n{\"step\":2}\nnull\n{\"step\":4}\n";
+  CHECK(MetricsLog(directory.path / "m", 4).kept() == 2);
+  CHECK(text_of(directory.path / "m") == "{\"step\":0}\n{\"step\":2}\n");
+}
+
+TEST_CASE("a text of any bytes makes no line that is no JSON") {
+  const TemporaryDirectory directory;
+  MetricsLog(directory.path / "m").append(0, {{"class", "caf\xe9\n"}});
+  CHECK(text_of(directory.path / "m") == "{\"step\":0,\"class\":\"caf\xef\xbf\xbd\\n\"}\n");
+}
+
 TEST_CASE("a log that is resumed without its file starts one") {
   const TemporaryDirectory directory;
-  MetricsLog(directory.path / "m", 3).append(3, {});
+  MetricsLog log(directory.path / "m", 3);
+  CHECK(log.kept() == 0);
+  log.append(3, {});
   CHECK(text_of(directory.path / "m") == "{\"step\":3}\n");
 }
 

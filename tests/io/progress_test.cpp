@@ -64,6 +64,26 @@ TEST_CASE("a file gets a plain line for every tenth and no control characters") 
   CHECK(text.ends_with("saved\n"));
 }
 
+TEST_CASE("a file gets a line as soon as the last one is too long ago") {
+  std::FILE* const file = std::tmpfile();
+  {
+    Progress progress("x", 1000, 1, 0, file, /*patience=*/0);
+    for (long step = 1; step <= 5; ++step) progress.update(step, 1.0);
+  }
+  const std::string text = text_of(file);
+  std::fclose(file);
+  CHECK(std::count(text.begin(), text.end(), '\n') == 5);
+}
+
+TEST_CASE("a label and a note of any bytes stay printable, in one line, and are never cut inside a character") {
+  CHECK(progress_line({"a\n\x1b\xff", 0.0, std::nan(""), 0, std::nan("")}, 0) == "a\\n\\x1b\\xff    0 %  -:-- left");
+  CHECK(progress_line({"\xc3\xa9\xc3\xa9", 0.0, std::nan(""), 0, std::nan("")}, 4) == "\xc3\xa9");
+  std::FILE* const file = std::tmpfile();
+  Progress("x", 1, 1, 0, file).note("caf\xe9\n");
+  CHECK(text_of(file) == "caf\\xe9\\n\n");
+  std::fclose(file);
+}
+
 TEST_CASE("a resumed loop prints no tenths that were done before") {
   std::FILE* const file = std::tmpfile();
   {

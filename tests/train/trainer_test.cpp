@@ -5,7 +5,13 @@
 
 #include <doctest/doctest.h>
 
+#include <unistd.h>
+
+#include <cstdio>
 #include <filesystem>
+#include <limits>
+#include <optional>
+#include <span>
 
 using namespace vitral;
 
@@ -103,6 +109,139 @@ TEST_CASE("batches that do not fill a step are left out, and too few of them are
 TEST_CASE("a loss that is not finite stops training with a sentence") {
   auto trainer = make_trainer({.epochs = 9, .warmup_epochs = 0}, Sgd{.lr = 1e30});
   CHECK_THROWS_WITH_AS(trainer.fit(make_loader()), doctest::Contains("the loss became"), Error);
+}
+
+namespace {
+
+/// A loader whose views hold `pixel` in one place.
+struct NoisyLoader {
+  using batch_type = Batch;
+  Loader loader = make_loader();
+  float pixel = 0;
+
+  [[nodiscard]] const Views& views() const { return loader.views(); }
+  [[nodiscard]] long batches() const { return loader.batches(); }
+  void start(long epoch, long first) { loader.start(epoch, first); }
+  void stop() { loader.stop(); }
+  bool next(Batch& batch) {
+    const bool more = loader.next(batch);
+    if (more) batch.views[1][5] = pixel;
+    return more;
+  }
+};
+
+template <template <class> class Method>
+void stops_at_nan(bool self_distilled, const std::string& where) {
+  CAPTURE(self_distilled);
+  CAPTURE(where);
+  constexpr float nan = std::numeric_limits<float>::quiet_NaN();
+  const ViT<Cpu, float> encoder(tiny, Seed{1});
+  std::optional<SelfDistillation> distillation;
+  if (self_distilled) distillation.emplace();
+  Trainer trainer(Method<ViT<Cpu, float>>(encoder, {.hidden = 16, .out = 8}, distillation), AdamW{},
+                  {.epochs = 1, .warmup_epochs = 0});
+  NoisyLoader loader;
+  loader.pixel = where == "pixel" ? nan : 0;
+  bool poisoned = where == "pixel";
+  for_each_parameter(trainer.method(), [&](const std::string& name, const auto& p) {
+    if (name != where) return;
+    p.value.data()[3] = nan;
+    poisoned = true;
+  });
+  REQUIRE(poisoned);
+  long steps = 0;
+  CHECK_THROWS_WITH_AS(trainer.fit(loader, [&](const StepReport&) { return ++steps < 2; }),
+                       doctest::Contains("the loss became NaN at step 0"), Error);
+  CHECK(steps == 0);
+}
+
+}  // namespace
+
+TEST_CASE("a pixel or a weight that is NaN stops all six methods at once") {
+  for (const bool self_distilled : {false, true})
+    for (const char* where : {"pixel", "student.encoder.blocks.0.mlp.fc1.weight",
+                              "student.encoder.blocks.1.attn.qkv.bias", "student.projector.0.0.weight"}) {
+      stops_at_nan<SimCLR>(self_distilled, where);
+      stops_at_nan<BYOL>(self_distilled, where);
+      stops_at_nan<MoCoV3>(self_distilled, where);
+    }
+}
+
+TEST_CASE("a checkpoint with a number that is not finite is not written, and the older one stays") {
+  const Folder folder;
+  auto trainer = make_trainer({.epochs = 1, .warmup_epochs = 0});
+  trainer.save(folder.path / "state");
+  const auto written = std::filesystem::last_write_time(folder.path / "state");
+  for_each_parameter(trainer.method(), [&](const std::string& name, const auto& p) {
+    if (name == "student.encoder.norm.bias") p.value.data()[2] = -std::numeric_limits<float>::infinity();
+  });
+  CHECK_THROWS_WITH_AS(trainer.save(folder.path / "state"),
+                       doctest::Contains("student.encoder.norm.bias holds a number that is not finite"), Error);
+  CHECK(std::filesystem::last_write_time(folder.path / "state") == written);
+  CHECK(std::distance(std::filesystem::directory_iterator(folder.path), {}) == 1);
+  make_trainer({.epochs = 1, .warmup_epochs = 0}).load(SafetensorsFile(folder.path / "state"));
+}
+
+TEST_CASE("a step count that cannot be is an error") {
+  const Folder folder;
+  auto trainer = make_trainer({.epochs = 2, .warmup_epochs = 0});
+  trainer.fit(make_loader());
+  trainer.save(folder.path / "state");
+  auto shorter = make_trainer({.epochs = 1, .warmup_epochs = 0});
+  shorter.load(SafetensorsFile(folder.path / "state"));
+  CHECK_THROWS_WITH_AS(shorter.fit(make_loader()),
+                       doctest::Contains("12 steps are done, but 1 epochs of 6 steps are 6"), Error);
+  for (const std::string step : {"-1", "1e3", "7 ", "", "99999999999999999999"}) {
+    CAPTURE(step);
+    const float value = 1;
+    write_safetensors(folder.path / "bad",
+                      {{"x", {scalar_type_of<float>(), {1}, std::as_bytes(std::span(&value, 1))}}}, {{"step", step}});
+    const SafetensorsFile file(folder.path / "bad");
+    CHECK_THROWS_WITH_AS((void)saved_steps(file), doctest::Contains("no number"), Error);
+  }
+}
+
+namespace {
+
+/// A method whose loss leaves a parameter out.
+struct Forgetful : MoCoV3<ViT<Cpu, float>> {
+  using MoCoV3::MoCoV3;
+  Parameter<float, Shape<2>> unused{Tensor<float, Shape<2>>()};
+  static void visit(auto& self, auto&& f) {
+    MoCoV3::visit(self, f);
+    f("unused", self.unused);
+  }
+};
+
+/// What `call` prints on the standard error stream.
+template <class Call>
+std::string errors_of(Call call) {
+  std::FILE* const file = std::tmpfile();
+  const int screen = ::dup(2);
+  ::dup2(::fileno(file), 2);
+  call();
+  ::dup2(screen, 2);
+  ::close(screen);
+  std::string text(static_cast<std::size_t>(std::ftell(file)), ' ');
+  std::rewind(file);
+  text.resize(std::fread(text.data(), 1, text.size(), file));
+  std::fclose(file);
+  return text;
+}
+
+}  // namespace
+
+TEST_CASE("a parameter without a gradient is named after the first step, once") {
+  const ViT<Cpu, float> encoder(tiny, Seed{1});
+  Trainer trainer(Forgetful(encoder, {.hidden = 16, .out = 8}), AdamW{}, {.epochs = 1, .warmup_epochs = 0});
+  CHECK(errors_of([&] { trainer.fit(make_loader()); }) ==
+        "Trainer: no gradient reaches 1 trainable parameters, which stay as they are: unused\n");
+  CHECK(trainer.without_gradient() == std::vector<std::string>{"unused"});
+  CHECK(errors_of([&] {
+          auto complete = make_trainer({.epochs = 1, .warmup_epochs = 0});
+          complete.fit(make_loader());
+          CHECK(complete.without_gradient().empty());
+        }) == "");
 }
 
 TEST_CASE("a checkpoint of another architecture is refused and changes nothing") {

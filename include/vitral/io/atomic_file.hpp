@@ -1,12 +1,15 @@
 // Writes a whole file so that a crash or a full disk leaves either the old file or the new one, never half of one.
-// Relies on POSIX: a temporary file in the same directory, fsync, rename.
+// Relies on POSIX: a temporary file in the same directory, fsync, rename; and flock, which tells whose writer lives.
 #pragma once
 
 #include <vitral/core/error.hpp>
 
 #include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
 #include <cstddef>
 #include <cstring>
@@ -18,13 +21,19 @@
 
 namespace vitral::inline VITRAL_ABI {
 
-/// A temporary file beside `path` that becomes `path` at commit() and is removed if that is never reached.
+/// A temporary file beside `path` that becomes `path` at commit() and is removed if that is never reached. What a
+/// killed process has left of it goes when the next one writes `path`.
 class AtomicFile {
  public:
   explicit AtomicFile(std::filesystem::path path) : path_(std::move(path)), temporary_(path_) {
-    temporary_ += ".partial-" + std::to_string(::getpid());
-    file_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    if (file_ < 0) fail_with_errno("cannot create a file beside it");
+    remove_abandoned();
+    temporary_ += join(suffix, ::getpid(), "-", ++count_);
+    struct stat status {};
+    do {  // again, if another process took the file for an abandoned one before it was locked
+      if (file_ >= 0) ::close(file_);
+      file_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+      if (file_ < 0) fail_with_errno("cannot create a file beside it");
+    } while (::flock(file_, LOCK_EX) == 0 && ::fstat(file_, &status) == 0 && status.st_nlink == 0);
   }
   AtomicFile(const AtomicFile&) = delete;
   AtomicFile& operator=(const AtomicFile&) = delete;
@@ -52,19 +61,39 @@ class AtomicFile {
     if (::rename(temporary_.c_str(), path_.c_str()) != 0) fail_with_errno("cannot give it its name");
     committed_ = true;
     // The name itself reaches the disk with its directory; a file system that cannot do that loses nothing written.
-    const std::filesystem::path parent = path_.has_parent_path() ? path_.parent_path() : ".";
-    if (const int directory = ::open(parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC); directory >= 0) {
+    if (const int directory = ::open(parent().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC); directory >= 0) {
       ::fsync(directory);
       ::close(directory);
     }
   }
 
  private:
+  static constexpr const char* suffix = ".partial-";
+
+  [[nodiscard]] std::filesystem::path parent() const { return path_.has_parent_path() ? path_.parent_path() : "."; }
+
+  /// A living process holds the lock of its temporary file.
+  void remove_abandoned() const {
+    const std::string begin = path_.filename().native() + suffix;
+    std::error_code error;
+    std::filesystem::directory_iterator entry(parent(), error);
+    for (; !error && entry != std::filesystem::directory_iterator(); entry.increment(error)) {
+      const std::string name = entry->path().filename().native();
+      if (!name.starts_with(begin) || name.find_first_not_of("-0123456789", begin.size()) != name.npos) continue;
+      const int file = ::open(entry->path().c_str(), O_WRONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+      if (file < 0) continue;
+      if (::flock(file, LOCK_EX | LOCK_NB) == 0) ::unlink(entry->path().c_str());
+      ::close(file);
+    }
+  }
+
   [[noreturn]] void fail_with_errno(const char* what) const {
     const int error = errno;
     fail(path_.native(), ": ", what, " (", std::strerror(error),
          "); an older file of this name is untouched. Check the directory, its permissions and the free disk space.");
   }
+
+  static inline std::atomic<long> count_ = 0;  // of this process's files
 
   std::filesystem::path path_, temporary_;
   int file_ = -1;

@@ -18,6 +18,8 @@ class StateDict {
     const auto values = value.to_vector();
     auto& bytes = storage_.emplace_back(values.size() * sizeof(T));
     if (!bytes.empty()) std::memcpy(bytes.data(), values.data(), bytes.size());
+    for (const T x : values)
+      if (not_finite_.empty() && !std::isfinite(static_cast<double>(x))) not_finite_ = name;
     std::vector<long> shape;
     for (int i = 0; i < S::rank; ++i) shape.push_back(value.extent(i));
     tensors_.push_back({name, {scalar_type_of<T>(), std::move(shape), bytes}});
@@ -27,13 +29,19 @@ class StateDict {
   void add_module(const M& module, const std::string& prefix = "") {
     for_each_tensor(module, [&](const std::string& name, const auto& member) { add(name, member.value); }, prefix);
   }
+  /// Error, and an older file stays, where a number is not finite or the file cannot be written.
   void write(const std::filesystem::path& path, const Metadata& metadata) const {
+    check(not_finite_.empty(), path.native(), ": tensor ", not_finite_,
+          " holds a number that is not finite: the training has diverged. Nothing was written, and an older file of this "
+          "name is as it was; go on from that, or begin again, with a lower learning rate (--lr), a longer warm-up or "
+          "--clip-grad");
     write_safetensors(path, tensors_, metadata);
   }
 
  private:
   std::deque<std::vector<std::byte>> storage_;
   std::vector<NamedTensor> tensors_;
+  std::string not_finite_;  // the first tensor with such a number
 };
 
 /// Fills a tensor from a file's tensor of the same shape, whose numbers must be finite; other floating types are

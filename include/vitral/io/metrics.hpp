@@ -4,6 +4,7 @@
 
 #include <vitral/core/error.hpp>
 #include <vitral/io/atomic_file.hpp>
+#include <vitral/io/escape.hpp>
 
 #include <nlohmann/json.hpp>
 
@@ -21,18 +22,22 @@ namespace vitral::inline VITRAL_ABI {
 class MetricsLog {
  public:
   /// Starts the log `path`. With `resume_step` 0 it starts empty; otherwise the lines of steps before `resume_step`
-  /// stay, and those at or after it go, with a last line that was cut short. Error if the file cannot be written.
+  /// stay, and those at or after it go, with a last line that was cut short. Error if the file cannot be read or
+  /// written.
   explicit MetricsLog(const std::filesystem::path& path, long resume_step = 0) : path_(path.string()) {
-    if (resume_step > 0 && std::filesystem::exists(path)) keep_before(path, resume_step);
+    if (resume_step > 0 && exists(std::filesystem::symlink_status(path))) keep_before(path, resume_step);
     file_.reset(std::fopen(path.c_str(), resume_step > 0 ? "ae" : "we"));
     if (!file_) cannot_write();
   }
+
+  /// Lines of steps before `resume_step` that the log holds.
+  [[nodiscard]] long kept() const { return kept_; }
 
   /// Appends {"step": step, ...fields} and flushes it. A number that is not finite is written as null.
   void append(long step, const nlohmann::ordered_json& fields) {
     nlohmann::ordered_json line{{"step", step}};
     if (!fields.is_null()) line.update(fields);
-    const std::string text = line.dump() + '\n';
+    const std::string text = json_text(line) + '\n';
     if (std::fwrite(text.data(), 1, text.size(), file_.get()) != text.size() || std::fflush(file_.get()) != 0)
       cannot_write();
   }
@@ -42,15 +47,19 @@ class MetricsLog {
     void operator()(std::FILE* file) const { std::fclose(file); }
   };
 
-  static void keep_before(const std::filesystem::path& path, long resume_step) {
+  void keep_before(const std::filesystem::path& path, long resume_step) {
     std::ifstream old(path);
+    check(old.is_open(), path_, ": cannot be read to go on with it; check that it is a file that may be read");
     std::string kept, line;
     while (std::getline(old, line)) {
       const auto fields = nlohmann::json::parse(line, nullptr, /*allow_exceptions=*/false);
       const bool earlier = fields.is_object() && fields.contains("step") && fields["step"].is_number_integer() &&
                            fields["step"].get<long>() < resume_step;
-      if (earlier) kept += line + '\n';
+      if (!earlier) continue;
+      kept += line + '\n';
+      ++kept_;
     }
+    check(!old.bad(), path_, ": cannot be read to its end; it stays as it is");
     write_file_atomically(path, {std::as_bytes(std::span(kept))});
   }
 
@@ -60,6 +69,7 @@ class MetricsLog {
   }
 
   std::string path_;
+  long kept_ = 0;
   std::unique_ptr<std::FILE, Close> file_;
 };
 

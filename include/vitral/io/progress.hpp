@@ -1,8 +1,10 @@
 // A progress line for long loops: label, bar, percent, loss, images/s, time left.
-// Relies on POSIX isatty. In a terminal it rewrites one line; in a file or pipe it prints a plain line every tenth.
+// Relies on POSIX isatty. In a terminal it rewrites one line; in a file or pipe it prints a plain line every tenth, and
+// every minute in between.
 #pragma once
 
 #include <vitral/core/error.hpp>
+#include <vitral/io/escape.hpp>
 
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -45,23 +47,29 @@ struct ProgressState {
   if (!std::isnan(state.loss)) std::snprintf(loss, sizeof loss, "  loss %.4f", state.loss);
   if (state.images_per_second > 0) std::snprintf(rate, sizeof rate, "  %.0f images/s", state.images_per_second);
   const std::string tail = join(percent, loss, rate, "  ", clock_time(state.seconds_left), " left");
-  if (columns <= 0) return state.label + "  " + tail;
-  const int room = columns - 1 - static_cast<int>(state.label.size() + tail.size()) - 6;
+  const std::string label = escape_text(state.label);
+  if (columns <= 0) return label + "  " + tail;
+  const int room = columns - 1 - static_cast<int>(label.size() + tail.size()) - 6;
   std::string bar;
   if (room >= 5) {
     const int width = std::min(room, 40), full = static_cast<int>(state.fraction * width);
     bar.assign(static_cast<std::size_t>(full), '#');
     bar = "[" + bar + std::string(static_cast<std::size_t>(width - full), '.') + "]  ";
   }
-  return (state.label + "  " + bar + tail).substr(0, static_cast<std::size_t>(columns - 1));
+  const std::string line = label + "  " + bar + tail;
+  std::size_t end = std::min(line.size(), static_cast<std::size_t>(columns - 1));
+  while (end > 0 && end < line.size() && (line[end] & 0xc0) == 0x80) --end;  // never a part of a character
+  return line.substr(0, end);
 }
 
 class Progress {
  public:
-  /// `total` steps of `images_per_step` images, of which `first` were done before this run.
-  Progress(std::string label, long total, long images_per_step, long first = 0, std::FILE* out = stderr)
+  /// `total` steps of `images_per_step` images, of which `first` were done before this run. An `out` that is no
+  /// terminal gets a line after `patience` seconds at the latest.
+  Progress(std::string label, long total, long images_per_step, long first = 0, std::FILE* out = stderr,
+           double patience = 60)
       : out_(out), terminal_(::isatty(::fileno(out)) == 1), total_(std::max(total, 1L)), images_(images_per_step),
-        first_(first), tenth_(10 * first / total_) {
+        first_(first), tenth_(10 * first / total_), patience_(patience) {
     state_.label = std::move(label);
   }
   Progress(const Progress&) = delete;
@@ -81,8 +89,9 @@ class Progress {
     state_.seconds_left = static_cast<double>(std::max(total_ - done, 0L)) / steps_per_second;
     if (terminal_) {
       if (!drawn_ || now - last_drawn_ >= std::chrono::milliseconds(100)) draw(now);
-    } else if (const long tenth = 10 * done / total_; tenth > tenth_) {
+    } else if (const long tenth = 10 * done / total_; tenth > tenth_ || now - last_drawn_ >= patience_) {
       tenth_ = tenth;
+      last_drawn_ = now;
       std::fprintf(out_, "%s\n", progress_line(state_, 0).c_str());
       std::fflush(out_);
     }
@@ -91,8 +100,9 @@ class Progress {
   /// Prints a line of text above the progress line.
   void note(std::string_view text) {
     if (drawn_) std::fputs("\r\x1b[K", out_);
-    std::fprintf(out_, "%.*s\n", static_cast<int>(text.size()), text.data());
+    std::fprintf(out_, "%s\n", escape_text(text).c_str());
     if (drawn_) draw(Clock::now());
+    std::fflush(out_);
   }
 
   /// Shows the last state and ends the line.
@@ -120,7 +130,8 @@ class Progress {
   std::FILE* out_;
   bool terminal_, drawn_ = false;
   long total_, images_, first_, tenth_;
-  Clock::time_point start_ = Clock::now(), last_drawn_{};
+  std::chrono::duration<double> patience_;
+  Clock::time_point start_ = Clock::now(), last_drawn_ = start_;
   ProgressState state_;
 };
 

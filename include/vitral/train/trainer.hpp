@@ -9,6 +9,7 @@
 #include <vitral/ssl/method.hpp>
 
 #include <array>
+#include <charconv>
 #include <cstdio>
 #include <deque>
 
@@ -33,6 +34,16 @@ struct StepReport {
   double epoch;      // epochs done after this step
   double loss, lr, momentum, ratio;
 };
+
+/// The number of steps that a run had done when Trainer::save wrote the file.
+[[nodiscard]] inline long saved_steps(const SafetensorsFile& file) {
+  const std::string& text = file.metadata("step");
+  const char* const last = text.data() + text.size();
+  long steps = -1;
+  const auto [end, error] = std::from_chars(text.data(), last, steps);
+  check(error == std::errc() && end == last && steps >= 0, file.path(), ": its step count is no number: ", text);
+  return steps;
+}
 
 /// Runs a method. Everything it does depends on the seed alone: not on threads, workers, or interruptions.
 template <class Method>
@@ -75,6 +86,8 @@ class Trainer {
           " views of a picture; expected two_views(...)");
     if constexpr (!backend::on_host) need_page_locked_memory();
     const long per_epoch = steps_per_epoch(loader), steps = per_epoch * schedule_.epochs;
+    check(steps_done() <= steps, "Trainer: ", steps_done(), " steps are done, but ", schedule_.epochs, " epochs of ",
+          per_epoch, " steps are ", steps, "; the checkpoint belongs to a longer run or to more images");
     std::array<InFlight<typename Source::batch_type>, 2> batches;
     losses_.resize(static_cast<std::size_t>(2 * schedule_.accumulate));
     bool wanted = true;
@@ -93,8 +106,16 @@ class Trainer {
     fit(loader, [](const StepReport&) { return true; });
   }
 
+  /// Names of the trainable parameters that no gradient reached in the last step.
+  [[nodiscard]] std::vector<std::string> without_gradient() const {
+    std::vector<std::string> names;
+    for (const auto& p : optimizer_.parameters())
+      if (!tape_.has_grad(p.value.data())) names.push_back(p.name);
+    return names;
+  }
+
   /// Everything that a run needs to go on: method, optimiser state and step count. The file replaces an older one
-  /// whole.
+  /// whole; Error, and the older one stays, where a number of these is not finite.
   void save(const std::filesystem::path& path, Metadata metadata = {}) const {
     StateDict state;
     state.add_module(method_);
@@ -103,10 +124,7 @@ class Trainer {
     state.write(path, metadata);
   }
   void load(const SafetensorsFile& file) {
-    const std::string& step = file.metadata("step");
-    char* end = nullptr;
-    const long steps = std::strtol(step.c_str(), &end, 10);
-    check(!step.empty() && *end == 0 && steps >= 0, file.path(), ": its step count is no number: ", step);
+    const long steps = saved_steps(file);
     optimizer_.for_each_state(
         [&](const std::string& name, const auto& x) { load_tensor(file, "optimizer." + name, x); });
     load_module(file, method_);
@@ -163,7 +181,17 @@ class Trainer {
           schedule_.weight_decay_end < 0 ? weight_decay_ : cosine(weight_decay_, schedule_.weight_decay_end));
       optimizer_.step(tape_, method_, out.momentum);
     });
+    if (!std::exchange(told_of_gradients_, true)) tell_of_gradients();
     queued_.push_back({out, run});
+  }
+
+  void tell_of_gradients() const {
+    const std::vector<std::string> names = without_gradient();
+    if (names.empty()) return;
+    std::string list;
+    for (const std::string& name : names) list += (list.empty() ? "" : ", ") + name;
+    std::fprintf(stderr, "Trainer: no gradient reaches %zu trainable parameters, which stay as they are: %s\n",
+                 names.size(), list.c_str());
   }
 
   /// Losses and batches of a step that is queued as a whole are copied while the host goes on.
@@ -206,9 +234,9 @@ class Trainer {
     if (std::isfinite(value)) return;
     tape_.clear();
     queued_.clear();
-    fail("the loss became ", value, " at step ", at.step, " (epoch ", at.epoch,
-         "); training stops. Go on from the last checkpoint with a lower learning rate (--lr), a longer warm-up or "
-         "--clip-grad");
+    fail("the loss became ", std::isnan(value) ? "NaN" : "infinite", " at step ", at.step, " (epoch ", at.epoch,
+         "); training stops. Go on from the last checkpoint, or begin again, with a lower learning rate (--lr), a "
+         "longer warm-up or --clip-grad");
   }
 
   /// Where the loss of a part stands: a step's beside those of the step that may still be under way.
@@ -232,6 +260,7 @@ class Trainer {
   Schedule schedule_;
   Seed seed_;
   double ratio_, lr_ = 0, weight_decay_ = 0;
+  bool told_of_gradients_ = false;
   Tape tape_;
   typename backend::Steps steps_;
   std::deque<Queued> queued_;
