@@ -185,7 +185,8 @@ TEST_CASE("k-NN writes nowhere, whatever it is given, and says what is wrong") {
   };
   refuses("number 0 of the features of image 1 is nan", [&] { (void)nearest_neighbours(bad, good, 1); });
   refuses("number 0 of the features of image 1 is nan", [&] { (void)nearest_neighbours(good, bad, 1); });
-  refuses("too large to be multiplied", [&] { (void)nearest_neighbours({{large, large}, 2, {0}, 2}, {{large, large}, 2, {}, 2}, 1); });
+  const Features huge{{large, large}, 2, {0}, 2};
+  refuses("too large to be multiplied", [&] { (void)nearest_neighbours(huge, huge, 1); });
   refuses("k is 3, but there are 2", [&] { (void)nearest_neighbours(good, good, 3); });
   refuses("k is 0", [&] { (void)nearest_neighbours(good, good, 0); });
   refuses("k is 2, but there are 1", [&] { (void)nearest_neighbours(good, good, 2, true); });
@@ -197,7 +198,7 @@ TEST_CASE("k-NN writes nowhere, whatever it is given, and says what is wrong") {
   const Neighbours near = nearest_neighbours(good, good, 1);
   refuses("label 2 is not one of 0 to 1", [&] { (void)voted_classes(near, {0, 2}, 2, 1, 0.07, 1); });
   refuses("label -1 is not one of 0 to 1", [&] { (void)voted_classes(near, {-1, 0}, 2, 1, 0.07, 1); });
-  refuses("a neighbour is training image 1, and there are labels of 1", [&] { (void)voted_classes(near, {0}, 2, 1, 0.07, 1); });
+  refuses("training image 1, and there are labels of 1", [&] { (void)voted_classes(near, {0}, 2, 1, 0.07, 1); });
   refuses("a neighbour is training image -1", [&] { (void)voted_classes({1, {1}, {-1}}, {0, 1}, 2, 1, 0.07, 1); });
   refuses("2 of 1 neighbours", [&] { (void)voted_classes(near, {0, 1}, 2, 2, 0.07, 1); });
   refuses("asked for 3 of 2 classes", [&] { (void)voted_classes(near, {0, 1}, 2, 1, 0.07, 3); });

@@ -19,6 +19,7 @@
 #include <algorithm>
 #include <cstring>
 #include <functional>
+#include <set>
 #include <span>
 #include <string>
 #include <vector>
@@ -138,7 +139,8 @@ inline void read_results(const Bytes& bytes) {
 
 inline void read_configuration(const Bytes& bytes) {
   PretrainOptions options;
-  (void)options_detail::read_config("FILE", vitral::read_json(put("config.json", bytes)), {}, options);
+  std::set<std::string> given;
+  (void)options_detail::read_config("FILE", vitral::read_json(put("config.json", bytes)), given, options);
   options_detail::complete(options);
 }
 

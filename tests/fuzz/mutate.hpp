@@ -59,9 +59,9 @@ inline void set_number(Draw& draw, Bytes& bytes) {
   const std::size_t at = draw.of(begins);
   std::size_t end = at;
   while (end < bytes.size() && digit(end)) ++end;
-  static const std::array<std::string, 16> values{"-1",    "-0",  "1e9",  "1e309", "0.5",       "18446744073709551616",
-                                                  "null",  "true", "\"7\"", "[]",    "{}",        "[1,[2]]",
-                                                  "nan",   "1,2", "",     "\"=\\u0000\\n../../x\""};
+  static const std::array<std::string, 16> values{
+      "-1", "-0", "1e9", "1e309", "0.5", "18446744073709551616", "null", "true", "\"7\"", "[]", "{}", "[1,[2]]", "nan",
+      "1,2", "",   "\"=\\u0000\\n../../x\""};
   bytes.replace(at, end - at, draw.below(2) == 0 ? std::to_string(border(draw, bytes.size())) : draw.of(values));
 }
 
