@@ -55,7 +55,10 @@ PretrainOptions options_of(int argc, char** argv) {
   vitral::check(std::filesystem::exists(checkpoint, ignored), checkpoint.native(),
                 " cannot be resumed: there is no such file; --out names the directory of the run, and a run that has not "
                 "come to its first checkpoint begins again with --overwrite");
-  return resumed_run(run_of(vitral::SafetensorsFile(checkpoint)), given);
+  const SafetensorsFile file(checkpoint);
+  const PretrainOptions run = run_of(file);
+  check_projector(file, run);
+  return resumed_run(run, given);
 }
 
 }  // namespace

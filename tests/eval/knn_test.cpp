@@ -185,7 +185,8 @@ TEST_CASE("k-NN writes nowhere, whatever it is given, and says what is wrong") {
   };
   refuses("number 0 of the features of image 1 is nan", [&] { (void)nearest_neighbours(bad, good, 1); });
   refuses("number 0 of the features of image 1 is nan", [&] { (void)nearest_neighbours(good, bad, 1); });
-  refuses("too large to be multiplied", [&] { (void)nearest_neighbours({{large, large}, 2, {0}, 2}, {{large, large}, 2, {}, 2}, 1); });
+  const Features huge{{large, large}, 2, {0}, 2};
+  refuses("too large to be multiplied", [&] { (void)nearest_neighbours(huge, huge, 1); });
   refuses("k is 3, but there are 2", [&] { (void)nearest_neighbours(good, good, 3); });
   refuses("k is 0", [&] { (void)nearest_neighbours(good, good, 0); });
   refuses("k is 2, but there are 1", [&] { (void)nearest_neighbours(good, good, 2, true); });
@@ -197,7 +198,7 @@ TEST_CASE("k-NN writes nowhere, whatever it is given, and says what is wrong") {
   const Neighbours near = nearest_neighbours(good, good, 1);
   refuses("label 2 is not one of 0 to 1", [&] { (void)voted_classes(near, {0, 2}, 2, 1, 0.07, 1); });
   refuses("label -1 is not one of 0 to 1", [&] { (void)voted_classes(near, {-1, 0}, 2, 1, 0.07, 1); });
-  refuses("a neighbour is training image 1, and there are labels of 1", [&] { (void)voted_classes(near, {0}, 2, 1, 0.07, 1); });
+  refuses("training image 1, and there are labels of 1", [&] { (void)voted_classes(near, {0}, 2, 1, 0.07, 1); });
   refuses("a neighbour is training image -1", [&] { (void)voted_classes({1, {1}, {-1}}, {0, 1}, 2, 1, 0.07, 1); });
   refuses("2 of 1 neighbours", [&] { (void)voted_classes(near, {0, 1}, 2, 2, 0.07, 1); });
   refuses("asked for 3 of 2 classes", [&] { (void)voted_classes(near, {0, 1}, 2, 1, 0.07, 3); });
@@ -211,5 +212,30 @@ TEST_CASE("features that are not finite are named by their layer where they come
   ViT<Cpu, float> encoder({8, 4, 8, 2, 2});
   encoder.blocks[1].mlp.fc2.bias.value.data()[0] = std::nanf("");
   CHECK_THROWS_WITH_AS((void)extract_features(encoder, Dataset(GrayLevels{}), 4),
-                       doctest::Contains("layer 2: number 0 of the features of image 0 is nan"), Error);
+                       doctest::Contains("layer 2: number 0 of the features of image "), Error);
+}
+
+TEST_CASE("images that cannot be read have no features, and fewer images are spread over all") {
+  struct Gaps : GrayLevels {
+    Image image(long i) const {
+      if (i % 10 == 3) fail("damaged");
+      return GrayLevels::image(i);
+    }
+  };
+  const ViT<Cpu, float> encoder(ViTSize{8, 4, 16, 2, 2}, Seed{1});
+  const auto found = extract_features(encoder, Gaps{}, 40, 7), whole = extract_features(encoder, GrayLevels{}, 40, 7);
+  REQUIRE(found[1].images() == 36);
+  REQUIRE(found[1].labels.size() == 36);
+  for (std::size_t row = 0; row < 36; ++row) {
+    const auto place = static_cast<std::size_t>(found[1].places[row]);
+    CHECK(place % 10 != 3);
+    CHECK(found[1].labels[row] == whole[1].labels[place]);
+    for (std::size_t j = 0; j < 16; ++j) CHECK(std::abs(found[1].rows[row * 16 + j] - whole[1].rows[place * 16 + j]) < 1e-5f);
+  }
+  const auto few = extract_features(encoder, GrayLevels{}, 10, 7);
+  CHECK(std::count(few[0].labels.begin(), few[0].labels.end(), 0) == 5);
+  struct Nothing : GrayLevels {
+    Image image(long) const { fail("damaged"); }
+  };
+  CHECK_THROWS_WITH_AS(static_cast<void>(extract_features(encoder, Nothing{}, 40)), doctest::Contains("none of the 40 images"), Error);
 }
