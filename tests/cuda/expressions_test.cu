@@ -110,7 +110,7 @@ bool joins(int a, int b) {
         right_values = right_values && number(dl[static_cast<std::size_t>(row * a + column)]) ==
                                            2 * row * (a + b + a) + k + k + a + b;
     }
-  const Parameter<float, Shape<dyn, dyn, dyn>, Cuda> addend{counted<float>({1, 5, a}, 3), false};
+  const Parameter<compute_t<T>, Shape<dyn, dyn, dyn>, Cuda> addend{counted<compute_t<T>>({1, 5, a}, 3), false};
   const auto behind = concat_plus<1>(addend, left, counted<T>({2, 2, a}, 32)).to_vector();
   for (int row = 0; row < 10; ++row)
     for (int k = 0; k < a; ++k) {

@@ -15,6 +15,7 @@ namespace vitral::inline VITRAL_ABI {
 // - Pointers are to the backend's memory and stay the caller's; nothing is kept after the call. Rows are dense.
 // - T is the stored type; P = compute_t<T> is the type of arithmetic, statistics, parameters of norms and losses.
 // - A gradient is overwritten, or added to where its `add` flag says so. A null gradient is not wanted.
+// - A NaN reaches every result that depends on it, through a ReLU too, whose gradient is then that of the result.
 // - The result is a function of the arguments alone: the same bits for any number of threads and in every run.
 // - Calls are ordered (Lanes say where not): each sees what those before it wrote. Only copy_to_host has to wait for the
 //   device.

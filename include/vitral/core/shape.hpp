@@ -29,12 +29,11 @@ constexpr int divided(int a, int b) { return a == dyn || b == dyn ? dyn : a / b;
 
 namespace detail {
 
-/// Whether the product of the extents, those that are 0 or dyn apart, is a long: then so are sizes and strides.
+/// Whether the product of the extents, those that are 0 or dyn apart, is below 2^62: sizes and strides are then longs.
 constexpr bool product_fits(const int* extents, int count) {
-  long n = 1;
-  for (int i = 0; i < count; ++i)
-    if (__builtin_mul_overflow(n, extents[i] > 0 ? extents[i] : 1, &n)) return false;
-  return true;
+  double product = 1;
+  for (int i = 0; i < count; ++i) product *= extents[i] > 0 ? extents[i] : 1;
+  return product < 0x1p62;
 }
 
 /// The run-time extents of a static shape: no storage, where std::array<int, 0> is not an empty class.
@@ -43,7 +42,7 @@ struct NoExtents {};
 }  // namespace detail
 
 /// `Shape<4, dyn, 192>`: a static extent costs no storage and is checked at compile time, a `dyn` one at run time. The
-/// product of all extents is a long.
+/// product of all extents, those that are 0 apart, is below 2^62.
 template <int... E>
 struct Shape {
   static constexpr int rank = sizeof...(E);
@@ -51,7 +50,7 @@ struct Shape {
   static constexpr bool is_static = dynamic_count == 0;
   static constexpr std::array<int, sizeof...(E)> extents_or_dyn{E...};
   static_assert(((E >= 0 || E == dyn) && ...), "vitral: an extent is 0 or more, or dyn");
-  static_assert(detail::product_fits(extents_or_dyn.data(), rank), "vitral: a shape has less than 2^63 elements");
+  static_assert(detail::product_fits(extents_or_dyn.data(), rank), "vitral: a shape has less than 2^62 elements");
 
   constexpr Shape() = default;
 
@@ -132,7 +131,7 @@ constexpr Shape<E...>::Shape(const I* extents, int count) {
   }
   if constexpr (!is_static && rank > 1)  // one extent fits
     if (const auto product = all(); !detail::product_fits(product.data(), rank))
-      fail("a shape of ", *this, " has 2^63 elements or more; use smaller extents");
+      fail("a shape of ", *this, " has 2^62 elements or more; use smaller extents");
 }
 
 template <class S>

@@ -13,10 +13,10 @@ namespace detail {
 /// Memory for a tensor. Throws Error, with the shape, where the backend has no such memory.
 template <class T, class B, class S>
 Buffer memory_for(const S& shape) {
-  std::size_t bytes = 0;
-  if (__builtin_mul_overflow(static_cast<std::size_t>(shape.size()), sizeof(T), &bytes)) bytes = ~std::size_t{0};
+  const auto count = static_cast<std::size_t>(shape.size());
+  constexpr std::size_t most = ~std::size_t{0};
   try {
-    return Buffer::of<B>(bytes);
+    return Buffer::of<B>(count <= most / sizeof(T) ? count * sizeof(T) : most);
   } catch (const Error& e) {
     throw Error(join(e.what(), "; they are for a tensor of shape ", shape));
   }
