@@ -82,6 +82,9 @@ TEST_CASE("empty files, other types, folders and absurd extents are errors that 
   const auto sum = static_cast<std::uint32_t>(::crc32(0, huge.data() + 12, 17));
   for (int i = 0; i < 4; ++i) huge[static_cast<std::size_t>(29 + i)] = static_cast<std::uint8_t>(sum >> (24 - 8 * i));
   CHECK(contains(error("huge.png", huge), "60000 x 60000 pixels, expected at most"));
+  testing::write_bytes(folder.path / "long.jpg", {0xff, 0xd8, 0xff});
+  fs::resize_file(folder.path / "long.jpg", max_picture_bytes + 1);  // a hole, which takes no room
+  CHECK(contains(error_of([&] { (void)read_image(folder.path / "long.jpg"); }), "536870913 bytes, expected at most"));
 }
 
 TEST_CASE("a folder with broken files among good ones trains on the good ones") {

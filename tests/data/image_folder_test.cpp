@@ -87,7 +87,15 @@ TEST_CASE("names that are not ASCII and links are followed; a link that leads ba
   CHECK(data.image(0).height == 4);
   CHECK(data.image(1).height == 3);
   fs::create_directory_symlink(root, root / "Föhre" / "up");
-  CHECK(contains(error_of([&] { ImageFolder again(root); }), "this link leads back up to"));
+  CHECK(contains(error_of([&] { ImageFolder again(root); }), "a link leads here to"));
+  fs::remove(root / "Föhre" / "up");
+  for (int i = 0; i < 40; ++i) {  // two ways from each folder to the next would be 2^40 ways to the last
+    const fs::path here = folder.path / "ways" / std::to_string(i), next = folder.path / "ways" / std::to_string(i + 1);
+    fs::create_directories(here);
+    for (const char* way : {"a", "b"}) fs::create_directory_symlink(next, here / way);
+  }
+  write_png(folder.path / "ways" / "40" / "x.png", slope(3, 3));
+  CHECK(contains(error_of([&] { UnlabeledFolder twice(folder.path / "ways" / "0"); }), "would be taken twice"));
 }
 
 TEST_CASE("large JPEGs are decoded at the smallest scale that leaves the pixels asked for") {

@@ -105,7 +105,7 @@ TEST_CASE("every option is taken from the command line") {
                  {"weight-decay", 0.5}, {"weight-decay-end", 0.75}, {"clip-grad", 3.5}, {"drop-path", 0.25},
                  {"ratio", 0.5}, {"ratio-schedule", "constant"}, {"temperature", 0.5}, {"hidden", 34}, {"out-dim", 16},
                  {"momentum", 0.75}, {"crop-min", 0.5}, {"seed", 9}, {"device", "cuda"}, {"precision", "tf32"},
-                 {"recompute", "block"}, {"limit", 100},
+                 {"recompute", "block"}, {"limit", 100}, {"tar-image", "jpg"},
                  {"knn-train", 50}, {"knn-test", 20}, {"k", 5}, {"threads", 1}, {"workers", 1}, {"unreadable", 5}, {"out", "here"},
                  {"save-every", 2}});
   std::vector<std::string> arguments;

@@ -64,18 +64,18 @@ refuses evaluate "none of the 9 images of the class class2 can be read" "$checkp
 
 # Archives: a class that is only tested on is named, and of several pictures in a sample one has to be chosen.
 mkdir -p "$work/tars/train" "$work/tars/val" "$work/in"
-for i in 0 1 2 3; do
+for i in 0 1 2 3 4 5 6 7; do
   cp "$work/one/class0/$i.png" "$work/in/$i.png" && cp "$work/one/class1/$i.png" "$work/in/$i.mask.png"
-  echo $((i / 2)) >"$work/in/$i.cls"
+  echo $((i / 4)) >"$work/in/$i.cls"
 done
 tar -C "$work/in" -cf "$work/tars/train/a.tar" 0.png 0.cls 1.png 1.cls
-tar -C "$work/in" -cf "$work/tars/val/a.tar" 2.png 2.cls
+tar -C "$work/in" -cf "$work/tars/val/a.tar" 4.png 4.cls
 refuses evaluate "the class 1 has 1 images to test on, but none to learn from" "$checkpoint" --dataset tar --data "$work/tars" --k 1 \
   --out "$work/none"
 tar -C "$work/in" --sort=name -cf "$work/masks.tar" .
 refuses evaluate "masks.tar: ./0.png and ./0.mask.png have one key.*--tar-image mask.png or png" "$checkpoint" --dataset tar \
   --data "$work/masks.tar" --k 1 --out "$work/none"
-held --dataset tar --data "$work/masks.tar" --tar-image png --holdout 0.5
+held --dataset tar --data "$work/masks.tar" --tar-image png --holdout 0.25
 
 expect() { refuses evaluate "$@" --out "$work/none"; }
 expect "$work/nowhere.safetensors" "$work/nowhere.safetensors"

@@ -86,28 +86,15 @@ inline bool png_finish(PngReader& reader, png_bytepp rows) {
   return true;
 }
 
-/// The orientation in the eXIf chunk of a PNG that was read, or in the text where programs put EXIF data before there was
-/// one: two lines and a length, then hexadecimal digits.
+/// The orientation in the EXIF data of a PNG that was read.
 inline int png_orientation(PngReader& reader) {
   png_bytep exif = nullptr;
   png_uint_32 size = 0;
   if (png_get_eXIf_1(reader.png, reader.info, &size, &exif) != 0) return exif_orientation(exif, size);
   png_textp texts = nullptr;
   const int count = png_get_text(reader.png, reader.info, &texts, nullptr);
-  for (int i = 0; i < count; ++i) {
-    if (std::string_view(texts[i].key) != "Raw profile type exif") continue;
-    std::string_view text(texts[i].text);
-    for (int line = 0; line < 3; ++line) text.remove_prefix(std::min(text.find('\n'), text.size() - 1) + 1);
-    std::vector<std::uint8_t> bytes;
-    int digits = 0, value = 0;
-    for (const char c : text) {
-      const std::size_t digit = std::string_view("0123456789abcdef").find(c);
-      if (digit == std::string_view::npos) continue;
-      value = value * 16 + static_cast<int>(digit);
-      if (++digits % 2 == 0) bytes.push_back(static_cast<std::uint8_t>(std::exchange(value, 0)));
-    }
-    return exif_orientation(bytes.data(), bytes.size());
-  }
+  for (int i = 0; i < count; ++i)
+    if (std::string_view(texts[i].key) == "Raw profile type exif") return text_orientation(texts[i].text);
   return 1;
 }
 
@@ -206,20 +193,6 @@ inline void check_picture_bytes(const std::string& name, std::uint64_t size) {
   check(size <= max_picture_bytes, name, ": ", size, " bytes, expected at most ", max_picture_bytes, " for a picture");
 }
 
-/// The orientation in the EXIF chunk of a WebP file, a RIFF container: a header of 12 bytes, then chunks of a name, a
-/// length and as many bytes, filled up to an even number.
-inline int webp_orientation(const std::vector<std::uint8_t>& bytes) {
-  for (std::size_t at = 12; bytes.size() >= 8 && at <= bytes.size() - 8;) {
-    const std::uint8_t* const chunk = bytes.data() + at;
-    const std::size_t size = chunk[4] | std::size_t{chunk[5]} << 8 | std::size_t{chunk[6]} << 16 |
-                             std::size_t{chunk[7]} << 24;
-    if (size > bytes.size() - at - 8) break;
-    if (std::memcmp(chunk, "EXIF", 4) == 0) return exif_orientation(chunk + 8, size);
-    at += 8 + size + size % 2;
-  }
-  return 1;
-}
-
 }  // namespace detail
 
 /// A PNG picture of any kind as RGB, turned upright as its EXIF data say; alpha is dropped. `name` is what an Error names.
@@ -264,7 +237,7 @@ inline int webp_orientation(const std::vector<std::uint8_t>& bytes) {
   Image image = detail::blank_image(name, features.height, features.width);
   check(WebPDecodeRGBInto(bytes.data(), bytes.size(), image.rgb.data(), image.rgb.size(), image.width * 3) != nullptr,
         name, ": not a readable WebP: truncated or damaged");
-  return upright(std::move(image), detail::webp_orientation(bytes));
+  return upright(std::move(image), webp_orientation(bytes));
 }
 
 /// A PNG, JPEG or WebP picture, told apart by the first bytes. `name` is what an Error names; see decode_jpeg for

@@ -4,9 +4,11 @@
 #include <vitral/core/config.hpp>
 #include <vitral/data/image.hpp>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -32,6 +34,36 @@ namespace vitral::inline VITRAL_ABI {
       const std::size_t value = number(at + 8, 2);
       return value >= 1 && value <= 8 ? static_cast<int>(value) : 1;
     }
+  return 1;
+}
+
+/// The same for the text of a PNG in which programs put EXIF data before the format had a chunk for them: two lines and a
+/// length, then hexadecimal digits.
+[[nodiscard]] inline int text_orientation(std::string_view text) {
+  for (int line = 0; line < 3 && !text.empty(); ++line)
+    text.remove_prefix(std::min(text.find('\n'), text.size() - 1) + 1);
+  std::vector<std::uint8_t> bytes;
+  std::size_t digits = 0, value = 0;
+  for (const char c : text) {
+    const std::size_t digit = std::string_view("0123456789abcdef").find(c);
+    if (digit == std::string_view::npos) continue;
+    value = value * 16 + digit;
+    if (++digits % 2 == 0) bytes.push_back(static_cast<std::uint8_t>(std::exchange(value, 0)));
+  }
+  return exif_orientation(bytes.data(), bytes.size());
+}
+
+/// The orientation in the EXIF chunk of a WebP file, a RIFF container: a header of 12 bytes, then chunks of a name, a
+/// length and as many bytes, filled up to an even number.
+[[nodiscard]] inline int webp_orientation(const std::vector<std::uint8_t>& bytes) {
+  for (std::size_t at = 12; bytes.size() >= 8 && at <= bytes.size() - 8;) {
+    const std::uint8_t* const chunk = bytes.data() + at;
+    const std::size_t size = chunk[4] | std::size_t{chunk[5]} << 8 | std::size_t{chunk[6]} << 16 |
+                             std::size_t{chunk[7]} << 24;
+    if (size > bytes.size() - at - 8) break;
+    if (std::memcmp(chunk, "EXIF", 4) == 0) return exif_orientation(chunk + 8, size);
+    at += 8 + size + size % 2;
+  }
   return 1;
 }
 

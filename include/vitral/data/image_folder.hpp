@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <filesystem>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -18,8 +19,8 @@ namespace vitral::inline VITRAL_ABI {
 
 namespace detail {
 
-/// Adds the pictures below a folder, whose real path is the last of `above`; links are followed.
-inline void add_pictures(const std::filesystem::path& folder, std::vector<std::filesystem::path>& above,
+/// Adds the pictures below a folder; links are followed. `walked`: real paths of the folders that were entered.
+inline void add_pictures(const std::filesystem::path& folder, std::set<std::filesystem::path>& walked,
                          std::vector<std::filesystem::path>& files) {
   for (const auto& entry : visible_entries(folder)) {
     std::error_code error;
@@ -29,19 +30,18 @@ inline void add_pictures(const std::filesystem::path& folder, std::vector<std::f
     }
     const std::filesystem::path real = std::filesystem::canonical(entry.path(), error);
     check(!error, entry.path().string(), ": cannot be followed (", error.message(), "); remove it");
-    check(std::find(above.begin(), above.end(), real) == above.end(), entry.path().string(),
-          ": this link leads back up to ", real.string(), "; remove it");
-    above.push_back(real);
-    add_pictures(entry.path(), above, files);
-    above.pop_back();
+    check(walked.insert(real).second, entry.path().string(), ": a link leads here to ", real.string(),
+          ", whose pictures would be taken twice, or again and again; remove it");
+    add_pictures(entry.path(), walked, files);
   }
 }
 
 /// The pictures at any depth below a folder, sorted by path; hidden files and folders are left out, links followed.
 inline std::vector<std::filesystem::path> pictures_below(const std::filesystem::path& folder) {
   std::error_code ignored;
-  std::vector<std::filesystem::path> files, above{std::filesystem::canonical(folder, ignored)};
-  add_pictures(folder, above, files);
+  std::vector<std::filesystem::path> files;
+  std::set<std::filesystem::path> walked{std::filesystem::canonical(folder, ignored)};
+  add_pictures(folder, walked, files);
   std::sort(files.begin(), files.end());
   return files;
 }
