@@ -15,6 +15,7 @@
 #include <cmath>
 #include <cstdio>
 #include <limits>
+#include <numeric>
 #include <string>
 #include <vector>
 
@@ -60,6 +61,8 @@ Rows read_rows(const std::string& path) {
   for (const int row : numbers) {
     const auto from = array.values.begin() + long{row} * width;
     check_finite({from, from + width}, width, path, row, "row");
+    check(std::isfinite(std::inner_product(from, from + width, from, 0.0f)), path, ": the numbers of row ", row,
+          " are too large to be scaled to unit length");
     values.insert(values.end(), from, from + width);
   }
   const auto rows = Tensor<float, Shape<dyn, dyn>>::from(values, {static_cast<int>(numbers.size()), width});
