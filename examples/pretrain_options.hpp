@@ -332,7 +332,7 @@ inline GivenOptions read_command_line(int argc, const char* const* argv) {
     const Json config = vitral::read_json(options.config, "--config " + options.config);
     const auto ignored = read_config(options.config, config, out.names, options);
     if (!ignored.empty())
-      std::cerr << options.config << ": ignored, they mean nothing here: " << CLI::detail::join(ignored, ", ") << '\n';
+      std::cerr << vitral::legible(options.config) << ": ignored, they mean nothing here: " << CLI::detail::join(ignored, ", ") << '\n';
   }
   return out;
 }
