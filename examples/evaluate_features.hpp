@@ -43,8 +43,10 @@ SplitFeatures features_on(const FeatureRequest& r) {
     Progress progress(label, data.size(), 1);
     for (Features& f : extract_features(encoder, data, data.size(), 128,
                                         [&](long done) { progress.update(done, std::nan("")); })) {
-      if (layers.empty())
+      if (layers.empty()) {
+        check_readable(data, f.places);
         for (const long i : f.places) readable.push_back(places[static_cast<std::size_t>(i)]);
+      }
       layers.push_back({std::move(f.rows), f.width, std::move(f.labels), f.classes});
     }
     progress.finish();
