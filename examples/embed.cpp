@@ -1,6 +1,6 @@
 // What one layer of a pretrained network makes of every picture of a data set, for use in Python: features.npy, float32
-// [images, width], each row of unit length; features.flags.npy, uint8 [images], 1 for a picture that could not be read,
-// whose row is NaN; images.csv, the file, label and class of each row.
+// [images, width], rows of unit length; features.flags.npy, uint8 [images], 1 where the picture could not be read and the
+// row is NaN; images.csv, the file, label and class of each row.
 //
 //   embed out/checkpoint.safetensors --layer 6 --out embedding
 #include "command_line.hpp"

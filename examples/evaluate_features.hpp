@@ -41,6 +41,7 @@ SplitFeatures features_on(const FeatureRequest& r) {
                            std::vector<Features>& layers, std::vector<long>& readable) {
     Progress progress(label, data.size(), 1);
     layers = extract_features(encoder, data, data.size(), 128, [&](long done) { progress.update(done, std::nan("")); });
+    check_readable(data, layers.front().places);
     for (const long i : layers.front().places) readable.push_back(places[static_cast<std::size_t>(i)]);
     progress.finish();
   };

@@ -47,10 +47,10 @@ finished() {
 }
 
 pretrain() {  # RUN METHOD SEED
-  local resume=
-  test -e "$1/checkpoint.safetensors" && resume=--resume
+  local how=--overwrite  # a run that never came to a checkpoint begins again
+  test -e "$1/checkpoint.safetensors" && how=--resume
   echo "part begins" >>"$1/log.txt"  # one that is killed leaves no time
-  { time "$bin/pretrain" --method "$2" --seed "$3" --data "$data" $settings --out "$1" $resume; } >>"$1/log.txt" 2>&1 ||
+  { time "$bin/pretrain" --method "$2" --seed "$3" --data "$data" $settings --out "$1" $how; } >>"$1/log.txt" 2>&1 ||
     { tail -n 20 "$1/log.txt"; echo "$1 ended early; start the script again to go on"; return 1; }
   touch "$1/finished"
 }

@@ -59,6 +59,17 @@ inline void check_learnable(const vitral::Dataset& train, const std::vector<long
                   " images to test on, but none to learn from; add some, or take it out");
 }
 
+/// Fails, naming it, where a class has images, but none at the places `readable`.
+inline void check_readable(const vitral::Dataset& data, const std::vector<long>& readable) {
+  const std::vector<std::string> classes = data.classes();
+  std::vector<long> all(classes.size()), some(classes.size());
+  for (long i = 0; i < data.size(); ++i) ++all[static_cast<std::size_t>(data.label(i))];
+  for (const long i : readable) ++some[static_cast<std::size_t>(data.label(i))];
+  for (std::size_t c = 0; c < classes.size(); ++c)
+    vitral::check(all[c] == 0 || some[c] > 0, data.name(), ": none of the ", all[c], " images of the class ", classes[c],
+                  " can be read; repair them, or take the class out");
+}
+
 /// What `choice` takes of the two splits at `place`, which need labels. Says so on the terminal where images are held out.
 inline ChosenPictures chosen_pictures(const DataPlace& place, const vitral::Dataset& train, const vitral::Dataset& test,
                                       const PictureChoice& choice) {

@@ -346,7 +346,7 @@ inline GivenOptions read_command_line(int argc, const char* const* argv) {
     const Json json = vitral::read_json(config, "--config " + config);
     const auto ignored = read_config(config, json, out.names, options);
     if (!ignored.empty())
-      std::cerr << config << ": ignored, they mean nothing here: " << CLI::detail::join(ignored, ", ") << '\n';
+      std::cerr << vitral::legible(config) << ": ignored, they mean nothing here: " << CLI::detail::join(ignored, ", ") << '\n';
   }
   return out;
 }
@@ -401,9 +401,11 @@ inline PretrainOptions resumed_run(const PretrainOptions& saved, const GivenOpti
     if (now.names.contains(row.name)) given[row.name] = member;
   });
   PretrainOptions out = saved;
-  if (now.names.contains("arch"))  // which says these three in other words
-    for (const auto& [name, member] : {std::pair{"width", &out.width}, {"depth", &out.depth}, {"heads", &out.heads}})
-      if (!now.names.contains(name)) *member = 0;
+  if (now.names.contains("arch")) {  // which says these three in other words
+    if (!now.names.contains("width")) out.width = 0;
+    if (!now.names.contains("depth")) out.depth = 0;
+    if (!now.names.contains("heads")) out.heads = 0;
+  }
   std::set<std::string> taken;
   if (!given.is_null()) read_config("command line", given, taken, out);
   out.out = now.options.out;

@@ -6,6 +6,7 @@
 #include "output.hpp"
 #include "pictures.hpp"
 #include "pretrain.hpp"
+#include "pretrain_out.hpp"
 #include "pretrain_views.hpp"
 
 #include <vitral/data/loader.hpp>
@@ -88,15 +89,6 @@ inline void check_resumable(const SafetensorsFile& saved, const PretrainOptions&
   const long done = saved_steps(saved);
   check(done <= per_epoch * o.epochs, saved.path(), " has done ", done, " steps, but --epochs ", o.epochs, " of ",
         per_epoch, " steps end before; train for more epochs");
-}
-
-/// Takes away the run that --overwrite replaces, so that none of its files is taken for one of the new run.
-inline void remove_run(const std::filesystem::path& out) {
-  for (const char* name : {"checkpoint.safetensors", "metrics.jsonl", "training.png"}) {
-    std::error_code error;
-    std::filesystem::remove(out / name, error);
-    check(!error, (out / name).native(), ": cannot be overwritten (", error.message(), ")");
-  }
 }
 
 /// What is said when a signal has ended the run; its exit status.

@@ -3,6 +3,7 @@
 //
 //   retrieve --database database.npy --queries queries.npy --truth truth.json --out retrieval
 #include "command_line.hpp"
+#include "flagged_rows.hpp"
 #include "output.hpp"
 #include "truth.hpp"
 
@@ -41,18 +42,28 @@ Options parse(int argc, char** argv) {
   return o;
 }
 
-/// The rows of a file, each scaled to unit length.
-Features features(const std::string& path) {
+/// The rows of a file that are not flagged, each scaled to unit length, and their numbers among `all`.
+struct Rows {
+  Features features;
+  std::vector<int> numbers;
+  int all;
+};
+Rows read_rows(const std::string& path) {
   const NpyArray array = read_npy(path);
   constexpr long most = std::numeric_limits<int>::max();
   const auto extent = [&](std::size_t axis) { return array.shape[axis] >= 1 && array.shape[axis] <= most; };
   check(array.shape.size() == 2 && extent(0) && extent(1), path, ": its shape is ", detail::python_tuple(array.shape),
         ", expected (rows, width)");
-  const int rows = static_cast<int>(array.shape[0]), width = static_cast<int>(array.shape[1]);
-  Features out{array.values, width, {}, 0};
-  check_features(out, path);
-  out.rows = l2_normalize(Tensor<float, Shape<dyn, dyn>>::from(out.rows, {rows, width})).to_vector();
-  return out;
+  const int all = static_cast<int>(array.shape[0]), width = static_cast<int>(array.shape[1]);
+  const std::vector<int> numbers = rows_without_flag(path, all);
+  std::vector<float> values;
+  for (const int row : numbers) {
+    const auto from = array.values.begin() + long{row} * width;
+    check_finite({from, from + width}, width, path, row, "row");
+    values.insert(values.end(), from, from + width);
+  }
+  const auto rows = Tensor<float, Shape<dyn, dyn>>::from(values, {static_cast<int>(numbers.size()), width});
+  return {{l2_normalize(rows).to_vector(), width, {}, 0}, numbers, all};
 }
 
 constexpr int proposals = 10;  // pairs that a query contributes to the ranking of all queries
@@ -72,11 +83,12 @@ double micro(const Features& database, const Features& queries, const std::vecto
 }
 
 /// NaN, the score of a query that has nothing to find, is JSON's null and an empty cell.
-std::string csv(const std::vector<View>& views, const std::vector<std::vector<RetrievalScore>>& scores) {
+std::string csv(const std::vector<TruthView>& views, const std::vector<std::vector<RetrievalScore>>& scores,
+                const std::vector<int>& queries) {
   std::string out = "query";
-  for (const View& view : views) out += ",average precision (" + view.name + ")";
+  for (const TruthView& view : views) out += ",average precision (" + view.name + ")";
   for (std::size_t q = 0; q < scores[0].size(); ++q) {
-    out += "\n" + std::to_string(q);
+    out += "\n" + std::to_string(queries[q]);
     for (const auto& view : scores)
       out += std::isnan(view[q].average_precision) ? std::string(",") : join(",", view[q].average_precision);
   }
@@ -84,16 +96,23 @@ std::string csv(const std::vector<View>& views, const std::vector<std::vector<Re
 }
 
 void run(const Options& o) {
-  const Features database = features(o.database), queries = features(o.queries);
-  const std::vector<View> views = read_truth(o.truth);
+  const Rows known = read_rows(o.database), asked = read_rows(o.queries);
+  const Features &database = known.features, &queries = asked.features;
+  const std::vector<TruthView> views = read_truth(o.truth);
+  check(static_cast<int>(views[0].truth.size()) == asked.all, o.truth, ": the truth about ", views[0].truth.size(),
+        " queries, but ", o.queries, " has ", asked.all);
   std::vector<std::vector<Relevance>> truths;
-  for (const View& view : views) truths.push_back(view.truth);
-  check(static_cast<int>(truths[0].size()) == queries.images(), o.truth, ": the truth about ", truths[0].size(),
-        " queries, but ", o.queries, " has ", queries.images());
+  for (const TruthView& view : views) truths.push_back(truth_about(view.truth, asked.numbers, known.numbers, known.all));
   const auto scores = retrieve(database, queries, truths);
 
   Json results{{"database", o.database}, {"queries", o.queries}, {"truth", o.truth},
                {"database_rows", database.images()}, {"query_rows", queries.images()}};
+  if (const int flagged = known.all - database.images(), of_queries = asked.all - queries.images();
+      flagged + of_queries > 0) {
+    std::printf("%d of %d database rows and %d of %d queries are flagged as unreadable and passed over\n", flagged,
+                known.all, of_queries, asked.all);
+    results["flagged"] = {{"database_rows", flagged}, {"query_rows", of_queries}};
+  }
   std::printf("%d queries in %d rows, percent\n           mAP   mP@1   mP@5  mP@10\n", queries.images(),
               database.images());
   for (std::size_t v = 0; v < views.size(); ++v) {
@@ -118,7 +137,7 @@ void run(const Options& o) {
   const std::filesystem::path folder = o.out;
   make_folder(folder);
   write_text(folder / "retrieval.json", json_text(results, 2) + "\n");
-  write_text(folder / "queries.csv", csv(views, scores));
+  write_text(folder / "queries.csv", csv(views, scores, asked.numbers));
   std::printf("wrote retrieval.json and queries.csv in %s\n", o.out.c_str());
 }
 

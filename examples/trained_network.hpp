@@ -15,7 +15,7 @@ inline DataPlace data_of(const PretrainOptions& run, const std::string& dataset,
                          const std::string& tar_image) {
   DataPlace place{dataset.empty() ? run.dataset : dataset, data, tar_image};
   if (data.empty()) place.path = place.dataset == run.dataset ? run.data : vitral::dataset_defaults(dataset).path;
-  if (tar_image.empty() && place.path == run.data) place.tar_image = run.tar_image;
+  if (tar_image.empty() && place.dataset == run.dataset && place.path == run.data) place.tar_image = run.tar_image;
   vitral::check(!place.path.empty(), "--dataset ", place.dataset,
                 " needs --data DIR, the directory that holds the images");
   return place;

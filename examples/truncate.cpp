@@ -4,6 +4,8 @@
 #include "command_line.hpp"
 #include "trained_network.hpp"
 
+#include <vitral/backend/cpu/cpu.hpp>
+
 #include <cstdio>
 
 using namespace vitral;

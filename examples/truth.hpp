@@ -13,7 +13,7 @@
 namespace vitral::inline VITRAL_ABI::programs {
 
 /// What a truth file says in one way of looking at it.
-struct View {
+struct TruthView {
   std::string name;
   std::vector<vitral::Relevance> truth;
 };
@@ -43,7 +43,7 @@ inline void check_distinct(const std::string& path, std::size_t query, std::vect
 }  // namespace truth_detail
 
 /// The protocol's three views of "queries", or the only one of "matches".
-inline std::vector<View> read_truth(const std::string& path) {
+inline std::vector<TruthView> read_truth(const std::string& path) {
   using namespace truth_detail;
   using vitral::check;
   const Json json = vitral::read_json(path);
@@ -52,14 +52,14 @@ inline std::vector<View> read_truth(const std::string& path) {
         ": expected a list \"queries\" of easy, hard and junk rows, or a list \"matches\" of rows; see "
         "docs/evaluation.md");
   if (matches) {
-    View copies{"copies", {}};
+    TruthView copies{"copies", {}};
     for (const Json& rows : json["matches"]) {
       copies.truth.push_back({rows_of(path, copies.truth.size(), rows), {}});
       check_distinct(path, copies.truth.size() - 1, copies.truth.back().positive);
     }
     return {copies};
   }
-  std::vector<View> views{{"easy", {}}, {"medium", {}}, {"hard", {}}};
+  std::vector<TruthView> views{{"easy", {}}, {"medium", {}}, {"hard", {}}};
   for (const Json& query : json["queries"]) {
     const std::size_t number = views[0].truth.size();
     const auto list = [&](const char* name) {

@@ -27,7 +27,7 @@ struct Video {
 /// Annotations/480p/VIDEO/FRAME.png. Pictures are read when they are asked for.
 inline std::vector<Video> davis_videos(const std::filesystem::path& folder) {
   namespace fs = std::filesystem;
-  using vitral::check;
+  using vitral::check, vitral::legible;
   const fs::path list = folder / "ImageSets/2017/val.txt";
   std::ifstream names(list);
   check(names.is_open(), list.string(), ": cannot open; --data is the folder of DAVIS 2017 that holds ImageSets, "
@@ -38,10 +38,11 @@ inline std::vector<Video> davis_videos(const std::filesystem::path& folder) {
     if (name.empty()) continue;
     vitral::check_file_name(name, list.string());  // masks are written under it
     const auto same = [&](const Video& video) { return video.name == name; };
-    check(std::none_of(videos.begin(), videos.end(), same), list.string(), ": names the video ", vitral::legible(name),
+    check(std::none_of(videos.begin(), videos.end(), same), list.string(), ": names the video ", legible(name),
           " twice");
     const fs::path pictures = folder / "JPEGImages/480p" / name, masks = folder / "Annotations/480p" / name;
-    check(fs::is_directory(pictures), pictures.string(), ": no such folder, but ", list.string(), " names the video");
+    std::error_code ignored;
+    check(fs::is_directory(pictures, ignored), legible(pictures.string(), 500), ": no such folder, but ", list.string(), " names the video");
     Video video{name, {}, {}, {}};
     for (const auto& entry : fs::directory_iterator(pictures))
       if (entry.path().extension() == ".jpg") video.frames.push_back(entry.path().stem().string());

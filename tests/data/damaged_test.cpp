@@ -103,3 +103,24 @@ TEST_CASE("a folder with broken files among good ones trains on the good ones") 
   REQUIRE(log.size() == 3);
   for (const std::string& line : log) CHECK(contains(line, folder.path.string()));
 }
+
+TEST_CASE("a loader that does not replace leaves out what cannot be read, whatever the number of workers") {
+  const TemporaryFolder folder;
+  for (int i = 0; i < 9; ++i) {
+    const auto path = folder.path / ("p" + std::to_string(i) + ".png");
+    testing::write_png(path, testing::slope(9, 9));
+    if (i >= 3 && i < 6) fs::resize_file(path, 50);  // three in a row
+  }
+  for (const int workers : {0, 3}) {
+    Loader loader(UnlabeledFolder(folder.path), {center_view(8)},
+                  {.batch = 4, .workers = workers, .drop_last = false, .shuffle = false, .replace = false, .log = nullptr});
+    loader.start(0);
+    std::vector<std::vector<int>> missing;
+    for (Batch batch; loader.next(batch);) {
+      missing.push_back(batch.missing);
+      for (const int row : batch.missing) CHECK(batch.views[0][static_cast<std::size_t>(row) * 192] == 0);
+    }
+    CHECK(missing == std::vector<std::vector<int>>{{3}, {0, 1}, {}});
+    CHECK(loader.unreadable() == 3);
+  }
+}

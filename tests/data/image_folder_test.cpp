@@ -1,8 +1,12 @@
 #include "pictures.hpp"
 
+#include <vitral/data/augment.hpp>
 #include <vitral/data/image_folder.hpp>
 #include <vitral/data/resize.hpp>
 
+#include <sys/stat.h>
+
+#include <algorithm>
 #include <cmath>
 #include <cstdlib>
 #include <memory>
@@ -204,4 +208,72 @@ TEST_CASE("a picture of absurd size is refused before memory is asked for") {
     }
   testing::write_bytes(path, bytes);
   CHECK(contains(error_of([&] { (void)read_image(path); }), "65280 x 65280 pixels"));
+}
+
+TEST_CASE("a JPEG decoded for evaluation keeps the pixels and the crop of its centre view") {
+  const TemporaryFolder folder;
+  const CenterView view = center_view(28);
+  REQUIRE(view.least_side() == 32);
+  for (const int side : {27, 28, 29, 31, 32, 33, 55, 56, 57, 63, 64, 65, 66, 127, 128, 129, 200, 255, 256, 257}) {
+    CAPTURE(side);
+    Image picture{side, side + side / 3, {}};
+    for (int y = 0; y < picture.height; ++y)
+      for (int x = 0; x < picture.width; ++x)
+        for (int c = 0; c < 3; ++c)
+          picture.rgb.push_back(static_cast<std::uint8_t>(128 + 60 * std::sin(7.0 * x / side + c) + 60 * std::cos(5.0 * y / side)));
+    write_jpeg(folder.path / "a.jpg", picture);
+    const Image whole = read_image(folder.path / "a.jpg"), some = read_image(folder.path / "a.jpg", view.least_side());
+    CHECK(some.height >= std::min(side, 32));
+    CHECK((some.height < side) == (side >= 64));
+    std::vector<float> expected(3 * 28 * 28), found(expected);
+    view(whole, expected.data());
+    view(some, found.data());
+    float largest = 0;
+    for (std::size_t i = 0; i < found.size(); ++i) largest = std::max(largest, std::abs(found[i] - expected[i]));
+    CHECK(largest < 0.35f);  // in standard deviations; an edge may move by half a pixel, as decoded sides are rounded up
+    if (side != 56) continue;
+    view(read_image(folder.path / "a.jpg", 28), found.data());  // too few pixels: enlarged, and not cropped
+    largest = 0;
+    for (std::size_t i = 0; i < found.size(); ++i) largest = std::max(largest, std::abs(found[i] - expected[i]));
+    CHECK(largest > 0.35f);
+  }
+}
+
+TEST_CASE("a link to nothing is a picture that cannot be read, a pipe is no file") {
+  const TemporaryFolder folder;
+  write_png(folder.path / "a.png", slope(3, 3));
+  fs::create_symlink("nowhere.png", folder.path / "b.png");
+  fs::create_symlink("c.png", folder.path / "c.png");
+  REQUIRE(::mkfifo((folder.path / "d.png").c_str(), 0600) == 0);
+  const UnlabeledFolder data(folder.path);
+  REQUIRE(data.size() == 4);
+  CHECK(contains(error_of([&] { (void)data.image(1); }), "b.png: cannot open: No such file"));
+  CHECK(contains(error_of([&] { (void)data.image(2); }), "c.png: cannot open: Too many levels"));
+  CHECK(contains(error_of([&] { (void)data.image(3); }), "d.png: is a pipe"));
+  fs::create_symlink("loop", folder.path / "loop");
+  CHECK(contains(error_of([&] { UnlabeledFolder loop(folder.path / "loop"); }), "no such folder"));
+}
+
+TEST_CASE("a class without pictures to learn from is refused by name; to test, there may be one") {
+  const TemporaryFolder folder;
+  write_png(folder.path / "train" / "ant" / "a.png", slope(3, 3));
+  testing::write_bytes(folder.path / "train" / "bee" / "notes.txt", {1});
+  write_png(folder.path / "val" / "bee" / "a.png", slope(3, 3));
+  CHECK(contains(error_of([&] { ImageFolder data(folder.path); }), "train/bee: a class to learn, but no file"));
+  write_png(folder.path / "train" / "bee" / "a.png", slope(3, 3));
+  fs::create_directory(folder.path / "val" / "ant");
+  CHECK(ImageFolder(folder.path, Split::test).size() == 1);
+}
+
+TEST_CASE("a progressive JPEG whose header claims too much is refused, also where it would come out small") {
+  std::vector<std::uint8_t> bytes = read_bytes(VITRAL_TESTS_DIR "/fixtures/pictures/progressive.jpg");
+  for (std::size_t i = 0; i + 9 < bytes.size(); ++i)
+    if (bytes[i] == 0xff && bytes[i + 1] == 0xc2) {  // the frame header of progressive pictures: height 32000, width 16000
+      bytes[i + 5] = 0x7d;
+      bytes[i + 6] = 0x00;
+      bytes[i + 7] = 0x3e;
+      bytes[i + 8] = 0x80;
+      break;
+    }
+  CHECK(contains(error_of([&] { (void)decode_image(bytes, "big", 100); }), "big: 32000 x 16000 pixels, expected at most"));
 }

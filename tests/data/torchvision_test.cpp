@@ -155,3 +155,24 @@ TEST_CASE("every kind of file comes out as the RGB that PIL shows") {
     CHECK(largest <= 1);
   }
 }
+
+TEST_CASE("small pictures of every kind, size, depth and orientation come out as PIL shows them") {
+  const SafetensorsFile table(VITRAL_TESTS_DIR "/fixtures/picture_table.safetensors");
+  int pictures = 0;
+  for (const std::string& name : table.names()) {
+    if (name.ends_with(".rgb")) continue;
+    ++pictures;
+    CAPTURE(name);
+    const auto bytes = table.tensor(name).bytes;
+    const auto* first = reinterpret_cast<const std::uint8_t*>(bytes.data());
+    const Image image = decode_image({first, first + bytes.size()}, name), shown = image_of(table, name + ".rgb");
+    CHECK(image.height == shown.height);
+    CHECK(image.width == shown.width);
+    REQUIRE(image.rgb.size() == shown.rgb.size());
+    int largest = 0;
+    for (std::size_t i = 0; i < image.rgb.size(); ++i) largest = std::max(largest, std::abs(image.rgb[i] - shown.rgb[i]));
+    const bool exact = name.starts_with("png") || name.find("lossless") != std::string::npos;
+    CHECK(largest <= (exact ? 0 : 1));
+  }
+  CHECK(pictures > 250);
+}

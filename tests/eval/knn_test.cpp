@@ -213,3 +213,28 @@ TEST_CASE("features that are not finite are named by their layer where they come
   CHECK_THROWS_WITH_AS((void)extract_features(encoder, Dataset(GrayLevels{}), 4),
                        doctest::Contains("layer 2: number 0 of the features of image 0 is nan"), Error);
 }
+
+TEST_CASE("images that cannot be read have no features, and fewer images are spread over all") {
+  struct Gaps : GrayLevels {
+    Image image(long i) const {
+      if (i % 10 == 3) fail("damaged");
+      return GrayLevels::image(i);
+    }
+  };
+  const ViT<Cpu, float> encoder(ViTSize{8, 4, 16, 2, 2}, Seed{1});
+  const auto found = extract_features(encoder, Gaps{}, 40, 7), whole = extract_features(encoder, GrayLevels{}, 40, 7);
+  REQUIRE(found[1].images() == 36);
+  REQUIRE(found[1].labels.size() == 36);
+  for (std::size_t row = 0; row < 36; ++row) {
+    const auto place = static_cast<std::size_t>(found[1].places[row]);
+    CHECK(place % 10 != 3);
+    CHECK(found[1].labels[row] == whole[1].labels[place]);
+    for (std::size_t j = 0; j < 16; ++j) CHECK(std::abs(found[1].rows[row * 16 + j] - whole[1].rows[place * 16 + j]) < 1e-5f);
+  }
+  const auto few = extract_features(encoder, GrayLevels{}, 10, 7);
+  CHECK(std::count(few[0].labels.begin(), few[0].labels.end(), 0) == 5);
+  struct Nothing : GrayLevels {
+    Image image(long) const { fail("damaged"); }
+  };
+  CHECK_THROWS_WITH_AS(static_cast<void>(extract_features(encoder, Nothing{}, 40)), doctest::Contains("none of the 40 images"), Error);
+}

@@ -100,7 +100,8 @@ TEST_CASE("what a message shows of a file is one short line") {
 TEST_CASE("names that lead elsewhere are no file names") {
   for (const char* name : {"a", "..a", "a..b", ".hidden", "with space", "\xff", "=1+2"}) CHECK_NOTHROW(check_file_name(name, "LIST"));
   for (const std::string& name : {std::string(), std::string("."), std::string(".."), std::string("../x"), std::string("/x"),
-                                  std::string("a/b"), std::string("a\\b"), std::string("a\0b", 3)}) {
+                                  std::string("a/b"), std::string("a\\b"), std::string("a\0b", 3),
+                                  std::string(256, 'a')}) {
     CAPTURE(name);
     CHECK_THROWS_AS(check_file_name(name, "LIST"), Error);
   }

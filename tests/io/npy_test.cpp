@@ -98,6 +98,17 @@ TEST_CASE("a damaged file is refused, wherever it is cut") {
   CHECK(failure(other).find("float32 of shape (-3,4)") != std::string::npos);
 }
 
+TEST_CASE("what a header says twice, and a length that its shape does not have, are refused before memory is asked for") {
+  std::string other = from_numpy("matrix");
+  const std::size_t comma = other.find(", }");
+  other.replace(comma, 18, ", 'shape': (2, 6)}");
+  CHECK(failure(other).find("has not 'shape': once") != std::string::npos);
+  const TemporaryFile file;
+  std::ofstream(file.path, std::ios::binary) << from_numpy("matrix");
+  fs::resize_file(file.path, 1ul << 38);  // a hole, which takes no room on the disk
+  CHECK_THROWS_WITH_AS(static_cast<void>(read_npy(file.path)), doctest::Contains("bytes that are there"), Error);
+}
+
 TEST_CASE("numbers that do not have the shape are not written") {
   const TemporaryFile file;
   const std::vector<long> shape{2, 4};

@@ -215,6 +215,19 @@ TEST_CASE("every inconsistency of a header is refused with its reason") {
   CHECK(has(failure(directory.path / "b", std::string(8, '\xff')), "no safetensors file"));
 }
 
+TEST_CASE("a file of any length costs the memory of its tensors alone, and a name of any length one line") {
+  const TemporaryDirectory directory;
+  put(directory.path / "long", sample(directory.path / "a"));
+  fs::resize_file(directory.path / "long", 1ul << 38);  // a hole, which takes no room on the disk
+  CHECK(has(message_of([&] { SafetensorsFile(directory.path / "long"); }), "bytes after its last tensor"));
+  const std::string deep = "{\"x\":{\"dtype\":" + std::string(100'000, '[');
+  CHECK(has(failure(directory.path / "b", file_of(deep, "")), "nested more than 64 deep"));
+  const std::string name(1'000'000, 'x');
+  CHECK(failure(directory.path / "b", file_of("{\"" + name + "\":3}", "")).size() < 400);
+  const std::string message = failure(directory.path / "b", file_of("{\"a\\u001b[2J\\n\":3}", ""));
+  CHECK(has(message, "tensor a\\x1b[2J\\n needs"));
+}
+
 TEST_CASE("a path that cannot be read is an error with the path and the reason") {
   const TemporaryDirectory directory;
   CHECK(has(message_of([&] { SafetensorsFile(directory.path / "none"); }), "No such file"));

@@ -11,11 +11,29 @@ die() {
   exit 1
 }
 
-# refuses PROGRAM REGEX OPTIONS...: the program must fail with a line that matches, and write nothing to $work/none*.
+# refuses PROGRAM REGEX OPTIONS...: the program must fail with a line that matches, in words and not those of a library,
+# and write nothing to $work/none*.
 refuses() {
   local program=$1 pattern=$2
   shift 2
   "$bin/$program" "$@" >"$work/log" 2>&1 && die "no error: $program $*"
+  grep -Eq 'json\.exception|std::|stoi|filesystem error|basic_string|terminate called' "$work/log" &&
+    { cat "$work/log"; die "a library's own message: $program $*"; }
   grep -Eq -e "$pattern" "$work/log" || { cat "$work/log"; die "no message like '$pattern': $program $*"; }
   test -z "$(compgen -G "$work/none*")" || die "a result in spite of the error: $program $*"
+}
+
+# nested N: JSON lists, N deep.
+nested() { head -c "$1" /dev/zero | tr '\0' '['; }
+
+# with_header CHECKPOINT SED...: the checkpoint with its JSON header changed by sed.
+with_header() {
+  local file=$1 length
+  shift
+  length=$(od -An -tu8 -N8 "$file" | tr -d ' ')
+  tail -c +9 "$file" | head -c "$length" | sed "$@" >"$work/header"
+  printf "$(printf '\\x%02x' $(($(stat -c %s "$work/header") >> 0 & 255)) $(($(stat -c %s "$work/header") >> 8 & 255)) \
+    $(($(stat -c %s "$work/header") >> 16 & 255)) 0 0 0 0 0)"
+  cat "$work/header"
+  tail -c "+$((9 + length))" "$file"
 }

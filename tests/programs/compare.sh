@@ -2,13 +2,14 @@
 # `compare` averages runs over their seeds, says what self-distillation gains, and refuses what does not compare.
 . "$(dirname "$0")/common.bash"
 
-# evaluated NAME METHOD SEED KNN1 KNN2 [DEPTH2 TRAIN]: what `evaluate` would write of a network of two layers.
+# evaluated NAME METHOD SEED KNN1 KNN2 [DEPTH TRAIN]: what `evaluate` would write of a network of two layers, or of more,
+# all of which are like the second.
 evaluated() {
   mkdir -p "$work/$1"
-  local layers="" layer=1
-  for accuracy in $4 $5; do
+  local layers="" layer accuracy=$4
+  for layer in $(seq "${6:-2}"); do
     layers+="${layers:+,}{\"layer\": $layer, \"knn\": {\"20\": {\"top1\": $accuracy}}, \"logistic\": {\"top1\": 0.5}, \"multiply_adds\": ${layer}e6}"
-    layer=2
+    accuracy=$5
   done
   cat >"$work/$1/results.json" <<END
 {"run": {"method": "$2", "seed": $3, "depth": ${6:-2}}, "dataset": "pictures", "train_images": ${7:-1000}, "test_images": 100,
@@ -64,4 +65,28 @@ expect "a1 and a1 are the same run, byol with seed 1" a1 b1 a1
 expect "nowhere/results.json cannot be read; expected the --out directory of .evaluate" a1 nowhere
 mkdir other && echo '{"layers": []}' >other/results.json
 expect "other/results.json is no results.json of .evaluate" other
+
+# Results that contradict themselves, and names of any bytes.
+wrong() {  # wrong REGEX SED
+  evaluated wrong byol 9 0.3 0.4
+  sed -i "$2" wrong/results.json
+  expect "$1" a1 wrong
+}
+wrong "wrong/results.json has results of 2 layers, but its network has 3" 's/"depth": 2/"depth": 3/'
+wrong 'no number "top1" from 0 to 1 of k-NN of layer 1' 's/0.3}/"0.3"}/'
+wrong 'no number "top1" from 0 to 1 of logistic regression of layer 1' 's/"top1": 0.5/"top1": 50/'
+wrong '"../../x" is no classifier' 's/"logistic"/"..\/..\/x": {"top1": 0.5}, "logistic"/g'
+wrong "adaptive exits at other confidences" 's/"confidence": 0.5/"confidence": 0.25/'
+wrong 'no number "accuracy" from 0 to 1 of an adaptive exit' 's/"accuracy": 0.5/"accuracy": null/'
+wrong '"train_images" is no number of images' 's/"train_images": 1000/"train_images": 18446744073709551616/'
+wrong "seed must be an integer" 's/"seed": 9/"seed": 9223372036854775808/'
+wrong 'holds the key "seed" twice' 's/"seed": 9/"seed": 9, "seed": 1/'
+nested 70000 >wrong/results.json
+expect "wrong/results.json is JSON nested more than 64 deep" a1 wrong
+for run in 1 2; do
+  evaluated named_$run byol $run 0.3 0.4
+  sed -i 's/"pictures"/"=<b>|_x_\\u001b[2J"/' named_$run/results.json
+done
+compare named_1 named_2 --out named
+! grep -q $'\x1b\|<b>' named/report.html named/comparison.md || die "a name was taken for markup"
 expect "RUNS.*compare --help"

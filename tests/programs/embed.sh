@@ -14,13 +14,23 @@ test "$(stat -c %s "$work/first/features.npy")" -eq $((128 + 130 * 24 * 4)) || d
 # Each row has unit length: with od, as NumPy may not be here.
 od -An -v -j128 -tf4 -w96 "$work/first/features.npy" | awk '{ s = 0; for (i = 1; i <= 24; ++i) s += $i * $i
   if (s < 0.9999 || s > 1.0001) { print "row " NR ": " s; exit 1 } }' || die "a row is not of unit length"
-test "$(sed -n 1,2p "$work/first/images.csv" | tr '\n' ' ')" = "image,label,class 0,9,Ankle boot " || die "images.csv"
+# The images are spread over the whole split, thirteen of each class.
 test "$(wc -l <"$work/first/images.csv")" -eq 131 || die "images.csv has not a row for each image"
+test "$(sed 1d "$work/first/images.csv" | cut -d, -f2 | sort | uniq -c | awk '{ print $1 }' | sort -u)" = 13 ||
+  die "not as many images of each class"
+sed 1d "$work/first/images.csv" | cut -d, -f1 | sort -nuc || die "images.csv is not in order"
+test "$(tail -n 1 "$work/first/images.csv" | cut -d, -f1)" -gt 9000 || die "the last images of the split are never taken"
 
-# Features of an image do not depend on how many are asked for, nor on the threads.
+# Features of an image do not depend on how many are asked for, nor on the threads; the seven are among the 130.
 embed --layer 1 --images 7 --threads 1 --out "$work/few"
-cmp <(tail -c +129 "$work/few/features.npy") <(tail -c +129 "$work/first/features.npy" | head -c $((7 * 24 * 4))) ||
-  die "the first seven images have other features alone"
+feature() { tail -c +129 "$1/features.npy" | tail -c "+$(($2 * 96 + 1))" | head -c 96; }
+row=0
+for image in $(sed 1d "$work/few/images.csv" | cut -d, -f1); do
+  place=$(sed 1d "$work/first/images.csv" | cut -d, -f1 | grep -nx "$image" | cut -d: -f1)
+  cmp <(feature "$work/few" $row) <(feature "$work/first" $((place - 1))) || die "image $image has other features in a smaller set"
+  row=$((row + 1))
+done
+test $row -eq 7 || die "$row images instead of 7"
 
 # A folder of pictures of other sizes, in colour: rows are named after the files.
 mkdir -p "$work/photos/train/cat" "$work/photos/test/cat" "$work/photos/test/dog, brown"
@@ -33,6 +43,27 @@ embed --dataset folder --data "$work/photos/" --out "$work/folder"
 test "$(cat "$work/folder/images.csv")" = 'image,label,class
 test/cat/b.png,0,cat
 "test/dog, brown/d.png",1,"dog, brown"' || { cat "$work/folder/images.csv"; die "the names of a folder's files"; }
+
+# Pictures that cannot be read have a row of NaN and a flag, however many follow each other; retrieve passes them over.
+mkdir "$work/damaged"
+for name in a b c d e f; do cp "$work/photos/test/cat/b.png" "$work/damaged/$name.png"; done
+cp "$work/photos/train/cat/a.png" "$work/damaged/e.png"
+for name in b c; do head -c 60 "$work/photos/test/cat/b.png" >"$work/damaged/$name.png"; done
+ln -sf nowhere.png "$work/damaged/d.png"
+embed --dataset images --data "$work/damaged" --out "$work/gaps"
+grep -q "3 images could not be read" "$work/log" || { cat "$work/log"; die "damaged images are not counted"; }
+test "$(tail -c 6 "$work/gaps/features.flags.npy" | od -An -tu1 | tr -d ' \n')" = 011100 || die "the flags"
+od -An -v -j128 -tf4 -w96 "$work/gaps/features.npy" | awk '{ nan = $1 ~ /nan/; if (nan != (NR >= 2 && NR <= 4)) exit 1 }' ||
+  die "the rows of damaged images are not NaN, or others are"
+echo '{"matches": [[5], [0], [1], [], [1, 4], [0]]}' >"$work/truth.json"
+"$bin/retrieve" --database "$work/gaps/features.npy" --queries "$work/gaps/features.npy" --truth "$work/truth.json" \
+  --out "$work/retrieval" >"$work/log" 2>&1 || { cat "$work/log"; die "retrieval among flagged rows"; }
+grep -q "3 of 6 database rows and 3 of 6 queries are flagged as unreadable" "$work/log" || { cat "$work/log"; die "flags are not counted"; }
+test "$(sed 1d "$work/retrieval/queries.csv" | cut -d, -f1 | tr '\n' ' ')" = "0 4 5 " || die "other queries than those that were read"
+test "$(sed -n 3p "$work/retrieval/queries.csv")" = "4,1" || { cat "$work/retrieval/queries.csv"; die "query 4 finds itself first"; }
+mv "$work/gaps/features.flags.npy" "$work/flags"
+refuses retrieve "features.npy: row 1 holds numbers that are not finite.*not flagged" --database "$work/gaps/features.npy" \
+  --queries "$work/gaps/features.npy" --truth "$work/truth.json" --out "$work/none"
 
 expect() { refuses embed "$@" --out "$work/none"; }
 expect "layer 3: $checkpoint has 2 layers; choose 1 to 2" "$checkpoint" --layer 3

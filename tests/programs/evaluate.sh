@@ -36,6 +36,47 @@ done
 test "$(cut -d, -f2 "$work/transfer/layers.csv" | sed 1d | sort -u)" = 100.00 || die "three colours are not told apart"
 grep -q 'pretrained on fashion-mnist' "$work/transfer/report.html" || die "the report does not say what was learned on"
 
+# A folder that is not split: a part of each class is held out, said aloud, drawn by the seed; classes in order do no harm.
+for class in 0 1 2; do
+  mkdir -p "$work/one/class$class"
+  for i in 0 1 2 3 4 5 6 7 8 9; do
+    "$bin/preview" --dataset fashion-mnist --rows 1 --draws 1 --first $((class * 40 + i)) --out "$work/one/class$class/$i.png" \
+      >/dev/null || die "a picture"
+  done
+done
+mkdir -p "$work/one/__MACOSX" "$work/one/.cache" && cp "$work/one/class0/0.png" "$work/one/__MACOSX"
+held() { "$bin/evaluate" "$checkpoint" --k 1 --sgd-epochs 1 --no-analyses "$@" --out "$work/held" >"$work/log" 2>&1 ||
+  { cat "$work/log"; die "a data set that is not split: $*"; }; }
+held --dataset folder --data "$work/one"
+grep -q "one is not split .*: 3 of its 30 images are held out to test on, 0.1 of each class, drawn by seed 0" "$work/log" ||
+  { cat "$work/log"; die "what is held out is not said"; }
+grep -q '"test_images": 3,' "$work/held/results.json" || die "not three images are tested on"
+held --dataset folder --data "$work/one" --holdout 0.4 --seed 7 --train 12 --test 6
+grep -q "12 of its 30 images .*seed 7" "$work/log" || { cat "$work/log"; die "--holdout 0.4"; }
+grep -q '"train_images": 12,' "$work/held/results.json" || die "--train 12"
+refuses evaluate "holdout 0.2: .* has images of its own to test on" "$checkpoint" --holdout 0.2 --out "$work/none"
+mkdir "$work/one/empty"
+refuses evaluate "one/empty: a class to learn, but no file" "$checkpoint" --dataset folder --data "$work/one" --k 1 --out "$work/none"
+rmdir "$work/one/empty"
+for file in "$work"/one/class2/*; do echo damaged >"$file"; done
+refuses evaluate "none of the 9 images of the class class2 can be read" "$checkpoint" --dataset folder --data "$work/one" --k 1 \
+  --out "$work/none"
+
+# Archives: a class that is only tested on is named, and of several pictures in a sample one has to be chosen.
+mkdir -p "$work/tars/train" "$work/tars/val" "$work/in"
+for i in 0 1 2 3; do
+  cp "$work/one/class0/$i.png" "$work/in/$i.png" && cp "$work/one/class1/$i.png" "$work/in/$i.mask.png"
+  echo $((i / 2)) >"$work/in/$i.cls"
+done
+tar -C "$work/in" -cf "$work/tars/train/a.tar" 0.png 0.cls 1.png 1.cls
+tar -C "$work/in" -cf "$work/tars/val/a.tar" 2.png 2.cls
+refuses evaluate "the class 1 has 1 images to test on, but none to learn from" "$checkpoint" --dataset tar --data "$work/tars" --k 1 \
+  --out "$work/none"
+tar -C "$work/in" --sort=name -cf "$work/masks.tar" .
+refuses evaluate "masks.tar: ./0.png and ./0.mask.png have one key.*--tar-image mask.png or png" "$checkpoint" --dataset tar \
+  --data "$work/masks.tar" --k 1 --out "$work/none"
+held --dataset tar --data "$work/masks.tar" --tar-image png --holdout 0.5
+
 expect() { refuses evaluate "$@" --out "$work/none"; }
 expect "$work/nowhere.safetensors" "$work/nowhere.safetensors"
 expect "k 2000 is more than the 1000 images" "$checkpoint" --train 1000 --k 2000

@@ -28,6 +28,18 @@ done
 cmp "$work/run.csv" "$work/frozen.csv" || die "--frozen changed the network"
 cmp -s "$work/run.csv" "$work/fine.csv" && die "fine-tuning left the network as it was"
 
+# A folder that is not split is learnt from and tested on in two parts.
+for class in 0 1; do
+  mkdir -p "$work/one/class$class"
+  for i in 0 1 2 3 4; do
+    "$bin/preview" --dataset fashion-mnist --rows 1 --draws 1 --first $((class * 10 + i)) --out "$work/one/class$class/$i.png" \
+      >/dev/null || die "a picture"
+  done
+done
+run finetune "$checkpoint" --dataset folder --data "$work/one" --holdout 0.4 --frozen --epochs 1 --out "$work/held"
+grep -q "4 of its 10 images are held out" "$work/log" || { cat "$work/log"; die "what is held out is not said"; }
+grep -q '"test_images": 4' "$work/held/finetune.json" || die "not four images are tested on"
+
 refuses finetune "out $work/run would overwrite $checkpoint" "$checkpoint" $few --out "$work/run"
 mkdir "$work/other" && cp "$checkpoint" "$work/other"
 refuses finetune "out $work/other holds the checkpoint of a pretraining run" "$checkpoint" $few --out "$work/other"

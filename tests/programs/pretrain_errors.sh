@@ -35,7 +35,7 @@ touch "$work/file"
 expect "--out $work/file/runs.*cannot make the directory" --out "$work/file/runs"
 
 # Checkpoints: none, another architecture, damaged; the old one stays as it is.
-expect "$work/out/checkpoint.safetensors.*cannot be" --resume
+expect "$work/out/checkpoint.safetensors cannot be resumed: there is no such file" --resume
 "$bin/pretrain" $tiny --out "$work/good" >"$work/log" 2>&1 || { cat "$work/log"; die "a correct run"; }
 cp "$work/good/checkpoint.safetensors" "$work/kept"
 expect "--width: checkpoint has 24, command line has 48" --out "$work/good" --resume --width 48
@@ -43,11 +43,9 @@ cmp "$work/kept" "$work/good/checkpoint.safetensors" || die "the checkpoint chan
 truncate -s 5000 "$work/good/checkpoint.safetensors"
 expect "checkpoint.safetensors.*cut short" --out "$work/good" --resume
 
-# A loss that becomes NaN stops training; the last good checkpoint stays.
-mkdir "$work/nan"
-cp "$work/kept" "$work/nan/checkpoint.safetensors"
+# A loss that becomes NaN stops training.
 expect "the loss became .*--lr" --out "$work/nan" --optimizer sgd --lr 1e30 --method byol --epochs 4 --warmup-epochs 0
-cmp "$work/kept" "$work/nan/checkpoint.safetensors" || die "a loss that became NaN changed the checkpoint"
+test ! -e "$work/nan/checkpoint.safetensors" || die "a checkpoint in spite of a loss that became NaN"
 
 "$bin/pretrain" --help | grep -q -- "--temperature" || die "--help does not explain --temperature"
 echo "every mistake was explained"

@@ -3,7 +3,8 @@
 # in the backward pass, and after Ctrl-C and --resume.
 . "$(dirname "$0")/common.bash"
 
-run() { "$bin/pretrain" $tiny "$@" >"$work/log" 2>&1 || { cat "$work/log"; die "pretrain $*"; }; }
+try() { "$bin/pretrain" "$@" >"$work/log" 2>&1 || { cat "$work/log"; die "pretrain $*"; }; }
+run() { try $tiny --overwrite "$@"; }
 
 for method in sd-moco-v3 byol sd-simclr; do
   run --method $method --drop-path 0.1 --threads 2 --workers 2 --out "$work/whole"
@@ -31,6 +32,6 @@ test $status -eq 130 || { cat "$work/log"; die "exit status $status after Ctrl-C
 grep -q -- "--resume" "$work/log" || die "the message after Ctrl-C does not say how to go on"
 before=$(wc -l <"$work/cut/metrics.jsonl")
 test "$before" -lt 20 || die "the run was not interrupted in time"
-run $method --threads 1 --workers 1 --out "$work/cut" --resume
+try --threads 1 --workers 1 --out "$work/cut" --resume
 cmp "$work/whole/metrics.jsonl" "$work/cut/metrics.jsonl" || die "losses after --resume (from step $before) differ"
 echo "bit-identical: threads 1 and 2, workers 1 and 2, resumed after step $before"

@@ -40,3 +40,16 @@ expect "data DIR or --synthetic N" "$checkpoint"
 expect "size 5 leaves no four patches of 7 pixels along a frame of 96 x 160" "$checkpoint" --synthetic 1 --size 5
 echo other >>"$davis/ImageSets/2017/val.txt"
 expect "480p/other: no such folder, but .*val.txt names the video" "$checkpoint" --data "$davis"
+
+# Names that lead out of --out, whatever stands there: nothing is read or written.
+cp -r "$davis/JPEGImages/480p/shapes" "$davis/x"
+before=$(find "$davis" -type f -exec cksum {} + | sort)
+for name in ../../x "$davis/x" .. . 'a\\b' shapes/ ./shapes; do
+  printf '%s\n' "$name" >"$davis/ImageSets/2017/val.txt"
+  expect "val.txt names \".*\", expected the name of a file or folder without a path" "$checkpoint" --data "$davis"
+done
+printf 'shapes\r\nshapes\r\n' >"$davis/ImageSets/2017/val.txt"
+expect "names the video shapes twice" "$checkpoint" --data "$davis"
+printf 'shapes\nother\n' >"$davis/ImageSets/2017/val.txt"
+test "$(find "$davis" -type f -exec cksum {} + | sort)" = "$before" || die "the data set was changed"
+expect "size 2000000000 makes" "$checkpoint" --synthetic 1 --size 2000000000

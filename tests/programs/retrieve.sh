@@ -2,7 +2,7 @@
 # `retrieve` judges a small database as one counts by hand, writes what it prints, and explains mistakes.
 . "$(dirname "$0")/common.bash"
 
-# npy FILE ROWS WIDTH NUMBERS...: an array of numbers that are -1, 0 or 1, in version 1.0 of the format.
+# npy FILE ROWS WIDTH NUMBERS...: an array of numbers that are -1, 0, 1 or nan, in version 1.0 of the format.
 npy() {
   local file=$1 rows=$2 width=$3 number
   shift 3
@@ -12,6 +12,7 @@ npy() {
       0) printf '\0\0\0\0' ;;
       1) printf '\0\0\x80\x3f' ;;
       -1) printf '\0\0\x80\xbf' ;;
+      nan) printf '\0\0\xc0\x7f' ;;
     esac
   done >>"$file"
 }
@@ -51,3 +52,22 @@ expect 'lists.json: query 0 has no list "junk"' "${arguments[@]}" --truth "$work
 expect "truth is required.*retrieve --help" "${arguments[@]}"
 echo '{"queries": [{"easy": [3], "hard": [], "junk": [3]}, {"easy": [], "hard": [], "junk": []}]}' >"$work/twice.json"
 expect "twice.json: query 0 names a row twice" "${arguments[@]}" --truth "$work/twice.json"
+for row in 4294967297 -1 0.5 18446744073709551616 '"0"' null; do
+  echo "{\"matches\": [[$row], [2]]}" >"$work/row.json"
+  expect "row.json: query 0 names row .*, expected a whole number from 0 to 2147483647" "${arguments[@]}" --truth "$work/row.json"
+done
+nested 70000 >"$work/deep.json"
+expect "deep.json is JSON nested more than 64 deep" "${arguments[@]}" --truth "$work/deep.json"
+
+# A row of NaN is an error that names it, unless `embed` has flagged it as one that could not be read: then it is passed
+# over, whoever asks for it, and counted. What is left of the first database is ranked as before.
+npy "$work/flagged.npy" 5 3  1 0 0  nan nan nan  1 1 0  1 1 1  0 0 1
+echo '{"queries": [{"easy": [0], "hard": [3], "junk": [2, 1]}, {"easy": [1], "hard": [3], "junk": []}]}' >"$work/five.json"
+five=(--database "$work/flagged.npy" --queries "$work/queries.npy" --truth "$work/five.json")
+expect "flagged.npy: number 0 of the features of row 1 is nan" "${five[@]}"
+printf '\x93NUMPY\x01\x00\x76\x00%-117s\n\0\1\0\0\0' "{'descr': '|u1', 'fortran_order': False, 'shape': (5,), }" \
+  >"$work/flagged.flags.npy"
+"$bin/retrieve" "${five[@]}" --out "$work/five" >"$work/log" 2>&1 || { cat "$work/log"; die "a flagged row"; }
+grep -q "1 of 5 database rows and 0 of 2 queries are flagged as unreadable and passed over" "$work/log" || { cat "$work/log"; die "no count"; }
+cmp "$work/found/queries.csv" "$work/five/queries.csv" || die "the flagged row changed the ranking"
+grep -q '"database_rows": 1,' "$work/five/retrieval.json" || die "retrieval.json does not count the flagged row"

@@ -38,3 +38,40 @@ cmp "$whole" "$work/copy" || die "the input was changed"
 expect "results.json is no safetensors file" "$work/two/results.json" --layers 1 --out "$work/none"
 expect "evaluation.safetensors: its metadata \"options\" is missing.*pretrain" \
   "$(dirname "$0")/../fixtures/evaluation.safetensors" --layers 1 --out "$work/none"
+
+# Checkpoints that contradict themselves: what is wrong is said before a network is made.
+changed=$work/changed.safetensors
+contradicts() {  # contradicts REGEX SED...
+  local message=$1
+  shift
+  with_header "$whole" "$@" >"$changed"
+  cmp -s "$whole" "$changed" && die "unchanged by $*"
+  expect "$message" "$changed" --layers 1 --out "$work/none"
+}
+contradicts "its options say depth 2, and its network has more blocks" 's/\\"depth\\":3/\\"depth\\":2/'
+contradicts "cls_token has shape \[1,1,24\], but .* it has \[1,1,48\]" 's/\\"width\\":24/\\"width\\":48/'
+contradicts "pos_embed has shape \[1,17,24\], but .* it has \[1,65,24\]" 's/\\"image\\":28/\\"image\\":56/'
+contradicts "patch_embed.proj.weight has shape \[24,3,7,7\]" 's/\\"patch\\":7/\\"patch\\":1000000/; s/\\"image\\":28/\\"image\\":4000000/'
+contradicts "width 24 is no multiple of --heads 5" 's/\\"heads\\":2/\\"heads\\":5/'
+contradicts "\"options\".*depth must be an integer, not 4294967299" 's/\\"depth\\":3/\\"depth\\":4294967299/'
+contradicts "no tensor student.encoder.blocks.0.norm1.bias; the nearest names are student.encoder.Olocks" \
+  's/"student.encoder.blocks.0.norm1.bias"/"student.encoder.Olocks.0.norm1.bias"/'
+contradicts "no tensor student.encoder.norm.bias" 's/"student.encoder.norm.bias"/"student.encoder.blocks.x"/'
+{ printf '%s' 's/\\"lr\\":[0-9.e-]*/\\"lr\\":'; nested 70000; echo /; } >"$work/deep"
+contradicts "\"options\" is JSON nested more than 64 deep" -f "$work/deep"
+{ printf '%s' 's/"dtype":"F32"/"dtype":'; nested 70000; echo /; } >"$work/deep"
+contradicts "header.* is JSON nested more than 64 deep" -f "$work/deep"
+
+# Every program that reads checkpoints refuses one that asks for a network without end, and one that diverged.
+everywhere() {  # everywhere REGEX
+  for program in evaluate embed finetune; do refuses $program "$1" "$changed" --out "$work/none"; done
+  refuses propagate "$1" "$changed" --synthetic 1 --out "$work/none"
+  expect "$1" "$changed" --layers 1 --out "$work/none"
+}
+contradicts "no tensor student.encoder.blocks.3.attn.qkv.weight" 's/\\"depth\\":3/\\"depth\\":1000000000/'
+everywhere "no tensor student.encoder.blocks.3.attn.qkv.weight"
+at=$(grep -ao '"student.encoder.norm.bias":{[^}]*"data_offsets":\[[0-9]*' "$whole" | grep -o '[0-9]*$')
+cp "$whole" "$changed"
+printf '\0\0\xc0\x7f' |
+  dd of="$changed" bs=1 conv=notrunc seek=$((8 + $(od -An -tu8 -N8 "$whole") + at)) 2>"$work/log" || die "dd"
+everywhere "number 0 of tensor student.encoder.norm.bias is nan: the training that wrote the file has diverged"

@@ -78,15 +78,37 @@ inline bool png_begin(PngReader& reader) {
   return true;
 }
 
-/// Reads every row and the file's end, and what its eXIf chunk says of the orientation; false on error.
-inline bool png_finish(PngReader& reader, png_bytepp rows, int& orientation) {
+/// Reads every row and the file's end; false on error.
+inline bool png_finish(PngReader& reader, png_bytepp rows) {
   if (setjmp(png_jmpbuf(reader.png))) return false;  // NOLINT
   png_read_image(reader.png, rows);
   png_read_end(reader.png, reader.info);
+  return true;
+}
+
+/// The orientation in the eXIf chunk of a PNG that was read, or in the text where programs put EXIF data before there was
+/// one: two lines and a length, then hexadecimal digits.
+inline int png_orientation(PngReader& reader) {
   png_bytep exif = nullptr;
   png_uint_32 size = 0;
-  if (png_get_eXIf_1(reader.png, reader.info, &size, &exif) != 0) orientation = exif_orientation(exif, size);
-  return true;
+  if (png_get_eXIf_1(reader.png, reader.info, &size, &exif) != 0) return exif_orientation(exif, size);
+  png_textp texts = nullptr;
+  const int count = png_get_text(reader.png, reader.info, &texts, nullptr);
+  for (int i = 0; i < count; ++i) {
+    if (std::string_view(texts[i].key) != "Raw profile type exif") continue;
+    std::string_view text(texts[i].text);
+    for (int line = 0; line < 3; ++line) text.remove_prefix(std::min(text.find('\n'), text.size() - 1) + 1);
+    std::vector<std::uint8_t> bytes;
+    int digits = 0, value = 0;
+    for (const char c : text) {
+      const std::size_t digit = std::string_view("0123456789abcdef").find(c);
+      if (digit == std::string_view::npos) continue;
+      value = value * 16 + static_cast<int>(digit);
+      if (++digits % 2 == 0) bytes.push_back(static_cast<std::uint8_t>(std::exchange(value, 0)));
+    }
+    return exif_orientation(bytes.data(), bytes.size());
+  }
+  return 1;
 }
 
 struct JpegReader {
@@ -211,9 +233,8 @@ inline int webp_orientation(const std::vector<std::uint8_t>& bytes) {
   check(png_get_rowbytes(reader.png, reader.info) == stride, name, ": not a PNG that can be read as RGB");
   std::vector<png_bytep> rows;
   for (int y = 0; y < image.height; ++y) rows.push_back(image.rgb.data() + static_cast<std::size_t>(y) * stride);
-  int orientation = 1;
-  check(detail::png_finish(reader, rows.data(), orientation), name, ": not a readable PNG: ", reader.message);
-  return upright(std::move(image), orientation);
+  check(detail::png_finish(reader, rows.data()), name, ": not a readable PNG: ", reader.message);
+  return upright(std::move(image), detail::png_orientation(reader));
 }
 
 /// A JPEG picture of any kind as RGB, turned upright as its EXIF data say. `name` is what an Error names. A large picture

@@ -81,7 +81,8 @@ class TarIndex {
     check(place.path.empty() || place.path == entry.path, where(entry.path), " and ", place.path,
           " have one key, which ends at the first dot, and so are ", label ? "labels" : "pictures",
           " of one sample; give each sample a name of its own up to there",
-          label ? "" : ", or choose the ending of its picture (--tar-image " + name.ending + ")");
+          label ? "" : ", or choose the ending of its picture (--tar-image " + TarName(place.path).ending + " or " +
+                           name.ending + ")");
     check(place.path.empty(), where(entry.path), " stands in the archive twice; write the archive again with one of them");
     place = entry;
     if (!entry.link.empty()) linked_ = true;
@@ -182,7 +183,7 @@ class TarImages {
   /// The archive's path with that of picture i in it.
   [[nodiscard]] std::filesystem::path file(long i) const {
     const Sample& sample = samples_[static_cast<std::size_t>(i)];
-    return archives_[sample.archive] / sample.entry.path;
+    return archives_[sample.archive].string() + "/" + sample.entry.path;  // of which a leading / is no root
   }
 
   [[nodiscard]] std::vector<std::string> classes() const { return classes_; }

@@ -25,7 +25,7 @@ class MetricsLog {
   /// stay, and those at or after it go, with a last line that was cut short. Error if the file cannot be read or
   /// written.
   explicit MetricsLog(const std::filesystem::path& path, long resume_step = 0) : path_(path.string()) {
-    if (resume_step > 0 && std::filesystem::exists(path)) keep_before(path, resume_step);
+    if (resume_step > 0 && exists(std::filesystem::symlink_status(path))) keep_before(path, resume_step);
     file_.reset(std::fopen(path.c_str(), resume_step > 0 ? "ae" : "we"));
     if (!file_) cannot_write();
   }

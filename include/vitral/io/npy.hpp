@@ -5,6 +5,7 @@
 #include <vitral/core/error.hpp>
 #include <vitral/data/read_bytes.hpp>
 #include <vitral/io/atomic_file.hpp>
+#include <vitral/io/legible.hpp>
 #include <vitral/io/scalar_type.hpp>
 
 #include <bit>
@@ -85,32 +86,47 @@ inline bool read_python_tuple(std::string_view text, std::vector<long>& out) {
 /// std::uint8_t) in C order.
 template <class T = float>
 [[nodiscard]] BasicNpyArray<T> read_npy(const std::filesystem::path& path) {
-  const std::vector<std::uint8_t> bytes = read_bytes(path);
-  const std::string_view file(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-  check(file.size() >= 12 && file.starts_with("\x93NUMPY"), path.native(),
+  const detail::FileHandle file = detail::open_file(path);
+  std::error_code ignored;
+  const std::uintmax_t size = std::filesystem::file_size(path, ignored);
+  check(!ignored && size >= 12, path.native(), ": not an .npy file; numpy.save(path, array) writes one");
+  const std::vector<std::uint8_t> start = detail::read_from(file, path, 0, 12);
+  check(std::memcmp(start.data(), "\x93NUMPY", 6) == 0, path.native(),
         ": not an .npy file; numpy.save(path, array) writes one");
-  check(file[6] >= 1 && file[6] <= 3, path.native(), ": version ", int{file[6]}, " of the format, expected 1 to 3");
-  const std::size_t start = file[6] == 1 ? 10 : 12;
-  std::size_t length = 0;
-  std::memcpy(&length, file.data() + 8, start - 8);
-  check(length <= file.size() - start, path.native(), ": cut short: the header should have ", length,
+  const int version = start[6];
+  check(version >= 1 && version <= 3, path.native(), ": version ", version, " of the format, expected 1 to 3");
+  const std::size_t begin = version == 1 ? 10 : 12;
+  std::uint32_t length = 0;
+  std::memcpy(&length, start.data() + 8, begin - 8);
+  constexpr std::uint32_t longest = 1 << 20;
+  check(length <= size - begin, path.native(), ": cut short: the header should have ", length,
         " bytes. Copy or write the file again.");
-  const std::string_view header = file.substr(start, length);
+  check(length <= longest, path.native(), ": its header has ", length, " bytes, and ", longest, " are the most");
+  const std::vector<std::uint8_t> text = detail::read_from(file, path, begin, length);
+  const std::string_view header(reinterpret_cast<const char*>(text.data()), text.size());
+  for (const std::string_view key : {"'descr':", "'fortran_order':", "'shape':"}) {
+    const std::size_t at = header.find(key);
+    check(at != std::string_view::npos && header.find(key, at + 1) == std::string_view::npos, path.native(), ": its header ",
+          legible(header), " has not ", key, " once");
+  }
   const std::string_view type = detail::python_value(header, "descr"),
                          order = detail::python_value(header, "fortran_order");
-  check(type == join("'", detail::npy_type<T>, "'"), path.native(), ": dtype ", type, ", expected '", detail::npy_type<T>,
-        "'; in Python: numpy.save(path, array.astype(numpy.", detail::numpy_name<T>, "))");
-  check(order == "False", path.native(), ": fortran_order is ", order,
+  check(type == join("'", detail::npy_type<T>, "'"), path.native(), ": dtype ", legible(type), ", expected '",
+        detail::npy_type<T>, "'; in Python: numpy.save(path, array.astype(numpy.", detail::numpy_name<T>, "))");
+  check(order == "False", path.native(), ": fortran_order is ", legible(order),
         ", expected False; in Python: numpy.save(path, numpy.ascontiguousarray(array))");
   BasicNpyArray<T> out;
   const std::string_view shape = detail::python_value(header, "shape");
-  check(detail::read_python_tuple(shape, out.shape), path.native(), ": its shape is no tuple of integers: ", shape);
+  check(detail::read_python_tuple(shape, out.shape), path.native(), ": its shape is no tuple of integers: ",
+        legible(shape));
   const auto count = element_count(out.shape, sizeof(T));
-  const std::size_t data = file.size() - start - length;
-  check(count && static_cast<std::size_t>(*count) * sizeof(T) == data, path.native(), ": ", detail::numpy_name<T>,
-        " of shape ", shape, " does not have the ", data, " bytes that are there. Copy or write the file again.");
+  const std::uintmax_t data = size - begin - length;
+  check(count && static_cast<std::uintmax_t>(*count) * sizeof(T) == data, path.native(), ": ", detail::numpy_name<T>,
+        " of shape ", legible(shape), " does not have the ", data,
+        " bytes that are there. Copy or write the file again.");
+  const std::vector<std::uint8_t> bytes = detail::read_from(file, path, begin + length, static_cast<std::size_t>(data));
   out.values.resize(static_cast<std::size_t>(*count));
-  if (data > 0) std::memcpy(out.values.data(), file.data() + start + length, data);
+  if (data > 0) std::memcpy(out.values.data(), bytes.data(), bytes.size());
   return out;
 }
 

@@ -1,0 +1,235 @@
+// Every format that programs read: some good files, and what reads them.
+#pragma once
+
+#include "comparison.hpp"
+#include "files.hpp"
+#include "saved_run.hpp"
+#include "truth.hpp"
+#include "video.hpp"
+
+#include <vitral/data/cifar.hpp>
+#include <vitral/data/decode.hpp>
+#include <vitral/data/idx.hpp>
+#include <vitral/data/tar.hpp>
+#include <vitral/io/npy.hpp>
+#include <vitral/io/palette_png.hpp>
+
+#include <zlib.h>
+
+#include <algorithm>
+#include <cstring>
+#include <functional>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace fuzz {
+
+/// `read` may throw Error, and nothing else, whatever the bytes. `repair` mends sums over other bytes, so that more than
+/// the sums is read.
+struct Format {
+  std::string name;
+  std::vector<Bytes> files;
+  std::function<void(const Bytes&)> read;
+  std::function<void(Bytes&)> repair = {};
+};
+
+/// Sums of a tar archive's headers.
+inline void repair_tar(Bytes& bytes) {
+  for (std::size_t at = 0; at + 512 <= bytes.size(); at += 512) {
+    if (bytes.compare(at + 257, 5, "ustar") != 0) continue;
+    bytes.replace(at + 148, 8, 8, ' ');
+    unsigned sum = 0;
+    for (std::size_t i = at; i < at + 512; ++i) sum += static_cast<unsigned char>(bytes[i]);
+    char text[8];
+    std::snprintf(text, sizeof text, "%06o", sum & 0777777u);
+    bytes.replace(at + 148, 7, text, 7);
+  }
+}
+
+/// Sums of a PNG's chunks.
+inline void repair_png(Bytes& bytes) {
+  if (!bytes.starts_with("\x89PNG")) return;
+  for (std::size_t at = 8; at + 12 <= bytes.size();) {
+    std::size_t length = 0;
+    for (std::size_t i = 0; i < 4; ++i) length = length << 8 | static_cast<unsigned char>(bytes[at + i]);
+    if (length > bytes.size() - at - 12) return;
+    const auto sum = crc32(0, reinterpret_cast<const Bytef*>(bytes.data()) + at + 4, static_cast<uInt>(length + 4));
+    for (std::size_t i = 0; i < 4; ++i) bytes[at + 8 + length + i] = static_cast<char>(sum >> (24 - 8 * i));
+    at += 12 + length;
+  }
+}
+
+/// Options of a small network, as checkpoints and results have them.
+inline PretrainOptions small_run() {
+  PretrainOptions run;
+  run.data = "data";
+  run.image = 8, run.patch = 4, run.width = 8, run.depth = 2, run.heads = 2;
+  options_detail::complete(run);
+  return run;
+}
+
+/// A checkpoint with the tensors that the programs look at before they make a network.
+inline Bytes checkpoint() {
+  using namespace vitral;
+  const std::vector<float> zeros(3 * 8 * 48);
+  std::vector<NamedTensor> tensors;
+  const auto add = [&](const std::string& name, const std::vector<long>& shape) {
+    const auto count = static_cast<std::size_t>(*element_count(shape, 4));
+    tensors.push_back(named_tensor("student.encoder." + name, shape, std::span(zeros).first(count)));
+  };
+  add("cls_token", {1, 1, 8});
+  add("pos_embed", {1, 5, 8});
+  add("patch_embed.proj.weight", {8, 3, 4, 4});
+  for (const char* block : {"0", "1"}) add(join("blocks.", block, ".attn.qkv.weight"), {24, 8});
+  write_safetensors(folder() / "seed", tensors, {{"options", to_json(small_run()).dump()}});
+  return get(folder() / "seed");
+}
+
+inline void read_checkpoint(const Bytes& bytes) {
+  using namespace vitral;
+  const SafetensorsFile file(put("checkpoint.safetensors", bytes));
+  for (const std::string& name : file.names())
+    if (file.tensor(name).type == ScalarType::f32) (void)file.values<double>(name);
+  (void)run_of(file);
+}
+
+/// A checkpoint's header alone, whose length and data always fit: so its JSON, and the JSON in it, is what breaks.
+inline void read_header(const Bytes& text) {
+  static const Bytes whole = checkpoint();
+  std::uint64_t length = 0;
+  std::memcpy(&length, whole.data(), sizeof length);
+  const std::uint64_t own = text.size();
+  read_checkpoint(Bytes(reinterpret_cast<const char*>(&own), sizeof own) + text + whole.substr(8 + length));
+}
+
+inline Bytes header() {
+  const Bytes whole = checkpoint();
+  std::uint64_t length = 0;
+  std::memcpy(&length, whole.data(), sizeof length);
+  return whole.substr(8, length);
+}
+
+inline Bytes results(const std::string& method, long seed = 0) {
+  nlohmann::ordered_json run = to_json(small_run());
+  run["method"] = method;
+  run["seed"] = seed;
+  nlohmann::ordered_json out{{"run", run}, {"dataset", "pictures"}, {"train_images", 100}, {"test_images", 50},
+                             {"temperature", 0.07}};
+  for (int layer = 1; layer <= 2; ++layer)
+    out["layers"].push_back({{"layer", layer}, {"knn", {{"5", {{"top1", 0.4}}}, {"20", {{"top1", 0.5}}}}},
+                             {"logistic", {{"top1", 0.6}}}, {"sgd", {{"top1", 0.6}}}, {"multiply_adds", 1e6}});
+  out["adaptive_exit"].push_back({{"confidence", 0.5}, {"accuracy", 0.5}, {"multiply_adds", 1e6}, {"layers", 1.5}});
+  return out.dump();
+}
+
+inline void read_results(const Bytes& bytes) {
+  using namespace comparison;
+  for (const char* run : {"run", "other"}) std::filesystem::create_directories(folder() / run);
+  put("other/results.json", results("moco-v3", 1));
+  put("run/results.json", bytes);
+  const std::vector<Run> runs{read_run(folder() / "run"), read_run(folder() / "other")};
+  const std::vector<Group> groups = grouped(runs);
+  for (const Measure& measure : measures(runs))
+    for (const Group& group : groups)
+      if (group.rival >= 0)
+        (void)gain(accuracy(groups[static_cast<std::size_t>(group.rival)], measure).mean, accuracy(group, measure).mean);
+}
+
+inline void read_configuration(const Bytes& bytes) {
+  PretrainOptions options;
+  (void)options_detail::read_config("FILE", vitral::read_json(put("config.json", bytes)), {}, options);
+  options_detail::complete(options);
+}
+
+inline Bytes npy() {
+  const std::vector<float> values{1, 2, 3, 4, 5, 6};
+  const std::vector<long> shape{2, 3};
+  vitral::write_npy(folder() / "seed", values, shape);
+  return get(folder() / "seed");
+}
+
+inline Bytes mask() {
+  vitral::write_label_png(folder() / "seed", {2, 3, {0, 1, 2, 255, 1, 0}});
+  return get(folder() / "seed");
+}
+
+template <class Data>
+void read_cifar(const char* name, const Bytes& bytes) {
+  put(name, bytes);
+  const Data images(folder(), vitral::Split::test);
+  for (long i = 0; i < images.size(); ++i) (void)images.image(i), (void)images.label(i);
+}
+
+/// As labels, else as images.
+inline void read_idx(const Bytes& bytes) {
+  const auto path = put("idx", bytes);
+  try {
+    (void)vitral::detail::read_idx(path, 1);
+  } catch (const vitral::Error&) {
+    (void)vitral::detail::read_idx(path, 3);
+  }
+}
+
+/// Images, and the last ten bytes as the labels of two.
+inline void read_idx_pair(const Bytes& bytes) {
+  const std::size_t middle = bytes.size() - std::min<std::size_t>(bytes.size(), 10);
+  const auto images = put("images", bytes.substr(0, middle)), labels = put("labels", bytes.substr(middle));
+  const vitral::Idx idx(images, labels, {"a", "b"}, "fuzz");
+  for (long i = 0; i < idx.size(); ++i) (void)idx.image(i);
+}
+
+inline void read_tar(const Bytes& bytes) {
+  const vitral::TarImages images(put("archive.tar", bytes));
+  for (long i = 0; i < images.size(); ++i) {
+    (void)images.label(i);
+    try {
+      (void)images.image(i);
+    } catch (const vitral::Error&) {  // one of them is no picture; the archive is good
+    }
+  }
+}
+
+inline void read_picture(const Bytes& bytes) {
+  const std::vector<std::uint8_t> data(bytes.begin(), bytes.end());
+  (void)vitral::exif_orientation(data.data(), data.size());
+  vitral::check_image(vitral::decode_image(data, "input"));
+}
+
+/// A list of videos; the folder holds those that good lists name.
+inline void read_videos(const Bytes& bytes) {
+  for (const char* inner : {"ImageSets/2017", "JPEGImages/480p/one", "JPEGImages/480p/two"})
+    std::filesystem::create_directories(folder() / inner);
+  put("ImageSets/2017/val.txt", bytes);
+  for (const Video& video : davis_videos(folder()))
+    if (video.name != "one" && video.name != "two") std::abort();  // masks would be written elsewhere
+}
+
+inline std::vector<Format> formats(const std::filesystem::path& here) {
+  const auto seeds = [&](const char* name) { return files_in(here / "seeds" / name); };
+  const auto seed = [&](const char* name) { return get(here / "seeds" / name); };
+  return {
+      {"checkpoint", {checkpoint()}, read_checkpoint},
+      {"header", {header()}, read_header},
+      {"results", {results("moco-v3"), results("sd-moco-v3")}, read_results},
+      {"truth",
+       {R"({"queries": [{"easy": [0], "hard": [2], "junk": [1]}, {"easy": [], "hard": [2], "junk": []}]})",
+        R"({"matches": [[0], [2, 3], []]})"},
+       [](const Bytes& bytes) { (void)read_truth(put("truth.json", bytes)); }},
+      {"configuration",
+       {to_json(small_run()).dump(),
+        R"({"dataset": "cifar10", "method": "moco-v3", "st_inter": true, "use_fp16": false, "total_batch": 512})"},
+       read_configuration},
+      {"npy", {npy()}, [](const Bytes& bytes) { (void)vitral::read_npy(put("array.npy", bytes)); }},
+      {"videos", {"one\ntwo\n", "two\r\none\r\n"}, read_videos},
+      {"mask", {mask()}, [](const Bytes& bytes) { (void)vitral::read_label_png(put("mask.png", bytes)); }, repair_png},
+      {"picture", files_in(here / "../fixtures/pictures"), read_picture, repair_png},
+      {"tar", seeds("tar"), read_tar, repair_tar},
+      {"idx", seeds("idx"), read_idx},
+      {"idx pair", {seed("idx/images") + seed("idx/labels")}, read_idx_pair},
+      {"cifar10", {seed("cifar10")}, [](const Bytes& bytes) { read_cifar<vitral::Cifar10>("test_batch.bin", bytes); }},
+      {"cifar100", {seed("cifar100")}, [](const Bytes& bytes) { read_cifar<vitral::Cifar100>("test.bin", bytes); }},
+  };
+}
+
+}  // namespace fuzz
