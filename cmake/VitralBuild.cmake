@@ -38,12 +38,20 @@ function(vitral_program name)
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/bin")
 endfunction()
 
+include(CheckCXXSymbolExists)
+
 # Compiles FILE, a .cu, into TARGET. (Not by CMake's own CUDA language: the flags of the C++ sources are not nvcc's.) Most
 # of the time goes on the host's part.
 set(VITRAL_CUDA_ARCHITECTURES usual CACHE STRING
     "Generations of GPUs, in the words of CMAKE_CUDA_ARCHITECTURES, or those that cmake/nvcc.sh calls usual")
 set(VITRAL_CUDA_HOST_LEVEL -O1 CACHE STRING "Optimisation of the code that queues kernels")
 function(vitral_cuda_part target file)
+  # The two parts of a program exchange strings and vectors: both must have those of nvcc's host compiler.
+  check_cxx_symbol_exists(__GLIBCXX__ string VITRAL_HAS_LIBSTDCXX)
+  if(NOT VITRAL_HAS_LIBSTDCXX)
+    message(FATAL_ERROR "VITRAL_CUDA is on, but ${CMAKE_CXX_COMPILER} does not use libstdc++, as nvcc's host compiler does: "
+                        "leave out -stdlib=libc++, or turn VITRAL_CUDA off")
+  endif()
   set(object "${CMAKE_CURRENT_BINARY_DIR}/${file}.o")
   add_custom_command(
     OUTPUT "${object}"

@@ -12,6 +12,7 @@
 #include <limits>
 
 using namespace vitral;
+using namespace vitral::programs;
 
 namespace {
 

@@ -3,6 +3,8 @@
 
 #include "check_golden_step.hpp"
 
+using namespace vitral;
+
 GoldenTensors golden_step_cuda(const std::string& scalar, const std::string& path, int disturbance) {
-  return golden_step<Cuda>(scalar, SafetensorsFile(path), disturbance);
+  return programs::golden_step<Cuda>(scalar, SafetensorsFile(path), disturbance);
 }

@@ -7,7 +7,7 @@
 #include <vitral/io/checkpoint.hpp>
 #include <vitral/vitral.hpp>
 
-using namespace vitral;
+namespace vitral::inline VITRAL_ABI::programs {
 
 /// Multiplies every element by a random number within 2^-8 of 1.
 template <class T, class S, class B>
@@ -96,3 +96,5 @@ GoldenTensors golden_step(const std::string& scalar, const SafetensorsFile& file
   if (scalar == "f32") return golden_step_in<B, float>(file, disturbance);
   return golden_step_in<B, bf16>(file, disturbance);
 }
+
+}  // namespace vitral::inline VITRAL_ABI::programs

@@ -16,6 +16,8 @@
 #include <string>
 #include <type_traits>
 
+namespace vitral::inline VITRAL_ABI::programs {
+
 /// Sets what the app's options stand for. --help is answered and ends the program; a mistake is an Error that says where
 /// the options are explained.
 inline void parse_command_line(CLI::App& app, int argc, const char* const* argv, const char* program) {
@@ -50,3 +52,5 @@ int exit_status(Work&& work) {
   std::fprintf(stderr, "%s\n", vitral::escape_text(what, "\n").c_str());
   return vitral::status_after_output(1);
 }
+
+}  // namespace vitral::inline VITRAL_ABI::programs

@@ -9,6 +9,7 @@
 
 #include <cstdio>
 
+using namespace vitral::programs;
 using namespace comparison;
 using report::number;
 using report::Table;

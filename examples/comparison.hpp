@@ -14,7 +14,7 @@
 #include <string>
 #include <vector>
 
-namespace comparison {
+namespace vitral::inline VITRAL_ABI::programs::comparison {
 
 using Json = nlohmann::ordered_json;
 
@@ -245,4 +245,4 @@ inline Gain gain(const std::vector<double>& base, const std::vector<double>& sel
   return out;
 }
 
-}  // namespace comparison
+}  // namespace vitral::inline VITRAL_ABI::programs::comparison

@@ -16,6 +16,7 @@
 #include <limits>
 
 using namespace vitral;
+using namespace vitral::programs;
 
 namespace {
 

@@ -20,6 +20,7 @@
 #include <optional>
 
 using namespace vitral;
+using namespace vitral::programs;
 using Json = nlohmann::ordered_json;
 
 namespace {
@@ -66,13 +67,6 @@ Options parse(int argc, char** argv) {
   return o;
 }
 
-/// Features as the classifiers of eval/ take them.
-std::vector<Features> features(std::vector<LayerFeatures> layers) {
-  std::vector<Features> out;
-  for (LayerFeatures& f : layers) out.push_back({std::move(f.rows), f.width, std::move(f.labels), f.classes});
-  return out;
-}
-
 /// Milliseconds of one batch through the network, the median of seven.
 double milliseconds(const ViT<Cpu, float>& encoder, int batch) {
   const int side = encoder.size.image;
@@ -114,8 +108,9 @@ Json evaluate(const Options& o) {
     other = network<Cpu>(against, run_of(against));
   }
   const FeatureRequest request{o.checkpoint, place, o.choice, o.k.back()};
-  SplitFeatures found = o.device == "cuda" ? features_on_cuda(request) : features_on<Cpu>(request);
-  const std::vector<Features> known = features(std::move(found.train)), asked = features(std::move(found.test));
+  const SplitFeatures found =
+      o.device == "cuda" ? splits_of(features_on_cuda(plain(request))) : features_on<Cpu>(request);
+  const std::vector<Features> &known = found.train, &asked = found.test;
   const auto encoder = network<Cpu>(file, run);
   make_folder(o.out);  // what is wrong with it is said before the longest part of the work
   check(o.no_analyses || asked[0].images() >= 20, "the analyses need 20 test images or more, not ", asked[0].images(),
@@ -184,7 +179,7 @@ Json evaluate(const Options& o) {
 }  // namespace
 
 #if !defined(VITRAL_HAS_CUDA)
-SplitFeatures features_on_cuda(const FeatureRequest&) {
+PlainSplits features_on_cuda(const PlainRequest&) {
   fail("--device cuda: this program was built without CUDA; install the CUDA Toolkit and build again, or use --device cpu");
 }
 #endif

@@ -17,7 +17,7 @@
 #include <optional>
 #include <vector>
 
-namespace evaluation {
+namespace vitral::inline VITRAL_ABI::programs::evaluation {
 
 using Json = nlohmann::ordered_json;
 using Network = vitral::ViT<vitral::Cpu, float>;
@@ -199,4 +199,4 @@ inline Json analyse(const AnalysisInput& in, const std::filesystem::path& folder
   return out;
 }
 
-}  // namespace evaluation
+}  // namespace vitral::inline VITRAL_ABI::programs::evaluation

@@ -13,7 +13,7 @@
 #include <string_view>
 #include <vector>
 
-namespace evaluation {
+namespace vitral::inline VITRAL_ABI::programs::evaluation {
 
 using Json = nlohmann::ordered_json;
 using vitral::join;
@@ -220,4 +220,4 @@ inline std::string analyses_section(const std::filesystem::path& folder, const J
   return out;
 }
 
-}  // namespace evaluation
+}  // namespace vitral::inline VITRAL_ABI::programs::evaluation

@@ -4,8 +4,11 @@
 
 #include "evaluate_features.hpp"
 
-SplitFeatures features_on_cuda(const FeatureRequest& request) {
-  vitral::cuda::Device::instance();  // says at once where there is none
-  vitral::cuda::use_pinned_memory();
-  return features_on<vitral::Cuda>(request);
+using namespace vitral;
+using namespace vitral::programs;
+
+PlainSplits features_on_cuda(const PlainRequest& request) {
+  cuda::Device::instance();  // says at once where there is none
+  cuda::use_pinned_memory();
+  return plain(features_on<Cuda>(request_of(request)));
 }

@@ -1,5 +1,5 @@
 // Features of every layer of a checkpoint's network, on the backend of the source file that includes this: evaluate.cpp or
-// evaluate_cuda.cu. What passes between them is made of the standard library's types alone.
+// evaluate_cuda.cu.
 #pragma once
 
 #include "layer_features.hpp"
@@ -8,6 +8,8 @@
 #include <vitral/eval/features.hpp>
 #include <vitral/io/progress.hpp>
 #include <vitral/vitral.hpp>
+
+namespace vitral::inline VITRAL_ABI::programs {
 
 /// Whose features of which pictures.
 struct FeatureRequest {
@@ -21,15 +23,12 @@ struct FeatureRequest {
 struct SplitFeatures {
   std::string dataset;
   double holdout;
-  std::vector<LayerFeatures> train, test;
+  std::vector<Features> train, test;
   std::vector<long> train_places, test_places;
 };
 
-SplitFeatures features_on_cuda(const FeatureRequest& request);
-
 template <class B>
 SplitFeatures features_on(const FeatureRequest& r) {
-  using namespace vitral;
   const SafetensorsFile file(r.checkpoint);
   const PretrainOptions run = run_of(file);
   const ChosenPictures chosen = labelled_pictures(r.place, r.choice, run.image, center_view(run.image).least_side());
@@ -37,21 +36,54 @@ SplitFeatures features_on(const FeatureRequest& r) {
   const auto encoder = network<B>(file, run);
   std::printf("%s, %d layers: features of %ld and %ld images of %s\n", run.method.c_str(), run.depth,
               chosen.train.size(), chosen.test.size(), chosen.train.name().c_str());
-  SplitFeatures out{chosen.train.name(), chosen.holdout, {}, {}, {}, {}};
   const auto extract = [&](const char* label, const Dataset& data, const std::vector<long>& places,
-                           std::vector<LayerFeatures>& layers, std::vector<long>& readable) {
+                           std::vector<long>& readable) {
     Progress progress(label, data.size(), 1);
-    for (Features& f : extract_features(encoder, data, data.size(), 128,
-                                        [&](long done) { progress.update(done, std::nan("")); })) {
-      if (layers.empty()) {
-        check_readable(data, f.places);
-        for (const long i : f.places) readable.push_back(places[static_cast<std::size_t>(i)]);
-      }
-      layers.push_back({std::move(f.rows), f.width, std::move(f.labels), f.classes});
-    }
+    auto layers =
+        extract_features(encoder, data, data.size(), 128, [&](long done) { progress.update(done, std::nan("")); });
     progress.finish();
+    check_readable(data, layers[0].places);
+    for (const long i : layers[0].places) readable.push_back(places[static_cast<std::size_t>(i)]);
+    return layers;
   };
-  extract("train", chosen.train, chosen.train_places, out.train, out.train_places);
-  extract("test", chosen.test, chosen.test_places, out.test, out.test_places);
+  SplitFeatures out{chosen.train.name(), chosen.holdout, {}, {}, {}, {}};
+  out.train = extract("train", chosen.train, chosen.train_places, out.train_places);
+  out.test = extract("test", chosen.test, chosen.test_places, out.test_places);
   return out;
 }
+
+/// Requests and their answers as they pass to the part that another compiler made: members in their order, of types of
+/// the standard library.
+using PlainRequest =
+    std::tuple<std::string, std::string, std::string, std::string, long, long, double, std::uint64_t, int>;
+using PlainSplits = std::tuple<std::string, double, std::vector<PlainFeatures>, std::vector<PlainFeatures>,
+                               std::vector<long>, std::vector<long>>;
+
+inline PlainRequest plain(const FeatureRequest& request) {
+  const auto& [checkpoint, place, choice, k] = request;
+  return {checkpoint,   place.dataset, place.path,     place.tar_image, choice.train,
+          choice.test, choice.holdout, choice.seed, k};
+}
+inline FeatureRequest request_of(const PlainRequest& plain) {
+  const auto& [checkpoint, dataset, path, tar_image, train, test, holdout, seed, k] = plain;
+  return {checkpoint, {dataset, path, tar_image}, {train, test, holdout, seed}, k};
+}
+inline PlainSplits plain(SplitFeatures found) {
+  PlainSplits out{std::move(found.dataset),      found.holdout, {}, {}, std::move(found.train_places),
+                  std::move(found.test_places)};
+  for (Features& layer : found.train) std::get<2>(out).push_back(plain(std::move(layer)));
+  for (Features& layer : found.test) std::get<3>(out).push_back(plain(std::move(layer)));
+  return out;
+}
+inline SplitFeatures splits_of(PlainSplits plain) {
+  auto& [dataset, holdout, train, test, train_places, test_places] = plain;
+  SplitFeatures out{std::move(dataset), holdout, {}, {}, std::move(train_places), std::move(test_places)};
+  for (PlainFeatures& layer : train) out.train.push_back(features(std::move(layer)));
+  for (PlainFeatures& layer : test) out.test.push_back(features(std::move(layer)));
+  return out;
+}
+
+}  // namespace vitral::inline VITRAL_ABI::programs
+
+/// features_on<Cuda>.
+vitral::programs::PlainSplits features_on_cuda(const vitral::programs::PlainRequest& request);

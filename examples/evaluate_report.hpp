@@ -12,6 +12,8 @@
 #include <string>
 #include <vector>
 
+namespace vitral::inline VITRAL_ABI::programs {
+
 namespace evaluation {
 
 using Json = nlohmann::ordered_json;
@@ -115,3 +117,5 @@ inline void write_evaluation(const std::filesystem::path& folder, const nlohmann
   write_text(folder / "adaptive_exit.csv", report::csv(evaluation::adaptive_exit(results)));
   write_text(folder / "report.html", evaluation::page(folder, results));
 }
+
+}  // namespace vitral::inline VITRAL_ABI::programs

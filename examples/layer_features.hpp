@@ -1,12 +1,22 @@
-// Features as they pass between parts of a program that different compilers made.
+// Features as they pass between parts of a program that different compilers made: as types of the standard library alone.
 #pragma once
 
-#include <vector>
+#include <vitral/eval/features.hpp>
 
-/// One layer's features of labelled images; a row of `width` for each.
-struct LayerFeatures {
-  std::vector<float> rows;
-  int width;
-  std::vector<int> labels;
-  int classes;
-};
+#include <tuple>
+
+namespace vitral::inline VITRAL_ABI::programs {
+
+/// The members of Features, in their order.
+using PlainFeatures = std::tuple<std::vector<float>, int, std::vector<int>, int, std::vector<long>>;
+
+inline PlainFeatures plain(Features features) {
+  auto& [rows, width, labels, classes, places] = features;
+  return {std::move(rows), width, std::move(labels), classes, std::move(places)};
+}
+inline Features features(PlainFeatures plain) {
+  auto& [rows, width, labels, classes, places] = plain;
+  return {std::move(rows), width, std::move(labels), classes, std::move(places)};
+}
+
+}  // namespace vitral::inline VITRAL_ABI::programs

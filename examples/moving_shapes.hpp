@@ -10,6 +10,8 @@
 #include <array>
 #include <cmath>
 
+namespace vitral::inline VITRAL_ABI::programs {
+
 struct MovingShapes {
   static constexpr int height = 96, width = 160, frames = 20, shapes = 3;
   vitral::Random random;  // another stream, another video
@@ -69,3 +71,5 @@ struct MovingShapes {
     return shape == 2 ? std::max(x, y) < 0.9 * radius : x + y < 1.3 * radius;
   }
 };
+
+}  // namespace vitral::inline VITRAL_ABI::programs

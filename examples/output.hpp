@@ -7,6 +7,8 @@
 #include <span>
 #include <string>
 
+namespace vitral::inline VITRAL_ABI::programs {
+
 /// Makes the directory that --out names, and what it lies in.
 inline void make_folder(const std::filesystem::path& folder) {
   std::error_code made;
@@ -18,3 +20,5 @@ inline void make_folder(const std::filesystem::path& folder) {
 inline void write_text(const std::filesystem::path& path, const std::string& text) {
   vitral::write_file_atomically(path, {std::as_bytes(std::span(text))});
 }
+
+}  // namespace vitral::inline VITRAL_ABI::programs

@@ -9,6 +9,8 @@
 #include <string>
 #include <vector>
 
+namespace vitral::inline VITRAL_ABI::programs {
+
 /// A data set's layout and place, and the ending of its pictures where samples of archives have several.
 struct DataPlace {
   std::string dataset, path, tar_image;
@@ -94,3 +96,5 @@ inline ChosenPictures chosen_pictures(const DataPlace& place, const vitral::Data
                           tested = spread_over(test, std::move(parts.held), choice.test, seed);
   return {select_images(train, learnt), select_images(test, tested), learnt, tested, share};
 }
+
+}  // namespace vitral::inline VITRAL_ABI::programs

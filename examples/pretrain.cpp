@@ -15,6 +15,9 @@
 #include <filesystem>
 #include <string_view>
 
+using namespace vitral;
+using namespace vitral::programs;
+
 volatile std::sig_atomic_t interrupted = 0;
 
 namespace {
@@ -51,10 +54,10 @@ PretrainOptions options_of(int argc, char** argv) {
   if (!given.options.resume) return new_run(given.options);
   const auto checkpoint = std::filesystem::path(given.options.out) / "checkpoint.safetensors";
   std::error_code ignored;
-  vitral::check(std::filesystem::exists(checkpoint, ignored), checkpoint.native(),
+  check(std::filesystem::exists(checkpoint, ignored), checkpoint.native(),
                 " cannot be resumed: there is no such file; --out names the directory of the run, and a run that has not "
                 "come to its first checkpoint begins again with --overwrite");
-  return resumed_run(run_of(vitral::SafetensorsFile(checkpoint)), given);
+  return resumed_run(run_of(SafetensorsFile(checkpoint)), given);
 }
 
 }  // namespace
@@ -64,22 +67,18 @@ int main(int argc, char** argv) {
     catch_signals();
     const PretrainOptions options = options_of(argc, argv);
     check_out(options);
-    if (options.threads > 0) vitral::cpu::set_threads(options.threads);
-    if (options.device == "cuda") return pretrain_cuda(options);
+    if (options.threads > 0) cpu::set_threads(options.threads);
+    if (options.device == "cuda") return pretrain_cuda(all_to_json(options));
     return options.precision == "bf16" ? pretrain_bf16(options) : pretrain_fp32(options);
   });
 }
 
-double knn_of_layer(LayerFeatures known, LayerFeatures asked, int k) {
-  const auto features = [](LayerFeatures& f) {
-    return vitral::Features{std::move(f.rows), f.width, std::move(f.labels), f.classes};
-  };
-  return vitral::knn_accuracy(features(known), features(asked), {.k = k});
+double knn_of_layer(PlainFeatures known, PlainFeatures asked, int k) {
+  return knn_accuracy(features(std::move(known)), features(std::move(asked)), {.k = k});
 }
 
 #if !defined(VITRAL_HAS_CUDA)
-int pretrain_cuda(const PretrainOptions&) {
-  vitral::fail("--device cuda: this program was built without CUDA; install the CUDA Toolkit and build again, or use "
-               "--device cpu");
+int pretrain_cuda(const nlohmann::ordered_json&) {
+  fail("--device cuda: this program was built without CUDA; install the CUDA Toolkit and build again, or use --device cpu");
 }
 #endif

@@ -1,5 +1,4 @@
-// What the source files of `pretrain` share. They are compiled by different compilers and for different machines, so what
-// passes between them is made of the standard library's types alone.
+// What the source files of `pretrain` share.
 #pragma once
 
 #include "layer_features.hpp"
@@ -7,14 +6,22 @@
 
 #include <csignal>
 
-/// The signal (Ctrl-C, TERM or HUP) that asked the run to end after its step, with a checkpoint; 0 as long as none did.
-extern volatile std::sig_atomic_t interrupted;
+namespace vitral::inline VITRAL_ABI::programs {
 
 /// A run with activations of the type in the name; returns the exit status.
 int pretrain_fp32(const PretrainOptions& options);
 int pretrain_bf16(const PretrainOptions& options);
-/// A run on a GPU, in the precision that the options name.
-int pretrain_cuda(const PretrainOptions& options);
+
+}  // namespace vitral::inline VITRAL_ABI::programs
+
+// These pass between parts that different compilers made. Each part has its own copy of all that Vitral and the programs
+// define (core/config.hpp), so none of its types is used here.
+
+/// The signal (Ctrl-C, TERM or HUP) that asked the run to end after its step, with a checkpoint; 0 as long as none did.
+extern volatile std::sig_atomic_t interrupted;
+
+/// A run on a GPU, in the precision that the options (all_to_json's) name.
+int pretrain_cuda(const nlohmann::ordered_json& options);
 
 /// The share of `asked` that k-NN among `known` classifies correctly, computed on the CPU.
-double knn_of_layer(LayerFeatures known, LayerFeatures asked, int k);
+double knn_of_layer(vitral::programs::PlainFeatures known, vitral::programs::PlainFeatures asked, int k);

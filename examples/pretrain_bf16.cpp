@@ -1,4 +1,4 @@
 // pretrain with activations of type bf16.
 #include "pretrain_run.hpp"
 
-int pretrain_bf16(const PretrainOptions& options) { return run_method<Cpu, bf16>(options); }
+int vitral::programs::pretrain_bf16(const PretrainOptions& options) { return run_method<Cpu, bf16>(options); }

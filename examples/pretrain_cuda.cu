@@ -5,7 +5,11 @@
 
 #include "pretrain_run.hpp"
 
-int pretrain_cuda(const PretrainOptions& options) {
+using namespace vitral;
+using namespace vitral::programs;
+
+int pretrain_cuda(const nlohmann::ordered_json& plain) {
+  const PretrainOptions options = all_from_json(plain);
   cuda::Device::instance();  // says at once where there is none
   cuda::use_pinned_memory();
   cuda::Steps::eager = options.eager;

@@ -20,6 +20,8 @@
 #include <type_traits>
 #include <vector>
 
+namespace vitral::inline VITRAL_ABI::programs {
+
 /// Options of a run. Those of new_run and resumed_run are complete (nothing is "by default" any more) and valid.
 struct PretrainOptions {
   std::string method = "sd-moco-v3", dataset = "fashion-mnist", data, tar_image, arch = "vit_tiny";
@@ -33,8 +35,10 @@ struct PretrainOptions {
   long seed = 0;
   std::string device = "cpu", precision = "fp32", recompute = "nothing";
   int threads = 0, workers = 2, limit = 0, unreadable = 100, knn_train = 10000, knn_test = 2000, k = 20, save_every = 1;
-  std::string out = "out", config;
+  std::string out = "out";
   bool resume = false, overwrite = false, eager = false;
+
+  bool operator==(const PretrainOptions&) const = default;
 
   /// Whether the method is the self-distilled form ("sd-") of base_method().
   bool self_distilled() const { return method.starts_with("sd-"); }
@@ -130,6 +134,14 @@ void for_each_option(Options& o, Visit visit) {
   visit(Row{.name = "out", .help = "Directory for the checkpoint, metrics and picture", .free = true}, o.out);
   visit(Row{.name = "save-every", .help = "Epochs from one checkpoint to the next", .free = true, .least = 1},
         o.save_every);
+}
+
+/// Calls visit(name, help, member) for every flag. Flags say how a run is made; no checkpoint remembers them.
+template <class Options, class Visit>
+void for_each_flag(Options& o, Visit visit) {
+  visit("resume", "Go on with the run in --out, whose checkpoint knows its options", o.resume);
+  visit("overwrite", "Replace the run in --out, if there is one", o.overwrite);
+  visit("eager", "--device cuda: queue kernels one by one, for debugging; else whole steps", o.eager);
 }
 
 inline std::string replaced(std::string text, char from, char to) {
@@ -307,17 +319,19 @@ inline GivenOptions read_command_line(int argc, const char* const* argv) {
   PretrainOptions& options = out.options;
   CLI::App app{"Pretrains a vision transformer on images without labels, by SimCLR, BYOL, MoCo v3 or their\n"
                "self-distilled forms (Jang et al., WACV 2023), and shows what every layer has learnt."};
-  std::vector<std::string> names{"--config", "--resume", "--overwrite", "--eager", "--help"};
+  std::string config;
+  std::vector<std::string> names{"--config", "--help"};
   for_each_option(options, [&](const Row& row, auto& member) {
     names.push_back(std::string("--") + row.name);
     CLI::Option* const option = app.add_option(names.back(), member, row.help)->capture_default_str()->take_last();
     if (*row.choices != '\0') option->type_name(row.choices);
   });
-  app.add_option("--config", options.config, "JSON file of options; the published code's files are understood");
-  CLI::Option* const resume =
-      app.add_flag("--resume", options.resume, "Go on with the run in --out, whose checkpoint knows its options");
-  app.add_flag("--overwrite", options.overwrite, "Replace the run in --out, if there is one")->excludes(resume);
-  app.add_flag("--eager", options.eager, "--device cuda: queue kernels one by one, for debugging; else whole steps");
+  app.add_option("--config", config, "JSON file of options; the published code's files are understood");
+  for_each_flag(options, [&](const char* name, const char* help, bool& member) {
+    names.push_back(std::string("--") + name);
+    app.add_flag(names.back(), member, help);
+  });
+  app.get_option("--overwrite")->excludes(app.get_option("--resume"));
   app.allow_extras();
   parse_command_line(app, argc, argv, "pretrain");
   for (const std::string& text : app.remaining()) {
@@ -328,11 +342,11 @@ inline GivenOptions read_command_line(int argc, const char* const* argv) {
   }
   for (const std::string& name : names)
     if (name != "--help" && app.count(name) > 0) out.names.insert(name.substr(2));
-  if (!options.config.empty()) {
-    const Json config = vitral::read_json(options.config, "--config " + options.config);
-    const auto ignored = read_config(options.config, config, out.names, options);
+  if (!config.empty()) {
+    const auto ignored = read_config(config, vitral::read_json(config, "--config " + config), out.names, options);
     if (!ignored.empty())
-      std::cerr << vitral::legible(options.config) << ": ignored, they mean nothing here: " << CLI::detail::join(ignored, ", ") << '\n';
+      std::cerr << vitral::legible(config) << ": ignored, they mean nothing here: "
+                << CLI::detail::join(ignored, ", ") << '\n';
   }
   return out;
 }
@@ -360,6 +374,22 @@ inline PretrainOptions pretrain_options_from_json(const nlohmann::ordered_json& 
   std::set<std::string> given;
   options_detail::read_config(where, saved, given, options);
   options_detail::complete(options);
+  return options;
+}
+
+/// Options and flags, as they pass to the part of a program that another compiler made: it has a PretrainOptions of its
+/// own.
+inline nlohmann::ordered_json all_to_json(const PretrainOptions& options) {
+  nlohmann::ordered_json out = to_json(options);
+  options_detail::for_each_flag(options, [&](const char* name, const char*, bool flag) { out[name] = flag; });
+  return out;
+}
+
+/// The options that all_to_json wrote.
+inline PretrainOptions all_from_json(const nlohmann::ordered_json& all) {
+  PretrainOptions options;
+  options_detail::for_each_option(options, [&](const auto& row, auto& member) { all.at(row.name).get_to(member); });
+  options_detail::for_each_flag(options, [&](const char* name, const char*, bool& flag) { all.at(name).get_to(flag); });
   return options;
 }
 
@@ -399,3 +429,5 @@ inline PretrainOptions resumed_run(const PretrainOptions& saved, const GivenOpti
                 contradictions, "\nLeave them out: the checkpoint knows them. Or start a new run with another --out.");
   return out;
 }
+
+}  // namespace vitral::inline VITRAL_ABI::programs

@@ -23,7 +23,7 @@
 #include <chrono>
 #include <cstdio>
 
-using namespace vitral;
+namespace vitral::inline VITRAL_ABI::programs {
 
 inline OptimizerSettings optimizer(const PretrainOptions& o) {
   if (o.optimizer == "sgd") return Sgd{.lr = o.peak_lr(), .weight_decay = o.weight_decay};
@@ -53,11 +53,8 @@ std::vector<double> layer_accuracy(const Encoder& encoder, const Dataset& known,
   std::vector<double> accuracy;
   if (o.knn_train == 0 || o.knn_test == 0 || known.classes().empty()) return accuracy;
   auto among = extract_features(encoder, known, known.size()), asked = extract_features(encoder, test, test.size());
-  const auto plain = [](Features& f) {
-    return LayerFeatures{std::move(f.rows), f.width, std::move(f.labels), f.classes};
-  };
   for (std::size_t i = 0; i < among.size(); ++i)
-    accuracy.push_back(knn_of_layer(plain(among[i]), plain(asked[i]), o.k));
+    accuracy.push_back(knn_of_layer(plain(std::move(among[i])), plain(std::move(asked[i])), o.k));
   return accuracy;
 }
 
@@ -207,3 +204,5 @@ int run_method(const PretrainOptions& o) {
   if (method == "byol") return run<B, T, SmallLoader, BYOL>(o);
   return run<B, T, SmallLoader, MoCoV3>(o);
 }
+
+}  // namespace vitral::inline VITRAL_ABI::programs

@@ -5,6 +5,8 @@
 
 #include <vitral/data/views.hpp>
 
+namespace vitral::inline VITRAL_ABI::programs {
+
 /// The recipe of the run's method, with its smallest crop.
 inline vitral::AugmentationPair augmentations(const PretrainOptions& o) {
   auto pair = o.base_method() == "simclr" ? vitral::simclr_augmentation(o.image)
@@ -13,3 +15,5 @@ inline vitral::AugmentationPair augmentations(const PretrainOptions& o) {
   pair.first.crop_min = pair.second.crop_min = o.crop_min;
   return pair;
 }
+
+}  // namespace vitral::inline VITRAL_ABI::programs

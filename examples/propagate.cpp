@@ -19,6 +19,7 @@
 #include <cstdio>
 
 using namespace vitral;
+using namespace vitral::programs;
 using Json = nlohmann::ordered_json;
 
 namespace {

@@ -15,7 +15,7 @@
 #include <string>
 #include <vector>
 
-namespace report {
+namespace vitral::inline VITRAL_ABI::programs::report {
 
 /// A table as rows of text, the first its header.
 using Table = std::vector<std::vector<std::string>>;
@@ -173,4 +173,4 @@ inline std::string page(const std::string& title, const std::string& body) {
          vitral::escape_html(title) + "</h1>\n" + body + "</html>\n";
 }
 
-}  // namespace report
+}  // namespace vitral::inline VITRAL_ABI::programs::report

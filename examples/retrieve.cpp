@@ -19,6 +19,7 @@
 #include <vector>
 
 using namespace vitral;
+using namespace vitral::programs;
 using Json = nlohmann::ordered_json;
 
 namespace {

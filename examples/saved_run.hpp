@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+namespace vitral::inline VITRAL_ABI::programs {
+
 /// Fails unless the file's encoder has the size that the options name: a network is made only of what the file holds.
 inline void check_encoder(const vitral::SafetensorsFile& file, const PretrainOptions& run) {
   const auto expect = [&](const std::string& name, const std::vector<long>& shape) {
@@ -40,3 +42,5 @@ inline PretrainOptions run_of(const vitral::SafetensorsFile& file) {
   check_encoder(file, run);
   return run;
 }
+
+}  // namespace vitral::inline VITRAL_ABI::programs

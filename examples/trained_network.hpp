@@ -8,6 +8,8 @@
 #include <vitral/io/checkpoint.hpp>
 #include <vitral/models/vit.hpp>
 
+namespace vitral::inline VITRAL_ABI::programs {
+
 /// A data set's place: what the command line says, else the run's own.
 inline DataPlace data_of(const PretrainOptions& run, const std::string& dataset, const std::string& data,
                          const std::string& tar_image) {
@@ -56,3 +58,5 @@ vitral::ViT<B, float> first_layers(vitral::ViT<B, float> encoder, int layers) {
   encoder.size.depth = layers;
   return encoder;
 }
+
+}  // namespace vitral::inline VITRAL_ABI::programs

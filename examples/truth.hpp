@@ -10,6 +10,8 @@
 #include <string>
 #include <vector>
 
+namespace vitral::inline VITRAL_ABI::programs {
+
 /// What a truth file says in one way of looking at it.
 struct TruthView {
   std::string name;
@@ -73,3 +75,5 @@ inline std::vector<TruthView> read_truth(const std::string& path) {
   }
   return views;
 }
+
+}  // namespace vitral::inline VITRAL_ABI::programs

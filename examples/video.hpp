@@ -14,6 +14,8 @@
 #include <string>
 #include <vector>
 
+namespace vitral::inline VITRAL_ABI::programs {
+
 struct Video {
   std::string name;
   std::vector<std::string> frames;  // their names, without an ending
@@ -67,3 +69,5 @@ inline std::vector<Video> drawn_videos(int count, std::uint64_t seed) {
   }
   return videos;
 }
+
+}  // namespace vitral::inline VITRAL_ABI::programs

@@ -79,6 +79,15 @@ vitral_program_flags(two_files)
 target_compile_options(two_files PRIVATE -O0)  # nothing is inlined away: every function that is not `inline` clashes
 vitral_test(two_files COMMAND two_files)
 
+# Programs of two compilers: nothing of ours is in both parts, so that the linker replaces none of it.
+vitral_test(merged.finds COMMAND bash "${CMAKE_CURRENT_SOURCE_DIR}/link/finds_merged.sh" "${CMAKE_CXX_COMPILER}")
+if(VITRAL_BUILD_EXAMPLES AND VITRAL_CUDA)
+  foreach(program IN ITEMS pretrain evaluate check_golden)
+    vitral_test(merged.${program} COMMAND bash "${CMAKE_CURRENT_SOURCE_DIR}/link/merged.sh"
+                "${PROJECT_BINARY_DIR}/examples/${program}_cuda.cu.o" $<TARGET_OBJECTS:${program}>)
+  endforeach()
+endif()
+
 # Projects outside the tree, in the three ways that CMake offers.
 foreach(way IN ITEMS find_package add_subdirectory fetch_content)
   vitral_test(consumer.${way} COMMAND bash "${CMAKE_CURRENT_SOURCE_DIR}/consumer/check.sh" "${CMAKE_COMMAND}" ${way}

@@ -6,6 +6,7 @@
 #include <doctest/doctest.h>
 
 using namespace vitral;
+using namespace vitral::programs;
 using namespace evaluation;
 
 namespace {

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+using namespace vitral::programs;
 namespace fs = std::filesystem;
 
 namespace {
@@ -270,4 +271,10 @@ TEST_CASE("a configuration counts as given to a run that is resumed") {
 
 TEST_CASE("--resume and --overwrite exclude each other") {
   CHECK(has(failure({"--resume", "--overwrite"}), "excludes"));
+}
+
+TEST_CASE("options and flags pass between parts of a program without loss") {
+  const PretrainOptions options = parse({"--resume", "--eager", "--device", "cuda", "--lr", "0.1", "--out", "\xff.out"});
+  CHECK(all_from_json(all_to_json(options)) == options);
+  CHECK(all_from_json(all_to_json(options)).out == "\xff.out");
 }
