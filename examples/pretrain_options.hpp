@@ -343,10 +343,10 @@ inline GivenOptions read_command_line(int argc, const char* const* argv) {
   for (const std::string& name : names)
     if (name != "--help" && app.count(name) > 0) out.names.insert(name.substr(2));
   if (!config.empty()) {
-    const Json json = vitral::read_json(config, "--config " + config);
-    const auto ignored = read_config(config, json, out.names, options);
+    const auto ignored = read_config(config, vitral::read_json(config, "--config " + config), out.names, options);
     if (!ignored.empty())
-      std::cerr << vitral::legible(config) << ": ignored, they mean nothing here: " << CLI::detail::join(ignored, ", ") << '\n';
+      std::cerr << vitral::legible(config) << ": ignored, they mean nothing here: "
+                << CLI::detail::join(ignored, ", ") << '\n';
   }
   return out;
 }
@@ -377,7 +377,8 @@ inline PretrainOptions pretrain_options_from_json(const nlohmann::ordered_json& 
   return options;
 }
 
-/// Options and flags, as they pass to the part of a program that another compiler made: it has a PretrainOptions of its own.
+/// Options and flags, as they pass to the part of a program that another compiler made: it has a PretrainOptions of its
+/// own.
 inline nlohmann::ordered_json all_to_json(const PretrainOptions& options) {
   nlohmann::ordered_json out = to_json(options);
   options_detail::for_each_flag(options, [&](const char* name, const char*, bool flag) { out[name] = flag; });
