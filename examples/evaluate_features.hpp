@@ -36,45 +36,51 @@ SplitFeatures features_on(const FeatureRequest& r) {
   const auto encoder = network<B>(file, run);
   std::printf("%s, %d layers: features of %ld and %ld images of %s\n", run.method.c_str(), run.depth,
               chosen.train.size(), chosen.test.size(), chosen.train.name().c_str());
-  SplitFeatures out{chosen.train.name(), chosen.holdout, {}, {}, {}, {}};
   const auto extract = [&](const char* label, const Dataset& data, const std::vector<long>& places,
-                           std::vector<Features>& layers, std::vector<long>& readable) {
+                           std::vector<long>& readable) {
     Progress progress(label, data.size(), 1);
-    layers = extract_features(encoder, data, data.size(), 128, [&](long done) { progress.update(done, std::nan("")); });
-    check_readable(data, layers.front().places);
-    for (const long i : layers.front().places) readable.push_back(places[static_cast<std::size_t>(i)]);
+    auto layers =
+        extract_features(encoder, data, data.size(), 128, [&](long done) { progress.update(done, std::nan("")); });
     progress.finish();
+    check_readable(data, layers[0].places);
+    for (const long i : layers[0].places) readable.push_back(places[static_cast<std::size_t>(i)]);
+    return layers;
   };
-  extract("train", chosen.train, chosen.train_places, out.train, out.train_places);
-  extract("test", chosen.test, chosen.test_places, out.test, out.test_places);
+  SplitFeatures out{chosen.train.name(), chosen.holdout, {}, {}, {}, {}};
+  out.train = extract("train", chosen.train, chosen.train_places, out.train_places);
+  out.test = extract("test", chosen.test, chosen.test_places, out.test_places);
   return out;
 }
 
 /// Requests and their answers as they pass to the part that another compiler made: members in their order, of types of
 /// the standard library.
-using PlainRequest = std::tuple<std::string, std::string, std::string, std::string, long, long, double, std::uint64_t, int>;
+using PlainRequest =
+    std::tuple<std::string, std::string, std::string, std::string, long, long, double, std::uint64_t, int>;
 using PlainSplits = std::tuple<std::string, double, std::vector<PlainFeatures>, std::vector<PlainFeatures>,
                                std::vector<long>, std::vector<long>>;
 
 inline PlainRequest plain(const FeatureRequest& request) {
   const auto& [checkpoint, place, choice, k] = request;
-  const auto& [dataset, path, tar_image] = place;
-  const auto& [train, test, holdout, seed] = choice;
-  return {checkpoint, dataset, path, tar_image, train, test, holdout, seed, k};
+  return {checkpoint,   place.dataset, place.path,     place.tar_image, choice.train,
+          choice.test, choice.holdout, choice.seed, k};
 }
 inline FeatureRequest request_of(const PlainRequest& plain) {
   const auto& [checkpoint, dataset, path, tar_image, train, test, holdout, seed, k] = plain;
   return {checkpoint, {dataset, path, tar_image}, {train, test, holdout, seed}, k};
 }
 inline PlainSplits plain(SplitFeatures found) {
-  auto& [dataset, holdout, train, test, train_places, test_places] = found;
-  return {std::move(dataset), holdout, plain(std::move(train)), plain(std::move(test)), std::move(train_places),
-          std::move(test_places)};
+  PlainSplits out{std::move(found.dataset),      found.holdout, {}, {}, std::move(found.train_places),
+                  std::move(found.test_places)};
+  for (Features& layer : found.train) std::get<2>(out).push_back(plain(std::move(layer)));
+  for (Features& layer : found.test) std::get<3>(out).push_back(plain(std::move(layer)));
+  return out;
 }
 inline SplitFeatures splits_of(PlainSplits plain) {
   auto& [dataset, holdout, train, test, train_places, test_places] = plain;
-  return {std::move(dataset), holdout, features(std::move(train)), features(std::move(test)), std::move(train_places),
-          std::move(test_places)};
+  SplitFeatures out{std::move(dataset), holdout, {}, {}, std::move(train_places), std::move(test_places)};
+  for (PlainFeatures& layer : train) out.train.push_back(features(std::move(layer)));
+  for (PlainFeatures& layer : test) out.test.push_back(features(std::move(layer)));
+  return out;
 }
 
 }  // namespace vitral::inline VITRAL_ABI::programs

@@ -9,6 +9,8 @@
 #include <string>
 #include <vector>
 
+namespace vitral::inline VITRAL_ABI::programs {
+
 /// Numbers, ascending, of the rows that are not flagged: of FILE.npy's `rows`, those that are 0 in FILE.flags.npy, or all
 /// where that is not there.
 inline std::vector<int> rows_without_flag(const std::filesystem::path& file, int rows) {
@@ -49,3 +51,5 @@ inline std::vector<vitral::Relevance> truth_about(const std::vector<vitral::Rele
   }
   return out;
 }
+
+}  // namespace vitral::inline VITRAL_ABI::programs

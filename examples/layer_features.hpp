@@ -19,15 +19,4 @@ inline Features features(PlainFeatures plain) {
   return {std::move(rows), width, std::move(labels), classes, std::move(places)};
 }
 
-inline std::vector<PlainFeatures> plain(std::vector<Features> layers) {
-  std::vector<PlainFeatures> out;
-  for (Features& layer : layers) out.push_back(plain(std::move(layer)));
-  return out;
-}
-inline std::vector<Features> features(std::vector<PlainFeatures> layers) {
-  std::vector<Features> out;
-  for (PlainFeatures& layer : layers) out.push_back(features(std::move(layer)));
-  return out;
-}
-
 }  // namespace vitral::inline VITRAL_ABI::programs

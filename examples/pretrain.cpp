@@ -1,6 +1,7 @@
 // Pretrains a vision transformer without labels by SimCLR, BYOL, MoCo v3 or their self-distilled forms, and shows by
 // k-NN what every layer has learnt. `pretrain --help` explains the options; pretrain_run.hpp does the work.
 #include "pretrain.hpp"
+#include "pretrain_out.hpp"
 #include "saved_run.hpp"
 
 #include <vitral/backend/cpu/threads.hpp>

@@ -5,24 +5,12 @@
 #include "pretrain_options.hpp"
 
 #include <csignal>
-#include <filesystem>
 
 namespace vitral::inline VITRAL_ABI::programs {
 
 /// A run with activations of the type in the name; returns the exit status.
 int pretrain_fp32(const PretrainOptions& options);
 int pretrain_bf16(const PretrainOptions& options);
-
-/// Fails where --out holds a run that this one would replace without having been asked to.
-inline void check_out(const PretrainOptions& options) {
-  if (options.resume || options.overwrite) return;
-  for (const char* name : {"checkpoint.safetensors", "metrics.jsonl"}) {
-    std::error_code ignored;
-    const auto found = std::filesystem::symlink_status(std::filesystem::path(options.out) / name, ignored);
-    vitral::check(!std::filesystem::exists(found), "--out ", options.out, " holds a run, with its ", name,
-                  ". --resume goes on with that run, --overwrite replaces it; or choose another --out");
-  }
-}
 
 }  // namespace vitral::inline VITRAL_ABI::programs
 

@@ -343,10 +343,10 @@ inline GivenOptions read_command_line(int argc, const char* const* argv) {
   for (const std::string& name : names)
     if (name != "--help" && app.count(name) > 0) out.names.insert(name.substr(2));
   if (!config.empty()) {
-    const Json json = vitral::read_json(config, "--config " + config);
-    const auto ignored = read_config(config, json, out.names, options);
+    const auto ignored = read_config(config, vitral::read_json(config, "--config " + config), out.names, options);
     if (!ignored.empty())
-      std::cerr << config << ": ignored, they mean nothing here: " << CLI::detail::join(ignored, ", ") << '\n';
+      std::cerr << vitral::legible(config) << ": ignored, they mean nothing here: "
+                << CLI::detail::join(ignored, ", ") << '\n';
   }
   return out;
 }
@@ -377,7 +377,8 @@ inline PretrainOptions pretrain_options_from_json(const nlohmann::ordered_json& 
   return options;
 }
 
-/// Options and flags, as they pass to the part of a program that another compiler made: it has a PretrainOptions of its own.
+/// Options and flags, as they pass to the part of a program that another compiler made: it has a PretrainOptions of its
+/// own.
 inline nlohmann::ordered_json all_to_json(const PretrainOptions& options) {
   nlohmann::ordered_json out = to_json(options);
   options_detail::for_each_flag(options, [&](const char* name, const char*, bool flag) { out[name] = flag; });
@@ -401,9 +402,11 @@ inline PretrainOptions resumed_run(const PretrainOptions& saved, const GivenOpti
     if (now.names.contains(row.name)) given[row.name] = member;
   });
   PretrainOptions out = saved;
-  if (now.names.contains("arch"))  // which says these three in other words
-    for (const auto& [name, member] : {std::pair{"width", &out.width}, {"depth", &out.depth}, {"heads", &out.heads}})
-      if (!now.names.contains(name)) *member = 0;
+  if (now.names.contains("arch")) {  // which says these three in other words
+    if (!now.names.contains("width")) out.width = 0;
+    if (!now.names.contains("depth")) out.depth = 0;
+    if (!now.names.contains("heads")) out.heads = 0;
+  }
   std::set<std::string> taken;
   if (!given.is_null()) read_config("command line", given, taken, out);
   out.out = now.options.out;

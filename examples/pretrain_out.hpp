@@ -6,6 +6,8 @@
 #include <filesystem>
 #include <system_error>
 
+namespace vitral::inline VITRAL_ABI::programs {
+
 /// Fails where --out holds a run that this one would replace without having been asked to.
 inline void check_out(const PretrainOptions& options) {
   if (options.resume || options.overwrite) return;
@@ -25,3 +27,5 @@ inline void remove_run(const std::filesystem::path& out) {
     vitral::check(!error, (out / name).native(), ": cannot be overwritten (", error.message(), ")");
   }
 }
+
+}  // namespace vitral::inline VITRAL_ABI::programs

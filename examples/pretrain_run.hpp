@@ -90,15 +90,6 @@ inline void check_resumable(const SafetensorsFile& saved, const PretrainOptions&
         per_epoch, " steps end before; train for more epochs");
 }
 
-/// Takes away the run that --overwrite replaces, so that none of its files is taken for one of the new run.
-inline void remove_run(const std::filesystem::path& out) {
-  for (const char* name : {"checkpoint.safetensors", "metrics.jsonl", "training.png"}) {
-    std::error_code error;
-    std::filesystem::remove(out / name, error);
-    check(!error, (out / name).native(), ": cannot be overwritten (", error.message(), ")");
-  }
-}
-
 /// What is said when a signal has ended the run; its exit status.
 inline int end_interrupted(const std::string& what) {
   std::printf("interrupted %s\n", what.c_str());

@@ -9,6 +9,7 @@
 #include <cstdio>
 
 using namespace vitral;
+using namespace vitral::programs;
 
 namespace {
 

@@ -21,7 +21,6 @@
 
 using namespace vitral;
 using namespace vitral::programs;
-using programs::View;  // not a tensor's
 using Json = nlohmann::ordered_json;
 
 namespace {

@@ -26,6 +26,8 @@
 
 namespace fuzz {
 
+using namespace vitral::programs;
+
 /// `read` may throw Error, and nothing else, whatever the bytes. `repair` mends sums over other bytes, so that more than
 /// the sums is read.
 struct Format {

@@ -18,10 +18,8 @@ setting=(env OMP_WAIT_POLICY=passive) && starts 0
 setting=(env KMP_BLOCKTIME=1) && starts 300000
 unset OMP_DISPLAY_ENV
 
-# The same process, words, files and ignored signals.
-words=("" "a b" "*")
-"$bin/retrieve" "${words[@]}" >"$work/log" 2>&1 && die "words that mean nothing are accepted"
-printf '%s' "${words[*]}" >"$work/words"
-grep -q -F -f "$work/words" "$work/log" || { cat "$work/log"; die "the words have changed"; }
-(trap '' HUP; exec -a named "$bin/retrieve" --help >&7) 7>"$work/help" </dev/null || die "with a file of its own"
+# The same words and files.
+"$bin/retrieve" "" "a  b" >"$work/log" 2>&1 && die "words that mean nothing are accepted"
+grep -q -F "a  b" "$work/log" || { cat "$work/log"; die "the words have changed"; }
+"$bin/retrieve" --help 7>"$work/help" >&7 </dev/null || die "with a file of its own"
 grep -q -e --database "$work/help" || die "a file that was open is closed"

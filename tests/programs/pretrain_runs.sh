@@ -66,6 +66,16 @@ run --resume --out "$work/images" --data "$work/moved"
 says "metrics.jsonl holds 3 of the checkpoint's 4 steps: lines were lost"
 cp "$pictures/exif_1.jpg" "$work/moved/more.jpg"
 fails "had 8 images to train on, and .*/moved has 9; let --data" --resume --out "$work/images" --data "$work/moved"
+# A step that cannot be; and a checkpoint of a version that noted neither number nor fingerprint.
+patch_header() { LC_ALL=C sed -i "$1" "$work/images/checkpoint.safetensors"; }
+rm "$work/moved/more.jpg"
+patch_header 's/"step":"4"/"step":"9"/'
+fails "has done 9 steps, but --epochs 2 of 2 steps end before" --resume --out "$work/images" --data "$work/moved"
+patch_header 's/"step":"9"/"step":"x"/'
+fails "its step count is no number: x" --resume --out "$work/images" --data "$work/moved"
+patch_header 's/"step":"x"/"step":"4"/; s/"fingerprint":/"fingerprinx":/; s/"images":/"imagex":/'
+mv "$work/moved/exif_1.jpg" "$work/moved/renamed.jpg"
+run --resume --out "$work/images" --data "$work/moved"
 
 # A run at work keeps others away; one that was killed does not.
 "$bin/pretrain" $tiny --epochs 400 --out "$work/busy" >"$work/busy_log" 2>&1 &
