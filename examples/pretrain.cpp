@@ -54,10 +54,10 @@ PretrainOptions options_of(int argc, char** argv) {
   if (!given.options.resume) return new_run(given.options);
   const auto checkpoint = std::filesystem::path(given.options.out) / "checkpoint.safetensors";
   std::error_code ignored;
-  vitral::check(std::filesystem::exists(checkpoint, ignored), checkpoint.native(),
+  check(std::filesystem::exists(checkpoint, ignored), checkpoint.native(),
                 " cannot be resumed: there is no such file; --out names the directory of the run, and a run that has not "
                 "come to its first checkpoint begins again with --overwrite");
-  return resumed_run(run_of(vitral::SafetensorsFile(checkpoint)), given);
+  return resumed_run(run_of(SafetensorsFile(checkpoint)), given);
 }
 
 }  // namespace
