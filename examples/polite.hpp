@@ -19,7 +19,7 @@ namespace vitral::inline VITRAL_ABI::programs {
 /// process with the same arguments and files. Nothing happens where the user has set how threads wait, and where the
 /// program cannot be started again (without /proc, or under valgrind, which would be left behind).
 inline void wait_politely(char** argv) {
-  constexpr const char* spins = "10000";  // some tenths of a millisecond: longer than the work between two parallel loops
+  constexpr const char* spins = "1000";  // some 30 microseconds: with others on the processors each loop costs them once
   for (const char* name : {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME"})
     if (std::getenv(name) != nullptr) return;  // the user's, or our own
   if (const char* const preloaded = std::getenv("LD_PRELOAD"); preloaded && std::strstr(preloaded, "vgpreload")) return;

@@ -53,9 +53,9 @@ PretrainOptions options_of(int argc, char** argv) {
   if (!given.options.resume) return new_run(given.options);
   const auto checkpoint = std::filesystem::path(given.options.out) / "checkpoint.safetensors";
   std::error_code ignored;
-  vitral::check(std::filesystem::exists(checkpoint, ignored), checkpoint.native(),
-                " cannot be resumed: there is no such file; --out names the directory of the run, and a run that has not "
-                "come to its first checkpoint begins again with --overwrite");
+  check(std::filesystem::exists(checkpoint, ignored), checkpoint.native(),
+        " cannot be resumed: there is no such file; --out names the directory of the run, and a run that has not come to "
+        "its first checkpoint begins again with --overwrite");
   const SafetensorsFile file(checkpoint);
   const PretrainOptions run = run_of(file);
   check_projector(file, run);

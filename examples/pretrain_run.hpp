@@ -6,6 +6,7 @@
 #include "output.hpp"
 #include "pictures.hpp"
 #include "pretrain.hpp"
+#include "pretrain_out.hpp"
 #include "pretrain_views.hpp"
 
 #include <vitral/data/loader.hpp>

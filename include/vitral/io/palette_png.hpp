@@ -49,6 +49,9 @@ inline bool label_png_begin(PngReader& reader) {
   std::vector<png_bytep> rows;
   for (int y = 0; y < map.height; ++y) rows.push_back(map.label.data() + long{y} * map.width);
   check(detail::png_finish(reader, rows.data()), path.string(), ": not a readable PNG: ", reader.message);
+  const int orientation = detail::png_orientation(reader);
+  check(orientation == 1, path.string(), ": a mask that is to be turned (EXIF orientation ", orientation,
+        "); store it upright");
   return map;
 }
 

@@ -38,7 +38,7 @@ void evaluate(const Space<R>& space, const Target<Plan, T>&... targets) {
                         ...);
                      }(std::make_integer_sequence<int, sizeof...(Plan)>{});
                    });
-  });
+  }, space.size);
 }
 
 /// The plan's values go to a strided window of somebody's memory.
@@ -57,7 +57,7 @@ void evaluate_window(const Space<R>& space, const Plan& plan, const LeafPlan<T, 
                      else
                        for (long i = 0; i < count; ++i) to[i * step] = static_cast<compute_t<T>>(reader.value(i));
                    });
-  });
+  }, space.size);
 }
 
 }  // namespace vitral::inline VITRAL_ABI::cpu
