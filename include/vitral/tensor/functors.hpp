@@ -159,9 +159,9 @@ struct NotEqual {
 template <class To>
 struct Cast {
   using result = To;
+  static constexpr To least = std::numeric_limits<To>::min(), most = std::numeric_limits<To>::max();
   template <class T> VITRAL_HD static compute_t<To> value(T a) {
     if constexpr (std::is_integral_v<To> && std::is_floating_point_v<T>) {
-      constexpr To least = std::numeric_limits<To>::min(), most = std::numeric_limits<To>::max();
       return a >= static_cast<T>(most) ? most : a > static_cast<T>(least) ? static_cast<To>(a) : least;
     } else {
       return static_cast<compute_t<To>>(a);
