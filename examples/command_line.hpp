@@ -5,7 +5,7 @@
 #include "standard_streams.hpp"
 
 #include <vitral/core/error.hpp>
-#include <vitral/io/escape.hpp>
+#include <vitral/core/escape.hpp>
 
 #include <CLI/CLI.hpp>
 

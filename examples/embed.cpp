@@ -84,7 +84,7 @@ void embed(const Options& o) {
   write_npy(out / "features.flags.npy", flags, std::vector<long>{data.size()});
   write_text(out / "images.csv", report::csv(rows(all, place.path, places)));
   std::printf("wrote features.npy [%ld, %d], features.flags.npy and images.csv in %s: layer %d of %d, %s images of %s\n",
-              data.size(), features.width, o.out.c_str(), layer, run.depth, o.split.c_str(), data.name().c_str());
+              data.size(), features.width, escape_text(o.out).c_str(), layer, run.depth, o.split.c_str(), escape_text(data.name()).c_str());
   if (const long missing = data.size() - features.images(); missing > 0)
     std::printf("%ld images could not be read: their rows are NaN, and flagged\n", missing);
 }

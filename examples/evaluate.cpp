@@ -193,6 +193,6 @@ int main(int argc, char** argv) {
     write_evaluation(options.out, results);
     std::fputs(layer_table(results).c_str(), stdout);
     std::printf("wrote results.json, layers.csv, adaptive_exit.csv%s and report.html in %s\n",
-                options.no_analyses ? "" : ", attention.png, neighbours.png", options.out.c_str());
+                options.no_analyses ? "" : ", attention.png, neighbours.png", escape_text(options.out).c_str());
   });
 }

@@ -35,7 +35,7 @@ SplitFeatures features_on(const FeatureRequest& r) {
   check(r.k <= chosen.train.size(), "--k ", r.k, " is more than the ", chosen.train.size(), " images of --train");
   const auto encoder = network<B>(file, run);
   std::printf("%s, %d layers: features of %ld and %ld images of %s\n", run.method.c_str(), run.depth,
-              chosen.train.size(), chosen.test.size(), chosen.train.name().c_str());
+              chosen.train.size(), chosen.test.size(), escape_text(chosen.train.name()).c_str());
   const auto extract = [&](const char* label, const Dataset& data, const std::vector<long>& places,
                            std::vector<long>& readable) {
     Progress progress(label, data.size(), 1);
@@ -48,6 +48,8 @@ SplitFeatures features_on(const FeatureRequest& r) {
   };
   SplitFeatures out{chosen.train.name(), chosen.holdout, {}, {}, {}, {}};
   out.train = extract("train", chosen.train, chosen.train_places, out.train_places);
+  check(r.k <= out.train[0].images(), "--k ", r.k, " is more than the ", out.train[0].images(),
+        " images of --train that can be read");
   out.test = extract("test", chosen.test, chosen.test_places, out.test_places);
   return out;
 }

@@ -11,6 +11,7 @@
 #include <vitral/data/subset.hpp>
 #include <vitral/eval/accuracy.hpp>
 #include <vitral/io/checkpoint.hpp>
+#include <vitral/io/directory_lock.hpp>
 #include <vitral/io/metrics.hpp>
 #include <vitral/io/progress.hpp>
 #include <vitral/optim/layer_decay.hpp>
@@ -166,6 +167,7 @@ Json finetune(Options o) {
   check(!std::filesystem::exists(checkpoint) || SafetensorsFile(checkpoint).metadata().contains("finetune"), "--out ",
         o.out, " holds the checkpoint of a pretraining run, which would be overwritten; choose another directory");
   make_folder(out);
+  const DirectoryLock lock(out);
 
   const Classifier model = load(file, run, classes, o);
   auto parameters = trainable_parameters(model);
@@ -192,7 +194,7 @@ Json finetune(Options o) {
   results["classes"] = classes;
   std::printf("%s of %s on %s: %ld of %ld images, %ld parameters, %ld steps of %d images, %d threads\n",
               o.frozen ? "a classifier on the frozen features" : "fine-tuning", run.method.c_str(),
-              train.name().c_str(), train.size(), pictures.train.size(), count_parameters(model, true), steps, o.batch,
+              escape_text(train.name()).c_str(), train.size(), pictures.train.size(), count_parameters(model, true), steps, o.batch,
               cpu::threads());
 
   MetricsLog metrics(out / "metrics.jsonl");
@@ -243,6 +245,6 @@ int main(int argc, char** argv) {
     std::printf(
         "test top-1 %.2f %%, top-5 %.2f %% after the last epoch; wrote checkpoint.safetensors, metrics.jsonl and "
         "finetune.json in %s\n",
-        100 * results["top1"].get<double>(), 100 * results["top5"].get<double>(), options.out.c_str());
+        100 * results["top1"].get<double>(), 100 * results["top5"].get<double>(), escape_text(options.out).c_str());
   });
 }

@@ -5,8 +5,10 @@
 #include <vitral/eval/retrieval.hpp>
 #include <vitral/io/npy.hpp>
 
+#include <cstdint>
 #include <filesystem>
 #include <string>
+#include <system_error>
 #include <vector>
 
 namespace vitral::inline VITRAL_ABI::programs {

@@ -12,7 +12,7 @@
 
 namespace vitral::inline VITRAL_ABI::programs {
 
-namespace detail {
+namespace fingerprint_detail {
 
 /// The hash FNV-1a of what is added.
 struct Fnv {
@@ -32,23 +32,23 @@ inline std::uint64_t bytes_of_file(std::filesystem::path path) {
   return error ? 0 : size;
 }
 
-}  // namespace detail
+}  // namespace fingerprint_detail
 
 /// A number of the images' order and names below `folder`, and of the sizes of some thousand files spread over all;
 /// where images have no files, of their labels and of some images themselves. As 16 hexadecimal digits.
 [[nodiscard]] inline std::string fingerprint(const Dataset& data, const std::filesystem::path& folder) {
-  detail::Fnv hash;
+  fingerprint_detail::Fnv hash;
   const long size = data.size();
   const bool files = size > 0 && !data.file(0).empty();
   const long step = std::max(1l, size / (files ? 4096 : 64));
   for (long i = 0; i < size; ++i) {
     std::string name = data.file(i).native();
-    if (name.starts_with(folder.native())) name.erase(0, folder.native().size());
+    if (name.starts_with(folder.native())) name.erase(0, name.find_first_not_of('/', folder.native().size()));
     hash.add(std::as_bytes(std::span(name.c_str(), name.size() + 1)));
     if (!files) hash.add(static_cast<std::uint64_t>(data.label(i)));
     if (i % step != 0) continue;
     if (files) {
-      hash.add(detail::bytes_of_file(data.file(i)));
+      hash.add(fingerprint_detail::bytes_of_file(data.file(i)));
     } else {
       const Image image = data.image(i);
       hash.add(std::as_bytes(std::span(image.rgb)));

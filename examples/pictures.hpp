@@ -1,6 +1,7 @@
 // Which pictures a program learns from and tests on: of the splits of a data set, or of what it holds out itself.
 #pragma once
 
+#include <vitral/core/escape.hpp>
 #include <vitral/data/open.hpp>
 #include <vitral/data/subset.hpp>
 
@@ -56,7 +57,7 @@ inline void check_learnable(const vitral::Dataset& train, const std::vector<long
   for (const long i : tested) ++many[static_cast<std::size_t>(test.label(i))];
   for (std::size_t c = 0; c < classes.size(); ++c)
     vitral::check(many[c] == 0 || few[c] > 0, test.name(), ": the class ", classes[c], " has ", many[c],
-                  " images to test on, but none to learn from; add some, or take it out");
+                  " images to test on, but none to learn from; add some, or take it out (pretrain: --knn-train 0 leaves k-NN out)");
 }
 
 /// Fails, naming it, where a class has images, but none at the places `readable`.
@@ -86,10 +87,11 @@ inline ChosenPictures chosen_pictures(const DataPlace& place, const vitral::Data
     parts = {spread_places(train, train.size(), seed), spread_places(test, test.size(), seed)};
   } else {
     parts = hold_out(train, share, seed);
-    std::printf("%s is not split into train/ and test/ (or val/): %zu of its %ld images are held out to test on, %g of each "
-                "class, drawn by seed %llu\n",
-                train.name().c_str(), parts.held.size(), train.size(), share,
-                static_cast<unsigned long long>(choice.seed));
+    std::printf(
+        "%s is not split into train/ and test/ (or val/): %zu of its %ld images are held out to test on, %g of each "
+        "class, drawn by seed %llu\n",
+        escape_text(train.name()).c_str(), parts.held.size(), train.size(), share,
+        static_cast<unsigned long long>(choice.seed));
   }
   check_learnable(train, parts.kept, test, parts.held);
   const std::vector<long> learnt = spread_over(train, std::move(parts.kept), choice.train, seed),

@@ -9,6 +9,7 @@
 
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
 #include <ctime>
 #include <filesystem>
@@ -21,21 +22,21 @@ volatile std::sig_atomic_t interrupted = 0;
 
 namespace {
 
-timespec first_signal;
+std::atomic<long> first_signal = 0;  // when it came, in nanoseconds
 
 /// The first signal lets the run end after its step; another Ctrl-C or TERM ends it at once. (A tenth of a second has
 /// to lie between: programs such as `timeout` send a signal twice. HUP comes from the terminal and from the shell.)
 void interrupt(int signal) {
-  timespec now;
-  ::clock_gettime(CLOCK_MONOTONIC, &now);
+  timespec clock;
+  ::clock_gettime(CLOCK_MONOTONIC, &clock);
+  const long now = 1'000'000'000l * clock.tv_sec + clock.tv_nsec;
   if (interrupted == 0) {
+    first_signal = now;  // before the next line: another thread may be handling a second signal
     interrupted = signal;
-    first_signal = now;
     constexpr std::string_view text = "\ninterrupted: the run ends after its step, saved; once more ends it at once\n";
     const int error = errno;
     if (::write(STDERR_FILENO, text.data(), text.size()) < 0) errno = error;
-  } else if (signal != SIGHUP && static_cast<double>(now.tv_sec - first_signal.tv_sec) +
-                                         1e-9 * static_cast<double>(now.tv_nsec - first_signal.tv_nsec) > 0.1) {
+  } else if (signal != SIGHUP && now - first_signal > 100'000'000) {
     std::signal(signal, SIG_DFL);
     std::raise(signal);  // arrives when this function returns
   }

@@ -11,12 +11,10 @@
 #include <vitral/optim/schedule.hpp>
 
 #include <cmath>
-#include <cstdlib>
 #include <iostream>
 #include <limits>
 #include <set>
 #include <string>
-#include <string_view>
 #include <type_traits>
 #include <vector>
 
@@ -354,6 +352,9 @@ inline GivenOptions read_command_line(int argc, const char* const* argv) {
 /// The options of a run that begins: complete and valid.
 inline PretrainOptions new_run(PretrainOptions options) {
   options_detail::complete(options);
+  const nlohmann::ordered_json data = options.data;
+  vitral::check(nlohmann::ordered_json::parse(vitral::json_text(data)) == data, "--data ", options.data,
+                ": no UTF-8, so that a checkpoint cannot remember it; rename the folder, or name it by a link");
   // Not a rule of check_together: a checkpoint may hold the first layer of a network that was trained deeper.
   vitral::check(!options.self_distilled() || options.depth >= 2, "--method ", options.method,
                 " teaches the layers below the last, and --depth ", options.depth, " has none; use --method ",

@@ -12,7 +12,7 @@
 #include <vitral/data/loader.hpp>
 #include <vitral/eval/features.hpp>
 #include <vitral/io/directory_lock.hpp>
-#include <vitral/io/escape.hpp>
+#include <vitral/core/escape.hpp>
 #include <vitral/io/metrics.hpp>
 #include <vitral/io/plots.hpp>
 #include <vitral/io/progress.hpp>
@@ -153,8 +153,9 @@ int run(const PretrainOptions& o, const Pictures& pictures, Source loader) {
           r.step, {{"epoch", r.epoch}, {"loss", r.loss}, {"lr", r.lr}, {"momentum", r.momentum}, {"ratio", r.ratio}});
       progress.set_label("epoch " + std::to_string(r.step / per_epoch + 1) + "/" + std::to_string(o.epochs));
       progress.update(done, r.loss);
-      if (done % (per_epoch * o.save_every) == 0 || done == steps || interrupted) save();
-      return !interrupted;
+      const bool stops = interrupted != 0;  // asked once, so that a run that stops has saved
+      if (done % (per_epoch * o.save_every) == 0 || done == steps || stops) save();
+      return !stops;
     });
     progress.finish();
   }
@@ -169,6 +170,7 @@ int run(const PretrainOptions& o, const Pictures& pictures, Source loader) {
   if (!untrained.empty()) {
     curves.untrained = untrained;
     curves.trained = accuracy();
+    if (interrupted) return end_interrupted(join("after the last step, in k-NN; ", shown, " is written"));
     std::printf("k-NN accuracy (k = %d) of every layer's class token, %ld images against %ld:\n%s", o.k,
                 pictures.test.size(), pictures.known.size(), knn_table(untrained, curves.trained).c_str());
     metrics.append(steps, {{"knn_untrained", untrained}, {"knn_trained", curves.trained}});
@@ -188,9 +190,7 @@ int run(const PretrainOptions& o) {
   const Pictures pictures = open_pictures(o);
   const Views views = two_views(augmentations(o));
   const LoaderOptions options{.batch = o.batch, .seed = static_cast<std::uint64_t>(o.seed), .workers = o.workers,
-                              .unreadable = o.unreadable, .log = [](const std::string& line) {
-                                std::fprintf(stderr, "%s\n", escape_text(line).c_str());
-                              }};
+                              .unreadable = o.unreadable};
   if (o.dataset.starts_with("cifar") || o.dataset.ends_with("mnist"))
     return run<B, T, Method>(o, pictures, SmallLoader(pictures.train, views, options));
   return run<B, T, Method>(o, pictures, Loader(pictures.train, views, options));

@@ -72,8 +72,8 @@ void run(Options o) {
     }
   }
   write_png(o.out, sheet);
-  std::printf("wrote %s: %d images of %s, each followed by %d draws of the views of %s\n", o.out.c_str(), rows,
-              data.name().c_str(), o.draws, o.recipe.c_str());
+  std::printf("wrote %s: %d images of %s, each followed by %d draws of the views of %s\n", escape_text(o.out).c_str(), rows,
+              escape_text(data.name()).c_str(), o.draws, o.recipe.c_str());
 }
 
 Options parse(int argc, char** argv) {

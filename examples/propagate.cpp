@@ -247,7 +247,7 @@ void run(const Options& o) {
     std::printf("%-17s %6.2f %6.2f %6.2f\n", label, 100 * mean["j_and_f"].get<double>(),
                 100 * mean["j"]["mean"].get<double>(), 100 * mean["f"]["mean"].get<double>());
   }
-  std::printf("wrote propagation.json, objects.csv, masks and overlays in %s\n", o.out.c_str());
+  std::printf("wrote propagation.json, objects.csv, masks and overlays in %s\n", escape_text(o.out).c_str());
 }
 
 }  // namespace

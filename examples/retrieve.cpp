@@ -140,7 +140,7 @@ void run(const Options& o) {
   make_folder(folder);
   write_text(folder / "retrieval.json", json_text(results, 2) + "\n");
   write_text(folder / "queries.csv", csv(views, scores, asked.numbers));
-  std::printf("wrote retrieval.json and queries.csv in %s\n", o.out.c_str());
+  std::printf("wrote retrieval.json and queries.csv in %s\n", escape_text(o.out).c_str());
 }
 
 }  // namespace

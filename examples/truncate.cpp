@@ -47,7 +47,7 @@ void truncate(const Options& o) {
     if (const auto found = file.metadata().find(earlier); found != file.metadata().end())
       metadata[earlier] = found->second;
   write_safetensors(o.out, kept, metadata);
-  std::printf("wrote %s: layers 1 to %d of %d\n", o.out.c_str(), o.layers, depth);
+  std::printf("wrote %s: layers 1 to %d of %d\n", escape_text(o.out).c_str(), o.layers, depth);
 }
 
 }  // namespace

@@ -100,7 +100,7 @@ TEST_CASE("the highest learning rate grows with the images of an optimiser step"
 TEST_CASE("every option is taken from the command line") {
   // Read it from a saved run, change every value, give it as arguments, and compare.
   nlohmann::ordered_json wanted = to_json(parse({}));
-  wanted.update({{"method", "byol"}, {"dataset", "folder"}, {"data", "images"}, {"tar-image", "png"}, {"arch", "vit_small"},
+  wanted.update({{"method", "byol"}, {"dataset", "folder"}, {"data", "images"}, {"arch", "vit_small"},
                  {"width", 64}, {"depth", 2}, {"heads", 2}, {"patch", 8}, {"image", 16}, {"batch", 32}, {"accumulate", 2},
                  {"epochs", 7}, {"warmup-epochs", 3}, {"optimizer", "lars"}, {"lr", 0.25}, {"min-lr", 0.125},
                  {"weight-decay", 0.5}, {"weight-decay-end", 0.75}, {"clip-grad", 3.5}, {"drop-path", 0.25},

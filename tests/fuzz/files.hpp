@@ -14,11 +14,11 @@ namespace fuzz {
 
 using Bytes = std::string;
 
-/// A folder of this process, in memory where there is such a place.
+/// A folder of this process in TMPDIR.
 inline const std::filesystem::path& folder() {
   static const std::filesystem::path path = [] {
-    const bool memory = std::filesystem::is_directory("/dev/shm");
-    std::string name = std::string(memory ? "/dev/shm" : "/tmp") + "/vitral_fuzz_XXXXXX";
+    const char* const given = std::getenv("TMPDIR");
+    std::string name = std::string(given != nullptr ? given : "/tmp") + "/vitral_fuzz_XXXXXX";
     if (mkdtemp(name.data()) == nullptr) std::abort();
     return std::filesystem::path(name);
   }();

@@ -1,4 +1,4 @@
-// fuzz SEEDS SECONDS [SEED [FORMAT RUN]]: reads changed files of every format for so long. A reader may refuse them with
+// fuzz FOLDER SECONDS [SEED [FORMAT RUN]], FOLDER that of this file: reads changed files of every format for so long. A reader may refuse them with
 // an Error that a person can read; whatever else it does, or a minute of silence, is a finding, which is printed with
 // the words that repeat it. Runs are numbered: the same number changes the same file in the same way.
 #include "formats.hpp"
@@ -52,7 +52,7 @@ struct Count {
 };
 
 void run(const fuzz::Format& format, unsigned long seed, long number, Count& count) {
-  running = "fuzz SEEDS 0 " + std::to_string(seed) + " '" + format.name + "' " + std::to_string(number);
+  running = "bash tests/fuzz/run.sh COMPILER FLAGS_FILE 0 " + std::to_string(seed) + " '" + format.name + "' " + std::to_string(number);
   fuzz::Draw draw(seed + 0x100000001b3ul * static_cast<unsigned long>(number));
   fuzz::Bytes bytes = fuzz::mutated(draw, format.files);
   if (format.repair && draw.below(4) > 0) format.repair(bytes);
@@ -64,7 +64,7 @@ void run(const fuzz::Format& format, unsigned long seed, long number, Count& cou
 
 int main(int argc, char** argv) {
   if (argc != 3 && argc != 4 && argc != 6) {
-    std::fprintf(stderr, "usage: fuzz SEEDS SECONDS [SEED [FORMAT RUN]]\n");
+    std::fprintf(stderr, "usage: fuzz FOLDER SECONDS [SEED [FORMAT RUN]]\n");
     return 2;
   }
   const double seconds = std::atof(argv[2]);

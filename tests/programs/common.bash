@@ -11,14 +11,20 @@ die() {
   exit 1
 }
 
+# no_library_words PROGRAM...: what was printed is in words, not those of a library.
+no_library_words() {
+  grep -Eq 'json\.exception|std::|sto[il]|bad_alloc|filesystem error|basic_string|vector::|terminate called' \
+    "$work/log" && { cat "$work/log"; die "a library's own message: $*"; }
+  return 0
+}
+
 # refuses PROGRAM REGEX OPTIONS...: the program must fail with a line that matches, in words and not those of a library,
 # and write nothing to $work/none*.
 refuses() {
   local program=$1 pattern=$2
   shift 2
   "$bin/$program" "$@" >"$work/log" 2>&1 && die "no error: $program $*"
-  grep -Eq 'json\.exception|std::|stoi|filesystem error|basic_string|terminate called' "$work/log" &&
-    { cat "$work/log"; die "a library's own message: $program $*"; }
+  no_library_words "$program" "$@"
   grep -Eq -e "$pattern" "$work/log" || { cat "$work/log"; die "no message like '$pattern': $program $*"; }
   test -z "$(compgen -G "$work/none*")" || die "a result in spite of the error: $program $*"
 }

@@ -62,7 +62,7 @@ grep -q "3 of 6 database rows and 3 of 6 queries are flagged as unreadable" "$wo
 test "$(sed 1d "$work/retrieval/queries.csv" | cut -d, -f1 | tr '\n' ' ')" = "0 4 5 " || die "other queries than those that were read"
 test "$(sed -n 3p "$work/retrieval/queries.csv")" = "4,1" || { cat "$work/retrieval/queries.csv"; die "query 4 finds itself first"; }
 mv "$work/gaps/features.flags.npy" "$work/flags"
-refuses retrieve "features.npy: row 1 holds numbers that are not finite.*not flagged" --database "$work/gaps/features.npy" \
+refuses retrieve "features.npy: number 0 of the features of row 1 is nan" --database "$work/gaps/features.npy" \
   --queries "$work/gaps/features.npy" --truth "$work/truth.json" --out "$work/none"
 
 expect() { refuses embed "$@" --out "$work/none"; }

@@ -9,6 +9,7 @@ expect() {
   "$bin/pretrain" $tiny --out "$work/out" "$@" >"$work/log" 2>&1
   local status=$?
   test $status -eq 1 || { cat "$work/log"; die "exit status $status, expected 1: pretrain $*"; }
+  no_library_words pretrain "$@"
   grep -Eq -e "$pattern" "$work/log" || { cat "$work/log"; die "no message like '$pattern': pretrain $*"; }
 }
 

@@ -12,6 +12,7 @@ fails() {
   "$bin/pretrain" "$@" >"$work/log" 2>&1
   local status=$?
   test $status -eq 1 || { cat "$work/log"; die "exit status $status, expected 1: pretrain $*"; }
+  no_library_words pretrain "$@"
   says "$pattern"
 }
 unchanged() { cmp "$work/kept" "$1/checkpoint.safetensors" && cmp "$work/log_kept" "$1/metrics.jsonl" || die "a run changed"; }
@@ -62,7 +63,7 @@ small="--method byol --image 8 --patch 4 --width 8 --depth 1 --heads 1 --hidden 
 run $small --dataset images --data "$work/folder" --out "$work/images"
 mv "$work/folder" "$work/moved"
 sed -i 2d "$work/images/metrics.jsonl"
-run --resume --out "$work/images" --data "$work/moved"
+run --resume --out "$work/images" --data "$work/moved/"
 says "metrics.jsonl holds 3 of the checkpoint's 4 steps: lines were lost"
 cp "$pictures/exif_1.jpg" "$work/moved/more.jpg"
 fails "had 8 images to train on, and .*/moved has 9; let --data" --resume --out "$work/images" --data "$work/moved"
@@ -75,7 +76,7 @@ patch_header 's/"step":"9"/"step":"x"/'
 fails "its step count is no number: x" --resume --out "$work/images" --data "$work/moved"
 patch_header 's/"step":"x"/"step":"4"/; s/"fingerprint":/"fingerprinx":/; s/"images":/"imagex":/'
 mv "$work/moved/exif_1.jpg" "$work/moved/renamed.jpg"
-run --resume --out "$work/images" --data "$work/moved"
+run --resume --out "$work/images" --data "$work/moved/"
 
 # A run at work keeps others away; one that was killed does not.
 "$bin/pretrain" $tiny --epochs 400 --out "$work/busy" >"$work/busy_log" 2>&1 &

@@ -4,6 +4,7 @@
 
 #include <vitral/core/config.hpp>
 #include <vitral/core/error.hpp>
+#include <vitral/core/escape.hpp>
 #include <vitral/core/host_memory.hpp>
 #include <vitral/core/philox.hpp>
 #include <vitral/data/dataset.hpp>
@@ -51,7 +52,7 @@ struct LoaderOptions {
   double patience = 30;   ///< seconds of waiting for a batch after which the log names what is being read
   /// Where to say what was skipped and what is waited for, from several threads; empty: nowhere.
   std::function<void(const std::string&)> log = [](const std::string& line) {
-    std::fprintf(stderr, "%s\n", line.c_str());
+    std::fprintf(stderr, "%s\n", escape_text(line).c_str());
   };
 };
 

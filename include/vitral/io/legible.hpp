@@ -1,7 +1,7 @@
 // Names and values from files as messages show them: on one line, in part where they are long.
 #pragma once
 
-#include <vitral/io/escape.hpp>
+#include <vitral/core/escape.hpp>
 
 #include <cstddef>
 #include <string>

@@ -4,7 +4,7 @@
 
 #include <vitral/core/error.hpp>
 #include <vitral/io/atomic_file.hpp>
-#include <vitral/io/escape.hpp>
+#include <vitral/core/escape.hpp>
 
 #include <nlohmann/json.hpp>
 
@@ -53,7 +53,7 @@ class MetricsLog {
     std::string kept, line;
     while (std::getline(old, line)) {
       const auto fields = nlohmann::json::parse(line, nullptr, /*allow_exceptions=*/false);
-      const bool earlier = fields.is_object() && fields.contains("step") && fields["step"].is_number_integer() &&
+      const bool earlier = fields.is_object() && fields.contains("step") && fields["step"].is_number_unsigned() &&
                            fields["step"].get<long>() < resume_step;
       if (!earlier) continue;
       kept += line + '\n';

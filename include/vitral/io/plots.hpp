@@ -4,7 +4,7 @@
 
 #include <vitral/core/error.hpp>
 #include <vitral/io/atomic_file.hpp>
-#include <vitral/io/escape.hpp>
+#include <vitral/core/escape.hpp>
 
 #include <unistd.h>
 

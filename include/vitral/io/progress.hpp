@@ -4,7 +4,7 @@
 #pragma once
 
 #include <vitral/core/error.hpp>
-#include <vitral/io/escape.hpp>
+#include <vitral/core/escape.hpp>
 
 #include <sys/ioctl.h>
 #include <unistd.h>

@@ -1,4 +1,4 @@
-#include <vitral/io/escape.hpp>
+#include <vitral/core/escape.hpp>
 
 #include <doctest/doctest.h>
 #include <nlohmann/json.hpp>
