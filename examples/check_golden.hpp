@@ -1,5 +1,5 @@
-// What the source files of `check_golden` share. Different compilers make them, each with its own copy of all that Vitral
-// defines (core/config.hpp), so what passes between them is made of the standard library's types alone.
+// What the source files of `check_golden` share. Different compilers make them, each with its own copy of all that
+// Vitral defines (core/config.hpp), so what passes between them is made of the standard library's types alone.
 #pragma once
 
 #include <map>

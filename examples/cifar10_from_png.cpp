@@ -43,7 +43,8 @@ int main(int argc, char** argv) {
   const std::vector<unsigned char> labels = read_labels(argv[2]);
   char* end = nullptr;
   const std::size_t first = std::strtoul(argv[3], &end, 10);
-  if (*argv[3] < '0' || *argv[3] > '9' || *end != '\0') stop(std::string(argv[3]) + ": expected the first label's number");
+  if (*argv[3] < '0' || *argv[3] > '9' || *end != '\0')
+    stop(std::string(argv[3]) + ": expected the first label's number");
 
   png_image strip{};
   strip.version = PNG_IMAGE_VERSION;
@@ -53,7 +54,8 @@ int main(int argc, char** argv) {
   std::vector<unsigned char> pixels(PNG_IMAGE_SIZE(strip));
   if (!png_image_finish_read(&strip, nullptr, pixels.data(), 0, nullptr))
     stop(std::string(argv[1]) + ": " + strip.message);
-  if (first > labels.size() || strip.height > labels.size() - first) stop(std::string(argv[2]) + ": fewer labels than pictures");
+  if (first > labels.size() || strip.height > labels.size() - first)
+    stop(std::string(argv[2]) + ": fewer labels than pictures");
 
   std::FILE* out = std::fopen(argv[4], "wb");
   if (out == nullptr) stop(std::string(argv[4]) + ": cannot write");

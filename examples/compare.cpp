@@ -289,7 +289,8 @@ void compare(const Options& o) {
   for (const Section& s : sections)
     if (s.file.find("exit") == std::string::npos)
       std::printf("%s\n%s\n", vitral::escape_text(s.title).c_str(), report::text(s.table).c_str());
-  std::printf("wrote comparison.json, layers.csv, comparison.md, charts and report.html in %s\n", vitral::escape_text(o.out).c_str());
+  std::printf("wrote comparison.json, layers.csv, comparison.md, charts and report.html in %s\n",
+              vitral::escape_text(o.out).c_str());
 }
 
 }  // namespace

@@ -60,9 +60,8 @@ inline void check_results(const std::string& file, const Json& results) {
     number(layer["logistic"], "top1", 1, " of logistic regression", of);
     for (const auto& [classifier, scores] : layer.items()) {
       if (classifier == "knn" || !scores.is_object() || !scores.contains("top1")) continue;
-      const bool word = std::all_of(classifier.begin(), classifier.end(), [](unsigned char c) {
-        return std::isalnum(c) != 0 || c == '_';
-      });
+      const bool word = std::all_of(classifier.begin(), classifier.end(),
+                                    [](unsigned char c) { return std::isalnum(c) != 0 || c == '_'; });
       expect(word && classifier.size() < 64, "\"", vitral::legible(classifier), "\" is no classifier's name", of);
       number(scores, "top1", 1, " of ", classifier, of);
     }

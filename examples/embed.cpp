@@ -1,6 +1,6 @@
 // What one layer of a pretrained network makes of every picture of a data set, for use in Python: features.npy, float32
-// [images, width], rows of unit length; features.flags.npy, uint8 [images], 1 where the picture could not be read and the
-// row is NaN; images.csv, the file, label and class of each row.
+// [images, width], rows of unit length; features.flags.npy, uint8 [images], 1 where the picture could not be read and
+// the row is NaN; images.csv, the file, label and class of each row.
 //
 //   embed out/checkpoint.safetensors --layer 6 --out embedding
 #include "command_line.hpp"
@@ -36,8 +36,10 @@ Options parse(int argc, char** argv) {
   app.add_option("--split", o.split, "Which part of it")
       ->check(CLI::IsMember({"train", "test", "unlabeled"}))
       ->capture_default_str();
-  app.add_option("--images", o.images, "So many images alone, spread over the classes; 0 = all")->check(CLI::NonNegativeNumber);
-  app.add_option("--out", o.out, "Directory for features.npy, features.flags.npy and images.csv")->capture_default_str();
+  app.add_option("--images", o.images, "So many images alone, spread over the classes; 0 = all")
+      ->check(CLI::NonNegativeNumber);
+  app.add_option("--out", o.out, "Directory for features.npy, features.flags.npy and images.csv")
+      ->capture_default_str();
   app.add_option("--threads", o.threads, "Threads; 0 = all cores")->check(CLI::NonNegativeNumber);
   parse_command_line(app, argc, argv, "embed");
   return o;
@@ -83,8 +85,10 @@ void embed(const Options& o) {
   write_npy(out / "features.npy", all_rows, std::vector<long>{data.size(), features.width});
   write_npy(out / "features.flags.npy", flags, std::vector<long>{data.size()});
   write_text(out / "images.csv", report::csv(rows(all, place.path, places)));
-  std::printf("wrote features.npy [%ld, %d], features.flags.npy and images.csv in %s: layer %d of %d, %s images of %s\n",
-              data.size(), features.width, escape_text(o.out).c_str(), layer, run.depth, o.split.c_str(), escape_text(data.name()).c_str());
+  std::printf(
+      "wrote features.npy [%ld, %d], features.flags.npy and images.csv in %s: layer %d of %d, %s images of %s\n",
+      data.size(), features.width, escape_text(o.out).c_str(), layer, run.depth, o.split.c_str(),
+      escape_text(data.name()).c_str());
   if (const long missing = data.size() - features.images(); missing > 0)
     std::printf("%ld images could not be read: their rows are NaN, and flagged\n", missing);
 }

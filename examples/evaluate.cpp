@@ -44,7 +44,8 @@ Options parse(int argc, char** argv) {
   app.add_option("--out", o.out, "Directory for results.json, tables and report.html")->capture_default_str();
   app.add_option("--train", o.choice.train, "Images that classifiers learn from, spread over the classes; 0 = all")
       ->check(CLI::NonNegativeNumber);
-  app.add_option("--test", o.choice.test, "Images that they classify, likewise; 0 = all")->check(CLI::NonNegativeNumber);
+  app.add_option("--test", o.choice.test, "Images that they classify, likewise; 0 = all")
+      ->check(CLI::NonNegativeNumber);
   app.add_option("--holdout", o.choice.holdout, holdout_help)->check(CLI::Range(0.0, 0.999));
   app.add_option("--seed", o.choice.seed, "Seed by which these images are drawn")->capture_default_str();
   app.add_option("--k", o.k, "Neighbours that k-NN asks")->delimiter(',')->check(CLI::PositiveNumber)->capture_default_str();
@@ -110,7 +111,7 @@ Json evaluate(const Options& o) {
   const FeatureRequest request{o.checkpoint, place, o.choice, o.k.back()};
   const SplitFeatures found =
       o.device == "cuda" ? splits_of(features_on_cuda(plain(request))) : features_on<Cpu>(request);
-  const std::vector<Features> &known = found.train, &asked = found.test;
+  const std::vector<Features>&known = found.train, &asked = found.test;
   const auto encoder = network<Cpu>(file, run);
   make_folder(o.out);  // what is wrong with it is said before the longest part of the work
   check(o.no_analyses || asked[0].images() >= 20, "the analyses need 20 test images or more, not ", asked[0].images(),
@@ -168,7 +169,8 @@ Json evaluate(const Options& o) {
   write_evaluation(o.out, out);  // stands, whatever becomes of the rest
   const auto views = augmentations(run);
   const int least_side = std::max(views.first.least_side(), other ? center_view(other->size.image).least_side() : 0);
-  const evaluation::AnalysedSplit train{place.open(Split::train, center_view(run.image).least_side()), found.train_places},
+  const evaluation::AnalysedSplit train{place.open(Split::train, center_view(run.image).least_side()),
+                                        found.train_places},
       test{place.open(Split::test, least_side), found.test_places};
   out["analyses"] =
       evaluation::analyse({encoder, two_views(views), train, test, known.back(), asked, o.points, other}, o.out);

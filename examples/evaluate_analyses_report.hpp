@@ -16,8 +16,8 @@
 namespace vitral::inline VITRAL_ABI::programs::evaluation {
 
 using Json = nlohmann::ordered_json;
-using vitral::join;
 using vitral::escape_gnuplot, vitral::detail::gnuplot_data, vitral::detail::gnuplot_style;
+using vitral::join;
 
 /// Bytes as text (RFC 4648), as data URIs hold them.
 inline std::string base64(std::string_view bytes) {

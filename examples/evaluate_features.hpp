@@ -1,5 +1,5 @@
-// Features of every layer of a checkpoint's network, on the backend of the source file that includes this: evaluate.cpp or
-// evaluate_cuda.cu.
+// Features of every layer of a checkpoint's network, on the backend of the source file that includes this: evaluate.cpp
+// or evaluate_cuda.cu.
 #pragma once
 
 #include "layer_features.hpp"
@@ -63,15 +63,15 @@ using PlainSplits = std::tuple<std::string, double, std::vector<PlainFeatures>, 
 
 inline PlainRequest plain(const FeatureRequest& request) {
   const auto& [checkpoint, place, choice, k] = request;
-  return {checkpoint,   place.dataset, place.path,     place.tar_image, choice.train,
-          choice.test, choice.holdout, choice.seed, k};
+  return {checkpoint,     place.dataset, place.path, place.tar_image, choice.train, choice.test,
+          choice.holdout, choice.seed,   k};
 }
 inline FeatureRequest request_of(const PlainRequest& plain) {
   const auto& [checkpoint, dataset, path, tar_image, train, test, holdout, seed, k] = plain;
   return {checkpoint, {dataset, path, tar_image}, {train, test, holdout, seed}, k};
 }
 inline PlainSplits plain(SplitFeatures found) {
-  PlainSplits out{std::move(found.dataset),      found.holdout, {}, {}, std::move(found.train_places),
+  PlainSplits out{std::move(found.dataset),    found.holdout, {}, {}, std::move(found.train_places),
                   std::move(found.test_places)};
   for (Features& layer : found.train) std::get<2>(out).push_back(plain(std::move(layer)));
   for (Features& layer : found.test) std::get<3>(out).push_back(plain(std::move(layer)));

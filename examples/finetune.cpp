@@ -194,8 +194,8 @@ Json finetune(Options o) {
   results["classes"] = classes;
   std::printf("%s of %s on %s: %ld of %ld images, %ld parameters, %ld steps of %d images, %d threads\n",
               o.frozen ? "a classifier on the frozen features" : "fine-tuning", run.method.c_str(),
-              escape_text(train.name()).c_str(), train.size(), pictures.train.size(), count_parameters(model, true), steps, o.batch,
-              cpu::threads());
+              escape_text(train.name()).c_str(), train.size(), pictures.train.size(), count_parameters(model, true),
+              steps, o.batch, cpu::threads());
 
   MetricsLog metrics(out / "metrics.jsonl");
   Progress progress("", steps, o.batch);

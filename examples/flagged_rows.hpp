@@ -1,5 +1,5 @@
-// The rows of a file of features that `embed` has not flagged as those of pictures that could not be read, and what a truth
-// about all rows says about them.
+// The rows of a file of features that `embed` has not flagged as those of pictures that could not be read, and what a
+// truth about all rows says about them.
 #pragma once
 
 #include <vitral/eval/retrieval.hpp>
@@ -13,8 +13,8 @@
 
 namespace vitral::inline VITRAL_ABI::programs {
 
-/// Numbers, ascending, of the rows that are not flagged: of FILE.npy's `rows`, those that are 0 in FILE.flags.npy, or all
-/// where that is not there.
+/// Numbers, ascending, of the rows that are not flagged: of FILE.npy's `rows`, those that are 0 in FILE.flags.npy, or
+/// all where that is not there.
 inline std::vector<int> rows_without_flag(const std::filesystem::path& file, int rows) {
   const std::filesystem::path path = std::filesystem::path(file).replace_extension(".flags.npy");
   std::vector<int> out;

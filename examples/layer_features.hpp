@@ -1,4 +1,5 @@
-// Features as they pass between parts of a program that different compilers made: as types of the standard library alone.
+// Features as they pass between parts of a program that different compilers made: as types of the standard library
+// alone.
 #pragma once
 
 #include <vitral/eval/features.hpp>

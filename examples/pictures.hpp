@@ -57,7 +57,8 @@ inline void check_learnable(const vitral::Dataset& train, const std::vector<long
   for (const long i : tested) ++many[static_cast<std::size_t>(test.label(i))];
   for (std::size_t c = 0; c < classes.size(); ++c)
     vitral::check(many[c] == 0 || few[c] > 0, test.name(), ": the class ", classes[c], " has ", many[c],
-                  " images to test on, but none to learn from; add some, or take it out (pretrain: --knn-train 0 leaves k-NN out)");
+                  " images to test on, but none to learn from; add some, or take it out (pretrain: --knn-train 0 "
+                  "leaves k-NN out)");
 }
 
 /// Fails, naming it, where a class has images, but none at the places `readable`.
@@ -67,11 +68,12 @@ inline void check_readable(const vitral::Dataset& data, const std::vector<long>&
   for (long i = 0; i < data.size(); ++i) ++all[static_cast<std::size_t>(data.label(i))];
   for (const long i : readable) ++some[static_cast<std::size_t>(data.label(i))];
   for (std::size_t c = 0; c < classes.size(); ++c)
-    vitral::check(all[c] == 0 || some[c] > 0, data.name(), ": none of the ", all[c], " images of the class ", classes[c],
-                  " can be read; repair them, or take the class out");
+    vitral::check(all[c] == 0 || some[c] > 0, data.name(), ": none of the ", all[c], " images of the class ",
+                  classes[c], " can be read; repair them, or take the class out");
 }
 
-/// What `choice` takes of the two splits at `place`, which need labels. Says so on the terminal where images are held out.
+/// What `choice` takes of the two splits at `place`, which need labels. Says so on the terminal where images are held
+/// out.
 inline ChosenPictures chosen_pictures(const DataPlace& place, const vitral::Dataset& train, const vitral::Dataset& test,
                                       const PictureChoice& choice) {
   using namespace vitral;

@@ -1,6 +1,5 @@
-// A program that waits politely. OpenMP's threads spin while they wait for each other; on a machine with other work the one
-// that is waited for may have no processor, because the others spin on it.
-// Relies on POSIX and /proc.
+// A program that waits politely. OpenMP's threads spin while they wait for each other; on a machine with other work the
+// one that is waited for may have no processor, because the others spin on it. Relies on POSIX and /proc.
 #pragma once
 
 #include <vitral/core/config.hpp>
@@ -19,7 +18,8 @@ namespace vitral::inline VITRAL_ABI::programs {
 /// process with the same arguments and files. Nothing happens where the user has set how threads wait, and where the
 /// program cannot be started again (without /proc, or under valgrind, which would be left behind).
 inline void wait_politely(char** argv) {
-  constexpr const char* spins = "1000";  // some 30 microseconds: with others on the processors each loop costs them once
+  // Some 30 microseconds: where others are on the processors, each loop costs them once.
+  constexpr const char* spins = "1000";
   for (const char* name : {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME"})
     if (std::getenv(name) != nullptr) return;  // the user's, or our own
   if (const char* const preloaded = std::getenv("LD_PRELOAD"); preloaded && std::strstr(preloaded, "vgpreload")) return;

@@ -54,9 +54,10 @@ PretrainOptions options_of(int argc, char** argv) {
   if (!given.options.resume) return new_run(given.options);
   const auto checkpoint = std::filesystem::path(given.options.out) / "checkpoint.safetensors";
   std::error_code ignored;
-  check(std::filesystem::exists(checkpoint, ignored), checkpoint.native(),
-        " cannot be resumed: there is no such file; --out names the directory of the run, and a run that has not come to "
-        "its first checkpoint begins again with --overwrite");
+  check(
+      std::filesystem::exists(checkpoint, ignored), checkpoint.native(),
+      " cannot be resumed: there is no such file; --out names the directory of the run, and a run that has not come to "
+      "its first checkpoint begins again with --overwrite");
   const SafetensorsFile file(checkpoint);
   const PretrainOptions run = run_of(file);
   check_projector(file, run);
@@ -83,6 +84,8 @@ double knn_of_layer(PlainFeatures known, PlainFeatures asked, int k) {
 
 #if !defined(VITRAL_HAS_CUDA)
 int pretrain_cuda(const nlohmann::ordered_json&) {
-  fail("--device cuda: this program was built without CUDA; install the CUDA Toolkit and build again, or use --device cpu");
+  fail(
+      "--device cuda: this program was built without CUDA; install the CUDA Toolkit and build again, or use --device "
+      "cpu");
 }
 #endif

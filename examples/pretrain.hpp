@@ -14,8 +14,8 @@ int pretrain_bf16(const PretrainOptions& options);
 
 }  // namespace vitral::inline VITRAL_ABI::programs
 
-// These pass between parts that different compilers made. Each part has its own copy of all that Vitral and the programs
-// define (core/config.hpp), so none of its types is used here.
+// These pass between parts that different compilers made. Each part has its own copy of all that Vitral and the
+// programs define (core/config.hpp), so none of its types is used here.
 
 /// The signal (Ctrl-C, TERM or HUP) that asked the run to end after its step, with a checkpoint; 0 as long as none did.
 extern volatile std::sig_atomic_t interrupted;

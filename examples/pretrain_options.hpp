@@ -249,7 +249,8 @@ inline std::vector<std::string> read_config(const std::string& file, Json config
     config.erase(found);
   });
   for (const auto& [key, value] : config.items())
-    vitral::fail(where, "unknown key ", vitral::legible(key), " (did you mean ", vitral::nearest_names(key, known, 1)[0], "?)");
+    vitral::fail(where, "unknown key ", vitral::legible(key), " (did you mean ",
+                 vitral::nearest_names(key, known, 1)[0], "?)");
   return ignored;
 }
 

@@ -9,10 +9,10 @@
 #include "pretrain_out.hpp"
 #include "pretrain_views.hpp"
 
+#include <vitral/core/escape.hpp>
 #include <vitral/data/loader.hpp>
 #include <vitral/eval/features.hpp>
 #include <vitral/io/directory_lock.hpp>
-#include <vitral/core/escape.hpp>
 #include <vitral/io/metrics.hpp>
 #include <vitral/io/plots.hpp>
 #include <vitral/io/progress.hpp>
@@ -134,8 +134,8 @@ int run(const PretrainOptions& o, const Pictures& pictures, Source loader) {
   if (interrupted) return end_interrupted("before the first step: nothing is written");
   if (saved) trainer.load(*saved);
   const auto save = [&] {
-    trainer.save(checkpoint, {{"options", json_text(to_json(o))}, {"images", std::to_string(images)},
-                              {"fingerprint", mark}});
+    trainer.save(checkpoint,
+                 {{"options", json_text(to_json(o))}, {"images", std::to_string(images)}, {"fingerprint", mark}});
   };
 
   const auto begin = std::chrono::steady_clock::now();

@@ -72,8 +72,8 @@ void run(Options o) {
     }
   }
   write_png(o.out, sheet);
-  std::printf("wrote %s: %d images of %s, each followed by %d draws of the views of %s\n", escape_text(o.out).c_str(), rows,
-              escape_text(data.name()).c_str(), o.draws, o.recipe.c_str());
+  std::printf("wrote %s: %d images of %s, each followed by %d draws of the views of %s\n", escape_text(o.out).c_str(),
+              rows, escape_text(data.name()).c_str(), o.draws, o.recipe.c_str());
 }
 
 Options parse(int argc, char** argv) {
@@ -82,7 +82,8 @@ Options parse(int argc, char** argv) {
   app.add_option("--dataset", o.dataset, "Layout of the images in --data")
       ->check(CLI::IsMember(CLI::detail::split(dataset_names, '|')))->capture_default_str();
   app.add_option("--data", o.data, "Directory of the data set [where pretrain looks]");
-  app.add_option("--tar-image", o.tar_image, "Ending of the images where samples of archives have several, such as jpg");
+  app.add_option("--tar-image", o.tar_image,
+                 "Ending of the images where samples of archives have several, such as jpg");
   app.add_option("--split", o.split, "Which part of it")
       ->check(CLI::IsMember({"train", "test", "unlabeled"}))->capture_default_str();
   app.add_option("--recipe", o.recipe, "How the views are made")

@@ -138,9 +138,9 @@ void follow(const Video& video, const Network& network, int size, const std::fil
   check(frames >= 3, "the video ", name, " has ", frames, " frames, expected 3 or more");
   const LabelMap first = video.mask(0);
   const auto shapes_fit = [&](int height, int width, const char* what, int t) {
-    check(height == first.height && width == first.width, "frame ",
-          legible(video.frames[static_cast<std::size_t>(t)]), " of ", name, ": ", what, " of ", height, " x ", width, " pixels, but the first mask has ", first.height, " x ",
-          first.width);
+    check(height == first.height && width == first.width, "frame ", legible(video.frames[static_cast<std::size_t>(t)]),
+          " of ", name, ": ", what, " of ", height, " x ", width, " pixels, but the first mask has ", first.height,
+          " x ", first.width);
   };
   int objects = 0;
   for (const int label : first.label)

@@ -127,8 +127,8 @@ inline std::string commands_of(const Chart& chart) {
   }
   return join(data, "set xlabel ", vitral::escape_gnuplot(chart.x_axis), "\nset ylabel ",
               vitral::escape_gnuplot(chart.y_axis), "\n", chart.whole ? "set xtics 1\n" : "",
-              vitral::detail::gnuplot_style, "set key above vertical maxrows ", key_rows(chart), "\nplot ", bands, lines,
-              "\n");
+              vitral::detail::gnuplot_style, "set key above vertical maxrows ", key_rows(chart), "\nplot ", bands,
+              lines, "\n");
 }
 inline int height_of(const Chart& chart) { return 400 + 20 * key_rows(chart); }
 

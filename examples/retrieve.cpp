@@ -104,7 +104,8 @@ void run(const Options& o) {
   check(static_cast<int>(views[0].truth.size()) == asked.all, o.truth, ": the truth about ", views[0].truth.size(),
         " queries, but ", o.queries, " has ", asked.all);
   std::vector<std::vector<Relevance>> truths;
-  for (const TruthView& view : views) truths.push_back(truth_about(view.truth, asked.numbers, known.numbers, known.all));
+  for (const TruthView& view : views)
+    truths.push_back(truth_about(view.truth, asked.numbers, known.numbers, known.all));
   const auto scores = retrieve(database, queries, truths);
 
   Json results{{"database", o.database}, {"queries", o.queries}, {"truth", o.truth},

@@ -16,9 +16,9 @@ inline void check_shape(const vitral::SafetensorsFile& file, const PretrainOptio
   const std::vector<long>& found = file.tensor(name).shape;
   const auto text = [](const std::vector<long>& extents) { return vitral::legible(nlohmann::ordered_json(extents)); };
   vitral::check(found == shape, file.path(), ": tensor ", name, " has shape ", text(found),
-                ", but of the network that the file's options name (image ", run.image, ", patch ", run.patch, ", width ",
-                run.width, ", depth ", run.depth, ", hidden ", run.hidden, ", out-dim ", run.out_dim, ") it has ",
-                text(shape), ": tensors and options are of two networks");
+                ", but of the network that the file's options name (image ", run.image, ", patch ", run.patch,
+                ", width ", run.width, ", depth ", run.depth, ", hidden ", run.hidden, ", out-dim ", run.out_dim,
+                ") it has ", text(shape), ": tensors and options are of two networks");
 }
 
 /// Fails unless the file's encoder has the size that the options name: a network is made only of what the file holds.
@@ -53,7 +53,8 @@ inline PretrainOptions run_of(const vitral::SafetensorsFile& file) {
   const bool found = options != file.metadata().end();
   const std::string where = file.path() + ": its metadata \"options\"";
   const auto saved = found ? vitral::parse_json(options->second, where) : nlohmann::ordered_json();
-  vitral::check(saved.is_object(), where, " is missing or no JSON object; expected a checkpoint that `pretrain` or "
+  vitral::check(saved.is_object(), where,
+                " is missing or no JSON object; expected a checkpoint that `pretrain` or "
                 "`truncate` has written");
   const PretrainOptions run = pretrain_options_from_json(saved, where);
   check_encoder(file, run);

@@ -41,7 +41,11 @@ void truncate(const Options& o) {
   const auto cut = network<Cpu>(file, run);  // what cannot be read is not written
   std::vector<NamedTensor> kept;
   for_each_tensor(
-      cut, [&](const std::string& name, const auto&) { kept.push_back({name, file.tensor(name)}); }, "student.encoder");
+      cut,
+      [&](const std::string& name, const auto&) {
+        kept.push_back({name, file.tensor(name)});
+      },
+      "student.encoder");
   Metadata metadata{{"options", json_text(to_json(run))}, {"truncated", join("from ", depth)}};
   for (const char* earlier : {"finetuned", "truncated"})
     if (const auto found = file.metadata().find(earlier); found != file.metadata().end())

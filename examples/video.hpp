@@ -42,7 +42,8 @@ inline std::vector<Video> davis_videos(const std::filesystem::path& folder) {
           " twice");
     const fs::path pictures = folder / "JPEGImages/480p" / name, masks = folder / "Annotations/480p" / name;
     std::error_code ignored;
-    check(fs::is_directory(pictures, ignored), legible(pictures.string(), 500), ": no such folder, but ", list.string(), " names the video");
+    check(fs::is_directory(pictures, ignored), legible(pictures.string(), 500), ": no such folder, but ", list.string(),
+          " names the video");
     Video video{name, {}, {}, {}};
     for (const auto& entry : fs::directory_iterator(pictures))
       if (entry.path().extension() == ".jpg") video.frames.push_back(entry.path().stem().string());

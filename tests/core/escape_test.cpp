@@ -20,13 +20,13 @@ TEST_CASE("bytes that are no UTF-8 are shown each by its number") {
   CHECK(escape_text("caf\xe9") == "caf\\xe9");
   CHECK(escape_text("\xe9ta") == "\\xe9ta");
   CHECK(escape_text("\x80\xff") == "\\x80\\xff");
-  CHECK(escape_text("\xc0\xaf") == "\\xc0\\xaf");                  // a slash, written too long
-  CHECK(escape_text("\xe0\x80\xaf") == "\\xe0\\x80\\xaf");         // and longer
-  CHECK(escape_text("\xed\xa0\x80") == "\\xed\\xa0\\x80");         // half of a pair
+  CHECK(escape_text("\xc0\xaf") == "\\xc0\\xaf");                    // a slash, written too long
+  CHECK(escape_text("\xe0\x80\xaf") == "\\xe0\\x80\\xaf");           // and longer
+  CHECK(escape_text("\xed\xa0\x80") == "\\xed\\xa0\\x80");           // half of a pair
   CHECK(escape_text("\xf4\x90\x80\x80") == "\\xf4\\x90\\x80\\x80");  // above U+10FFFF
-  CHECK(escape_text("\xc2\x9b") == "\\xc2\\x9b");                  // a control character of terminals
+  CHECK(escape_text("\xc2\x9b") == "\\xc2\\x9b");                    // a control character of terminals
   CHECK(escape_text("\xc2\xa0\xef\xbf\xbf\xf4\x8f\xbf\xbf") == "\xc2\xa0\xef\xbf\xbf\xf4\x8f\xbf\xbf");
-  CHECK(escape_text("\xe7\x8c") == "\\xe7\\x8c");                  // cut short
+  CHECK(escape_text("\xe7\x8c") == "\\xe7\\x8c");  // cut short
 }
 
 TEST_CASE("a CSV cell is quoted where it must be and is never a formula") {

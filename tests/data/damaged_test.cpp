@@ -115,8 +115,9 @@ TEST_CASE("a loader that does not replace leaves out what cannot be read, whatev
     if (i >= 3 && i < 6) fs::resize_file(path, 50);  // three in a row
   }
   for (const int workers : {0, 3}) {
-    Loader loader(UnlabeledFolder(folder.path), {center_view(8)},
-                  {.batch = 4, .workers = workers, .drop_last = false, .shuffle = false, .replace = false, .log = nullptr});
+    Loader loader(
+        UnlabeledFolder(folder.path), {center_view(8)},
+        {.batch = 4, .workers = workers, .drop_last = false, .shuffle = false, .replace = false, .log = nullptr});
     loader.start(0);
     std::vector<std::vector<int>> missing;
     for (Batch batch; loader.next(batch);) {

@@ -228,7 +228,8 @@ TEST_CASE("a JPEG decoded for evaluation keeps the pixels and the crop of its ce
     for (int y = 0; y < picture.height; ++y)
       for (int x = 0; x < picture.width; ++x)
         for (int c = 0; c < 3; ++c)
-          picture.rgb.push_back(static_cast<std::uint8_t>(128 + 60 * std::sin(7.0 * x / side + c) + 60 * std::cos(5.0 * y / side)));
+          picture.rgb.push_back(
+              static_cast<std::uint8_t>(128 + 60 * std::sin(7.0 * x / side + c) + 60 * std::cos(5.0 * y / side)));
     write_jpeg(folder.path / "a.jpg", picture);
     const Image whole = read_image(folder.path / "a.jpg"), some = read_image(folder.path / "a.jpg", view.least_side());
     CHECK(some.height >= std::min(side, 32));
@@ -238,7 +239,8 @@ TEST_CASE("a JPEG decoded for evaluation keeps the pixels and the crop of its ce
     view(some, found.data());
     float largest = 0;
     for (std::size_t i = 0; i < found.size(); ++i) largest = std::max(largest, std::abs(found[i] - expected[i]));
-    CHECK(largest < 0.35f);  // in standard deviations; an edge may move by half a pixel, as decoded sides are rounded up
+    CHECK(largest <
+          0.35f);  // in standard deviations; an edge may move by half a pixel, as decoded sides are rounded up
     if (side != 56) continue;
     view(read_image(folder.path / "a.jpg", 28), found.data());  // too few pixels: enlarged, and not cropped
     largest = 0;
@@ -276,12 +278,14 @@ TEST_CASE("a class without pictures to learn from is refused by name; to test, t
 TEST_CASE("a progressive JPEG whose header claims too much is refused, also where it would come out small") {
   std::vector<std::uint8_t> bytes = read_bytes(VITRAL_TESTS_DIR "/fixtures/pictures/progressive.jpg");
   for (std::size_t i = 0; i + 9 < bytes.size(); ++i)
-    if (bytes[i] == 0xff && bytes[i + 1] == 0xc2) {  // the frame header of progressive pictures: height 32000, width 16000
+    if (bytes[i] == 0xff &&
+        bytes[i + 1] == 0xc2) {  // the frame header of progressive pictures: height 32000, width 16000
       bytes[i + 5] = 0x7d;
       bytes[i + 6] = 0x00;
       bytes[i + 7] = 0x3e;
       bytes[i + 8] = 0x80;
       break;
     }
-  CHECK(contains(error_of([&] { (void)decode_image(bytes, "big", 100); }), "big: 32000 x 16000 pixels, expected at most"));
+  CHECK(contains(error_of([&] { (void)decode_image(bytes, "big", 100); }),
+                 "big: 32000 x 16000 pixels, expected at most"));
 }

@@ -41,7 +41,9 @@ struct Archive {
     bytes.resize((bytes.size() + 511) / 512 * 512);
     return *this;
   }
-  Archive& link(const std::string& path, const std::string& target, char kind) { return add(path, {}, kind, "", target); }
+  Archive& link(const std::string& path, const std::string& target, char kind) {
+    return add(path, {}, kind, "", target);
+  }
   Archive& end() {
     bytes.resize(bytes.size() + 1024);
     return *this;
@@ -142,8 +144,10 @@ TEST_CASE("damaged archives are errors") {
   CHECK(contains(error_in(Archive().add("x", text("99999999999999999999 path=a\n"), 'x').bytes), "damaged pax records"));
   CHECK(contains(error_in(Archive().add("x", text("3 \n"), 'x').bytes), "damaged pax records"));
   CHECK(contains(error_in(Archive().add("x", text("16 size=badbad\n\n"), 'x').bytes), "damaged pax records"));
-  CHECK(contains(error_in(Archive().add("x", text(std::string("11 path=a\0\n", 11)), 'x').bytes), "damaged pax records"));
-  CHECK(contains(error_in(Archive().add("1.png", png(2, 2)).add("1.cls", text("cat")).end().bytes), "label \"cat\", expected a number"));
+  CHECK(
+      contains(error_in(Archive().add("x", text(std::string("11 path=a\0\n", 11)), 'x').bytes), "damaged pax records"));
+  CHECK(contains(error_in(Archive().add("1.png", png(2, 2)).add("1.cls", text("cat")).end().bytes),
+                 "label \"cat\", expected a number"));
   CHECK(contains(error_in(Archive().add("1.png", png(2, 2)).add("1.cls", text("-1")).end().bytes), "label \"-1\""));
   const Bytes some = Archive().add("1.png", png(2, 2)).add("1.cls", text("1")).add("2.png", png(2, 2)).end().bytes;
   CHECK(contains(error_in(some), "2.png has no label"));
@@ -171,16 +175,21 @@ TEST_CASE("a sample with several pictures is an error, unless the ending of the 
   CHECK(contains(error_in(both), "--tar-image depth.png or png"));
   const TemporaryFolder folder;
   testing::write_bytes(folder.path / "a.tar", both);
-  const auto height = [&](const char* ending) { return TarImages(folder.path / "a.tar", Split::train, 0, ending).image(0).height; };
+  const auto height = [&](const char* ending) {
+    return TarImages(folder.path / "a.tar", Split::train, 0, ending).image(0).height;
+  };
   CHECK(height("png") == 3);
   CHECK(height(".PNG") == 3);
   CHECK(height("depth.png") == 2);
   CHECK(contains(error_of([&] { (void)height("jpg"); }), "1.png: its sample has no picture that ends in .jpg"));
   CHECK(contains(error_in(Archive().add("cam.0.jpg", png(1, 1)).add("cam.1.jpg", png(1, 1)).end().bytes),
                  "cam.1.jpg and cam.0.jpg have one key, which ends at the first dot"));
-  CHECK(contains(error_in(Archive().add("1.png", png(1, 1)).add("1.png", png(1, 1)).end().bytes), "stands in the archive twice"));
-  CHECK(contains(error_in(Archive().add("1.cls", text("1")).add("1.CLS", text("2")).end().bytes), "so are labels of one"));
-  CHECK(contains(error_in(Archive().add("1.gif", text("?")).add("1.cls", text("2")).end().bytes), "1.cls: a label without a picture"));
+  CHECK(contains(error_in(Archive().add("1.png", png(1, 1)).add("1.png", png(1, 1)).end().bytes),
+                 "stands in the archive twice"));
+  CHECK(contains(error_in(Archive().add("1.cls", text("1")).add("1.CLS", text("2")).end().bytes),
+                 "so are labels of one"));
+  CHECK(contains(error_in(Archive().add("1.gif", text("?")).add("1.cls", text("2")).end().bytes),
+                 "1.cls: a label without a picture"));
 }
 
 TEST_CASE("links are what they stand for, or an error") {
@@ -192,9 +201,11 @@ TEST_CASE("links are what they stand for, or an error") {
   fs::create_hard_link(folder.path / "in" / far / "2.png", folder.path / "in" / (far + ".png"));
   fs::create_symlink("../a/1.png", folder.path / "in" / far / "3.png");
   fs::create_symlink("../a/1.cls", folder.path / "in" / far / "3.cls");
-  for (const std::string& name : {far + "/2.cls", far + ".cls"}) testing::write_bytes(folder.path / "in" / name, text("3"));
+  for (const std::string& name : {far + "/2.cls", far + ".cls"})
+    testing::write_bytes(folder.path / "in" / name, text("3"));
   for (const char* format : {"gnu", "pax"}) {
-    const std::string command = "cd '" + folder.path.string() + "' && tar --sort=name --format=" + format + " -cf x.tar in";
+    const std::string command =
+        "cd '" + folder.path.string() + "' && tar --sort=name --format=" + format + " -cf x.tar in";
     REQUIRE(std::system(command.c_str()) == 0);
     const TarImages data(folder.path / "x.tar");
     REQUIRE(data.size() == 4);
@@ -219,7 +230,8 @@ TEST_CASE("what is not read is refused by name") {
   testing::write_bytes(folder.path / "B.TAR", Archive().add("1.png", png(2, 2)).end().bytes);
   CHECK(TarImages(folder.path).size() == 2);
   testing::write_bytes(folder.path / "c.tar.gz", {0x1f, 0x8b, 8, 0, 0, 0, 0});
-  CHECK(contains(error_of([&] { TarImages bad(folder.path); }), "unpack it once (gunzip " + (folder.path / "c.tar.gz").string()));
+  CHECK(contains(error_of([&] { TarImages bad(folder.path); }),
+                 "unpack it once (gunzip " + (folder.path / "c.tar.gz").string()));
   const Bytes binary = Archive().add("1.png", png(2, 2)).add("1.cls", Bytes{'a', 0, 'b'}).end().bytes;
   CHECK(contains(error_in(binary), "label \"a?b\", expected a number"));  // no NUL cuts the message short
 }

@@ -170,7 +170,8 @@ TEST_CASE("small pictures of every kind, size, depth and orientation come out as
     CHECK(image.width == shown.width);
     REQUIRE(image.rgb.size() == shown.rgb.size());
     int largest = 0;
-    for (std::size_t i = 0; i < image.rgb.size(); ++i) largest = std::max(largest, std::abs(image.rgb[i] - shown.rgb[i]));
+    for (std::size_t i = 0; i < image.rgb.size(); ++i)
+      largest = std::max(largest, std::abs(image.rgb[i] - shown.rgb[i]));
     const bool exact = name.starts_with("png") || name.find("lossless") != std::string::npos;
     CHECK(largest <= (exact ? 0 : 1));
   }

@@ -230,12 +230,14 @@ TEST_CASE("images that cannot be read have no features, and fewer images are spr
     const auto place = static_cast<std::size_t>(found[1].places[row]);
     CHECK(place % 10 != 3);
     CHECK(found[1].labels[row] == whole[1].labels[place]);
-    for (std::size_t j = 0; j < 16; ++j) CHECK(std::abs(found[1].rows[row * 16 + j] - whole[1].rows[place * 16 + j]) < 1e-5f);
+    for (std::size_t j = 0; j < 16; ++j)
+      CHECK(std::abs(found[1].rows[row * 16 + j] - whole[1].rows[place * 16 + j]) < 1e-5f);
   }
   const auto few = extract_features(encoder, GrayLevels{}, 10, 7);
   CHECK(std::count(few[0].labels.begin(), few[0].labels.end(), 0) == 5);
   struct Nothing : GrayLevels {
     Image image(long) const { fail("damaged"); }
   };
-  CHECK_THROWS_WITH_AS(static_cast<void>(extract_features(encoder, Nothing{}, 40)), doctest::Contains("none of the 40 images"), Error);
+  CHECK_THROWS_WITH_AS(static_cast<void>(extract_features(encoder, Nothing{}, 40)),
+                       doctest::Contains("none of the 40 images"), Error);
 }

@@ -59,7 +59,9 @@ TEST_CASE("classifiers refuse features, labels and scores that they cannot use")
   refuses("there are no features", [] { (void)logistic_regression({{}, 2, {}, 2}); });
   refuses("label 2 is not one of 0 to 1", [] { (void)logistic_regression({{1, 1}, 2, {2}, 2}); });
   refuses("a label for each of the 2", [] { (void)logistic_regression({{1, 1}, 1, {0}, 2}); });
-  refuses("does not take features of width 3", [] { (void)class_probabilities({{1, 2, 3, 4}, {0, 0}}, {{1, 2, 3}, 3, {}, 2}); });
+  refuses("does not take features of width 3", [] {
+    (void)class_probabilities({{1, 2, 3, 4}, {0, 0}}, {{1, 2, 3}, 3, {}, 2});
+  });
   refuses("0 scores", [] { (void)ranked_classes({}, 2); });
   refuses("no rows of 0 classes", [] { (void)ranked_classes({1}, 0); });
   refuses("not a number", [] { (void)ranked_classes({1, NAN}, 2); });

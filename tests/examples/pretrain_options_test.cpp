@@ -100,14 +100,26 @@ TEST_CASE("the highest learning rate grows with the images of an optimiser step"
 TEST_CASE("every option is taken from the command line") {
   // Read it from a saved run, change every value, give it as arguments, and compare.
   nlohmann::ordered_json wanted = to_json(parse({}));
-  wanted.update({{"method", "byol"}, {"dataset", "folder"}, {"data", "images"}, {"arch", "vit_small"},
-                 {"width", 64}, {"depth", 2}, {"heads", 2}, {"patch", 8}, {"image", 16}, {"batch", 32}, {"accumulate", 2},
-                 {"epochs", 7}, {"warmup-epochs", 3}, {"optimizer", "lars"}, {"lr", 0.25}, {"min-lr", 0.125},
-                 {"weight-decay", 0.5}, {"weight-decay-end", 0.75}, {"clip-grad", 3.5}, {"drop-path", 0.25},
-                 {"ratio", 0.5}, {"ratio-schedule", "constant"}, {"temperature", 0.5}, {"hidden", 34}, {"out-dim", 16},
-                 {"momentum", 0.75}, {"crop-min", 0.5}, {"seed", 9}, {"device", "cuda"}, {"precision", "tf32"},
-                 {"recompute", "block"}, {"limit", 100}, {"tar-image", "jpg"},
-                 {"knn-train", 50}, {"knn-test", 20}, {"k", 5}, {"threads", 1}, {"workers", 1}, {"unreadable", 5}, {"out", "here"},
+  wanted.update({{"method", "byol"},     {"dataset", "folder"},
+                 {"data", "images"},     {"arch", "vit_small"},
+                 {"width", 64},          {"depth", 2},
+                 {"heads", 2},           {"patch", 8},
+                 {"image", 16},          {"batch", 32},
+                 {"accumulate", 2},      {"epochs", 7},
+                 {"warmup-epochs", 3},   {"optimizer", "lars"},
+                 {"lr", 0.25},           {"min-lr", 0.125},
+                 {"weight-decay", 0.5},  {"weight-decay-end", 0.75},
+                 {"clip-grad", 3.5},     {"drop-path", 0.25},
+                 {"ratio", 0.5},         {"ratio-schedule", "constant"},
+                 {"temperature", 0.5},   {"hidden", 34},
+                 {"out-dim", 16},        {"momentum", 0.75},
+                 {"crop-min", 0.5},      {"seed", 9},
+                 {"device", "cuda"},     {"precision", "tf32"},
+                 {"recompute", "block"}, {"limit", 100},
+                 {"tar-image", "jpg"},   {"knn-train", 50},
+                 {"knn-test", 20},       {"k", 5},
+                 {"threads", 1},         {"workers", 1},
+                 {"unreadable", 5},      {"out", "here"},
                  {"save-every", 2}});
   std::vector<std::string> arguments;
   const nlohmann::ordered_json defaults = to_json(parse({}));
@@ -231,8 +243,7 @@ TEST_CASE("a run is resumed with other options where they leave the numbers as t
   const PretrainOptions saved = parse({"--lr", "0.1"});
   const auto difference = [&](const std::vector<std::string>& arguments) {
     std::string message;
-    const std::string said =
-        warnings_of([&] { message = message_of([&] { resumed_run(saved, given(arguments)); }); });
+    const std::string said = warnings_of([&] { message = message_of([&] { resumed_run(saved, given(arguments)); }); });
     return message + said;
   };
   CHECK(difference({}).empty());
@@ -246,8 +257,8 @@ TEST_CASE("a run is resumed with other options where they leave the numbers as t
   CHECK(has(difference({"--method", "byol"}), "--method: checkpoint has \"sd-moco-v3\", command line has \"byol\""));
 
   PretrainOptions resumed;
-  const std::vector<std::string> other{"--lr", "0.01", "--clip-grad", "1", "--epochs", "20", "--min-lr", "0.001",
-                                       "--warmup-epochs", "2"};
+  const std::vector<std::string> other{"--lr",     "0.01",  "--clip-grad",     "1", "--epochs", "20",
+                                       "--min-lr", "0.001", "--warmup-epochs", "2"};
   const std::string said = warnings_of([&] { resumed = resumed_run(saved, given(other)); });
   CHECK(std::vector<double>{resumed.lr, resumed.clip_grad, resumed.min_lr} == std::vector<double>{0.01, 1, 0.001});
   CHECK(std::vector<int>{resumed.epochs, resumed.warmup_epochs} == std::vector<int>{20, 2});
@@ -274,7 +285,8 @@ TEST_CASE("--resume and --overwrite exclude each other") {
 }
 
 TEST_CASE("options and flags pass between parts of a program without loss") {
-  const PretrainOptions options = parse({"--resume", "--eager", "--device", "cuda", "--lr", "0.1", "--out", "\xff.out"});
+  const PretrainOptions options =
+      parse({"--resume", "--eager", "--device", "cuda", "--lr", "0.1", "--out", "\xff.out"});
   CHECK(all_from_json(all_to_json(options)) == options);
   CHECK(all_from_json(all_to_json(options)).out == "\xff.out");
 }

@@ -28,8 +28,8 @@ namespace fuzz {
 
 using namespace vitral::programs;
 
-/// `read` may throw Error, and nothing else, whatever the bytes. `repair` mends sums over other bytes, so that more than
-/// the sums is read.
+/// `read` may throw Error, and nothing else, whatever the bytes. `repair` mends sums over other bytes, so that more
+/// than the sums is read.
 struct Format {
   std::string name;
   std::vector<Bytes> files;
@@ -117,11 +117,14 @@ inline Bytes results(const std::string& method, long seed = 0) {
   nlohmann::ordered_json run = to_json(small_run());
   run["method"] = method;
   run["seed"] = seed;
-  nlohmann::ordered_json out{{"run", run}, {"dataset", "pictures"}, {"train_images", 100}, {"test_images", 50},
-                             {"temperature", 0.07}};
+  nlohmann::ordered_json out{
+      {"run", run}, {"dataset", "pictures"}, {"train_images", 100}, {"test_images", 50}, {"temperature", 0.07}};
   for (int layer = 1; layer <= 2; ++layer)
-    out["layers"].push_back({{"layer", layer}, {"knn", {{"5", {{"top1", 0.4}}}, {"20", {{"top1", 0.5}}}}},
-                             {"logistic", {{"top1", 0.6}}}, {"sgd", {{"top1", 0.6}}}, {"multiply_adds", 1e6}});
+    out["layers"].push_back({{"layer", layer},
+                             {"knn", {{"5", {{"top1", 0.4}}}, {"20", {{"top1", 0.5}}}}},
+                             {"logistic", {{"top1", 0.6}}},
+                             {"sgd", {{"top1", 0.6}}},
+                             {"multiply_adds", 1e6}});
   out["adaptive_exit"].push_back({{"confidence", 0.5}, {"accuracy", 0.5}, {"multiply_adds", 1e6}, {"layers", 1.5}});
   return out.dump();
 }
@@ -136,7 +139,8 @@ inline void read_results(const Bytes& bytes) {
   for (const Measure& measure : measures(runs))
     for (const Group& group : groups)
       if (group.rival >= 0)
-        (void)gain(accuracy(groups[static_cast<std::size_t>(group.rival)], measure).mean, accuracy(group, measure).mean);
+        (void)gain(accuracy(groups[static_cast<std::size_t>(group.rival)], measure).mean,
+                   accuracy(group, measure).mean);
 }
 
 inline void read_configuration(const Bytes& bytes) {

@@ -1,6 +1,7 @@
-// fuzz FOLDER SECONDS [SEED [FORMAT RUN]], FOLDER that of this file: reads changed files of every format for so long. A reader may refuse them with
-// an Error that a person can read; whatever else it does, or a minute of silence, is a finding, which is printed with
-// the words that repeat it. Runs are numbered: the same number changes the same file in the same way.
+// fuzz FOLDER SECONDS [SEED [FORMAT RUN]], FOLDER that of this file: reads changed files of every format for so long. A
+// reader may refuse them with an Error that a person can read; whatever else it does, or a minute of silence, is a
+// finding, which is printed with the words that repeat it. Runs are numbered: the same number changes the same file in
+// the same way.
 #include "formats.hpp"
 #include "mutate.hpp"
 
@@ -38,7 +39,8 @@ bool read(const fuzz::Format& format, const fuzz::Bytes& bytes) {
     return true;
   } catch (const vitral::Error& error) {
     const std::string_view what = refusal = error.what();
-    for (const char* raw : {"json.exception", "stoi", "stol", "bad_alloc", "filesystem error", "basic_string", "vector::"})
+    for (const char* raw :
+         {"json.exception", "stoi", "stol", "bad_alloc", "filesystem error", "basic_string", "vector::"})
       if (what.find(raw) != what.npos) finding("a message that no person can read", what);
     if (what.size() > 2000) finding("a message that is too long", what);
     return false;
@@ -52,7 +54,8 @@ struct Count {
 };
 
 void run(const fuzz::Format& format, unsigned long seed, long number, Count& count) {
-  running = "bash tests/fuzz/run.sh COMPILER FLAGS_FILE 0 " + std::to_string(seed) + " '" + format.name + "' " + std::to_string(number);
+  running = "bash tests/fuzz/run.sh COMPILER FLAGS_FILE 0 " + std::to_string(seed) + " '" + format.name + "' " +
+            std::to_string(number);
   fuzz::Draw draw(seed + 0x100000001b3ul * static_cast<unsigned long>(number));
   fuzz::Bytes bytes = fuzz::mutated(draw, format.files);
   if (format.repair && draw.below(4) > 0) format.repair(bytes);

@@ -60,12 +60,13 @@ inline void set_number(Draw& draw, Bytes& bytes) {
   std::size_t end = at;
   while (end < bytes.size() && digit(end)) ++end;
   static const std::array<std::string, 16> values{
-      "-1", "-0", "1e9", "1e309", "0.5", "18446744073709551616", "null", "true", "\"7\"", "[]", "{}", "[1,[2]]", "nan",
-      "1,2", "",   "\"=\\u0000\\n../../x\""};
+      "-1", "-0",      "1e9", "1e309", "0.5", "18446744073709551616",  "null", "true", "\"7\"", "[]",
+      "{}", "[1,[2]]", "nan", "1,2",   "",    "\"=\\u0000\\n../../x\""};
   bytes.replace(at, end - at, draw.below(2) == 0 ? std::to_string(border(draw, bytes.size())) : draw.of(values));
 }
 
-/// One change, in text of a number as often as anything else; `other` is another file of the format, from which a part may come.
+/// One change, in text of a number as often as anything else; `other` is another file of the format, from which a part
+/// may come.
 inline void change(Draw& draw, Bytes& bytes, const Bytes& other) {
   const std::size_t at = draw.below(bytes.size()), count = draw.below(bytes.size() - at + 1);
   if (bytes.starts_with('{') && draw.below(2) == 0) return set_number(draw, bytes);
@@ -76,31 +77,44 @@ inline void change(Draw& draw, Bytes& bytes, const Bytes& other) {
     case 1:
       if (!bytes.empty()) bytes[at] = static_cast<char>(draw.bits());
       break;
-    case 2: bytes.resize(at); break;
-    case 3: bytes.erase(at, draw.below(2) == 0 ? 1 + draw.below(8) : count); break;
-    case 4: bytes.insert(at, bytes.substr(at, std::min<std::size_t>(count, 4096))); break;
+    case 2:
+      bytes.resize(at);
+      break;
+    case 3:
+      bytes.erase(at, draw.below(2) == 0 ? 1 + draw.below(8) : count);
+      break;
+    case 4:
+      bytes.insert(at, bytes.substr(at, std::min<std::size_t>(count, 4096)));
+      break;
     case 5: {
       const std::size_t from = draw.below(other.size());
       bytes.insert(at, other, from, std::min<std::size_t>(draw.below(other.size() - from + 1), 4096));
       break;
     }
-    case 6: set_length(draw, bytes); break;
+    case 6:
+      set_length(draw, bytes);
+      break;
     case 7:
-    case 8: set_number(draw, bytes); break;
+    case 8:
+      set_number(draw, bytes);
+      break;
     case 9: {  // two parts change places
       const Bytes part = bytes.substr(at, std::min<std::size_t>(count, 64));
       bytes.erase(at, part.size());
       bytes.insert(draw.below(bytes.size() + 1), part);
       break;
     }
-    case 10: bytes.insert(at, Bytes(draw.below(8) == 0 ? 70'000 : 66, "[{("[draw.below(3)])); break;
+    case 10:
+      bytes.insert(at, Bytes(draw.below(8) == 0 ? 70'000 : 66, "[{("[draw.below(3)]));
+      break;
   }
 }
 
 /// One of the files after a change, or up to four.
 inline Bytes mutated(Draw& draw, const std::vector<Bytes>& files) {
   Bytes bytes = draw.of(files);
-  for (std::size_t changes = 1 + draw.below(2) * draw.below(4); changes > 0; --changes) change(draw, bytes, draw.of(files));
+  for (std::size_t changes = 1 + draw.below(2) * draw.below(4); changes > 0; --changes)
+    change(draw, bytes, draw.of(files));
   return bytes;
 }
 

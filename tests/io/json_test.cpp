@@ -3,10 +3,10 @@
 
 #include <doctest/doctest.h>
 
+#include <unistd.h>
 #include <filesystem>
 #include <fstream>
 #include <string>
-#include <unistd.h>
 
 using namespace vitral;
 using Json = nlohmann::ordered_json;
@@ -42,7 +42,8 @@ TEST_CASE("values come out as they stand in the text, keys in their order") {
 }
 
 TEST_CASE("what is no JSON is one sentence with the place, and no exception's name") {
-  for (const char* text : {"", "{", "[1,]", "{\"a\":1", "{\"a\" 1}", "nan", "[1e999]", "\"\xff\"", "{\"a\":1}}", "\"\x01\""}) {
+  for (const char* text :
+       {"", "{", "[1,]", "{\"a\":1", "{\"a\" 1}", "nan", "[1e999]", "\"\xff\"", "{\"a\":1}}", "\"\x01\""}) {
     CAPTURE(text);
     CHECK(has(failure(text), "vitral: FILE is no valid JSON ("));
     CHECK_FALSE(has(failure(text), "exception"));
@@ -98,10 +99,11 @@ TEST_CASE("what a message shows of a file is one short line") {
 }
 
 TEST_CASE("names that lead elsewhere are no file names") {
-  for (const char* name : {"a", "..a", "a..b", ".hidden", "with space", "\xff", "=1+2"}) CHECK_NOTHROW(check_file_name(name, "LIST"));
-  for (const std::string& name : {std::string(), std::string("."), std::string(".."), std::string("../x"), std::string("/x"),
-                                  std::string("a/b"), std::string("a\\b"), std::string("a\0b", 3),
-                                  std::string(256, 'a')}) {
+  for (const char* name : {"a", "..a", "a..b", ".hidden", "with space", "\xff", "=1+2"})
+    CHECK_NOTHROW(check_file_name(name, "LIST"));
+  for (const std::string& name :
+       {std::string(), std::string("."), std::string(".."), std::string("../x"), std::string("/x"), std::string("a/b"),
+        std::string("a\\b"), std::string("a\0b", 3), std::string(256, 'a')}) {
     CAPTURE(name);
     CHECK_THROWS_AS(check_file_name(name, "LIST"), Error);
   }

@@ -98,7 +98,8 @@ TEST_CASE("a damaged file is refused, wherever it is cut") {
   CHECK(failure(other).find("float32 of shape (-3,4)") != std::string::npos);
 }
 
-TEST_CASE("what a header says twice, and a length that its shape does not have, are refused before memory is asked for") {
+TEST_CASE(
+    "what a header says twice, and a length that its shape does not have, are refused before memory is asked for") {
   std::string other = from_numpy("matrix");
   const std::size_t comma = other.find(", }");
   other.replace(comma, 18, ", 'shape': (2, 6)}");

@@ -157,7 +157,10 @@ TEST_CASE("a tensor or view that was moved from says so; it can be assigned to")
   refused([&] { return eval(flat(x) + 1); });
   refused([&] { return sum(transpose_view<1, 0>(y)); });
   refused([&] { return eval(window); });
-  refused([&] { assign(y, kept); return 0; });
+  refused([&] {
+    assign(y, kept);
+    return 0;
+  });
   y = other;
   CHECK(eval(y + 1)(1, 2) == 1);
   Tensor<float, Shape<>> one;

@@ -194,8 +194,8 @@ TEST_CASE("a step count that cannot be is an error") {
   for (const std::string step : {"-1", "1e3", "7 ", "", "99999999999999999999"}) {
     CAPTURE(step);
     const float value = 1;
-    write_safetensors(folder.path / "bad",
-                      {{"x", {scalar_type_of<float>(), {1}, std::as_bytes(std::span(&value, 1))}}}, {{"step", step}});
+    write_safetensors(folder.path / "bad", {{"x", {scalar_type_of<float>(), {1}, std::as_bytes(std::span(&value, 1))}}},
+                      {{"step", step}});
     const SafetensorsFile file(folder.path / "bad");
     CHECK_THROWS_WITH_AS((void)saved_steps(file), doctest::Contains("no number"), Error);
   }

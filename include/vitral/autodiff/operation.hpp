@@ -155,8 +155,8 @@ auto apply_settled(Op op, const X&... x) {
 
 /// op.forward(recorded, tensors...) -> Tensor; op.backward(dy, result, inputs...) writes each wanted gradient.
 /// Expressions among the inputs are evaluated first; parameters join the tape of the variables they meet. Of parameters
-/// alone the result is a Pending. An op that reads tensors of others beside its inputs offers `kept_versions()`, the sum of
-/// their versions.
+/// alone the result is a Pending. An op that reads tensors of others beside its inputs offers `kept_versions()`, the
+/// sum of their versions.
 template <class Op, class... X>
 [[nodiscard]] auto apply(Op op, const X&... x) {
   return detail::apply_settled(std::move(op), detail::settled(x)...);

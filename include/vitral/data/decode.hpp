@@ -28,7 +28,8 @@
 
 namespace vitral::inline VITRAL_ABI {
 
-/// Pictures with more pixels are refused: a few damaged bytes must not ask for gigabytes of memory. So are longer files.
+/// Pictures with more pixels are refused: a few damaged bytes must not ask for gigabytes of memory. So are longer
+/// files.
 inline constexpr long max_pixels = 1l << 26;
 inline constexpr std::uint64_t max_picture_bytes = 1ul << 29;
 
@@ -167,7 +168,8 @@ inline bool jpeg_finish(JpegReader& reader, std::uint8_t* row, std::uint8_t* rgb
       std::memcpy(out, row, width * 3);
       continue;
     }
-    // The inks are stored inverted, as Adobe has them; PIL takes them so with and without Adobe's marker, and rounds so.
+    // The inks are stored inverted, as Adobe has them; PIL takes them so with and without Adobe's marker, and rounds
+    // so.
     for (std::size_t x = 0; x < width; ++x)
       for (std::size_t c = 0; c < 3; ++c) {
         const int black = row[4 * x + 3], product = (255 - row[4 * x + c]) * black + 128;
@@ -195,7 +197,8 @@ inline void check_picture_bytes(const std::string& name, std::uint64_t size) {
 
 }  // namespace detail
 
-/// A PNG picture of any kind as RGB, turned upright as its EXIF data say; alpha is dropped. `name` is what an Error names.
+/// A PNG picture of any kind as RGB, turned upright as its EXIF data say; alpha is dropped. `name` is what an Error
+/// names.
 [[nodiscard]] inline Image decode_png(const std::vector<std::uint8_t>& bytes, const std::string& name) {
   detail::PngReader reader(bytes.data(), bytes.size());
   check(reader.info != nullptr, name, ": libpng could not be started");

@@ -37,8 +37,8 @@ namespace vitral::inline VITRAL_ABI {
   return 1;
 }
 
-/// The same for the text of a PNG in which programs put EXIF data before the format had a chunk for them: two lines and a
-/// length, then hexadecimal digits.
+/// The same for the text of a PNG in which programs put EXIF data before the format had a chunk for them: two lines and
+/// a length, then hexadecimal digits.
 [[nodiscard]] inline int text_orientation(std::string_view text) {
   for (int line = 0; line < 3 && !text.empty(); ++line)
     text.remove_prefix(std::min(text.find('\n'), text.size() - 1) + 1);
@@ -58,8 +58,8 @@ namespace vitral::inline VITRAL_ABI {
 [[nodiscard]] inline int webp_orientation(const std::vector<std::uint8_t>& bytes) {
   for (std::size_t at = 12; bytes.size() >= 8 && at <= bytes.size() - 8;) {
     const std::uint8_t* const chunk = bytes.data() + at;
-    const std::size_t size = chunk[4] | std::size_t{chunk[5]} << 8 | std::size_t{chunk[6]} << 16 |
-                             std::size_t{chunk[7]} << 24;
+    const std::size_t size =
+        chunk[4] | std::size_t{chunk[5]} << 8 | std::size_t{chunk[6]} << 16 | std::size_t{chunk[7]} << 24;
     if (size > bytes.size() - at - 8) break;
     if (std::memcmp(chunk, "EXIF", 4) == 0) return exif_orientation(chunk + 8, size);
     at += 8 + size + size % 2;

@@ -30,7 +30,8 @@ inline std::vector<std::filesystem::directory_entry> visible_entries(const std::
   for (auto entry = std::filesystem::directory_iterator(folder, error);
        !error && entry != std::filesystem::directory_iterator(); entry.increment(error))
     if (!is_hidden(entry->path().filename().string())) entries.push_back(*entry);
-  check(!error, folder.string(), ": cannot read this folder (", error.message(), "); give read access, or move it away");
+  check(!error, folder.string(), ": cannot read this folder (", error.message(),
+        "); give read access, or move it away");
   std::sort(entries.begin(), entries.end());
   return entries;
 }

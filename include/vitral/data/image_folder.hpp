@@ -73,8 +73,9 @@ class ImageFolder {
       labels_.resize(files_.size(), static_cast<int>(found - classes_.begin()));
     }
     check(!files_.empty(), root.string(), ": no file ends in ", picture_endings, " in any of the class folders");
-    check(root != train || empty.empty(), (root / empty).string(), ": a class to learn, but no file in it or below ends in ",
-          picture_endings, "; add some, or remove the folder");
+    check(root != train || empty.empty(), (root / empty).string(),
+          ": a class to learn, but no file in it or below ends in ", picture_endings,
+          "; add some, or remove the folder");
   }
 
   [[nodiscard]] long size() const { return static_cast<long>(files_.size()); }

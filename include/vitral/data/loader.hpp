@@ -11,8 +11,8 @@
 #include <vitral/data/views.hpp>
 
 #include <algorithm>
-#include <chrono>
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>

@@ -10,11 +10,12 @@
 
 namespace vitral::inline VITRAL_ABI {
 
-/// Opens the data set `name` at `path`: see the class of each for what it expects there, decode_jpeg for `least_side`, and
-/// TarImages for `ending`.
+/// Opens the data set `name` at `path`: see the class of each for what it expects there, decode_jpeg for `least_side`,
+/// and TarImages for `ending`.
 [[nodiscard]] inline Dataset open_dataset(const std::string& name, const std::filesystem::path& path, Split split,
                                           int least_side = 0, const std::string& ending = "") {
-  check(ending.empty() || name == "tar", "--tar-image ", ending, " is about --dataset tar, not ", name, "; leave it out");
+  check(ending.empty() || name == "tar", "--tar-image ", ending, " is about --dataset tar, not ", name,
+        "; leave it out");
   if (name == "fashion-mnist") return FashionMnist(path, split);
   if (name == "mnist") return Mnist(path, split);
   if (name == "cifar10") return Cifar10(path, split);

@@ -45,8 +45,8 @@ inline Drawn drawn_by_class(const Dataset& data, Seed seed) {
 
 }  // namespace detail
 
-/// The numbers, ascending, of `count` pictures drawn by `seed`: of each class as many as its share of the data set says,
-/// give or take one; all pictures where there are no more. A larger count contains every smaller one.
+/// The numbers, ascending, of `count` pictures drawn by `seed`: of each class as many as its share of the data set
+/// says, give or take one; all pictures where there are no more. A larger count contains every smaller one.
 [[nodiscard]] inline std::vector<long> spread_places(const Dataset& data, long count, Seed seed) {
   check(count > 0, "a subset of ", count, " images of ", data.name(), " was asked for; expected at least 1");
   std::vector<long> places(static_cast<std::size_t>(std::min(count, data.size())));
@@ -89,8 +89,8 @@ inline Drawn drawn_by_class(const Dataset& data, Seed seed) {
 
 /// The data set that has share_of_each_class alone.
 [[nodiscard]] inline Dataset class_subset(const Dataset& data, double share, Seed seed) {
-  return select_images(data, share_of_each_class(detail::class_numbers(data), static_cast<int>(data.classes().size()),
-                                                 share, seed));
+  return select_images(
+      data, share_of_each_class(detail::class_numbers(data), static_cast<int>(data.classes().size()), share, seed));
 }
 
 /// A data set's pictures in two parts, by their numbers, ascending.
@@ -106,10 +106,10 @@ struct HeldOut {
   for (const auto& drawn : detail::drawn_by_class(data, seed)) {
     const auto n = static_cast<long>(drawn.size());
     const long held = n < 2 ? 0 : std::clamp(std::lround(share * static_cast<double>(n)), 1l, n - 1);
-    for (long k = 0; k < n; ++k)
-      (k < held ? out.held : out.kept).push_back(drawn[static_cast<std::size_t>(k)].second);
+    for (long k = 0; k < n; ++k) (k < held ? out.held : out.kept).push_back(drawn[static_cast<std::size_t>(k)].second);
   }
-  check(!out.held.empty(), data.name(), ": no class has two images, so that none can be held out to test on (pretrain: --knn-train 0 leaves k-NN out)");
+  check(!out.held.empty(), data.name(),
+        ": no class has two images, so that none can be held out to test on (pretrain: --knn-train 0 leaves k-NN out)");
   std::sort(out.kept.begin(), out.kept.end());
   std::sort(out.held.begin(), out.held.end());
   return out;

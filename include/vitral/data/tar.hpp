@@ -25,8 +25,8 @@ namespace vitral::inline VITRAL_ABI {
 
 namespace detail {
 
-/// A member's path as WebDataset takes it apart: "a/0001.left.JPG" has the key "a/0001" and the ending "left.jpg". Hidden
-/// members, and those without key or ending, have neither.
+/// A member's path as WebDataset takes it apart: "a/0001.left.JPG" has the key "a/0001" and the ending "left.jpg".
+/// Hidden members, and those without key or ending, have neither.
 struct TarName {
   std::string key, ending;
 
@@ -81,9 +81,11 @@ class TarIndex {
     check(place.path.empty() || place.path == entry.path, where(entry.path), " and ", place.path,
           " have one key, which ends at the first dot, and so are ", label ? "labels" : "pictures",
           " of one sample; give each sample a name of its own up to there",
-          label ? "" : ", or choose the ending of its picture (--tar-image " + TarName(place.path).ending + " or " +
-                           name.ending + ")");
-    check(place.path.empty(), where(entry.path), " stands in the archive twice; write the archive again with one of them");
+          label ? ""
+                : ", or choose the ending of its picture (--tar-image " + TarName(place.path).ending + " or " +
+                      name.ending + ")");
+    check(place.path.empty(), where(entry.path),
+          " stands in the archive twice; write the archive again with one of them");
     place = entry;
     if (!entry.link.empty()) linked_ = true;
   }
@@ -113,8 +115,9 @@ class TarIndex {
   void finish(TarSample& sample) const {
     const std::string& label = sample.label_file.path;
     const bool picture = !sample.picture.path.empty();
-    check(picture || sample.passed_over.empty(), where(sample.passed_over), ": its sample has no picture that ends in .",
-          ending_, ", as --tar-image says; choose another ending, or take it out");
+    check(picture || sample.passed_over.empty(), where(sample.passed_over),
+          ": its sample has no picture that ends in .", ending_,
+          ", as --tar-image says; choose another ending, or take it out");
     check(picture || label.empty(), where(label), ": a label without a picture; expected one beside it that ends in ",
           picture_endings);
     if (!label.empty()) sample.label = read_label(where(label), sample.label_file);
@@ -145,8 +148,8 @@ class TarIndex {
 class TarImages {
  public:
   /// `source` is an archive, or a folder whose .tar files are read in the order of their names; classes.txt beside the
-  /// archives, one name a line, may name the classes. Where the folder has train/, the splits are as in ImageFolder; so is
-  /// `least_side`. Where samples have several pictures, `ending` ("jpg", "left.jpg") is that of the one to take.
+  /// archives, one name a line, may name the classes. Where the folder has train/, the splits are as in ImageFolder; so
+  /// is `least_side`. Where samples have several pictures, `ending` ("jpg", "left.jpg") is that of the one to take.
   explicit TarImages(const std::filesystem::path& source, Split split = Split::train, int least_side = 0,
                      const std::string& ending = "")
       : least_side_(least_side) {

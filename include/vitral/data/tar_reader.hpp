@@ -39,8 +39,8 @@ class TarReader {
     refuse_compressed();
   }
 
-  /// The next file or link; false at the end. Throws Error where the archive is damaged, cut off, or holds what cannot be
-  /// read, such as a sparse file.
+  /// The next file or link; false at the end. Throws Error where the archive is damaged, cut off, or holds what cannot
+  /// be read, such as a sparse file.
   bool next(TarEntry& entry) {
     About about;
     for (Header header; read_header(header);) {
@@ -64,7 +64,11 @@ class TarReader {
         continue;
       }
       const std::string path = about.path.empty() ? ustar_path(header) : about.path;
-      check(!about.sparse && std::string_view("\0" "01234567gV", 11).find(kind) != std::string_view::npos, name_, ": ", path,
+      check(!about.sparse && std::string_view("\0"
+                                              "01234567gV",
+                                              11)
+                                     .find(kind) != std::string_view::npos,
+            name_, ": ", path,
             " is a sparse file or of another kind that is not read here; unpack the archive and write it again, with a "
             "plain tar cf");
       if (link || kind == '0' || kind == '\0' || kind == '7') {
@@ -101,7 +105,8 @@ class TarReader {
   /// False at the end of the file. Blocks of zeros close an archive; another one may follow.
   bool read_header(Header& header) {
     for (bool closed = false;; closed = true, at_ += header.size()) {
-      check(at_ < length_ || closed, name_, ": truncated, ends without the zeros that close an archive; copy the archive "
+      check(at_ < length_ || closed, name_,
+            ": truncated, ends without the zeros that close an archive; copy the archive "
             "again");
       if (at_ >= length_) return false;
       check(length_ - at_ >= header.size(), name_, ": truncated, ends within a header at byte ", at_,
@@ -120,12 +125,16 @@ class TarReader {
   void refuse_compressed() {
     std::string start(std::min<std::uint64_t>(length_, 6), '\0');
     read(0, start.data(), start.size());
-    constexpr std::pair<const char*, const char*> known[] = {
-        {"\x1f\x8b", "gunzip"}, {"BZh", "bunzip2"}, {"\xfd" "7zXZ", "unxz"}, {"\x28\xb5\x2f\xfd", "unzstd"}};
+    constexpr std::pair<const char*, const char*> known[] = {{"\x1f\x8b", "gunzip"},
+                                                             {"BZh", "bunzip2"},
+                                                             {"\xfd"
+                                                              "7zXZ",
+                                                              "unxz"},
+                                                             {"\x28\xb5\x2f\xfd", "unzstd"}};
     for (const auto& [magic, command] : known)
       check(!start.starts_with(magic), name_,
-            ": is compressed, but pictures are read from any place of an archive; unpack it once (", command, " ", name_,
-            ")");
+            ": is compressed, but pictures are read from any place of an archive; unpack it once (", command, " ",
+            name_, ")");
   }
 
   /// Octal digits, or GNU's binary form, marked by the first bit; nothing where a field is neither.

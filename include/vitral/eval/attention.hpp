@@ -37,8 +37,8 @@ inline void check_weights(const AttentionWeights& weights) {
 /// (autodiff/attention.hpp).
 [[nodiscard]] inline AttentionWeights attention_weights(const float* qkv, int images, int heads, int tokens,
                                                         int width) {
-  check(images >= 1 && tokens >= 1 && heads >= 1 && width >= heads && width % heads == 0, "attention weights of ", images,
-        " images, ", tokens, " tokens and ", heads, " heads for a width of ", width);
+  check(images >= 1 && tokens >= 1 && heads >= 1 && width >= heads && width % heads == 0, "attention weights of ",
+        images, " images, ", tokens, " tokens and ", heads, " heads for a width of ", width);
   AttentionWeights out{images, heads, tokens, {}};
   const long square = long{tokens} * tokens, narrow = width / heads;
   out.rows.resize(static_cast<std::size_t>(images * heads * square));

@@ -56,7 +56,8 @@ inline double cka(const CentredLayer& a, const CentredLayer& b) {
 /// Of every layer of `a` (rows of the table) with every layer of `b`, which may be the same or another model's.
 [[nodiscard]] inline std::vector<std::vector<double>> cka_table(const std::vector<Features>& a,
                                                                 const std::vector<Features>& b) {
-  check(!a.empty() && !b.empty(), "CKA: features of ", a.size(), " and of ", b.size(), " layers; expected some of both");
+  check(!a.empty() && !b.empty(), "CKA: features of ", a.size(), " and of ", b.size(),
+        " layers; expected some of both");
   const std::vector<detail::CentredLayer> rows(a.begin(), a.end());
   std::vector<std::vector<double>> table(a.size(), std::vector<double>(b.size()));
   for (std::size_t j = 0; j < b.size(); ++j) {

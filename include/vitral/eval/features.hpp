@@ -27,8 +27,8 @@ struct Features {
   }
 };
 
-/// Throws Error, beginning with `whose`, unless all numbers of rows of `width` are finite; the first row is that of image
-/// (or `what` it is) number `first`.
+/// Throws Error, beginning with `whose`, unless all numbers of rows of `width` are finite; the first row is that of
+/// image (or `what` it is) number `first`.
 inline void check_finite(std::span<const float> rows, int width, std::string_view whose, long first = 0,
                          std::string_view what = "image") {
   for (std::size_t i = 0; i < rows.size(); ++i)
@@ -60,8 +60,13 @@ template <class Encoder>
   count = static_cast<long>(places.size());
   batch = static_cast<int>(std::min<long>(batch, count));
   Loader loader(select_images(data, places), views,
-                {.batch = batch, .seed = seed, .workers = cpu::threads(), .drop_last = false, .shuffle = false,
-                 .unreadable = count, .replace = false});
+                {.batch = batch,
+                 .seed = seed,
+                 .workers = cpu::threads(),
+                 .drop_last = false,
+                 .shuffle = false,
+                 .unreadable = count,
+                 .replace = false});
   const int width = encoder.width();
   std::vector<Features> empty(static_cast<std::size_t>(encoder.depth()));
   for (Features& layer : empty) {

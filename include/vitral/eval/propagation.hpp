@@ -166,8 +166,8 @@ class LabelPropagation {
 [[nodiscard]] inline LabelMap label_map(const PatchLabels& labels, int rows, int columns, int classes, int factor) {
   check(rows >= 1 && columns >= 1 && factor >= 1 && classes >= 1 && classes <= LabelMap::void_label &&
             static_cast<long>(labels.size()) == long{rows} * columns * classes,
-        "label map: ", labels.size(), " labels of ", classes, " classes for ", rows, " x ", columns,
-        " patches of ", factor, " pixels");
+        "label map: ", labels.size(), " labels of ", classes, " classes for ", rows, " x ", columns, " patches of ",
+        factor, " pixels");
   LabelMap out{rows * factor, columns * factor, {}};
   const std::size_t pixels = static_cast<std::size_t>(out.height) * static_cast<std::size_t>(out.width);
   std::vector<float> best(pixels, -1), value(pixels);

@@ -131,8 +131,8 @@ struct RetrievalScore {
                 transposed(row_major(database.rows.data(), rows, width)), row_major(similarity.data(), count, rows),
                 false);
     for (long i = 0; i < long{count} * rows; ++i)
-      check(std::isfinite(similarity[static_cast<std::size_t>(i)]), "retrieval: the features of query ", first + i / rows,
-            " are too large to be multiplied; scale them to unit length");
+      check(std::isfinite(similarity[static_cast<std::size_t>(i)]), "retrieval: the features of query ",
+            first + i / rows, " are too large to be multiplied; scale them to unit length");
     cpu::parallel_for(count, [&](long i) {
       const float* const value = similarity.data() + i * rows;
       std::vector<int> ranking(static_cast<std::size_t>(rows));

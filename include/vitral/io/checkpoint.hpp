@@ -31,10 +31,11 @@ class StateDict {
   }
   /// Error, and an older file stays, where a number is not finite or the file cannot be written.
   void write(const std::filesystem::path& path, const Metadata& metadata) const {
-    check(not_finite_.empty(), path.native(), ": tensor ", not_finite_,
-          " holds a number that is not finite: the training has diverged. Nothing was written, and an older file of this "
-          "name is as it was; go on from that, or begin again, with a lower learning rate (--lr), a longer warm-up or "
-          "--clip-grad");
+    check(
+        not_finite_.empty(), path.native(), ": tensor ", not_finite_,
+        " holds a number that is not finite: the training has diverged. Nothing was written, and an older file of this "
+        "name is as it was; go on from that, or begin again, with a lower learning rate (--lr), a longer warm-up or "
+        "--clip-grad");
     write_safetensors(path, tensors_, metadata);
   }
 

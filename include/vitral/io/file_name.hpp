@@ -1,4 +1,5 @@
-// Names that lists, archives or results give to files which a program writes: they stay in the folder they are meant for.
+// Names that lists, archives or results give to files which a program writes: they stay in the folder they are meant
+// for.
 #pragma once
 
 #include <vitral/core/error.hpp>

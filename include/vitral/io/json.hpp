@@ -90,8 +90,8 @@ class JsonBuilder {
 
 }  // namespace detail
 
-/// The value that `text` stands for. Error, beginning with `where` ("FILE: its header"), unless it is JSON of at most 64
-/// levels without a key twice in one object.
+/// The value that `text` stands for. Error, beginning with `where` ("FILE: its header"), unless it is JSON of at most
+/// 64 levels without a key twice in one object.
 [[nodiscard]] inline nlohmann::ordered_json parse_json(std::string_view text, std::string_view where) {
   detail::JsonBuilder builder(where);
   nlohmann::ordered_json::sax_parse(text, &builder);

@@ -3,8 +3,8 @@
 #pragma once
 
 #include <vitral/core/error.hpp>
-#include <vitral/io/atomic_file.hpp>
 #include <vitral/core/escape.hpp>
+#include <vitral/io/atomic_file.hpp>
 
 #include <nlohmann/json.hpp>
 

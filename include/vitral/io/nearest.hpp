@@ -34,7 +34,8 @@ namespace vitral::inline VITRAL_ABI {
                                                             std::size_t count = 3) {
   std::vector<std::pair<long, std::string>> ranked;  // the nearest so far
   for (const std::string& candidate : candidates) {
-    const long least = std::abs(std::ssize(candidate) - std::ssize(name));  // no distance is below the lengths' difference
+    const long least =
+        std::abs(std::ssize(candidate) - std::ssize(name));  // no distance is below the lengths' difference
     if (ranked.size() == count && (count == 0 || least >= ranked.back().first)) continue;
     ranked.emplace_back(edit_distance(name, candidate), candidate);
     std::stable_sort(ranked.begin(), ranked.end(), [](const auto& a, const auto& b) { return a.first < b.first; });

@@ -106,8 +106,8 @@ template <class T = float>
   const std::string_view header(reinterpret_cast<const char*>(text.data()), text.size());
   for (const std::string_view key : {"'descr':", "'fortran_order':", "'shape':"}) {
     const std::size_t at = header.find(key);
-    check(at != std::string_view::npos && header.find(key, at + 1) == std::string_view::npos, path.native(), ": its header ",
-          legible(header), " has not ", key, " once");
+    check(at != std::string_view::npos && header.find(key, at + 1) == std::string_view::npos, path.native(),
+          ": its header ", legible(header), " has not ", key, " once");
   }
   const std::string_view type = detail::python_value(header, "descr"),
                          order = detail::python_value(header, "fortran_order");
@@ -117,8 +117,8 @@ template <class T = float>
         ", expected False; in Python: numpy.save(path, numpy.ascontiguousarray(array))");
   BasicNpyArray<T> out;
   const std::string_view shape = detail::python_value(header, "shape");
-  check(detail::read_python_tuple(shape, out.shape), path.native(), ": its shape is no tuple of integers: ",
-        legible(shape));
+  check(detail::read_python_tuple(shape, out.shape), path.native(),
+        ": its shape is no tuple of integers: ", legible(shape));
   const auto count = element_count(out.shape, sizeof(T));
   const std::uintmax_t data = size - begin - length;
   check(count && static_cast<std::uintmax_t>(*count) * sizeof(T) == data, path.native(), ": ", detail::numpy_name<T>,

@@ -3,8 +3,8 @@
 #pragma once
 
 #include <vitral/core/error.hpp>
-#include <vitral/io/atomic_file.hpp>
 #include <vitral/core/escape.hpp>
+#include <vitral/io/atomic_file.hpp>
 
 #include <unistd.h>
 
@@ -76,7 +76,8 @@ inline std::string loss_panel(const TrainingCurves& curves) {
   if (noisy) out += gnuplot_data("average", curves.epochs, moving_average(curves.loss, curves.loss.size() / 60));
   out += "set xlabel 'epoch'\nset ylabel 'loss (per step)'\nset xrange [*:*]\nset yrange [*:*]\nset xtics autofreq\n";
   out += noisy ? "plot $loss with lines lw 1 lc rgb '#9ecae1' title 'each step', "
-                 "$average with lines lw 2.5 lc rgb '#0072b2' title " + escape_gnuplot(average) + "\n"
+                 "$average with lines lw 2.5 lc rgb '#0072b2' title " +
+                     escape_gnuplot(average) + "\n"
                : "plot $loss with linespoints pt 7 ps 0.8 lw 2.5 lc rgb '#0072b2' title 'loss'\n";
   return out;
 }
@@ -134,9 +135,8 @@ inline void write_training_picture(const std::filesystem::path& path, const Trai
   check(accuracies || !curves.loss.empty(), path.native(), ": there is nothing to draw");
   // The key stands above its panel, where it hides no data.
   const int panels = !curves.loss.empty() + accuracies;
-  std::string script = join("set multiplot layout 1,", panels, " title ", escape_gnuplot(curves.title),
-                            " margins ", panels == 2 ? 0.085 : 0.15,
-                            ",0.97,0.16,0.83 spacing 0.09\n", detail::gnuplot_style,
+  std::string script = join("set multiplot layout 1,", panels, " title ", escape_gnuplot(curves.title), " margins ",
+                            panels == 2 ? 0.085 : 0.15, ",0.97,0.16,0.83 spacing 0.09\n", detail::gnuplot_style,
                             "set key at graph 0.5,1.09 center horizontal Left reverse samplen 3\n");
   if (!curves.loss.empty()) script += detail::loss_panel(curves);
   if (accuracies) script += detail::accuracy_panel(curves);

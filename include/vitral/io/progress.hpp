@@ -68,8 +68,13 @@ class Progress {
   /// terminal gets a line after `patience` seconds at the latest.
   Progress(std::string label, long total, long images_per_step, long first = 0, std::FILE* out = stderr,
            double patience = 60)
-      : out_(out), terminal_(::isatty(::fileno(out)) == 1), total_(std::max(total, 1L)), images_(images_per_step),
-        first_(first), tenth_(10 * first / total_), patience_(patience) {
+      : out_(out),
+        terminal_(::isatty(::fileno(out)) == 1),
+        total_(std::max(total, 1L)),
+        images_(images_per_step),
+        first_(first),
+        tenth_(10 * first / total_),
+        patience_(patience) {
     state_.label = std::move(label);
   }
   Progress(const Progress&) = delete;

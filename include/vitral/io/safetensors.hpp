@@ -219,9 +219,8 @@ class SafetensorsFile {
 
   /// The tensors must follow one another and fill the data: no hole, no overlap, nothing after the last.
   void check_layout(std::vector<Place> places, std::uintmax_t size) const {
-    std::sort(places.begin(), places.end(), [](const Place& a, const Place& b) {
-      return std::pair(a.begin, a.end) < std::pair(b.begin, b.end);
-    });
+    std::sort(places.begin(), places.end(),
+              [](const Place& a, const Place& b) { return std::pair(a.begin, a.end) < std::pair(b.begin, b.end); });
     std::size_t end = 0;
     for (const Place& place : places) {
       if (place.begin != end)

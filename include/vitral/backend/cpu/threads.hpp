@@ -37,8 +37,8 @@ class OneThread {
   int before_;
 };
 
-/// Elements of an element-wise pass below which one thread does it as fast as two that are awake, and faster by some ten
-/// microseconds or more than two of which one sleeps or has no processor.
+/// Elements of an element-wise pass below which one thread does it as fast as two that are awake, and faster by some
+/// ten microseconds or more than two of which one sleeps or has no processor.
 inline constexpr long small_work = 32768;
 
 /// Runs task(0) ... task(tasks - 1), in parallel unless this is already inside a parallel region, or there are so few
