@@ -5,7 +5,7 @@
 #include "evaluate_analyses_report.hpp"
 #include "report.hpp"
 
-#include <nlohmann/json.hpp>
+#include <vitral/io/json.hpp>
 
 #include <algorithm>
 #include <filesystem>

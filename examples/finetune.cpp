@@ -12,6 +12,7 @@
 #include <vitral/eval/accuracy.hpp>
 #include <vitral/io/checkpoint.hpp>
 #include <vitral/io/directory_lock.hpp>
+#include <vitral/io/json.hpp>
 #include <vitral/io/metrics.hpp>
 #include <vitral/io/progress.hpp>
 #include <vitral/optim/layer_decay.hpp>

@@ -13,6 +13,7 @@
 #include <vitral/data/sheet.hpp>
 #include <vitral/eval/features.hpp>
 #include <vitral/eval/propagation.hpp>
+#include <vitral/io/json.hpp>
 #include <vitral/io/progress.hpp>
 #include <vitral/models/patch_tokens.hpp>
 

@@ -9,6 +9,7 @@
 
 #include <vitral/eval/knn.hpp>
 #include <vitral/eval/retrieval.hpp>
+#include <vitral/io/json.hpp>
 #include <vitral/io/npy.hpp>
 
 #include <algorithm>

@@ -5,6 +5,7 @@
 #include "trained_network.hpp"
 
 #include <vitral/backend/cpu/cpu.hpp>
+#include <vitral/io/json.hpp>
 
 #include <cstdio>
 

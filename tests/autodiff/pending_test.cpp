@@ -73,6 +73,19 @@ TEST_CASE("a result that meets two variables is recorded twice, and both gradien
   CHECK(tape.grad(w).to_vector() == std::vector<double>(9, 3.0));
 }
 
+TEST_CASE("a result of parameters that have changed since is an error, unless it shares their memory") {
+  const Weight w{normal(Dyn<2>{3, 3}, 1)};
+  Tape tape;
+  const auto c = tape.constant(one);
+  const auto t = transpose<1, 0>(w);
+  const auto e = eval(w * 2);
+  const auto r = reshape(w, Dyn<2>{1, 9});
+  assign(w.value, w.value * 2);
+  CHECK_THROWS_WITH_AS(static_cast<void>(eval(t * c)), doctest::Contains("parameters that have changed since"), Error);
+  CHECK_THROWS_WITH_AS(static_cast<void>(eval(e * c)), doctest::Contains("parameters that have changed since"), Error);
+  CHECK(eval(r * c).value().to_vector() == w.value.to_vector());
+}
+
 TEST_CASE("what comes from a frozen parameter is not recorded") {
   const Weight w{normal(Dyn<2>{3, 3}, 1), false};
   Tape tape;

@@ -1,7 +1,6 @@
 #include <vitral/core/escape.hpp>
 
 #include <doctest/doctest.h>
-#include <nlohmann/json.hpp>
 
 #include <string>
 
@@ -57,10 +56,4 @@ TEST_CASE("HTML shows text as it is") {
 TEST_CASE("a gnuplot string and a shell's word are one string, whatever they hold") {
   CHECK(escape_gnuplot("it's\na \"b\"\\") == "'it''s\\na \"b\"\\'");
   CHECK(escape_shell("it's $HOME\n`a`") == "'it'\\''s $HOME\n`a`'");
-}
-
-TEST_CASE("JSON text is UTF-8, whatever bytes its strings hold") {
-  const nlohmann::ordered_json value{{"caf\xe9", "a\nb\x1b\xff"}};
-  CHECK(json_text(value) == "{\"caf\xef\xbf\xbd\":\"a\\nb\\u001b\xef\xbf\xbd\"}");
-  CHECK(nlohmann::json::parse(json_text(value, 2)).size() == 1);
 }

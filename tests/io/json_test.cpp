@@ -55,7 +55,7 @@ TEST_CASE("what is no JSON is one sentence with the place, and no exception's na
 TEST_CASE("nesting has a limit, of lists and of objects, however deep they are") {
   for (const auto& [open, close] : {std::pair<const char*, const char*>{"[", "]"}, {"{\"a\":", "}"}}) {
     CHECK(failure(repeated(open, 64) + "0" + repeated(close, 64)).empty());
-    for (const std::size_t depth : {65, 60'000, 3'000'000})
+    for (const std::size_t depth : {65u, 60'000u, 3'000'000u})
       CHECK(has(failure(repeated(open, depth)), "FILE is JSON nested more than 64 deep"));
   }
 }
@@ -107,4 +107,10 @@ TEST_CASE("names that lead elsewhere are no file names") {
     CAPTURE(name);
     CHECK_THROWS_AS(check_file_name(name, "LIST"), Error);
   }
+}
+
+TEST_CASE("JSON text is UTF-8, whatever bytes its strings hold") {
+  const nlohmann::ordered_json value{{"caf\xe9", "a\nb\x1b\xff"}};
+  CHECK(json_text(value) == "{\"caf\xef\xbf\xbd\":\"a\\nb\\u001b\xef\xbf\xbd\"}");
+  CHECK(nlohmann::json::parse(json_text(value, 2)).size() == 1);
 }

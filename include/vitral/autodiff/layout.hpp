@@ -222,7 +222,7 @@ template <int Axis, Operand... X>
 /// concat of the parts, plus a parameter whose shape broadcasts to the whole, in one pass where it is frozen.
 template <int Axis, class P, class S, class B, Operand... X>
 [[nodiscard]] auto concat_plus(const Parameter<P, S, B>& addend, const X&... x) {
-  if constexpr ((is_recorded<X> || ...))
+  if constexpr ((is_recorded<X> || ...) || (is_of_parameters<X> && ...))
     if (addend.trainable) return eval(concat<Axis>(x...) + addend);
   const auto shape = detail::concat_rule<Axis, shape_of<X>...>::apply(x.shape()...);
   check(broadcast_rule<decltype(shape), S>::apply(shape, addend.shape()) == shape &&

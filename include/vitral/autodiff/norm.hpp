@@ -181,7 +181,8 @@ template <Operand X, class Scale, class Bias>
   using T = scalar_of<X>;
   using B = backend_of<X>;
   constexpr int R = detail::axes_of<shape_of<X>>;
-  if constexpr (is_expr<X> && detail::NormalizesPlans<B, T, Space<R>, decltype(lower<R>(x))>) {
+  if constexpr (is_expr<X> && !is_of_parameters<X> &&
+                detail::NormalizesPlans<B, T, Space<R>, decltype(lower<R>(x))>) {
     const auto value = detail::record_value(x, detail::tensor_of<X>::uninitialized(x.shape()));
     return Normalized(value, apply(detail::LayerNormOf<compute_t<T>, B, X>{{eps}, &x}, value, scale, bias));
   } else {

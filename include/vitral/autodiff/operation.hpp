@@ -140,7 +140,13 @@ auto apply_settled(Op op, const X&... x) {
   if constexpr (waits) {
     constexpr bool rows = requires { Op::picks_rows; } || (has_picked_rows<X> || ...);
     Pending<scalar_of<Y>, shape_of<Y>, backend_of<Y>, rows> out{y};
-    if ((wants_gradient(x) || ...)) out.record = [op, y, x...](Tape& on) { return record_operation(on, op, y, x...); };
+    // The result may share its operand's memory (reshape): then it changes with it, and is as new.
+    const unsigned versions = (versions_of(x) + ...) - versions_of(y);
+    if ((wants_gradient(x) || ...))
+      out.record = LateRecord([op, y, versions, x...](Tape& on) {
+        check_fresh((versions_of(x) + ...) - versions_of(y), versions, y.shape());
+        return record_operation(on, op, y, x...);
+      });
     return out;
   } else if constexpr (recorded) {
     const bool wanted = (wants_gradient(x) || ...);

@@ -4,9 +4,27 @@
 
 #include <vitral/autodiff/tape.hpp>
 
-#include <functional>
+#include <memory>
+#include <utility>
 
 namespace vitral::inline VITRAL_ABI {
+
+/// What a tape that comes later records: a function of the tape that gives the slot, or nothing.
+class LateRecord {
+ public:
+  LateRecord() = default;
+  template <class F>
+  explicit LateRecord(F record)
+      : kept_(std::make_shared<const F>(std::move(record))),
+        run_([](const void* kept, Tape& tape) { return (*static_cast<const F*>(kept))(tape); }) {}
+
+  explicit operator bool() const { return kept_ != nullptr; }
+  Slot operator()(Tape& tape) const { return run_(kept_.get(), tape); }
+
+ private:
+  std::shared_ptr<const void> kept_;
+  Slot (*run_)(const void*, Tape&) = nullptr;
+};
 
 /// Like a parameter it takes the scalar type of what it meets. Each meeting records the operation once. `Rows`: among
 /// what it comes from are rows that an index picked, as an embedding does.
@@ -18,7 +36,7 @@ struct Pending {
   static constexpr bool weak = true, recorded = false;
 
   Tensor<T, S, B> value;
-  std::function<Slot(Tape&)> record{};  ///< empty where none of the parameters is trainable
+  LateRecord record{};  ///< empty where none of the parameters is trainable
 
   [[nodiscard]] const S& shape() const { return value.shape(); }
   [[nodiscard]] int extent(int axis) const { return value.extent(axis); }

@@ -143,6 +143,11 @@ void check_unchanged(unsigned now, unsigned when_saved, const S& result) {
         " was changed in place since (by assign, or by an optimiser's step); change a clone of it, or change it after "
         "backward");
 }
+template <class S>
+void check_fresh(unsigned now, unsigned when_made, const S& result) {
+  check(now == when_made, "a result of shape ", result, " was computed from parameters that have changed since (by "
+        "assign, or by an optimiser's step); compute it anew in each step");
+}
 
 /// The plans of all gradients of an expression, its leaves from left to right: the second time a variable occurs, its
 /// gradient is there already and is added to. A summand of the result's size and type takes the result's gradient as
@@ -213,10 +218,6 @@ struct ExpressionNode {
   }
 };
 
-}  // namespace detail
-
-namespace detail {
-
 template <class X>
 Slot record_expression(Tape& tape, const X& x) {
   auto kept = kept_of(tape, x);
@@ -259,7 +260,11 @@ template <detail::OfParameters X>
     auto value = detail::tensor_of<X>::uninitialized(x.shape());
     detail::evaluate_into(value, x);
     Pending<scalar_of<X>, shape_of<X>, backend_of<X>, detail::has_picked_rows<X>> out{value};
-    if (detail::wants_gradient(x)) out.record = [x](Tape& tape) { return detail::record_expression(tape, x); };
+    if (detail::wants_gradient(x))
+      out.record = LateRecord([x, shape = value.shape(), versions = detail::versions_of(x)](Tape& tape) {
+        detail::check_fresh(detail::versions_of(x), versions, shape);
+        return detail::record_expression(tape, x);
+      });
     return out;
   }
 }

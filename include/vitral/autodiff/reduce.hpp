@@ -77,10 +77,14 @@ struct Max {
 
 template <int Axis = all_axes, Axes Keep = Axes::drop, detail::Tracked X>
 [[nodiscard]] auto sum(const X& x) {
+  static_assert(!std::is_integral_v<scalar_of<X>>,
+                "vitral: on a tape sum needs floating numbers; take integers off the tape with x.value()");
   return apply(detail::Sum<Axis, Keep, false>{}, x);
 }
 template <int Axis = all_axes, Axes Keep = Axes::drop, detail::Tracked X>
 [[nodiscard]] auto mean(const X& x) {
+  static_assert(!std::is_integral_v<scalar_of<X>>,
+                "vitral: on a tape mean needs floating numbers; take integers off the tape with x.value()");
   return apply(detail::Sum<Axis, Keep, true>{}, x);
 }
 template <int Axis = all_axes, Axes Keep = Axes::drop, detail::Tracked X>

@@ -109,10 +109,4 @@ namespace detail {
   return out + "'";
 }
 
-/// A value of nlohmann's as text, which is always UTF-8: bytes of strings that are none become U+FFFD.
-template <class Json>
-[[nodiscard]] std::string json_text(const Json& value, int indent = -1) {
-  return value.dump(indent, ' ', false, Json::error_handler_t::replace);
-}
-
 }  // namespace vitral::inline VITRAL_ABI

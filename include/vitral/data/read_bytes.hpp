@@ -52,12 +52,14 @@ inline std::vector<std::uint8_t> read_from(const FileHandle& file, const std::fi
   return detail::read_from(detail::open_file(path), path, offset, count);
 }
 
-/// The content of a regular file; throws Error with the file's name and the system's reason.
+/// The content of a regular file of at most 2^30 bytes; throws Error with the file's name and the reason.
 [[nodiscard]] inline std::vector<std::uint8_t> read_bytes(const std::filesystem::path& path) {
   const detail::FileHandle file = detail::open_file(path);
   std::error_code ignored;
   const std::uintmax_t size = std::filesystem::file_size(path, ignored);
   check(!ignored, path.string(), ": cannot tell its size, expected a regular file");
+  constexpr std::uintmax_t most = std::uintmax_t{1} << 30;  // no file that is read whole comes near it
+  check(size <= most, path.string(), ": ", size, " bytes, expected at most ", most);
   return detail::read_from(file, path, 0, size);
 }
 

@@ -78,12 +78,13 @@ class TarIndex {
       return;
     }
     TarEntry& place = label ? sample.label_file : sample.picture;
+    const std::string other = TarName(place.path).ending;
     check(place.path.empty() || place.path == entry.path, where(entry.path), " and ", place.path,
           " have one key, which ends at the first dot, and so are ", label ? "labels" : "pictures",
           " of one sample; give each sample a name of its own up to there",
-          label ? ""
-                : ", or choose the ending of its picture (--tar-image " + TarName(place.path).ending + " or " +
-                      name.ending + ")");
+          label || other == name.ending
+              ? ""
+              : ", or choose the ending of its picture (--tar-image " + other + " or " + name.ending + ")");
     check(place.path.empty(), where(entry.path),
           " stands in the archive twice; write the archive again with one of them");
     place = entry;

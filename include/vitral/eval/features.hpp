@@ -55,7 +55,7 @@ template <class Encoder>
                                                                   std::uint64_t seed = 0, int batch = 128,
                                                                   const std::function<void(long)>& done = {}) {
   using B = typename Encoder::backend;
-  check(count > 0 && data.size() > 0, "features: ", data.name(), " has no images");
+  check(data.size() > 0, "features: ", data.name(), " has no images");
   const std::vector<long> places = spread_places(data, count, Seed{});
   count = static_cast<long>(places.size());
   batch = static_cast<int>(std::min<long>(batch, count));

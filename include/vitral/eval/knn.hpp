@@ -127,10 +127,12 @@ class LargestFew {
   std::vector<int> out(static_cast<std::size_t>(queries * count));
   cpu::parallel_for(queries, [&](long query) {
     std::vector<double> votes(static_cast<std::size_t>(classes));
+    // Relative to the nearest, so that no vote is infinite: the ranking is the same.
+    const auto nearest = static_cast<double>(neighbours.similarity[static_cast<std::size_t>(query * neighbours.k)]);
     for (long i = query * neighbours.k; i < query * neighbours.k + k; ++i) {
       const auto at = static_cast<std::size_t>(i);
       votes[static_cast<std::size_t>(labels[static_cast<std::size_t>(neighbours.place[at])])] +=
-          std::exp(static_cast<double>(neighbours.similarity[at]) / temperature);
+          std::exp((static_cast<double>(neighbours.similarity[at]) - nearest) / temperature);
     }
     std::vector<int> order(votes.size());
     std::iota(order.begin(), order.end(), 0);

@@ -57,9 +57,9 @@ class AtomicFile {
   /// Puts the new content on the disk and under its name, in this order.
   void commit() {
     if (::fsync(file_) != 0) fail_with_errno("cannot write it to the disk");
-    if (::close(std::exchange(file_, -1)) != 0) fail_with_errno("cannot close it");
     if (::rename(temporary_.c_str(), path_.c_str()) != 0) fail_with_errno("cannot give it its name");
     committed_ = true;
+    ::close(std::exchange(file_, -1));  // and with it the lock: earlier, another process could remove the file
     // The name itself reaches the disk with its directory; a file system that cannot do that loses nothing written.
     if (const int directory = ::open(parent().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC); directory >= 0) {
       ::fsync(directory);

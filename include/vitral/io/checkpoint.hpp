@@ -65,6 +65,7 @@ void load_tensor(const SafetensorsFile& file, const std::string& name, const Ten
             ": the training that wrote the file has diverged; use a checkpoint from before");
   const std::vector<T> converted(values.begin(), values.end());
   B::copy_from_host(converted.data(), to.data(), to.size());
+  to.buffer().count_change();
 }
 
 /// Fills every parameter and state below the module from the file's tensors of the same names. All are checked before

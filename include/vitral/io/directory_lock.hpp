@@ -3,6 +3,7 @@
 #pragma once
 
 #include <vitral/core/error.hpp>
+#include <vitral/io/legible.hpp>
 
 #include <fcntl.h>
 #include <sys/file.h>
@@ -31,7 +32,7 @@ class DirectoryLock {
       problem_ = std::strerror(errno);
       return;
     }
-    const std::string owner = signature();
+    const std::string owner = legible(signature());
     ::close(file_);
     fail(folder.native(), ": ", owner.empty() ? "another process" : owner,
          " works in this directory; wait until it has ended, or choose another one");

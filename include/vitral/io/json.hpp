@@ -1,4 +1,4 @@
-// JSON from any source, read with limits. (As text: json_text of escape.hpp.)
+// JSON from any source, read with limits, and as text.
 // Relies on nlohmann::json, whose exceptions do not get past this header.
 #pragma once
 
@@ -10,7 +10,6 @@
 
 #include <cerrno>
 #include <concepts>
-#include <cstdint>
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
@@ -22,6 +21,12 @@
 #include <vector>
 
 namespace vitral::inline VITRAL_ABI {
+
+/// A value of nlohmann's as text, which is always UTF-8: bytes of strings that are none become U+FFFD.
+template <class Json>
+[[nodiscard]] std::string json_text(const Json& value, int indent = -1) {
+  return value.dump(indent, ' ', false, Json::error_handler_t::replace);
+}
 
 namespace detail {
 

@@ -3,12 +3,13 @@
 #pragma once
 
 #include <vitral/core/error.hpp>
-#include <vitral/core/escape.hpp>
 #include <vitral/io/atomic_file.hpp>
+#include <vitral/io/json.hpp>
 
 #include <nlohmann/json.hpp>
 
 #include <cerrno>
+#include <cstdint>
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
@@ -16,6 +17,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <system_error>
 
 namespace vitral::inline VITRAL_ABI {
 
@@ -25,7 +27,8 @@ class MetricsLog {
   /// stay, and those at or after it go, with a last line that was cut short. Error if the file cannot be read or
   /// written.
   explicit MetricsLog(const std::filesystem::path& path, long resume_step = 0) : path_(path.string()) {
-    if (resume_step > 0 && exists(std::filesystem::symlink_status(path))) keep_before(path, resume_step);
+    std::error_code ignored;
+    if (resume_step > 0 && exists(std::filesystem::symlink_status(path, ignored))) keep_before(path, resume_step);
     file_.reset(std::fopen(path.c_str(), resume_step > 0 ? "ae" : "we"));
     if (!file_) cannot_write();
   }
@@ -52,9 +55,10 @@ class MetricsLog {
     check(old.is_open(), path_, ": cannot be read to go on with it; check that it is a file that may be read");
     std::string kept, line;
     while (std::getline(old, line)) {
+      // Not parse_json: a line that a crash cut short is no error, and is passed over.
       const auto fields = nlohmann::json::parse(line, nullptr, /*allow_exceptions=*/false);
       const bool earlier = fields.is_object() && fields.contains("step") && fields["step"].is_number_unsigned() &&
-                           fields["step"].get<long>() < resume_step;
+                           fields["step"].get<std::uint64_t>() < static_cast<std::uint64_t>(resume_step);
       if (!earlier) continue;
       kept += line + '\n';
       ++kept_;

@@ -89,7 +89,9 @@ struct Block {
         const auto sum = [](const auto& s) { return eval(s); };
         const Mode as_now = mode;  // it draws the same numbers again
         const auto y = with_residuals(x.value(), normalized.value(), mode, sum);
-        return finish(recomputed(x.tape(), y, [block = *this, x, slot = normalized.slot(), as_now, sum] {
+        const unsigned versions = versions_with(x);
+        return finish(recomputed(x.tape(), y, [block = *this, x, slot = normalized.slot(), as_now, sum, versions] {
+          detail::check_unchanged(block.versions_with(x), versions, x.shape());
           const Y normalized_again(block.norm1(x.value()), x.tape(), slot);
           return block.with_residuals(x, normalized_again, as_now, sum);
         }));
@@ -125,6 +127,12 @@ struct Block {
   auto with_residuals(const auto& x, const auto& normalized, const Mode& mode, F&& finish) const {
     const auto h = drop_path.with_sum(x, attn(normalized), mode, norm2.beside_value());
     return drop_path.with_sum(h.value, mlp(h.normalized), mode, finish);
+  }
+  /// Of x and all parameters: what the block is computed from, and computed again.
+  unsigned versions_with(const auto& x) const {
+    unsigned sum = detail::versions_of(x);
+    for_each_tensor(*this, [&](const std::string&, const auto& member) { sum += member.value.buffer().version(); });
+    return sum;
   }
   bool wants_gradient(const auto&... variables) const {
     bool wanted = (static_cast<bool>(variables.slot()) || ...);

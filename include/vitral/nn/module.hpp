@@ -7,6 +7,7 @@
 #include <atomic>
 #include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 namespace vitral::inline VITRAL_ABI {
@@ -144,10 +145,12 @@ template <class M>
 /// Gives every parameter and state of a copied module memory of its own; what members share they share in the copy.
 template <class M>
 [[nodiscard]] M clone_module(M module) {
-  std::unordered_map<const void*, Buffer> copies;
-  for_each_tensor(module, [&](const std::string&, auto& member) {
-    auto& copy = copies[member.value.data()];
-    if (!copy) copy = clone(member.value).buffer();
+  std::unordered_map<const void*, std::pair<Buffer, long>> copies;
+  for_each_tensor(module, [&](const std::string& name, auto& member) {
+    auto& [copy, elements] = copies[member.value.data()];
+    if (!copy) copy = clone(member.value).buffer(), elements = member.value.size();
+    check(elements == member.value.size(), "clone_module: ", name, " has ", member.value.size(),
+          " elements in the memory of a member that has ", elements, "; give it memory of its own (clone)");
     member.value = {copy, member.value.shape()};
   });
   return module;

@@ -88,10 +88,10 @@ auto lower_together(const Assignment<T, S, B, E>&... assignments) {
   (check(assignments.to.shape() == shape && assignments.expression.shape() == shape,
          "assign_together: shapes differ: ", assignments.to.shape(), " = ",
          assignments.expression.shape(), " beside ", shape), ...);
-  (assignments.to.buffer().count_change(), ...);
   static_assert(((sizeof(assignable<T, E>) > 0) && ...));
   auto plans = pack(lower<axes_of<S>>(assignments.expression)...);
   (check_overlap("assign_together", assignments.to, plans), ...);
+  (assignments.to.buffer().count_change(), ...);
   const auto space = make_space(shape, plans);
   return Together<axes_of<S>, Pack<T*...>, decltype(plans)>{space, pack(assignments.to.data()...), plans};
 }

@@ -4,7 +4,7 @@
 
 #include <vitral/tensor/expression.hpp>
 
-#include <functional>
+#include <cstdint>
 
 namespace vitral::inline VITRAL_ABI {
 
@@ -162,17 +162,16 @@ Space<detail::axes_of<S>> make_space(const S& shape, P&... plans) {
 template <int R, class T, class S, class P>
 bool reads_elsewhere(const LeafPlan<T, R>& out, const S& shape, const P& plan) {
   if constexpr (requires { plan.data; }) {
-    const auto* const begin = reinterpret_cast<const char*>(plan.data);
+    const auto read = reinterpret_cast<std::uintptr_t>(plan.data), written = reinterpret_cast<std::uintptr_t>(out.data);
     long last = 0;
-    bool alike = begin == reinterpret_cast<const char*>(out.data);
+    bool alike = read == written;
     for (int axis = 0; axis < S::rank; ++axis) {
       if (shape[axis] == 0) return false;
       last += (shape[axis] - 1) * plan.stride[axis];
       alike = alike && (shape[axis] == 1 || plan.stride[axis] == out.stride[axis]);
     }
-    const auto* const first_written = reinterpret_cast<const char*>(out.data);
-    return !alike && std::less<>{}(begin, first_written + shape.size() * static_cast<long>(sizeof(T))) &&
-           std::less<>{}(first_written, begin + (last + 1) * static_cast<long>(sizeof(*plan.data)));
+    return !alike && read < written + static_cast<std::uintptr_t>(shape.size()) * sizeof(T) &&
+           written < read + static_cast<std::uintptr_t>(last + 1) * sizeof(*plan.data);
   } else if constexpr (requires { plan.args; }) {
     return reads_elsewhere(out, shape, plan.args);
   } else if constexpr (requires { plan.head; }) {

@@ -41,7 +41,8 @@ struct StepReport {
   const char* const last = text.data() + text.size();
   long steps = -1;
   const auto [end, error] = std::from_chars(text.data(), last, steps);
-  check(error == std::errc() && end == last && steps >= 0, file.path(), ": its step count is no number: ", text);
+  check(error == std::errc() && end == last && steps >= 0, file.path(), ": its step count is no number: ",
+        legible(text));
   return steps;
 }
 

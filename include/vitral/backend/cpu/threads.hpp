@@ -37,12 +37,12 @@ class OneThread {
   int before_;
 };
 
-/// Elements of an element-wise pass below which one thread does it as fast as two that are awake, and faster by some
-/// ten microseconds or more than two of which one sleeps or has no processor.
+/// Elements. A shorter element-wise pass takes one thread no longer than two, and some ten microseconds less where the
+/// second thread has to be woken or has no processor.
 inline constexpr long small_work = 32768;
 
-/// Runs task(0) ... task(tasks - 1), in parallel unless this is already inside a parallel region, or there are so few
-/// elements to work on that it is small work.
+/// Runs task(0) ... task(tasks - 1), in parallel unless this is already inside a parallel region, or they have fewer
+/// than `small_work` elements to work on.
 /// Threads take the next few tasks when they are free, so that one that is held up by other work on the machine holds
 /// up none of the others. When tasks throw, one exception is rethrown after all have ended.
 template <class F>
