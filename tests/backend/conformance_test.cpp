@@ -917,6 +917,23 @@ struct TwoMatrices {
 
 }  // namespace
 
+TEST_CASE_TEMPLATE_DEFINE("a backend assigns many tensors at once, each by a factor made for it alone", X,
+                          assign_each_) {
+  using B = typename X::Backend_;
+  using T = typename X::Scalar;
+  std::vector<Memory<B, T>> tensors;
+  for (const int size : {1, 40, 3, 300}) tensors.push_back(put<B, T>(Numbers(at(size), 1.0)));
+  assign_each<B>(tensors.size(), [&](std::size_t i) {
+    const auto factor = eval(put<B, T>({static_cast<double>(i)}) + 1);
+    return pack_handles(into(tensors[i], tensors[i] * factor));
+  });
+  for (std::size_t i = 0; i < tensors.size(); ++i) {
+    CAPTURE(i);
+    CHECK(take(tensors[i]) == Numbers(at(tensors[i].size()), static_cast<double>(i + 1)));
+  }
+}
+TEST_CASE_TEMPLATE_APPLY(assign_each_, All);
+
 TEST_CASE_TEMPLATE_DEFINE("a backend rounds all weights in one pass as it rounds each", X, rounded_weights_) {
   using B = typename X::Backend_;
   TwoMatrices<B> net;

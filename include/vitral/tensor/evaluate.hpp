@@ -116,15 +116,19 @@ void assign_together(const Assignment<T, S, B, E>&... assignments) {
 /// i writes. A backend that offers evaluate_each makes them all in one pass.
 template <class B, class F>
 void assign_each(std::size_t count, F&& of) {
+  using Assignments = decltype(of(0));
   using Job = decltype(detail::lower_together(of(0)));
   if constexpr (requires(const std::vector<Job>& jobs) { B::evaluate_each(jobs); }) {
+    std::vector<Assignments> kept;  // jobs are plain pointers: tensors that `of` has made live here until all are queued
     std::vector<Job> jobs;
+    kept.reserve(count);
     jobs.reserve(count);
-    for (std::size_t i = 0; i < count; ++i) jobs.push_back(detail::lower_together(of(i)));
+    for (std::size_t i = 0; i < count; ++i) jobs.push_back(detail::lower_together(kept.emplace_back(of(i))));
     B::evaluate_each(jobs);
   } else {
     for (std::size_t i = 0; i < count; ++i) {
-      const Job job = detail::lower_together(of(i));
+      const Assignments assignments = of(i);
+      const Job job = detail::lower_together(assignments);
       B::evaluate_together(job.space, job.out, job.plans);
     }
   }
