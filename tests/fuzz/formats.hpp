@@ -11,6 +11,7 @@
 #include <vitral/data/decode.hpp>
 #include <vitral/data/idx.hpp>
 #include <vitral/data/tar.hpp>
+#include <vitral/io/metrics.hpp>
 #include <vitral/io/npy.hpp>
 #include <vitral/io/palette_png.hpp>
 
@@ -228,6 +229,10 @@ inline std::vector<Format> formats(const std::filesystem::path& here) {
        {to_json(small_run()).dump(),
         R"({"dataset": "cifar10", "method": "moco-v3", "st_inter": true, "use_fp16": false, "total_batch": 512})"},
        read_configuration},
+      {"metrics", {"{\"step\":0,\"loss\":1.5}\n{\"step\":1,\"loss\":1.25}\n"}, [](const Bytes& bytes) {
+         const vitral::MetricsLog log(put("metrics.jsonl", bytes), 2);
+         vitral::check(log.kept() == 2, "lines were lost");
+       }},
       {"npy", {npy()}, [](const Bytes& bytes) { (void)vitral::read_npy(put("array.npy", bytes)); }},
       {"videos", {"one\ntwo\n", "two\r\none\r\n"}, read_videos},
       {"mask", {mask()}, [](const Bytes& bytes) { (void)vitral::read_label_png(put("mask.png", bytes)); }, repair_png},
