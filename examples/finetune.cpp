@@ -167,10 +167,9 @@ Json finetune(Options o) {
         o.checkpoint, "; choose another directory");
   check(!std::filesystem::exists(checkpoint) || SafetensorsFile(checkpoint).metadata().contains("finetune"), "--out ",
         o.out, " holds the checkpoint of a pretraining run, which would be overwritten; choose another directory");
+  const Classifier model = load(file, run, classes, o);
   make_folder(out);
   const DirectoryLock lock(out);
-
-  const Classifier model = load(file, run, classes, o);
   auto parameters = trainable_parameters(model);
   decay_rates(parameters, run.depth, o.layer_decay);
   OptimizerSettings settings = AdamW{.weight_decay = o.weight_decay};
