@@ -13,13 +13,12 @@
 
 namespace vitral::inline VITRAL_ABI::programs {
 
-/// To be called first in main: has OpenMP's threads spin for a moment only, then sleep. Its runtime library reads how
-/// (libgomp: GOMP_SPINCOUNT, LLVM's: KMP_BLOCKTIME) before main, so the program starts itself anew, once, as the same
+/// To be called first in main: has OpenMP's threads sleep while they wait instead of spinning. Its runtime library reads
+/// how (libgomp: GOMP_SPINCOUNT, LLVM's: KMP_BLOCKTIME) before main, so the program starts itself anew, once, as the same
 /// process with the same arguments and files. Nothing happens where the user has set how threads wait, and where the
 /// program cannot be started again (without /proc, or under valgrind, which would be left behind).
 inline void wait_politely(char** argv) {
-  // Some 30 microseconds: where others are on the processors, each loop costs them once.
-  constexpr const char* spins = "1000";
+  constexpr const char* spins = "0";  // benchmarks/busy_machine.sh: to spin for a while first was no faster
   for (const char* name : {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME"})
     if (std::getenv(name) != nullptr) return;  // the user's, or our own
   if (const char* const preloaded = std::getenv("LD_PRELOAD"); preloaded && std::strstr(preloaded, "vgpreload")) return;

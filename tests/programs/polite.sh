@@ -12,7 +12,7 @@ starts() {
   test "$found" = "$expected" || die "${setting[*]}: started with GOMP_SPINCOUNT $found instead of $expected"
   grep -q -e --database "$work/help" || die "${setting[*]}: the help is missing"
 }
-setting=(env) && starts 300000 1000
+setting=(env) && starts 300000 0
 setting=(env GOMP_SPINCOUNT=7) && starts 7
 setting=(env OMP_WAIT_POLICY=passive) && starts 0
 setting=(env KMP_BLOCKTIME=1) && starts 300000
