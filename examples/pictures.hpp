@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <cstdio>
+#include <numeric>
 #include <string>
 #include <vector>
 
@@ -47,14 +48,21 @@ inline std::vector<long> spread_over(const vitral::Dataset& data, std::vector<lo
   return out;
 }
 
+/// How many of the pictures at `places` are of each of `classes` classes.
+inline std::vector<long> count_by_class(const vitral::Dataset& data, const std::vector<long>& places,
+                                        std::size_t classes) {
+  std::vector<long> counts(classes);
+  for (const long i : places)
+    if (const auto label = static_cast<std::size_t>(data.label(i)); label < classes) ++counts[label];
+  return counts;
+}
+
 /// Fails, naming it, where a class is tested on that has no pictures to learn from.
 inline void check_learnable(const vitral::Dataset& train, const std::vector<long>& learnt, const vitral::Dataset& test,
                             const std::vector<long>& tested) {
   const std::vector<std::string> classes = test.classes();
-  std::vector<long> few(classes.size()), many(classes.size());
-  for (const long i : learnt)
-    if (const auto label = static_cast<std::size_t>(train.label(i)); label < few.size()) ++few[label];
-  for (const long i : tested) ++many[static_cast<std::size_t>(test.label(i))];
+  const std::vector<long> few = count_by_class(train, learnt, classes.size()),
+                          many = count_by_class(test, tested, classes.size());
   for (std::size_t c = 0; c < classes.size(); ++c)
     vitral::check(many[c] == 0 || few[c] > 0, test.name(), ": the class ", classes[c], " has ", many[c],
                   " images to test on, but none to learn from; add some, or take it out (pretrain: --knn-train 0 "
@@ -64,9 +72,10 @@ inline void check_learnable(const vitral::Dataset& train, const std::vector<long
 /// Fails, naming it, where a class has images, but none at the places `readable`.
 inline void check_readable(const vitral::Dataset& data, const std::vector<long>& readable) {
   const std::vector<std::string> classes = data.classes();
-  std::vector<long> all(classes.size()), some(classes.size());
-  for (long i = 0; i < data.size(); ++i) ++all[static_cast<std::size_t>(data.label(i))];
-  for (const long i : readable) ++some[static_cast<std::size_t>(data.label(i))];
+  std::vector<long> every(static_cast<std::size_t>(data.size()));
+  std::iota(every.begin(), every.end(), 0l);
+  const std::vector<long> all = count_by_class(data, every, classes.size()),
+                          some = count_by_class(data, readable, classes.size());
   for (std::size_t c = 0; c < classes.size(); ++c)
     vitral::check(all[c] == 0 || some[c] > 0, data.name(), ": none of the ", all[c], " images of the class ",
                   classes[c], " can be read; repair them, or take the class out");

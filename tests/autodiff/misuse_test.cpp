@@ -15,19 +15,6 @@ namespace {
 
 const auto x = normal(Dyn<2>{3, 4}, 1);
 
-/// What f's Error says; empty where there is none.
-template <class F>
-std::string error_of(F&& f) {
-  try {
-    f();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "";
-}
-#define CHECK_ERROR(part, ...) \
-  CHECK_MESSAGE(error_of([&] { __VA_ARGS__; }).find(part) != std::string::npos, error_of([&] { __VA_ARGS__; }))
-
 /// The tape still gives d(sum(3 a)) = 3.
 void check_goes_on(Tape& tape) {
   tape.zero_grad();
@@ -45,11 +32,14 @@ TEST_CASE("a result cannot be computed with after backward") {
   const auto loss = eval(sum(h));
   tape.backward(loss);
   CHECK(h.value()(0, 0) == 2 * x(0, 0));
-  CHECK_ERROR("variable of shape [3, 4] was used after backward", static_cast<void>(eval(h * 2)));
-  CHECK_ERROR("variable of shape [3, 4] was used after backward", static_cast<void>(eval(a + h)));
-  CHECK_ERROR("variable of shape [3, 4] was used after backward", static_cast<void>(softmax(h)));
-  CHECK_ERROR("variable of shape [] was used after backward", tape.backward(loss));
-  CHECK_ERROR("variable of shape [] was used after backward", tape.backward(loss));
+  CHECK_THROWS_WITH_AS(static_cast<void>(eval(h * 2)),
+                       doctest::Contains("variable of shape [3, 4] was used after backward"), Error);
+  CHECK_THROWS_WITH_AS(static_cast<void>(eval(a + h)),
+                       doctest::Contains("variable of shape [3, 4] was used after backward"), Error);
+  CHECK_THROWS_WITH_AS(static_cast<void>(softmax(h)),
+                       doctest::Contains("variable of shape [3, 4] was used after backward"), Error);
+  CHECK_THROWS_WITH_AS(tape.backward(loss), doctest::Contains("variable of shape [] was used after backward"), Error);
+  CHECK_THROWS_WITH_AS(tape.backward(loss), doctest::Contains("variable of shape [] was used after backward"), Error);
   static_cast<void>(eval(detach(h) * a));
   check_goes_on(tape);
 }
@@ -60,7 +50,8 @@ TEST_CASE("a result cannot be computed with after clear, even where the next rec
   const auto h = eval(a * 2);
   tape.clear();
   const auto other = eval(exp(a));
-  CHECK_ERROR("was used after backward (or clear)", static_cast<void>(eval(h * other)));
+  CHECK_THROWS_WITH_AS(static_cast<void>(eval(h * other)), doctest::Contains("was used after backward (or clear)"),
+                       Error);
   check_goes_on(tape);
 }
 
@@ -81,9 +72,9 @@ TEST_CASE("a variable that outlives its tape is an error wherever it is used") {
   const Tape next;  // may take the place of the first
   CHECK(a.value()(0, 0) == x(0, 0));
   for (const auto& v : {a, c, h}) {
-    CHECK_ERROR("after its tape was destroyed", static_cast<void>(eval(v * 2)));
-    CHECK_ERROR("after its tape was destroyed", static_cast<void>(v.grad()));
-    CHECK_ERROR("after its tape was destroyed", static_cast<void>(detach(v)));
+    CHECK_THROWS_WITH_AS(static_cast<void>(eval(v * 2)), doctest::Contains("after its tape was destroyed"), Error);
+    CHECK_THROWS_WITH_AS(static_cast<void>(v.grad()), doctest::Contains("after its tape was destroyed"), Error);
+    CHECK_THROWS_WITH_AS(static_cast<void>(detach(v)), doctest::Contains("after its tape was destroyed"), Error);
   }
 }
 
@@ -91,23 +82,24 @@ TEST_CASE("a variable that was moved from is an error") {
   Tape tape;
   auto a = tape.watch(x);
   const auto b = std::move(a);
-  CHECK_ERROR("was used after it was moved from", static_cast<void>(eval(a * b)));  // NOLINT(bugprone-use-after-move)
+  CHECK_THROWS_WITH_AS(static_cast<void>(eval(a * b)), doctest::Contains("was used after it was moved from"),
+                       Error);  // NOLINT(bugprone-use-after-move)
   check_goes_on(tape);
 }
 
 TEST_CASE("an upstream gradient has the shape of the variable") {
   Tape tape;
   const auto a = tape.watch(x);
-  CHECK_ERROR("a gradient of shape [2, 4] was given for a variable of shape [3, 4]",
-              tape.backward(eval(a * 2), Tensor<double, Dyn<2>>({2, 4})));
+  CHECK_THROWS_WITH_AS((tape.backward(eval(a * 2), Tensor<double, Dyn<2>>({2, 4}))),
+                       doctest::Contains("a gradient of shape [2, 4] was given for a variable of shape [3, 4]"), Error);
   check_goes_on(tape);
 }
 
 TEST_CASE("a backward pass that no gradient could reach is an error") {
   Tape tape;
-  CHECK_ERROR("no gradient is wanted", tape.backward(sum(tape.constant(x))));
+  CHECK_THROWS_WITH_AS(tape.backward(sum(tape.constant(x))), doctest::Contains("no gradient is wanted"), Error);
   const auto a = tape.watch(x);
-  CHECK_ERROR("no gradient is wanted", tape.backward(sum(detach(eval(a * 2)))));
+  CHECK_THROWS_WITH_AS(tape.backward(sum(detach(eval(a * 2)))), doctest::Contains("no gradient is wanted"), Error);
   check_goes_on(tape);
 }
 
@@ -116,20 +108,25 @@ TEST_CASE("a gradient that is not kept is not zeros but an error") {
   const auto a = tape.watch(x), c = tape.constant(x);
   const auto h = eval(a * 2);
   tape.backward(sum(h * c));
-  CHECK_ERROR("[3, 4] is an operation's result, whose gradient is not kept", static_cast<void>(h.grad()));
-  CHECK_ERROR("[3, 4] is a constant, which has no gradient", static_cast<void>(c.grad()));
-  CHECK_ERROR("has never watched this tensor of shape [2]", static_cast<void>(tape.grad(Tensor<double, Shape<2>>())));
+  CHECK_THROWS_WITH_AS(static_cast<void>(h.grad()),
+                       doctest::Contains("[3, 4] is an operation's result, whose gradient is not kept"), Error);
+  CHECK_THROWS_WITH_AS(static_cast<void>(c.grad()), doctest::Contains("[3, 4] is a constant, which has no gradient"),
+                       Error);
+  CHECK_THROWS_WITH_AS((static_cast<void>(tape.grad(Tensor<double, Shape<2>>()))),
+                       doctest::Contains("has never watched this tensor of shape [2]"), Error);
 }
 
 TEST_CASE("one memory is watched with one size") {
   Tape tape;
   const auto a = tape.watch(x);
   const Tensor<double, Dyn<2>> part(x.buffer(), {2, 4});
-  CHECK_ERROR("shape [2, 4] shares the memory of one that the tape watches with 12",
-              static_cast<void>(tape.watch(part)));
-  CHECK_ERROR("shape [2, 4] shares the memory of one that was watched with 12", tape.backward(sum(a));
-              static_cast<void>(tape.grad(part)));
-  CHECK_ERROR("without elements was watched", static_cast<void>(tape.watch(Tensor<double, Dyn<2>>())));
+  CHECK_THROWS_WITH_AS(static_cast<void>(tape.watch(part)),
+                       doctest::Contains("shape [2, 4] shares the memory of one that the tape watches with 12"), Error);
+  tape.backward(sum(a));
+  CHECK_THROWS_WITH_AS(static_cast<void>(tape.grad(part)),
+                       doctest::Contains("shape [2, 4] shares the memory of one that was watched with 12"), Error);
+  CHECK_THROWS_WITH_AS((static_cast<void>(tape.watch(Tensor<double, Dyn<2>>()))),
+                       doctest::Contains("without elements was watched"), Error);
 }
 
 TEST_CASE("a tape lets go of leaves that nobody else holds") {
@@ -165,24 +162,24 @@ TEST_CASE("what a tape has saved must not be changed before backward") {
     const auto v = tape.watch(a);
     const auto y = eval(square(v));
     assign(a, a * 10);
-    CHECK_ERROR(said, tape.backward(sum(y)));
+    CHECK_THROWS_WITH_AS(tape.backward(sum(y)), doctest::Contains(said), Error);
   }
   SUBCASE("an operation's input") {
     const auto a = fresh();
     const auto y = sum(l2_normalize(tape.watch(a)));
     assign(a, a * 10);
-    CHECK_ERROR(said, tape.backward(y));
+    CHECK_THROWS_WITH_AS(tape.backward(y), doctest::Contains(said), Error);
   }
   SUBCASE("an operation's result") {
     const auto y = softmax(tape.watch(fresh()));
     assign(y.value(), y.value() * 10);
-    CHECK_ERROR(said, tape.backward(sum(square(y))));
+    CHECK_THROWS_WITH_AS(tape.backward(sum(square(y))), doctest::Contains(said), Error);
   }
   SUBCASE("an index") {
     const auto index = Tensor<int, Shape<2>>::from({0, 1}, {});
     const auto y = gather(tape.watch(fresh()), index);
     assign(index, index * 0);
-    CHECK_ERROR(said, tape.backward(sum(y)));
+    CHECK_THROWS_WITH_AS(tape.backward(sum(y)), doctest::Contains(said), Error);
   }
   SUBCASE("what is not read again may change") {
     const auto a = fresh();

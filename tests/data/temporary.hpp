@@ -1,11 +1,10 @@
-// A folder that lives as long as a test case, and the bytes that tests put there.
+// What tests of data sets put into a folder of their own, and what they are told.
 #pragma once
 
-#include <doctest/doctest.h>
+#include "../temporary.hpp"
+
 #include <vitral/core/error.hpp>
 #include <vitral/data/dataset.hpp>
-
-#include <stdlib.h>
 
 #include <cstdint>
 #include <filesystem>
@@ -14,22 +13,6 @@
 #include <vector>
 
 namespace testing {
-
-struct TemporaryFolder {
-  std::filesystem::path path;
-
-  TemporaryFolder() {
-    std::string name = (std::filesystem::temp_directory_path() / "vitral_test_XXXXXX").string();
-    REQUIRE(mkdtemp(name.data()) != nullptr);
-    path = name;
-  }
-  TemporaryFolder(const TemporaryFolder&) = delete;
-  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-  ~TemporaryFolder() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path, ignored);
-  }
-};
 
 inline void write_bytes(const std::filesystem::path& path, const std::vector<std::uint8_t>& bytes) {
   std::filesystem::create_directories(path.parent_path());

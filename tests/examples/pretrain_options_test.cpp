@@ -1,3 +1,5 @@
+#include "../temporary.hpp"
+
 #include <pretrain_options.hpp>
 
 #include <doctest/doctest.h>
@@ -15,12 +17,6 @@ namespace fs = std::filesystem;
 
 namespace {
 
-struct TemporaryDirectory {
-  fs::path path = fs::temp_directory_path() / ("vitral_options_" + std::to_string(::getpid()));
-  TemporaryDirectory() { fs::create_directories(path); }
-  ~TemporaryDirectory() { fs::remove_all(path); }
-};
-
 GivenOptions given(const std::vector<std::string>& arguments) {
   std::vector<const char*> argv{"pretrain"};
   for (const std::string& argument : arguments) argv.push_back(argument.c_str());
@@ -30,7 +26,7 @@ PretrainOptions parse(const std::vector<std::string>& arguments) { return new_ru
 
 /// The options with which `pretrain ARGUMENTS --config FILE` runs, the file holding `text`.
 PretrainOptions parse_file(const std::string& text, std::vector<std::string> arguments = {}) {
-  const TemporaryDirectory directory;
+  const testing::TemporaryFolder directory;
   std::ofstream(directory.path / "config.json") << text;
   arguments.insert(arguments.end(), {"--config", (directory.path / "config.json").string()});
   return parse(arguments);
@@ -269,7 +265,7 @@ TEST_CASE("a run is resumed with other options where they leave the numbers as t
 }
 
 TEST_CASE("a configuration counts as given to a run that is resumed") {
-  const TemporaryDirectory directory;
+  const testing::TemporaryFolder directory;
   const std::string file = (directory.path / "config.json").string();
   std::ofstream(file) << R"({"lr": 0.25, "patch_size": 4})";
   const PretrainOptions saved = parse({"--patch", "4"});

@@ -1,3 +1,5 @@
+#include "../temporary.hpp"
+
 #include <vitral/io/atomic_file.hpp>
 #include <vitral/io/directory_lock.hpp>
 
@@ -14,17 +16,6 @@ namespace fs = std::filesystem;
 using namespace vitral;
 
 namespace {
-
-struct TemporaryDirectory {
-  fs::path path = fs::temp_directory_path() / ("vitral_atomic_" + std::to_string(::getpid()));
-  TemporaryDirectory() { fs::create_directories(path); }
-  ~TemporaryDirectory() { fs::remove_all(path); }
-};
-
-std::string text_of(const fs::path& path) {
-  std::ifstream file(path);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
 
 void write(const fs::path& path, const std::string& text) {
   write_file_atomically(path, {std::as_bytes(std::span(text))});
@@ -44,21 +35,21 @@ void in_killed_process(Work work) {
 }  // namespace
 
 TEST_CASE("a file is whole or not there") {
-  const TemporaryDirectory directory;
+  const testing::TemporaryFolder directory;
   write(directory.path / "a", "old");
   {
     AtomicFile file(directory.path / "a");
     file.write(std::as_bytes(std::span("new")));
-    CHECK(text_of(directory.path / "a") == "old");
+    CHECK(testing::bytes_of(directory.path / "a") == "old");
   }
-  CHECK(text_of(directory.path / "a") == "old");
+  CHECK(testing::bytes_of(directory.path / "a") == "old");
   CHECK(std::distance(fs::directory_iterator(directory.path), {}) == 1);
   write(directory.path / "a", "new");
-  CHECK(text_of(directory.path / "a") == "new");
+  CHECK(testing::bytes_of(directory.path / "a") == "new");
 }
 
 TEST_CASE("what a killed process left of a file goes when it is written again, and nothing else does") {
-  const TemporaryDirectory directory;
+  const testing::TemporaryFolder directory;
   in_killed_process([&] {
     static std::optional<AtomicFile> left;
     left.emplace(directory.path / "a");
@@ -70,13 +61,13 @@ TEST_CASE("what a killed process left of a file goes when it is written again, a
   const AtomicFile living(directory.path / "a");
   write(directory.path / "a", "new");
   CHECK(fs::exists(living.temporary()));
-  CHECK(text_of(directory.path / "a") == "new");
+  CHECK(testing::bytes_of(directory.path / "a") == "new");
   for (const char* other : {"a.partial-x", "b.partial-1", "a.partial"}) CHECK(fs::exists(directory.path / other));
   CHECK(std::distance(fs::directory_iterator(directory.path), {}) == 5);
 }
 
 TEST_CASE("a directory is locked by one process at a time, and a killed one leaves no lock") {
-  const TemporaryDirectory directory;
+  const testing::TemporaryFolder directory;
   in_killed_process([&] {
     static std::optional<DirectoryLock> lock;
     lock.emplace(directory.path);

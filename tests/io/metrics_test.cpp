@@ -1,3 +1,5 @@
+#include "../temporary.hpp"
+
 #include <vitral/io/metrics.hpp>
 
 #include <doctest/doctest.h>
@@ -13,17 +15,6 @@ using namespace vitral;
 
 namespace {
 
-struct TemporaryDirectory {
-  fs::path path = fs::temp_directory_path() / ("vitral_metrics_" + std::to_string(::getpid()));
-  TemporaryDirectory() { fs::create_directories(path); }
-  ~TemporaryDirectory() { fs::remove_all(path); }
-};
-
-std::string text_of(const fs::path& path) {
-  std::ifstream file(path);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
-
 void log_steps(MetricsLog& log, long first, long last) {
   for (long step = first; step < last; ++step) log.append(step, {{"loss", 1.0 / static_cast<double>(step + 1)}});
 }
@@ -31,23 +22,23 @@ void log_steps(MetricsLog& log, long first, long last) {
 }  // namespace
 
 TEST_CASE("each line is one JSON object with its step first, in the file at once") {
-  const TemporaryDirectory directory;
+  const testing::TemporaryFolder directory;
   MetricsLog log(directory.path / "m.jsonl");
   log.append(0, {{"loss", 2.5}, {"lr", 0.1}});
-  CHECK(text_of(directory.path / "m.jsonl") == "{\"step\":0,\"loss\":2.5,\"lr\":0.1}\n");
+  CHECK(testing::bytes_of(directory.path / "m.jsonl") == "{\"step\":0,\"loss\":2.5,\"lr\":0.1}\n");
   log.append(1, {{"loss", std::numeric_limits<double>::quiet_NaN()}});
-  CHECK(text_of(directory.path / "m.jsonl").ends_with("\n{\"step\":1,\"loss\":null}\n"));
+  CHECK(testing::bytes_of(directory.path / "m.jsonl").ends_with("\n{\"step\":1,\"loss\":null}\n"));
 }
 
 TEST_CASE("a new run empties the log of an old one") {
-  const TemporaryDirectory directory;
+  const testing::TemporaryFolder directory;
   { MetricsLog(directory.path / "m").append(5, {}); }
   { MetricsLog(directory.path / "m").append(0, {}); }
-  CHECK(text_of(directory.path / "m") == "{\"step\":0}\n");
+  CHECK(testing::bytes_of(directory.path / "m") == "{\"step\":0}\n");
 }
 
 TEST_CASE("a resumed run leaves the log of an uninterrupted one") {
-  const TemporaryDirectory directory;
+  const testing::TemporaryFolder directory;
   {
     MetricsLog whole(directory.path / "whole");
     log_steps(whole, 0, 10);
@@ -61,32 +52,32 @@ TEST_CASE("a resumed run leaves the log of an uninterrupted one") {
     MetricsLog second(directory.path / "resumed", 5);
     log_steps(second, 5, 10);
   }
-  CHECK(text_of(directory.path / "resumed") == text_of(directory.path / "whole"));
+  CHECK(testing::bytes_of(directory.path / "resumed") == testing::bytes_of(directory.path / "whole"));
 }
 
 TEST_CASE("a resumed log tells how many of the earlier lines it found") {
-  const TemporaryDirectory directory;
+  const testing::TemporaryFolder directory;
   std::ofstream(directory.path / "m") << "{\"step\":0}\n{\"step\":1,\"lo\n{\"step\":2}\nnull\n{\"step\":4}\n";
   CHECK(MetricsLog(directory.path / "m", 4).kept() == 2);
-  CHECK(text_of(directory.path / "m") == "{\"step\":0}\n{\"step\":2}\n");
+  CHECK(testing::bytes_of(directory.path / "m") == "{\"step\":0}\n{\"step\":2}\n");
 }
 
 TEST_CASE("a text of any bytes makes no line that is no JSON") {
-  const TemporaryDirectory directory;
+  const testing::TemporaryFolder directory;
   MetricsLog(directory.path / "m").append(0, {{"class", "caf\xe9\n"}});
-  CHECK(text_of(directory.path / "m") == "{\"step\":0,\"class\":\"caf\xef\xbf\xbd\\n\"}\n");
+  CHECK(testing::bytes_of(directory.path / "m") == "{\"step\":0,\"class\":\"caf\xef\xbf\xbd\\n\"}\n");
 }
 
 TEST_CASE("a log that is resumed without its file starts one") {
-  const TemporaryDirectory directory;
+  const testing::TemporaryFolder directory;
   MetricsLog log(directory.path / "m", 3);
   CHECK(log.kept() == 0);
   log.append(3, {});
-  CHECK(text_of(directory.path / "m") == "{\"step\":3}\n");
+  CHECK(testing::bytes_of(directory.path / "m") == "{\"step\":3}\n");
 }
 
 TEST_CASE("a log that cannot be written is an error that names it") {
-  const TemporaryDirectory directory;
+  const testing::TemporaryFolder directory;
   const std::string expected = (directory.path / "none" / "m").string();
   try {
     MetricsLog log(directory.path / "none" / "m");

@@ -1,3 +1,5 @@
+#include "../temporary.hpp"
+
 #include <vitral/io/plots.hpp>
 
 #include <doctest/doctest.h>
@@ -12,17 +14,6 @@ namespace fs = std::filesystem;
 using namespace vitral;
 
 namespace {
-
-struct TemporaryDirectory {
-  fs::path path = fs::temp_directory_path() / ("vitral_plots_" + std::to_string(::getpid()));
-  TemporaryDirectory() { fs::create_directories(path); }
-  ~TemporaryDirectory() { fs::remove_all(path); }
-};
-
-std::string bytes_of(const fs::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
 
 std::string failure(const fs::path& path, const TrainingCurves& curves) {
   try {
@@ -56,18 +47,18 @@ TEST_CASE("a program that is not installed is not found") {
 }
 
 TEST_CASE("without gnuplot the error names the package and the old picture stays") {
-  const TemporaryDirectory directory;
+  const testing::TemporaryFolder directory;
   std::ofstream(directory.path / "a.png") << "old";
   const std::string path = std::getenv("PATH");
   ::setenv("PATH", directory.path.c_str(), 1);
   const std::string message = failure(directory.path / "a.png", curves);
   ::setenv("PATH", path.c_str(), 1);
   CHECK(message.find("gnuplot-nox") != std::string::npos);
-  CHECK(bytes_of(directory.path / "a.png") == "old");
+  CHECK(testing::bytes_of(directory.path / "a.png") == "old");
 }
 
 TEST_CASE("a gnuplot that fails at once is an error and the old picture stays") {
-  const TemporaryDirectory directory;
+  const testing::TemporaryFolder directory;
   std::ofstream(directory.path / "a.png") << "old";
   std::ofstream(directory.path / "gnuplot") << "#!/bin/sh\nexit 3\n";
   fs::permissions(directory.path / "gnuplot", fs::perms::owner_all);
@@ -76,7 +67,7 @@ TEST_CASE("a gnuplot that fails at once is an error and the old picture stays") 
   const std::string message = failure(directory.path / "a.png", curves);
   ::setenv("PATH", path.c_str(), 1);
   CHECK(message.find("gnuplot could not") != std::string::npos);
-  CHECK(bytes_of(directory.path / "a.png") == "old");
+  CHECK(testing::bytes_of(directory.path / "a.png") == "old");
   CHECK(std::distance(fs::directory_iterator(directory.path), {}) == 2);
 }
 
@@ -85,18 +76,18 @@ TEST_CASE("the picture is a PNG with a panel for each part that has data") {
     MESSAGE("gnuplot is not installed (package gnuplot-nox): no picture is drawn");
     return;
   }
-  const TemporaryDirectory directory;
+  const testing::TemporaryFolder directory;
   const fs::path path = directory.path / "it's a\npicture \xff.png";
   write_training_picture(path, curves);
-  CHECK(bytes_of(path).starts_with("\x89PNG"));
-  CHECK(png_width(bytes_of(path)) == 1240);
+  CHECK(testing::bytes_of(path).starts_with("\x89PNG"));
+  CHECK(png_width(testing::bytes_of(path)) == 1240);
   write_training_picture(path, {"loss alone", {1, 2}, {3, 2}, {}, {}});
-  CHECK(png_width(bytes_of(path)) == 620);
+  CHECK(png_width(testing::bytes_of(path)) == 620);
   CHECK(std::distance(fs::directory_iterator(directory.path), {}) == 1);
 }
 
 TEST_CASE("curves that cannot be drawn are refused") {
-  const TemporaryDirectory directory;
+  const testing::TemporaryFolder directory;
   const TrainingCurves uneven{"", {1}, {1, 2}, {}, {}};
   CHECK(failure(directory.path / "a.png", uneven).find("1 epochs for 2 losses") != std::string::npos);
   CHECK(failure(directory.path / "a.png", {}).find("nothing to draw") != std::string::npos);

@@ -1,3 +1,5 @@
+#include "../temporary.hpp"
+
 #include <vitral/io/safetensors.hpp>
 
 #include <doctest/doctest.h>
@@ -15,18 +17,6 @@ namespace fs = std::filesystem;
 using namespace vitral;
 
 namespace {
-
-/// A directory of its own for a test, removed with everything in it.
-struct TemporaryDirectory {
-  fs::path path = fs::temp_directory_path() / ("vitral_safetensors_" + std::to_string(::getpid()));
-  TemporaryDirectory() { fs::create_directories(path); }
-  ~TemporaryDirectory() { fs::remove_all(path); }
-};
-
-std::string bytes_of(const fs::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
 
 void put(const fs::path& path, const std::string& bytes) { std::ofstream(path, std::ios::binary) << bytes; }
 
@@ -68,13 +58,13 @@ std::string sample(const fs::path& path) {
                      named_tensor("empty", {0, 4}, std::span<const float>()), named_tensor("bias", {2}, std::span(b)),
                      named_tensor("count", {}, std::span(c))},
                     {{"method", "moco"}, {"note", "quotes \" and \n lines"}});
-  return bytes_of(path);
+  return testing::bytes_of(path);
 }
 
 }  // namespace
 
 TEST_CASE("a written file is read back with its order, shapes, types, values and metadata") {
-  const TemporaryDirectory directory;
+  const testing::TemporaryFolder directory;
   const fs::path path = directory.path / "a.safetensors";
   sample(path);
   const SafetensorsFile file(path);
@@ -94,7 +84,7 @@ TEST_CASE("a written file is read back with its order, shapes, types, values and
 }
 
 TEST_CASE("the file stays usable when it is moved") {
-  const TemporaryDirectory directory;
+  const testing::TemporaryFolder directory;
   sample(directory.path / "a");
   SafetensorsFile first(directory.path / "a");
   const SafetensorsFile second = std::move(first);
@@ -102,16 +92,16 @@ TEST_CASE("the file stays usable when it is moved") {
 }
 
 TEST_CASE("the header is laid out as the format's definition says") {
-  const TemporaryDirectory directory;
+  const testing::TemporaryFolder directory;
   const float number = 1.5f;
   write_safetensors(directory.path / "a", {named_tensor("x", {1}, std::span(&number, 1))});
   const std::string header = R"({"x":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})";
   const std::string padding((8 - header.size() % 8) % 8, ' ');
-  CHECK(bytes_of(directory.path / "a") == file_of(header + padding, std::string("\x00\x00\xc0\x3f", 4)));
+  CHECK(testing::bytes_of(directory.path / "a") == file_of(header + padding, std::string("\x00\x00\xc0\x3f", 4)));
 }
 
 TEST_CASE("16-bit numbers are widened exactly") {
-  const TemporaryDirectory directory;
+  const testing::TemporaryFolder directory;
   // 1.0, -2.5, the largest number, the smallest subnormal, infinity, NaN
   const std::uint16_t half[] = {0x3c00, 0xc100, 0x7bff, 0x0001, 0x7c00, 0x7e01};
   const std::uint16_t brain[] = {0x3f80, 0xc020, 0x7f7f, 0x0001, 0x7f80, 0x7fc1};
@@ -131,7 +121,7 @@ TEST_CASE("16-bit numbers are widened exactly") {
 }
 
 TEST_CASE("a missing tensor is named with the file and the nearest names") {
-  const TemporaryDirectory directory;
+  const testing::TemporaryFolder directory;
   sample(directory.path / "a");
   const SafetensorsFile file(directory.path / "a");
   const std::string message = message_of([&] { (void)file.tensor("wieght"); });
@@ -142,7 +132,7 @@ TEST_CASE("a missing tensor is named with the file and the nearest names") {
 }
 
 TEST_CASE("elements are not read as a type that does not hold them") {
-  const TemporaryDirectory directory;
+  const testing::TemporaryFolder directory;
   sample(directory.path / "a");
   const SafetensorsFile file(directory.path / "a");
   CHECK(has(message_of([&] { (void)file.values<float>("count"); }), "I64"));
@@ -152,7 +142,7 @@ TEST_CASE("elements are not read as a type that does not hold them") {
 }
 
 TEST_CASE("a file that ends early at any byte is an error that names the file") {
-  const TemporaryDirectory directory;
+  const testing::TemporaryFolder directory;
   const std::string whole = sample(directory.path / "a");
   for (std::size_t length = 0; length < whole.size(); ++length) {
     CAPTURE(length);
@@ -161,7 +151,7 @@ TEST_CASE("a file that ends early at any byte is an error that names the file") 
 }
 
 TEST_CASE("a damaged byte in the header gives an error or a valid file, never a crash") {
-  const TemporaryDirectory directory;
+  const testing::TemporaryFolder directory;
   const std::string whole = sample(directory.path / "a");
   std::size_t refused = 0;
   for (std::size_t i = 0; i < whole.size() - 48; ++i)
@@ -174,13 +164,13 @@ TEST_CASE("a damaged byte in the header gives an error or a valid file, never a 
 }
 
 TEST_CASE("bytes after the last tensor are an error") {
-  const TemporaryDirectory directory;
+  const testing::TemporaryFolder directory;
   const std::string whole = sample(directory.path / "a");
   CHECK(has(failure(directory.path / "b", whole + "x"), "1 bytes after its last tensor"));
 }
 
 TEST_CASE("every inconsistency of a header is refused with its reason") {
-  const TemporaryDirectory directory;
+  const testing::TemporaryFolder directory;
   const auto reason = [&](const std::string& header) {
     return failure(directory.path / "b", file_of(header, "12345678"));
   };
@@ -216,7 +206,7 @@ TEST_CASE("every inconsistency of a header is refused with its reason") {
 }
 
 TEST_CASE("a file of any length costs the memory of its tensors alone, and a name of any length one line") {
-  const TemporaryDirectory directory;
+  const testing::TemporaryFolder directory;
   put(directory.path / "long", sample(directory.path / "a"));
   fs::resize_file(directory.path / "long", 1ul << 38);  // a hole, which takes no room on the disk
   CHECK(has(message_of([&] { SafetensorsFile(directory.path / "long"); }), "bytes after its last tensor"));
@@ -229,13 +219,13 @@ TEST_CASE("a file of any length costs the memory of its tensors alone, and a nam
 }
 
 TEST_CASE("a path that cannot be read is an error with the path and the reason") {
-  const TemporaryDirectory directory;
+  const testing::TemporaryFolder directory;
   CHECK(has(message_of([&] { SafetensorsFile(directory.path / "none"); }), "No such file"));
   CHECK(has(message_of([&] { SafetensorsFile{directory.path}; }), directory.path.string()));
 }
 
 TEST_CASE("a write that fails leaves the old file and no litter") {
-  const TemporaryDirectory directory;
+  const testing::TemporaryFolder directory;
   const fs::path path = directory.path / "a";
   const std::string before = sample(path);
   const std::vector<float> three(3);
@@ -244,17 +234,17 @@ TEST_CASE("a write that fails leaves the old file and no litter") {
   CHECK(has(message_of([&] { write_safetensors(path, {good, good}); }), "cannot be named x"));
   CHECK(has(message_of([&] { write_safetensors(path, {}, {{"key", "\xff"}}); }), "UTF-8"));
   CHECK(has(message_of([&] { write_safetensors(directory.path / "no" / "a", {}); }), "No such file or directory"));
-  CHECK(bytes_of(path) == before);
+  CHECK(testing::bytes_of(path) == before);
   CHECK(std::distance(fs::directory_iterator(directory.path), {}) == 1);
 }
 
 TEST_CASE("an atomic file that is given up leaves the old content") {
-  const TemporaryDirectory directory;
+  const testing::TemporaryFolder directory;
   put(directory.path / "a", "old");
   {
     AtomicFile file(directory.path / "a");
     file.write(std::as_bytes(std::span("new", 3)));
   }
-  CHECK(bytes_of(directory.path / "a") == "old");
+  CHECK(testing::bytes_of(directory.path / "a") == "old");
   CHECK(std::distance(fs::directory_iterator(directory.path), {}) == 1);
 }

@@ -183,7 +183,7 @@ template <Operand X, class Scale, class Bias>
   constexpr int R = detail::axes_of<shape_of<X>>;
   if constexpr (is_expr<X> && !is_of_parameters<X> &&
                 detail::NormalizesPlans<B, T, Space<R>, decltype(lower<R>(x))>) {
-    const auto value = detail::record_value(x, detail::tensor_of<X>::uninitialized(x.shape()));
+    const auto value = detail::record_value(detail::tape_of(x), x, detail::tensor_of<X>::uninitialized(x.shape()));
     return Normalized(value, apply(detail::LayerNormOf<compute_t<T>, B, X>{{eps}, &x}, value, scale, bias));
   } else {
     const auto value = eval(x);

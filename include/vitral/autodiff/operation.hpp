@@ -119,22 +119,11 @@ template <class Op, class... X>
 inline constexpr bool waits_for_tape = ((is_of_parameters<X> || std::is_same_v<X, None>) && ...) &&
                                        !((requires { Op::is_layer; }) && (has_picked_rows<X> || ...));
 
-/// The one tape of all recorded operands.
-template <class... X>
-Tape* joint_tape(const X&... x) {
-  Tape* joint = nullptr;
-  const auto join_with = [&](Tape* tape) {
-    check(!tape || !joint || tape == joint, "an operation mixes variables of two tapes; detach one of them");
-    if (tape) joint = tape;
-  };
-  (join_with(tape_of(x)), ...);
-  return joint;
-}
-
 template <class Op, class... X>
 auto apply_settled(Op op, const X&... x) {
   constexpr bool recorded = (is_recorded<X> || ...), waits = waits_for_tape<Op, X...>;
-  [[maybe_unused]] Tape* const tape = joint_tape(x...);
+  [[maybe_unused]] Tape* tape = nullptr;
+  ((tape = joined(tape, tape_of(x), "an operation")), ...);
   auto y = op.forward(std::bool_constant<recorded || waits>{}, tensor_in(x)...);
   using Y = decltype(y);
   if constexpr (waits) {

@@ -33,7 +33,13 @@ concept OfParameters = Operand<X> && is_of_parameters<X>;
 template <class X>
 concept Tracked = Recorded<X> || OfParameters<X>;
 
-/// The tape of the first recorded operand. Throws where a variable among them can be used no more.
+/// The one tape of two operands of an expression or operation; null is that of an operand on none.
+inline Tape* joined(Tape* a, Tape* b, const char* what) {
+  check(!a || !b || a == b, what, " mixes variables of two tapes; detach one of them");
+  return a ? a : b;
+}
+
+/// The tape of the recorded operands. Throws where a variable among them can be used no more.
 template <class X>
 Tape* tape_of(const X& x) {
   if constexpr (is_variable<X>) {
@@ -42,11 +48,7 @@ Tape* tape_of(const X& x) {
     return &tape;
   } else if constexpr (is_expr<X>) {
     Tape* found = nullptr;
-    for_each(x.args, [&](const auto& arg) {
-      Tape* const tape = tape_of(arg);
-      check(!tape || !found || tape == found, "an expression mixes variables of two tapes; detach one of them");
-      if (tape) found = tape;
-    });
+    for_each(x.args, [&](const auto& arg) { found = joined(found, tape_of(arg), "an expression"); });
     return found;
   } else {
     return nullptr;
@@ -225,12 +227,11 @@ Slot record_expression(Tape& tape, const X& x) {
   return tape.record(ExpressionNode<decltype(kept)>{std::move(kept), versions});
 }
 
-/// `value`, which is that of x already, as one node on the tape of x where x is recorded.
+/// `value`, which is that of x already, as one node on `tape`, that of x, where x is recorded.
 template <class X, class T, class S, class B>
-auto record_value(const X& x, const Tensor<T, S, B>& value) {
+auto record_value(Tape* tape, const X& x, const Tensor<T, S, B>& value) {
   if constexpr (is_recorded<X>) {
-    Tape& tape = *tape_of(x);
-    return Variable<T, S, B>(value, tape, wants_gradient(x) ? record_expression(tape, x) : Slot{});
+    return Variable<T, S, B>(value, *tape, wants_gradient(x) ? record_expression(*tape, x) : Slot{});
   } else {
     return value;
   }
@@ -244,10 +245,10 @@ template <detail::Recorded X>
   if constexpr (is_variable<X>) {
     return x;
   } else {
-    static_cast<void>(detail::tape_of(x));  // throws before anything is computed with a variable that cannot be used
+    Tape* const tape = detail::tape_of(x);  // throws before anything is computed with a variable that cannot be used
     auto value = detail::tensor_of<X>::uninitialized(x.shape());
     detail::evaluate_into(value, x);
-    return detail::record_value(x, value);
+    return detail::record_value(tape, x, value);
   }
 }
 

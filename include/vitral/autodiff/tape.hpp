@@ -128,14 +128,15 @@ class Tape {
   /// The gradient of a watched tensor; zeros where none arrived. Throws where the tensor was never watched.
   template <class T, class S, class B>
   [[nodiscard]] Tensor<T, S, B> grad(const Tensor<T, S, B>& x) const {
-    check(leaf_named(x.data()), "grad: the tape has never watched this tensor of shape ", x.shape(),
+    const Leaf* const leaf = leaf_named(x.data());
+    check(leaf, "grad: the tape has never watched this tensor of shape ", x.shape(),
           "; watch it before the computation");
-    return gradient_or_zeros(x);
+    return gradient_or_zeros(leaf, x);
   }
   /// The gradient of a parameter; zeros where it met no variable of this tape, or none arrived.
   template <class T, class S, class B>
   [[nodiscard]] Tensor<T, S, B> grad(const Parameter<T, S, B>& x) const {
-    return gradient_or_zeros(x.value);
+    return gradient_or_zeros(leaf_named(x.value.data()), x.value);
   }
   [[nodiscard]] bool has_grad(const void* data) const {
     const Leaf* const leaf = leaf_named(data);
@@ -284,8 +285,7 @@ class Tape {
   };
 
   template <class T, class S, class B>
-  Tensor<T, S, B> gradient_or_zeros(const Tensor<T, S, B>& x) const {
-    const Leaf* const leaf = leaf_named(x.data());
+  static Tensor<T, S, B> gradient_or_zeros(const Leaf* leaf, const Tensor<T, S, B>& x) {
     if (!leaf || !leaf->gradient) return Tensor<T, S, B>(x.shape());
     check(leaf->elements == x.size(), "grad: a tensor of shape ", x.shape(),
           " shares the memory of one that was watched with ", leaf->elements, " elements");

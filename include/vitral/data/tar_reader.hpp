@@ -64,10 +64,7 @@ class TarReader {
         continue;
       }
       const std::string path = about.path.empty() ? ustar_path(header) : about.path;
-      check(!about.sparse && std::string_view("\0"
-                                              "01234567gV",
-                                              11)
-                                     .find(kind) != std::string_view::npos,
+      check(!about.sparse && (kind == '\0' || std::string_view("01234567gV").find(kind) != std::string_view::npos),
             name_, ": ", path,
             " is a sparse file or of another kind that is not read here; unpack the archive and write it again, with a "
             "plain tar cf");
@@ -106,8 +103,7 @@ class TarReader {
   bool read_header(Header& header) {
     for (bool closed = false;; closed = true, at_ += header.size()) {
       check(at_ < length_ || closed, name_,
-            ": truncated, ends without the zeros that close an archive; copy the archive "
-            "again");
+            ": truncated, ends without the zeros that close an archive; copy the archive again");
       if (at_ >= length_) return false;
       check(length_ - at_ >= header.size(), name_, ": truncated, ends within a header at byte ", at_,
             "; copy the archive again");
@@ -127,9 +123,7 @@ class TarReader {
     read(0, start.data(), start.size());
     constexpr std::pair<const char*, const char*> known[] = {{"\x1f\x8b", "gunzip"},
                                                              {"BZh", "bunzip2"},
-                                                             {"\xfd"
-                                                              "7zXZ",
-                                                              "unxz"},
+                                                             {"\3757zXZ", "unxz"},
                                                              {"\x28\xb5\x2f\xfd", "unzstd"}};
     for (const auto& [magic, command] : known)
       check(!start.starts_with(magic), name_,
