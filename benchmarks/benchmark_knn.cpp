@@ -8,7 +8,8 @@ using namespace vitral;
 
 namespace {
 
-/// The numbers that knn_time.py makes, too: the 24 bits of a linear congruential generator (Numerical Recipes' numbers).
+/// The numbers that knn_time.py makes, too: the 24 bits of a linear congruential generator (Numerical Recipes'
+/// numbers).
 Features features(int count, std::uint32_t seed) {
   Features out{{}, 384, {}, 0};
   for (long i = 0; i < long{count} * out.width; ++i) {

@@ -141,9 +141,8 @@ void adamw(benchmark::State& state, bool together) {
       optimizer.step(tape, pair, 0.99);
     } else {
       optimizer.step(tape);
-      pair.for_each_average([](const auto& average, const auto& source) {
-        assign(average, moving_average(average, source, 0.99));
-      });
+      pair.for_each_average(
+          [](const auto& average, const auto& source) { assign(average, moving_average(average, source, 0.99)); });
     }
   }
   report(state, 9 * sizeof(float), count);

@@ -7,7 +7,7 @@
 #include <vitral/io/checkpoint.hpp>
 #include <vitral/vitral.hpp>
 
-namespace vitral::inline VITRAL_ABI::programs {
+namespace vitral { inline namespace VITRAL_ABI { namespace programs {
 
 /// Multiplies every element by a random number within 2^-8 of 1.
 template <class T, class S, class B>
@@ -97,4 +97,4 @@ GoldenTensors golden_step(const std::string& scalar, const SafetensorsFile& file
   return golden_step_in<B, bf16>(file, disturbance);
 }
 
-}  // namespace vitral::inline VITRAL_ABI::programs
+}}}  // namespace vitral::programs

@@ -17,10 +17,10 @@
 #include <string>
 #include <type_traits>
 
-namespace vitral::inline VITRAL_ABI::programs {
+namespace vitral { inline namespace VITRAL_ABI { namespace programs {
 
-/// Sets what the app's options stand for. --help is answered and ends the program; a mistake is an Error that says where
-/// the options are explained.
+/// Sets what the app's options stand for. --help is answered and ends the program; a mistake is an Error that says
+/// where the options are explained.
 inline void parse_command_line(CLI::App& app, int argc, const char* const* argv, const char* program) {
   try {
     app.parse(argc, argv);
@@ -54,4 +54,4 @@ int exit_status(Work&& work) {
   return status_after_output(1);
 }
 
-}  // namespace vitral::inline VITRAL_ABI::programs
+}}}  // namespace vitral::programs

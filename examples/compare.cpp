@@ -161,9 +161,8 @@ Section adaptive_exit(const std::vector<Group>& groups) {
     for (std::size_t at = 0; at + 1 < out.table.size(); ++at)
       out.table[at + 1].push_back(number("%.2f", right.mean.at(at)) + " at " + number("%.1f", cost.mean.at(at)));
   }
-  out.note =
-      "Each image leaves after the first layer whose logistic regression gives a class a probability of the "
-      "confidence or more. Accuracy in percent at million multiply-adds, means over seeds.";
+  out.note = "Each image leaves after the first layer whose logistic regression gives a class a probability of the "
+             "confidence or more. Accuracy in percent at million multiply-adds, means over seeds.";
   return out;
 }
 
@@ -296,7 +295,5 @@ void compare(const Options& o) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  return exit_status([&] {
-    compare(parse(argc, argv));
-  });
+  return exit_status([&] { compare(parse(argc, argv)); });
 }

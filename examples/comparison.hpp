@@ -14,7 +14,7 @@
 #include <string>
 #include <vector>
 
-namespace vitral::inline VITRAL_ABI::programs::comparison {
+namespace vitral { inline namespace VITRAL_ABI { namespace programs::comparison {
 
 using Json = nlohmann::ordered_json;
 
@@ -244,4 +244,4 @@ inline Gain gain(const std::vector<double>& base, const std::vector<double>& sel
   return out;
 }
 
-}  // namespace vitral::inline VITRAL_ABI::programs::comparison
+}}}  // namespace vitral::programs::comparison

@@ -1,6 +1,6 @@
-// How good every layer of a pretrained network is: k-NN, linear classifiers on frozen features by L-BFGS and by SGD, and
-// what it costs to stop there; and what its features are like: similarities, maps, attention, nearest neighbours. Writes
-// results.json, CSV tables, pictures and a report that a browser shows.
+// How good every layer of a pretrained network is: k-NN, linear classifiers on frozen features by L-BFGS and by SGD,
+// and what it costs to stop there; and what its features are like: similarities, maps, attention, nearest neighbours.
+// Writes results.json, CSV tables, pictures and a report that a browser shows.
 //
 //   evaluate out/checkpoint.safetensors --out evaluation
 //   evaluate out/checkpoint.safetensors --against other/checkpoint.safetensors --out evaluation
@@ -48,16 +48,25 @@ Options parse(int argc, char** argv) {
       ->check(CLI::NonNegativeNumber);
   app.add_option("--holdout", o.choice.holdout, holdout_help)->check(CLI::Range(0.0, 0.999));
   app.add_option("--seed", o.choice.seed, "Seed by which these images are drawn")->capture_default_str();
-  app.add_option("--k", o.k, "Neighbours that k-NN asks")->delimiter(',')->check(CLI::PositiveNumber)->capture_default_str();
+  app.add_option("--k", o.k, "Neighbours that k-NN asks")
+      ->delimiter(',')
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
   app.add_option("--c", o.c, "Logistic regression's inverse regularisation, as scikit-learn's C")
-      ->check(CLI::PositiveNumber)->capture_default_str();
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
   app.add_option("--sgd-epochs", o.sgd_epochs, "Epochs of the linear classifiers by SGD")
-      ->check(CLI::PositiveNumber)->capture_default_str();
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
   app.add_option("--device", o.device, "Where features are computed; the rest and all times are the CPU's")
-      ->check(CLI::IsMember({"cpu", "cuda"}))->capture_default_str();
-  app.add_option("--batch", o.batch, "Images at a time when speed is measured")->check(CLI::PositiveNumber)->capture_default_str();
+      ->check(CLI::IsMember({"cpu", "cuda"}))
+      ->capture_default_str();
+  app.add_option("--batch", o.batch, "Images at a time when speed is measured")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
   app.add_option("--points", o.points, "Test images whose features are analysed and mapped")
-      ->check(CLI::Range(20L, std::numeric_limits<long>::max()))->capture_default_str();
+      ->check(CLI::Range(20L, std::numeric_limits<long>::max()))
+      ->capture_default_str();
   CLI::Option* const against =
       app.add_option("--against", o.against, "Another network, whose layers are compared with the first's by CKA");
   app.add_flag("--no-analyses", o.no_analyses, "Accuracy and speed alone: no similarities, maps and pictures")
@@ -94,8 +103,10 @@ std::vector<LayerProbe> sgd(const std::vector<Features>& known, const std::vecto
 Json to_json(const LayerProbe& probe) {
   Json out{{"top1", probe.best.test.top1()}, {"top5", probe.best.test.top5()}, {"rate", probe.best.rate}};
   for (const RateScores& scores : probe.rates)
-    out["rates"].push_back({{"rate", scores.rate}, {"held_out_top1", scores.held_out.top1()},
-                            {"top1", scores.test.top1()}, {"top5", scores.test.top5()}});
+    out["rates"].push_back({{"rate", scores.rate},
+                            {"held_out_top1", scores.held_out.top1()},
+                            {"top1", scores.test.top1()},
+                            {"top5", scores.test.top5()}});
   return out;
 }
 
@@ -163,8 +174,10 @@ Json evaluate(const Options& o) {
   std::vector<double> confidences;
   for (int i = 0; i <= 20; ++i) confidences.push_back(i / 20.0);
   for (const AdaptiveExit& exit : adaptive_exits(probabilities, asked[0].labels, classes, size, confidences))
-    out["adaptive_exit"].push_back({{"confidence", exit.confidence}, {"accuracy", exit.accuracy},
-                                    {"multiply_adds", exit.multiply_adds}, {"layers", exit.layers}});
+    out["adaptive_exit"].push_back({{"confidence", exit.confidence},
+                                    {"accuracy", exit.accuracy},
+                                    {"multiply_adds", exit.multiply_adds},
+                                    {"layers", exit.layers}});
   if (o.no_analyses) return out;
   write_evaluation(o.out, out);  // stands, whatever becomes of the rest
   const auto views = augmentations(run);
@@ -182,7 +195,8 @@ Json evaluate(const Options& o) {
 
 #if !defined(VITRAL_HAS_CUDA)
 PlainSplits features_on_cuda(const PlainRequest&) {
-  fail("--device cuda: this program was built without CUDA; install the CUDA Toolkit and build again, or use --device cpu");
+  fail("--device cuda: this program was built without CUDA; install the CUDA Toolkit and build again, or use --device "
+       "cpu");
 }
 #endif
 

@@ -17,7 +17,7 @@
 #include <optional>
 #include <vector>
 
-namespace vitral::inline VITRAL_ABI::programs::evaluation {
+namespace vitral { inline namespace VITRAL_ABI { namespace programs::evaluation {
 
 using Json = nlohmann::ordered_json;
 using Network = vitral::ViT<vitral::Cpu, float>;
@@ -142,10 +142,9 @@ inline Json draw_pictures(const AnalysisInput& in, const std::filesystem::path& 
     Json query{{"image", number(in.test, examples[row])}, {"label", in.test.images.label(examples[row])}};
     for (int i = 0; i < near.k; ++i) {
       const std::size_t at = row * static_cast<std::size_t>(near.k) + static_cast<std::size_t>(i);
-      query["nearest"].push_back(
-          {{"image", number(in.train, near.place[at])},
-           {"label", in.train.images.label(near.place[at])},
-           {"similarity", near.similarity[at]}});
+      query["nearest"].push_back({{"image", number(in.train, near.place[at])},
+                                  {"label", in.train.images.label(near.place[at])},
+                                  {"similarity", near.similarity[at]}});
     }
     out["neighbours"].push_back(query);
   }
@@ -199,4 +198,4 @@ inline Json analyse(const AnalysisInput& in, const std::filesystem::path& folder
   return out;
 }
 
-}  // namespace vitral::inline VITRAL_ABI::programs::evaluation
+}}}  // namespace vitral::programs::evaluation

@@ -13,7 +13,7 @@
 #include <string_view>
 #include <vector>
 
-namespace vitral::inline VITRAL_ABI::programs::evaluation {
+namespace vitral { inline namespace VITRAL_ABI { namespace programs::evaluation {
 
 using Json = nlohmann::ordered_json;
 using vitral::escape_gnuplot, vitral::detail::gnuplot_data, vitral::detail::gnuplot_style;
@@ -176,16 +176,14 @@ inline std::string analyses_section(const std::filesystem::path& folder, const J
   };
   std::string out = chapter(
       "Two views of an image",
-      images +
-          ", each seen twice through the augmentations of the training. Positive: the two views of an image; "
-          "negative: views of two images.",
+      images + ", each seen twice through the augmentations of the training. Positive: the two views of an image; "
+               "negative: views of two images.",
       chart("mean cosine similarity",
             {of_layers(layers, "positive", "positive_cosine"), of_layers(layers, "negative", "negative_cosine")}));
-  out +=
-      "<p>Alignment is the mean squared distance of the two views, uniformity the logarithm of the mean of "
-      "exp(-2 squared distance) over pairs of images: of both, less is better (Wang and Isola 2020).</p>\n" +
-      chart("alignment (squared distance)", {of_layers(layers, "", "alignment")}) +
-      chart("uniformity (log of a mean)", {of_layers(layers, "", "uniformity")});
+  out += "<p>Alignment is the mean squared distance of the two views, uniformity the logarithm of the mean of "
+         "exp(-2 squared distance) over pairs of images: of both, less is better (Wang and Isola 2020).</p>\n" +
+         chart("alignment (squared distance)", {of_layers(layers, "", "alignment")}) +
+         chart("uniformity (log of a mean)", {of_layers(layers, "", "uniformity")});
   out += chapter("How alike layers are", "Linear centred kernel alignment of the features of " + images + ".",
                  heat_map(folder, analyses["cka"], "layer (block)", "layer (block)"));
   if (analyses.contains("against"))
@@ -220,4 +218,4 @@ inline std::string analyses_section(const std::filesystem::path& folder, const J
   return out;
 }
 
-}  // namespace vitral::inline VITRAL_ABI::programs::evaluation
+}}}  // namespace vitral::programs::evaluation

@@ -9,7 +9,7 @@
 #include <vitral/io/progress.hpp>
 #include <vitral/vitral.hpp>
 
-namespace vitral::inline VITRAL_ABI::programs {
+namespace vitral { inline namespace VITRAL_ABI { namespace programs {
 
 /// Whose features of which pictures.
 struct FeatureRequest {
@@ -85,7 +85,7 @@ inline SplitFeatures splits_of(PlainSplits plain) {
   return out;
 }
 
-}  // namespace vitral::inline VITRAL_ABI::programs
+}}}  // namespace vitral::programs
 
 /// features_on<Cuda>.
 vitral::programs::PlainSplits features_on_cuda(const vitral::programs::PlainRequest& request);

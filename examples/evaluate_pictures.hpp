@@ -11,7 +11,7 @@
 #include <array>
 #include <vector>
 
-namespace vitral::inline VITRAL_ABI::programs::evaluation {
+namespace vitral { inline namespace VITRAL_ABI { namespace programs::evaluation {
 
 using Places = std::vector<long>;  // of pictures in a data set
 
@@ -122,4 +122,4 @@ inline vitral::Image neighbour_sheet(const vitral::Dataset& test, const Places& 
   return sheet;
 }
 
-}  // namespace vitral::inline VITRAL_ABI::programs::evaluation
+}}}  // namespace vitral::programs::evaluation

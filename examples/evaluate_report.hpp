@@ -1,5 +1,5 @@
-// What `evaluate` has found, as files: results.json, CSV tables, and report.html, which needs no network. Every number of
-// the tables and charts is one of results.json.
+// What `evaluate` has found, as files: results.json, CSV tables, and report.html, which needs no network. Every number
+// of the tables and charts is one of results.json.
 #pragma once
 
 #include "evaluate_analyses_report.hpp"
@@ -12,7 +12,7 @@
 #include <string>
 #include <vector>
 
-namespace vitral::inline VITRAL_ABI::programs {
+namespace vitral { inline namespace VITRAL_ABI { namespace programs {
 
 namespace evaluation {
 
@@ -26,8 +26,8 @@ inline Table layers(const Json& results) {
     table[0].push_back("k-NN " + item.key() + " top-1 %");
     table[0].push_back("k-NN " + item.key() + " top-5 %");
   }
-  for (const char* name : {"logistic top-1 %", "logistic top-5 %", "SGD top-1 %", "SGD top-5 %", "million multiply-adds",
-                           "ms for one image", "images/s"})
+  for (const char* name : {"logistic top-1 %", "logistic top-5 %", "SGD top-1 %", "SGD top-5 %",
+                           "million multiply-adds", "ms for one image", "images/s"})
     table[0].push_back(name);
   for (const Json& layer : results["layers"]) {
     std::vector<std::string> row{std::to_string(layer["layer"].get<int>())};
@@ -74,7 +74,8 @@ inline std::string page(const std::filesystem::path& folder, const Json& results
     adaptive.y.push_back(100 * exit["accuracy"].get<double>());
   }
   const report::Chart accuracies{
-      "layer (block)", "accuracy (%)",
+      "layer (block)",
+      "accuracy (%)",
       {of_layers("k-NN, k = " + k, [&](const Json& layer) { return layer["knn"][k]["top1"]; }),
        of_layers("logistic regression", logistic),
        of_layers("linear, SGD", [](const Json& layer) { return layer["sgd"]["top1"]; })},
@@ -88,12 +89,14 @@ inline std::string page(const std::filesystem::path& folder, const Json& results
       "<p>" + text("checkpoint") + ", pretrained on " + results["run"]["dataset"].get<std::string>() + ": " +
           text("train_images") + " images to learn from, " + text("test_images") + " to classify, " + text("classes") +
           " classes. Features are the class token after each layer, normalised to unit length and frozen.</p>\n"
-          "<h2>Accuracy by layer</h2>\n" + report::svg(folder, accuracies) + report::html(layers(results)) +
-          "<p>k-NN votes with exp(cosine similarity / " + text("temperature") + "); logistic regression has C = " +
-          text("logistic_c") + "; SGD takes " + text("sgd_epochs") +
-          " epochs with the learning rate that was best on a tenth of the images, from which it does not learn. Times are "
-          "measured on the network that ends there, with " + text("threads") +
-          " threads; images/s in batches of " + text("speed_batch") + ".</p>\n<h2>Early exit</h2>\n" +
+          "<h2>Accuracy by layer</h2>\n" +
+          report::svg(folder, accuracies) + report::html(layers(results)) +
+          "<p>k-NN votes with exp(cosine similarity / " + text("temperature") +
+          "); logistic regression has C = " + text("logistic_c") + "; SGD takes " + text("sgd_epochs") +
+          " epochs with the learning rate that was best on a tenth of the images, from which it does not learn. Times "
+          "are "
+          "measured on the network that ends there, with " +
+          text("threads") + " threads; images/s in batches of " + text("speed_batch") + ".</p>\n<h2>Early exit</h2>\n" +
           report::svg(folder, exits) + report::html(adaptive_exit(results)) +
           (results.contains("analyses") ? analyses_section(folder, results["analyses"]) : ""));
 }
@@ -118,4 +121,4 @@ inline void write_evaluation(const std::filesystem::path& folder, const nlohmann
   write_text(folder / "report.html", evaluation::page(folder, results));
 }
 
-}  // namespace vitral::inline VITRAL_ABI::programs
+}}}  // namespace vitral::programs

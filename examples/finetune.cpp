@@ -65,7 +65,8 @@ Options parse(int argc, char** argv) {
   CLI::App app{"Fine-tunes a network that `pretrain` has written, or trains a classifier on it."};
   app.add_option("CHECKPOINT", o.checkpoint, "The network: checkpoint.safetensors of a run")->required();
   add_data_options(app, o.dataset, o.data, o.tar_image);
-  app.add_option("--out", o.out, "Directory for the checkpoint, metrics.jsonl and finetune.json")->capture_default_str();
+  app.add_option("--out", o.out, "Directory for the checkpoint, metrics.jsonl and finetune.json")
+      ->capture_default_str();
   CLI::Option* const frozen = app.add_flag("--frozen", o.frozen, "Train a classifier alone, by SGD; the network stays");
   const auto add = [&](const char* name, auto& member, const char* help, const CLI::Validator& valid) {
     return app.add_option(std::string("--") + name, member, help)->check(valid)->capture_default_str();

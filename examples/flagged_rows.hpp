@@ -11,7 +11,7 @@
 #include <system_error>
 #include <vector>
 
-namespace vitral::inline VITRAL_ABI::programs {
+namespace vitral { inline namespace VITRAL_ABI { namespace programs {
 
 /// Numbers, ascending, of the rows that are not flagged: of FILE.npy's `rows`, those that are 0 in FILE.flags.npy, or
 /// all where that is not there.
@@ -54,4 +54,4 @@ inline std::vector<vitral::Relevance> truth_about(const std::vector<vitral::Rele
   return out;
 }
 
-}  // namespace vitral::inline VITRAL_ABI::programs
+}}}  // namespace vitral::programs

@@ -10,7 +10,7 @@
 #include <span>
 #include <string>
 
-namespace vitral::inline VITRAL_ABI::programs {
+namespace vitral { inline namespace VITRAL_ABI { namespace programs {
 
 namespace fingerprint_detail {
 
@@ -59,4 +59,4 @@ inline std::uint64_t bytes_of_file(std::filesystem::path path) {
   return text;
 }
 
-}  // namespace vitral::inline VITRAL_ABI::programs
+}}}  // namespace vitral::programs

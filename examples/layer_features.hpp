@@ -6,7 +6,7 @@
 
 #include <tuple>
 
-namespace vitral::inline VITRAL_ABI::programs {
+namespace vitral { inline namespace VITRAL_ABI { namespace programs {
 
 /// The members of Features, in their order.
 using PlainFeatures = std::tuple<std::vector<float>, int, std::vector<int>, int, std::vector<long>>;
@@ -20,4 +20,4 @@ inline Features features(PlainFeatures plain) {
   return {std::move(rows), width, std::move(labels), classes, std::move(places)};
 }
 
-}  // namespace vitral::inline VITRAL_ABI::programs
+}}}  // namespace vitral::programs

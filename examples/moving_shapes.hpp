@@ -10,7 +10,7 @@
 #include <array>
 #include <cmath>
 
-namespace vitral::inline VITRAL_ABI::programs {
+namespace vitral { inline namespace VITRAL_ABI { namespace programs {
 
 struct MovingShapes {
   static constexpr int height = 96, width = 160, frames = 20, shapes = 3;
@@ -72,4 +72,4 @@ struct MovingShapes {
   }
 };
 
-}  // namespace vitral::inline VITRAL_ABI::programs
+}}}  // namespace vitral::programs

@@ -7,7 +7,7 @@
 #include <span>
 #include <string>
 
-namespace vitral::inline VITRAL_ABI::programs {
+namespace vitral { inline namespace VITRAL_ABI { namespace programs {
 
 /// Makes the directory that --out names, and what it lies in.
 inline void make_folder(const std::filesystem::path& folder) {
@@ -21,4 +21,4 @@ inline void write_text(const std::filesystem::path& path, const std::string& tex
   vitral::write_file_atomically(path, {std::as_bytes(std::span(text))});
 }
 
-}  // namespace vitral::inline VITRAL_ABI::programs
+}}}  // namespace vitral::programs

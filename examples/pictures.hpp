@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-namespace vitral::inline VITRAL_ABI::programs {
+namespace vitral { inline namespace VITRAL_ABI { namespace programs {
 
 /// A data set's layout and place, and the ending of its pictures where samples of archives have several.
 struct DataPlace {
@@ -110,4 +110,4 @@ inline ChosenPictures chosen_pictures(const DataPlace& place, const vitral::Data
   return {select_images(train, learnt), select_images(test, tested), learnt, tested, share};
 }
 
-}  // namespace vitral::inline VITRAL_ABI::programs
+}}}  // namespace vitral::programs

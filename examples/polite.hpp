@@ -11,12 +11,12 @@
 #include <filesystem>
 #include <system_error>
 
-namespace vitral::inline VITRAL_ABI::programs {
+namespace vitral { inline namespace VITRAL_ABI { namespace programs {
 
-/// To be called first in main: has OpenMP's threads sleep while they wait instead of spinning. Its runtime library reads
-/// how (libgomp: GOMP_SPINCOUNT, LLVM's: KMP_BLOCKTIME) before main, so the program starts itself anew, once, as the same
-/// process with the same arguments and files. Nothing happens where the user has set how threads wait, and where the
-/// program cannot be started again (without /proc, or under valgrind, which would be left behind).
+/// To be called first in main: has OpenMP's threads sleep while they wait instead of spinning. Its runtime library
+/// reads how (libgomp: GOMP_SPINCOUNT, LLVM's: KMP_BLOCKTIME) before main, so the program starts itself anew, once, as
+/// the same process with the same arguments and files. Nothing happens where the user has set how threads wait, and
+/// where the program cannot be started again (without /proc, or under valgrind, which would be left behind).
 inline void wait_politely(char** argv) {
   constexpr const char* spins = "0";  // benchmarks/busy_machine.sh: to spin for a while first was no faster
   for (const char* name : {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME"})
@@ -30,4 +30,4 @@ inline void wait_politely(char** argv) {
   ::unsetenv("KMP_BLOCKTIME");
 }
 
-}  // namespace vitral::inline VITRAL_ABI::programs
+}}}  // namespace vitral::programs

@@ -6,13 +6,13 @@
 
 #include <csignal>
 
-namespace vitral::inline VITRAL_ABI::programs {
+namespace vitral { inline namespace VITRAL_ABI { namespace programs {
 
 /// A run with activations of the type in the name; returns the exit status.
 int pretrain_fp32(const PretrainOptions& options);
 int pretrain_bf16(const PretrainOptions& options);
 
-}  // namespace vitral::inline VITRAL_ABI::programs
+}}}  // namespace vitral::programs
 
 // These pass between parts that different compilers made. Each part has its own copy of all that Vitral and the
 // programs define (core/config.hpp), so none of its types is used here.

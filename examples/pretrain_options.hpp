@@ -18,7 +18,7 @@
 #include <type_traits>
 #include <vector>
 
-namespace vitral::inline VITRAL_ABI::programs {
+namespace vitral { inline namespace VITRAL_ABI { namespace programs {
 
 /// Options of a run. Those of new_run and resumed_run are complete (nothing is "by default" any more) and valid.
 struct PretrainOptions {
@@ -53,15 +53,16 @@ using Json = nlohmann::ordered_json;
 constexpr double infinity = std::numeric_limits<double>::infinity();
 
 struct Row {
-  const char* name;             // on the command line, after the two hyphens
+  const char* name;  // on the command line, after the two hyphens
   const char* help;
-  const char* choices = "";     // "a|b|c", or empty
-  const char* published = "";   // the key of the published configurations that means the same
-  bool free = false;            // whether a resumed run may change it: it leaves every trained number as it is
-  bool adjustable = false;      // whether a resumed run may change it, and says so: the run goes on another way
+  const char* choices = "";    // "a|b|c", or empty
+  const char* published = "";  // the key of the published configurations that means the same
+  bool free = false;           // whether a resumed run may change it: it leaves every trained number as it is
+  bool adjustable = false;     // whether a resumed run may change it, and says so: the run goes on another way
   double least = -infinity, above = -infinity, most = infinity;
 };
 
+// clang-format off
 /// Calls visit(row, member) for every option.
 template <class Options, class Visit>
 void for_each_option(Options& o, Visit visit) {
@@ -116,7 +117,7 @@ void for_each_option(Options& o, Visit visit) {
   visit(Row{.name = "device", .help = "Where it is computed", .choices = "cpu|cuda"}, o.device);
   visit(Row{.name = "precision", .help = "Type of the computation; tf32: floats on a GPU's tensor cores",
             .choices = "fp32|bf16|tf32"}, o.precision);
-  visit(Row{.name = "recompute", .help = "What the backward pass computes again instead of keeping: less memory, more time",
+  visit(Row{.name = "recompute", .help = "What the backward pass computes again instead of keeping: less memory",
             .choices = "nothing|block", .free = true}, o.recompute);
   visit(Row{.name = "limit", .help = "Train on so many images alone, drawn by --seed; 0 = all", .least = 0}, o.limit);
   visit(Row{.name = "knn-train", .help = "Images among which k-NN looks, before and after training; 0 = no k-NN",
@@ -127,12 +128,15 @@ void for_each_option(Options& o, Visit visit) {
   visit(Row{.name = "threads", .help = "Threads of the computation; 0 = all cores", .free = true, .least = 0},
         o.threads);
   visit(Row{.name = "workers", .help = "Threads that read and augment images", .free = true, .least = 1}, o.workers);
-  visit(Row{.name = "unreadable", .help = "Damaged images that are skipped before it is an error", .free = true, .least = 0},
+  visit(Row{.name = "unreadable", .help = "Damaged images that are skipped before it is an error", .free = true,
+            .least = 0},
         o.unreadable);
   visit(Row{.name = "out", .help = "Directory for the checkpoint, metrics and picture", .free = true}, o.out);
   visit(Row{.name = "save-every", .help = "Epochs from one checkpoint to the next", .free = true, .least = 1},
         o.save_every);
 }
+
+// clang-format on
 
 /// Calls visit(name, help, member) for every flag. Flags say how a run is made; no checkpoint remembers them.
 template <class Options, class Visit>
@@ -169,8 +173,9 @@ void check_value(const std::string& where, const Row& row, const T& value) {
 /// The JSON value as the member's type, or an Error that says which type it should have.
 template <class T>
 void read_json_value(const std::string& where, const Json& value, T& member) {
-  constexpr const char* expected = std::is_same_v<T, std::string> ? "a string" : std::is_integral_v<T> ? "an integer"
-                                                                                                       : "a number";
+  constexpr const char* expected = std::is_same_v<T, std::string> ? "a string"
+                                   : std::is_integral_v<T>        ? "an integer"
+                                                                  : "a number";
   bool good = std::is_same_v<T, std::string> ? value.is_string() : value.is_number();
   if constexpr (std::is_integral_v<T>) {
     good = value.is_number_integer() && value.get<double>() == static_cast<double>(value.get<T>());
@@ -216,9 +221,9 @@ inline std::vector<std::string> translate_published(const std::string& where, Js
   if (config.contains("data") && config["data"] == "") config.erase("data");
 
   std::vector<std::string> ignored;
-  for (const char* key : {"num_workers", "max_epochs", "name", "accelerator", "val_interval", "div", "up", "multi_node",
-                          "board_path", "load_json", "dist_url", "dist_backend", "local_rank", "rank", "world_size",
-                          "gpu"})
+  for (const char* key :
+       {"num_workers", "max_epochs", "name", "accelerator", "val_interval", "div", "up", "multi_node", "board_path",
+        "load_json", "dist_url", "dist_backend", "local_rank", "rank", "world_size", "gpu"})
     if (config.erase(key) > 0) ignored.push_back(key);
   return ignored;
 }
@@ -284,20 +289,20 @@ inline void check_together(const PretrainOptions& o) {
         " is no multiple of 4; the position embedding has four equal parts (sine and cosine of x and y)");
   check(o.warmup_epochs <= o.epochs, "--warmup-epochs ", o.warmup_epochs, " is more than --epochs ", o.epochs,
         "; shorten the warm-up or train longer");
-  check(o.precision != "tf32" || o.device == "cuda", "--precision tf32 is a mode of GPUs; use --device cuda, or --precision "
+  check(o.precision != "tf32" || o.device == "cuda",
+        "--precision tf32 is a mode of GPUs; use --device cuda, or --precision "
         "fp32 or bf16");
-  check(o.hidden % 2 == 0 || !o.self_distilled(), "--hidden ", o.hidden,
-        " is odd; with --method ", o.method, " the lower layers' projectors have half of it");
+  check(o.hidden % 2 == 0 || !o.self_distilled(), "--hidden ", o.hidden, " is odd; with --method ", o.method,
+        " the lower layers' projectors have half of it");
   check(o.limit == 0 || o.limit >= o.batch, "--limit ", o.limit, " leaves fewer images than one --batch ", o.batch,
         "; raise the limit or choose a smaller batch");
-  check(o.knn_train == 0 || o.knn_test == 0 || o.k <= o.knn_train, "--k ", o.k,
-        " is more than --knn-train ", o.knn_train, "; ask fewer neighbours or give k-NN more images");
+  check(o.knn_train == 0 || o.knn_test == 0 || o.k <= o.knn_train, "--k ", o.k, " is more than --knn-train ",
+        o.knn_train, "; ask fewer neighbours or give k-NN more images");
 }
 
 inline void complete(PretrainOptions& options) {
-  for_each_option(options, [](const Row& row, const auto& member) {
-    check_value(std::string("--") + row.name, row, member);
-  });
+  for_each_option(options,
+                  [](const Row& row, const auto& member) { check_value(std::string("--") + row.name, row, member); });
   fill_defaults(options);
   check_together(options);
 }
@@ -344,8 +349,8 @@ inline GivenOptions read_command_line(int argc, const char* const* argv) {
   if (!config.empty()) {
     const auto ignored = read_config(config, vitral::read_json(config, "--config " + config), out.names, options);
     if (!ignored.empty())
-      std::cerr << vitral::legible(config) << ": ignored, they mean nothing here: "
-                << CLI::detail::join(ignored, ", ") << '\n';
+      std::cerr << vitral::legible(config) << ": ignored, they mean nothing here: " << CLI::detail::join(ignored, ", ")
+                << '\n';
   }
   return out;
 }
@@ -427,9 +432,10 @@ inline PretrainOptions resumed_run(const PretrainOptions& saved, const GivenOpti
     else
       contradictions += vitral::join("\n  --", row.name, ": checkpoint has ", had, ", command line has ", has);
   });
-  vitral::check(contradictions.empty(), "--resume cannot go on with other options than the run began with:",
-                contradictions, "\nLeave them out: the checkpoint knows them. Or start a new run with another --out.");
+  vitral::check(contradictions.empty(),
+                "--resume cannot go on with other options than the run began with:", contradictions,
+                "\nLeave them out: the checkpoint knows them. Or start a new run with another --out.");
   return out;
 }
 
-}  // namespace vitral::inline VITRAL_ABI::programs
+}}}  // namespace vitral::programs

@@ -6,7 +6,7 @@
 #include <filesystem>
 #include <system_error>
 
-namespace vitral::inline VITRAL_ABI::programs {
+namespace vitral { inline namespace VITRAL_ABI { namespace programs {
 
 /// Fails where --out holds a run that this one would replace without having been asked to.
 inline void check_out(const PretrainOptions& options) {
@@ -28,4 +28,4 @@ inline void remove_run(const std::filesystem::path& out) {
   }
 }
 
-}  // namespace vitral::inline VITRAL_ABI::programs
+}}}  // namespace vitral::programs

@@ -23,7 +23,7 @@
 #include <chrono>
 #include <cstdio>
 
-namespace vitral::inline VITRAL_ABI::programs {
+namespace vitral { inline namespace VITRAL_ABI { namespace programs {
 
 inline OptimizerSettings optimizer(const PretrainOptions& o) {
   if (o.optimizer == "sgd") return Sgd{.lr = o.peak_lr(), .weight_decay = o.weight_decay};
@@ -109,16 +109,21 @@ int run(const PretrainOptions& o, const Pictures& pictures, Source loader) {
   check_out(o);
 
   const Seed seed{static_cast<std::uint64_t>(o.seed)};
-  ViT<B, T> encoder({o.image, o.patch, o.width, o.depth, o.heads}, seed,
-                    {.drop_path = o.drop_path,
-                     .recompute = o.recompute == "block" ? Recompute::block : Recompute::nothing});
+  ViT<B, T> encoder(
+      {o.image, o.patch, o.width, o.depth, o.heads}, seed,
+      {.drop_path = o.drop_path, .recompute = o.recompute == "block" ? Recompute::block : Recompute::nothing});
   const auto accuracy = [&] { return layer_accuracy(encoder, pictures.known, pictures.test, o); };
   std::optional<SelfDistillation> distillation;
   if (o.self_distilled()) distillation = SelfDistillation{o.ratio};
   Trainer trainer(Method<ViT<B, T>>(encoder, {o.hidden, o.out_dim, o.temperature, seed}, distillation), optimizer(o),
-                  {.epochs = o.epochs, .warmup_epochs = o.warmup_epochs, .min_lr = o.min_lr,
-                   .weight_decay_end = o.weight_decay_end, .momentum = o.momentum,
-                   .ratio_rises = o.ratio_schedule == "cosine", .accumulate = o.accumulate, .clip_grad = o.clip_grad},
+                  {.epochs = o.epochs,
+                   .warmup_epochs = o.warmup_epochs,
+                   .min_lr = o.min_lr,
+                   .weight_decay_end = o.weight_decay_end,
+                   .momentum = o.momentum,
+                   .ratio_rises = o.ratio_schedule == "cosine",
+                   .accumulate = o.accumulate,
+                   .clip_grad = o.clip_grad},
                   seed);
   const long images = pictures.train.size(), per_epoch = trainer.steps_per_epoch(loader), steps = per_epoch * o.epochs;
   const std::string mark = fingerprint(pictures.train, o.data), shown = escape_text(checkpoint.native());
@@ -189,8 +194,8 @@ template <class B, class T, class SmallLoader, template <class> class Method>
 int run(const PretrainOptions& o) {
   const Pictures pictures = open_pictures(o);
   const Views views = two_views(augmentations(o));
-  const LoaderOptions options{.batch = o.batch, .seed = static_cast<std::uint64_t>(o.seed), .workers = o.workers,
-                              .unreadable = o.unreadable};
+  const LoaderOptions options{
+      .batch = o.batch, .seed = static_cast<std::uint64_t>(o.seed), .workers = o.workers, .unreadable = o.unreadable};
   if (o.dataset.starts_with("cifar") || o.dataset.ends_with("mnist"))
     return run<B, T, Method>(o, pictures, SmallLoader(pictures.train, views, options));
   return run<B, T, Method>(o, pictures, Loader(pictures.train, views, options));
@@ -205,4 +210,4 @@ int run_method(const PretrainOptions& o) {
   return run<B, T, SmallLoader, MoCoV3>(o);
 }
 
-}  // namespace vitral::inline VITRAL_ABI::programs
+}}}  // namespace vitral::programs

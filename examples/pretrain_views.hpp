@@ -5,7 +5,7 @@
 
 #include <vitral/data/views.hpp>
 
-namespace vitral::inline VITRAL_ABI::programs {
+namespace vitral { inline namespace VITRAL_ABI { namespace programs {
 
 /// The recipe of the run's method, with its smallest crop.
 inline vitral::AugmentationPair augmentations(const PretrainOptions& o) {
@@ -16,4 +16,4 @@ inline vitral::AugmentationPair augmentations(const PretrainOptions& o) {
   return pair;
 }
 
-}  // namespace vitral::inline VITRAL_ABI::programs
+}}}  // namespace vitral::programs

@@ -80,17 +80,22 @@ Options parse(int argc, char** argv) {
   Options o;
   CLI::App app("Writes a contact sheet of the random views of a data set's images");
   app.add_option("--dataset", o.dataset, "Layout of the images in --data")
-      ->check(CLI::IsMember(CLI::detail::split(dataset_names, '|')))->capture_default_str();
+      ->check(CLI::IsMember(CLI::detail::split(dataset_names, '|')))
+      ->capture_default_str();
   app.add_option("--data", o.data, "Directory of the data set [where pretrain looks]");
   app.add_option("--tar-image", o.tar_image,
                  "Ending of the images where samples of archives have several, such as jpg");
   app.add_option("--split", o.split, "Which part of it")
-      ->check(CLI::IsMember({"train", "test", "unlabeled"}))->capture_default_str();
+      ->check(CLI::IsMember({"train", "test", "unlabeled"}))
+      ->capture_default_str();
   app.add_option("--recipe", o.recipe, "How the views are made")
-      ->check(CLI::IsMember({"moco-v3", "byol", "simclr", "dino"}))->capture_default_str();
+      ->check(CLI::IsMember({"moco-v3", "byol", "simclr", "dino"}))
+      ->capture_default_str();
   app.add_option("--image", o.image, "Side of a view in pixels; 0 = by data set")->check(CLI::Range(0, 4096));
   app.add_option("--rows", o.rows, "Images")->check(CLI::PositiveNumber)->capture_default_str();
-  app.add_option("--draws", o.draws, "How often all views are drawn")->check(CLI::PositiveNumber)->capture_default_str();
+  app.add_option("--draws", o.draws, "How often all views are drawn")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
   app.add_option("--first", o.first, "The first image")->check(CLI::NonNegativeNumber)->capture_default_str();
   app.add_option("--crop-min", o.crop_min, "Smallest crop as a part of the area; 0 = the recipe's")
       ->check(CLI::Range(0.0, 1.0));

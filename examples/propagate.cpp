@@ -37,12 +37,14 @@ Options parse(int argc, char** argv) {
   app.add_option("CHECKPOINT", o.checkpoint, "The network: checkpoint.safetensors of a run")->required();
   auto* const data = app.add_option("--data", o.data, "A folder in the layout of DAVIS 2017");
   auto* const synthetic = app.add_option("--synthetic", o.synthetic, "Videos of moving shapes to draw instead")
-      ->check(CLI::PositiveNumber)->excludes(data);
+                              ->check(CLI::PositiveNumber)
+                              ->excludes(data);
   app.add_option("--seed", o.seed, "Seed of the moving shapes")->needs(synthetic)->capture_default_str();
   app.add_option("--layer", o.layer, "Layer whose patches are compared; 0 = the last")->check(CLI::NonNegativeNumber);
   app.add_option("--size", o.size, "Shorter side that frames get, in pixels; 0 = 480, of moving shapes 24 patches")
       ->check(CLI::NonNegativeNumber);
-  app.add_option("--out", o.out, "Directory for propagation.json, objects.csv, masks and overlays")->capture_default_str();
+  app.add_option("--out", o.out, "Directory for propagation.json, objects.csv, masks and overlays")
+      ->capture_default_str();
   app.add_option("--threads", o.threads, "Threads; 0 = all cores")->check(CLI::NonNegativeNumber);
   parse_command_line(app, argc, argv, "propagate");
   check(o.synthetic > 0 || !o.data.empty(),
@@ -236,9 +238,17 @@ void run(const Options& o) {
   progress.finish();
 
   const PropagationOptions rules;
-  Json results{{"checkpoint", o.checkpoint}, {"videos", videos.size()}, {"objects", found.size()}, {"layer", net.layer},
-               {"size", size}, {"last_frames", rules.last_frames}, {"top", rules.top}, {"radius", rules.radius},
-               {"temperature", rules.temperature}, {"found", means(found)}, {"first_mask_kept", means(unmoved)}};
+  Json results{{"checkpoint", o.checkpoint},
+               {"videos", videos.size()},
+               {"objects", found.size()},
+               {"layer", net.layer},
+               {"size", size},
+               {"last_frames", rules.last_frames},
+               {"top", rules.top},
+               {"radius", rules.radius},
+               {"temperature", rules.temperature},
+               {"found", means(found)},
+               {"first_mask_kept", means(unmoved)}};
   write_text(out / "propagation.json", json_text(results, 2) + "\n");
   write_text(out / "objects.csv", csv(found));
   std::printf("layer %d, %zu objects of %zu videos, percent\n                     J&F      J      F\n", net.layer,

@@ -15,7 +15,7 @@
 #include <string>
 #include <vector>
 
-namespace vitral::inline VITRAL_ABI::programs::report {
+namespace vitral { inline namespace VITRAL_ABI { namespace programs::report {
 
 /// A table as rows of text, the first its header.
 using Table = std::vector<std::vector<std::string>>;
@@ -90,7 +90,8 @@ inline constexpr std::size_t most_styles = 8;
 /// Has gnuplot draw an SVG file of so many pixels, on a white ground, so that it reads on dark pages, too.
 inline void draw(const std::filesystem::path& file, int width, int height, const std::string& commands) {
   vitral::detail::draw_with_gnuplot(
-      file, vitral::join("svg noenhanced size ", width, ",", height, " dynamic font 'sans-serif,14' background '#ffffff'"),
+      file,
+      vitral::join("svg noenhanced size ", width, ",", height, " dynamic font 'sans-serif,14' background '#ffffff'"),
       commands);
 }
 
@@ -173,4 +174,4 @@ inline std::string page(const std::string& title, const std::string& body) {
          vitral::escape_html(title) + "</h1>\n" + body + "</html>\n";
 }
 
-}  // namespace vitral::inline VITRAL_ABI::programs::report
+}}}  // namespace vitral::programs::report

@@ -109,8 +109,11 @@ void run(const Options& o) {
     truths.push_back(truth_about(view.truth, asked.numbers, known.numbers, known.all));
   const auto scores = retrieve(database, queries, truths);
 
-  Json results{{"database", o.database}, {"queries", o.queries}, {"truth", o.truth},
-               {"database_rows", database.images()}, {"query_rows", queries.images()}};
+  Json results{{"database", o.database},
+               {"queries", o.queries},
+               {"truth", o.truth},
+               {"database_rows", database.images()},
+               {"query_rows", queries.images()}};
   if (const int flagged = known.all - database.images(), of_queries = asked.all - queries.images();
       flagged + of_queries > 0) {
     std::printf("%d of %d database rows and %d of %d queries are flagged as unreadable and passed over\n", flagged,

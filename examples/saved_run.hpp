@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-namespace vitral::inline VITRAL_ABI::programs {
+namespace vitral { inline namespace VITRAL_ABI { namespace programs {
 
 /// Fails unless a tensor has the shape that it has in the network of the options.
 inline void check_shape(const vitral::SafetensorsFile& file, const PretrainOptions& run, const std::string& name,
@@ -61,4 +61,4 @@ inline PretrainOptions run_of(const vitral::SafetensorsFile& file) {
   return run;
 }
 
-}  // namespace vitral::inline VITRAL_ABI::programs
+}}}  // namespace vitral::programs

@@ -11,7 +11,7 @@
 #include <cstdio>
 #include <initializer_list>
 
-namespace vitral::inline VITRAL_ABI::programs {
+namespace vitral { inline namespace VITRAL_ABI { namespace programs {
 
 /// To be called first. A standard stream that is closed becomes one that cannot be written, so that no file gets its
 /// number; lines go out as they end, to files too; a reader that went away is a failed write, not the program's end.
@@ -32,4 +32,4 @@ inline int status_after_output(int status) {
   return status == 0 && lost ? 1 : status;
 }
 
-}  // namespace vitral::inline VITRAL_ABI::programs
+}}}  // namespace vitral::programs

@@ -1,4 +1,5 @@
-// The network of a checkpoint that `pretrain` has written, whole or cut after one of its layers, and pictures to try it on.
+// The network of a checkpoint that `pretrain` has written, whole or cut after one of its layers, and pictures to try it
+// on.
 #pragma once
 
 #include "pictures.hpp"
@@ -8,7 +9,7 @@
 #include <vitral/io/checkpoint.hpp>
 #include <vitral/models/vit.hpp>
 
-namespace vitral::inline VITRAL_ABI::programs {
+namespace vitral { inline namespace VITRAL_ABI { namespace programs {
 
 /// A data set's place: what the command line says, else the run's own.
 inline DataPlace data_of(const PretrainOptions& run, const std::string& dataset, const std::string& data,
@@ -59,4 +60,4 @@ vitral::ViT<B, float> first_layers(vitral::ViT<B, float> encoder, int layers) {
   return encoder;
 }
 
-}  // namespace vitral::inline VITRAL_ABI::programs
+}}}  // namespace vitral::programs

@@ -58,7 +58,5 @@ void truncate(const Options& o) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  return exit_status([&] {
-    truncate(parse(argc, argv));
-  });
+  return exit_status([&] { truncate(parse(argc, argv)); });
 }

@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-namespace vitral::inline VITRAL_ABI::programs {
+namespace vitral { inline namespace VITRAL_ABI { namespace programs {
 
 /// What a truth file says in one way of looking at it.
 struct TruthView {
@@ -76,4 +76,4 @@ inline std::vector<TruthView> read_truth(const std::string& path) {
   return views;
 }
 
-}  // namespace vitral::inline VITRAL_ABI::programs
+}}}  // namespace vitral::programs

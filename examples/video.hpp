@@ -14,7 +14,7 @@
 #include <string>
 #include <vector>
 
-namespace vitral::inline VITRAL_ABI::programs {
+namespace vitral { inline namespace VITRAL_ABI { namespace programs {
 
 struct Video {
   std::string name;
@@ -30,7 +30,8 @@ inline std::vector<Video> davis_videos(const std::filesystem::path& folder) {
   using vitral::check, vitral::legible;
   const fs::path list = folder / "ImageSets/2017/val.txt";
   std::ifstream names(list);
-  check(names.is_open(), list.string(), ": cannot open; --data is the folder of DAVIS 2017 that holds ImageSets, "
+  check(names.is_open(), list.string(),
+        ": cannot open; --data is the folder of DAVIS 2017 that holds ImageSets, "
         "JPEGImages and Annotations");
   std::vector<Video> videos;
   for (std::string name; std::getline(names, name);) {
@@ -71,4 +72,4 @@ inline std::vector<Video> drawn_videos(int count, std::uint64_t seed) {
   return videos;
 }
 
-}  // namespace vitral::inline VITRAL_ABI::programs
+}}}  // namespace vitral::programs

@@ -28,8 +28,7 @@ void time_steps(const std::string& name, int batch, int steps, Recompute recompu
                 R"("loss": %.4f})"
                 "\n",
                 name.c_str(), batch, recompute == Recompute::block ? ", blocks recomputed" : "",
-                eager ? ", no graphs" : "", ms, held >> 20, runs.graphs_made(),
-                static_cast<double>(loss.item()));
+                eager ? ", no graphs" : "", ms, held >> 20, runs.graphs_made(), static_cast<double>(loss.item()));
   }
 }
 

@@ -33,15 +33,15 @@ const Shape<dyn> row{5};
 
 }  // namespace
 
-#define VITRAL_UNARY(name, expression)                                             \
-  TEST_CASE("the gradient of " name " agrees with finite differences") {           \
+#define VITRAL_UNARY(name, expression)                                              \
+  TEST_CASE("the gradient of " name " agrees with finite differences") {            \
     CHECK(error_of([](const auto& h) { return expression; }) < gradient_tolerance); \
   }
-#define VITRAL_BINARY(name, expression)                                                            \
-  TEST_CASE("the gradient of " name " agrees with finite differences") {                           \
-    const auto operation = [](const auto& h, const auto& b) { return expression; };                \
-    CHECK(error_of(operation, same) < gradient_tolerance);                                         \
-    CHECK(error_of(operation, row) < gradient_tolerance);                                          \
+#define VITRAL_BINARY(name, expression)                                             \
+  TEST_CASE("the gradient of " name " agrees with finite differences") {            \
+    const auto operation = [](const auto& h, const auto& b) { return expression; }; \
+    CHECK(error_of(operation, same) < gradient_tolerance);                          \
+    CHECK(error_of(operation, row) < gradient_tolerance);                           \
   }
 
 VITRAL_UNARY("negation", -h)

@@ -45,8 +45,8 @@ TEST_CASE("a leaf that occurs several times gets one gradient, the sum") {
 
 TEST_CASE("a leaf that occurs whole and broadcast gets one gradient") {
   const auto f = [](const auto& x, const auto& w) {
-    const auto h = matmul(x, w);                  // [1, 4]
-    return (h + w) * h * w;                       // w [4, 4] beside h
+    const auto h = matmul(x, w);  // [1, 4]
+    return (h + w) * h * w;       // w [4, 4] beside h
   };
   CHECK(gradcheck(f, normal(Dyn<2>{1, 4}, 1), normal(Dyn<2>{4, 4}, 2)) < gradient_tolerance);
 }

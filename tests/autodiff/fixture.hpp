@@ -21,30 +21,94 @@ using Names = std::set<std::string>;
 
 /// fixture_test.cpp
 inline const Names elementwise_cases{
-    "add", "sub", "mul", "div", "add.outer", "mul.outer", "sub.leading", "min", "max", "max.broadcast", "neg",
-    "square", "exp", "log", "sqrt", "rsqrt", "tanh", "erf", "gelu", "sigmoid", "relu", "abs", "clamp", "pow",
-    "pow.integer", "pow.negative", "tanh.extreme", "erf.extreme", "gelu.extreme", "sigmoid.extreme", "select",
-    "tanh_gelu", "silu_affine", "normalise", "reused_leaf", "mean_squared_error", "cast.bf16"};
+    "add",         "sub",          "mul",          "div",           "add.outer",    "mul.outer",
+    "sub.leading", "min",          "max",          "max.broadcast", "neg",          "square",
+    "exp",         "log",          "sqrt",         "rsqrt",         "tanh",         "erf",
+    "gelu",        "sigmoid",      "relu",         "abs",           "clamp",        "pow",
+    "pow.integer", "pow.negative", "tanh.extreme", "erf.extreme",   "gelu.extreme", "sigmoid.extreme",
+    "select",      "tanh_gelu",    "silu_affine",  "normalise",     "reused_leaf",  "mean_squared_error",
+    "cast.bf16"};
 
 /// fixture_operations_test.cpp
-inline const Names operation_cases{
-    "sum.axis0", "sum.axis1", "sum.axis2", "mean.axis0", "mean.axis1", "mean.axis2", "reduce_max.axis0",
-    "reduce_max.axis1", "reduce_max.axis2", "variance.axis0", "variance.axis1", "variance.axis2", "logsumexp.axis0",
-    "logsumexp.axis1", "logsumexp.axis2", "argmax.axis0", "argmax.axis1", "argmax.axis2", "sum.all", "mean.all",
-    "variance.shifted", "logsumexp.large", "mean_of_product", "matmul", "matmul.transposed", "matmul.rank3",
-    "batched_matmul", "batched_matmul.transposed", "linear", "linear.no_bias", "linear.relu", "linear.gelu",
-    "linear.rank3", "gather", "concat.axis0", "concat.axis1", "concat.class_token", "slice", "slice.first_token",
-    "transpose", "permute", "permute.heads", "reshape"};
+inline const Names operation_cases{"sum.axis0",
+                                   "sum.axis1",
+                                   "sum.axis2",
+                                   "mean.axis0",
+                                   "mean.axis1",
+                                   "mean.axis2",
+                                   "reduce_max.axis0",
+                                   "reduce_max.axis1",
+                                   "reduce_max.axis2",
+                                   "variance.axis0",
+                                   "variance.axis1",
+                                   "variance.axis2",
+                                   "logsumexp.axis0",
+                                   "logsumexp.axis1",
+                                   "logsumexp.axis2",
+                                   "argmax.axis0",
+                                   "argmax.axis1",
+                                   "argmax.axis2",
+                                   "sum.all",
+                                   "mean.all",
+                                   "variance.shifted",
+                                   "logsumexp.large",
+                                   "mean_of_product",
+                                   "matmul",
+                                   "matmul.transposed",
+                                   "matmul.rank3",
+                                   "batched_matmul",
+                                   "batched_matmul.transposed",
+                                   "linear",
+                                   "linear.no_bias",
+                                   "linear.relu",
+                                   "linear.gelu",
+                                   "linear.rank3",
+                                   "gather",
+                                   "concat.axis0",
+                                   "concat.axis1",
+                                   "concat.class_token",
+                                   "slice",
+                                   "slice.first_token",
+                                   "transpose",
+                                   "permute",
+                                   "permute.heads",
+                                   "reshape"};
 
 /// fixture_layers_test.cpp
-inline const Names layer_cases{
-    "softmax", "log_softmax", "softmax.large", "log_softmax.large", "cross_entropy", "cross_entropy.masked",
-    "layer_norm", "layer_norm.shifted", "layer_norm.matrix", "batch_norm.train", "batch_norm.train_plain",
-    "batch_norm.eval", "batch_norm.eval_plain", "l2_normalize", "attention", "attention.one_head", "mlp", "block",
-    "head.projector", "head.projector_no_last_norm", "head.predictor", "patch_embed", "patch_embed.patch3",
-    "position.grid2", "position.grid3", "position.grid7", "info_nce.blocks1", "info_nce.blocks3",
-    "info_nce.temperature", "cosine_distance.blocks1", "cosine_distance.blocks3", "nt_xent.blocks1",
-    "nt_xent.blocks3", "nt_xent.self"};
+inline const Names layer_cases{"softmax",
+                               "log_softmax",
+                               "softmax.large",
+                               "log_softmax.large",
+                               "cross_entropy",
+                               "cross_entropy.masked",
+                               "layer_norm",
+                               "layer_norm.shifted",
+                               "layer_norm.matrix",
+                               "batch_norm.train",
+                               "batch_norm.train_plain",
+                               "batch_norm.eval",
+                               "batch_norm.eval_plain",
+                               "l2_normalize",
+                               "attention",
+                               "attention.one_head",
+                               "mlp",
+                               "block",
+                               "head.projector",
+                               "head.projector_no_last_norm",
+                               "head.predictor",
+                               "patch_embed",
+                               "patch_embed.patch3",
+                               "position.grid2",
+                               "position.grid3",
+                               "position.grid7",
+                               "info_nce.blocks1",
+                               "info_nce.blocks3",
+                               "info_nce.temperature",
+                               "cosine_distance.blocks1",
+                               "cosine_distance.blocks3",
+                               "nt_xent.blocks1",
+                               "nt_xent.blocks3",
+                               "nt_xent.self"};
 
 /// tests/eval/knn_test.cpp
 inline const Names evaluation_cases{"knn"};
@@ -128,9 +192,8 @@ class Fixture {
   /// As agrees, for f(x) of a network whose parameters are in the file under their own names.
   template <int Rank, class M, class F>
   void network_agrees(M& module, F&& f) {
-    for_each_parameter(module, [&](const std::string& name, const auto& p) {
-      load_tensor(operations_file(), path(name), p.value);
-    });
+    for_each_parameter(
+        module, [&](const std::string& name, const auto& p) { load_tensor(operations_file(), path(name), p.value); });
     Tape tape;
     const auto x = tensor<Rank>("x");
     walk_back(tape, f(tape.watch(x)));

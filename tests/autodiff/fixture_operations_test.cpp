@@ -82,7 +82,10 @@ const std::vector<Case> single_cases{
     {"transpose", [](Fixture& c) { c.agrees<2>([](const auto& x) { return transpose<1, 0>(x); }, "x"); }},
     {"permute", [](Fixture& c) { c.agrees<3>([](const auto& x) { return transpose<2, 0, 1>(x); }, "x"); }},
     {"permute.heads", [](Fixture& c) { c.agrees<4>([](const auto& x) { return transpose<0, 2, 1, 3>(x); }, "x"); }},
-    {"reshape", [](Fixture& c) { c.agrees<3>([](const auto& x) { return reshape(x, Dyn<2>{6, 10}); }, "x"); }},
+    {"reshape",
+     [](Fixture& c) {
+       c.agrees<3>([](const auto& x) { return reshape(x, Dyn<2>{6, 10}); }, "x");
+     }},
 };
 
 }  // namespace

@@ -23,7 +23,9 @@ struct TwoFaced {
   static constexpr int keeps_inputs = 0;
   static constexpr bool keeps_result = false;
   template <bool Recorded>
-  auto forward(std::bool_constant<Recorded>, const auto& x) { return eval(x + (Recorded ? 0.5 : 0)); }
+  auto forward(std::bool_constant<Recorded>, const auto& x) {
+    return eval(x + (Recorded ? 0.5 : 0));
+  }
   void backward(const auto& dy, const auto&, const auto& x) { put(x.gradient(), dy + 0); }
 };
 

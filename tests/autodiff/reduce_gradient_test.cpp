@@ -19,16 +19,16 @@ double error_of(Reduce&& reduction) {
 
 }  // namespace
 
-#define VITRAL_REDUCTION(name)                                                                                 \
-  TEST_CASE("the gradient of " #name " agrees with finite differences along every axis") {                     \
-    CHECK(error_of([](const auto& h) { return name<0>(h); }) < gradient_tolerance);                            \
-    CHECK(error_of([](const auto& h) { return name<1>(h); }) < gradient_tolerance);                            \
-    CHECK(error_of([](const auto& h) { return name<-1>(h); }) < gradient_tolerance);                           \
-    CHECK(error_of([](const auto& h) { return name(h); }) < gradient_tolerance);                               \
-  }                                                                                                            \
-  TEST_CASE("the gradient of " #name " with its axis kept agrees with finite differences") {                   \
-    CHECK(error_of([](const auto& h) { return name<1, Axes::keep>(h); }) < gradient_tolerance);                \
-    CHECK(error_of([](const auto& h) { return eval(h) * name<2, Axes::keep>(h); }) < gradient_tolerance);      \
+#define VITRAL_REDUCTION(name)                                                                            \
+  TEST_CASE("the gradient of " #name " agrees with finite differences along every axis") {                \
+    CHECK(error_of([](const auto& h) { return name<0>(h); }) < gradient_tolerance);                       \
+    CHECK(error_of([](const auto& h) { return name<1>(h); }) < gradient_tolerance);                       \
+    CHECK(error_of([](const auto& h) { return name<-1>(h); }) < gradient_tolerance);                      \
+    CHECK(error_of([](const auto& h) { return name(h); }) < gradient_tolerance);                          \
+  }                                                                                                       \
+  TEST_CASE("the gradient of " #name " with its axis kept agrees with finite differences") {              \
+    CHECK(error_of([](const auto& h) { return name<1, Axes::keep>(h); }) < gradient_tolerance);           \
+    CHECK(error_of([](const auto& h) { return eval(h) * name<2, Axes::keep>(h); }) < gradient_tolerance); \
   }
 
 VITRAL_REDUCTION(sum)

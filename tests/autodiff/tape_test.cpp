@@ -369,7 +369,8 @@ TEST_CASE("what is recomputed gives the gradients of what is kept") {
   });
   check_recomputed([](const auto& a, const auto&, const auto& through) {  // nothing is computed at all
     const auto same = [](const auto& v) { return v; };
-    const auto second = through(eval(tanh(a)), same);  // recorded before the first, whichever operand a compiler begins with
+    const auto second =
+        through(eval(tanh(a)), same);  // recorded before the first, whichever operand a compiler begins with
     const auto first = through(a, same);
     return mean(square(first) + exp(second));
   });
@@ -381,7 +382,9 @@ TEST_CASE("what is recomputed gives the gradients of what is kept") {
 TEST_CASE("what is recomputed may recompute parts of itself") {
   check_recomputed([](const auto& a, const auto& b, const auto& through) {
     const auto inner = [&](const auto& h) { return eval(h + linear(tanh(h), b)); };
-    const auto outer = [&through, inner](const auto& h) { return eval(through(exp(h), inner) * through(h, inner) + h); };
+    const auto outer = [&through, inner](const auto& h) {
+      return eval(through(exp(h), inner) * through(h, inner) + h);
+    };
     return mean(square(through(through(a, outer), outer)));
   });
 }

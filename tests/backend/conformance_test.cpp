@@ -180,7 +180,8 @@ TEST_CASE_TEMPLATE_DEFINE("a backend multiplies matrices and transposed ones, an
 }
 TEST_CASE_TEMPLATE_APPLY(matmul_, All);
 
-TEST_CASE_TEMPLATE_DEFINE("a backend adds a bias and applies an activation, keeping its argument or not", X, epilogue_) {
+TEST_CASE_TEMPLATE_DEFINE("a backend adds a bias and applies an activation, keeping its argument or not", X,
+                          epilogue_) {
   using B = typename X::Backend_;
   using T = typename X::Scalar;
   constexpr long m = 37, k = 20;
@@ -317,10 +318,9 @@ TEST_CASE_TEMPLATE_DEFINE("a backend sums columns, by itself where it offers tha
   for_row_shapes([](long rows, long cols, long shift) {
     const Numbers x = normal<T>(rows * cols, 6), expected = column_sums_of(x, cols);
     const auto in = put_shifted<B, T>(x, shift);
-    if constexpr (requires(P* sums) { B::column_sums(in.data(), rows, cols, sums, true); })
-      check_gradient<B, P>(expected, [&](P* sums, bool add) {
-        B::column_sums(in.data() + shift, rows, cols, sums, add);
-      });
+    if constexpr (requires(P * sums) { B::column_sums(in.data(), rows, cols, sums, true); })
+      check_gradient<B, P>(expected,
+                           [&](P* sums, bool add) { B::column_sums(in.data() + shift, rows, cols, sums, add); });
     else
       CHECK_MESSAGE(B::on_host, "a device adds the rows of a matrix up for each bias");
     if (shift == 0) {
@@ -348,7 +348,7 @@ TEST_CASE_TEMPLATE_DEFINE("a backend that offers it applies GELU's gradient and 
     Numbers pre = normal<T>(rows * cols, 9);
     for (double& value : pre) value = static_cast<double>(static_cast<T>(static_cast<P>(2 * value)));
     const auto dy = put<B, T>(up), argument = put_shifted<B, T>(pre, shift);
-    if constexpr (requires(P* sums) { B::gelu_gradient(dy.data(), dy.data(), dy.data(), rows, cols, sums, true); }) {
+    if constexpr (requires(P * sums) { B::gelu_gradient(dy.data(), dy.data(), dy.data(), rows, cols, sums, true); }) {
       Numbers expected = up, rounded(up.size());
       for (std::size_t i = 0; i < up.size(); ++i) expected[i] *= slope_of(pre[i]);
       P* const none = nullptr;
@@ -424,7 +424,8 @@ void check_norms(long rows, long cols) {
       for (std::size_t c = 0; c < at(cols); ++c) {
         double sum = 0, squares = 0;
         for (std::size_t i = 0; i < at(rows); ++i) sum += x[i * at(cols) + c] / static_cast<double>(rows);
-        for (std::size_t i = 0; i < at(rows); ++i) squares += std::pow(x[i * at(cols) + c] - sum, 2) / static_cast<double>(rows - 1);
+        for (std::size_t i = 0; i < at(rows); ++i)
+          squares += std::pow(x[i * at(cols) + c] - sum, 2) / static_cast<double>(rows - 1);
         moments[0].push_back(0.9 * 0.5 + 0.1 * sum);
         moments[1].push_back(0.9 * 2 + 0.1 * squares);
       }
@@ -454,7 +455,8 @@ void check_norms(long rows, long cols) {
 
 TEST_CASE_TEMPLATE_DEFINE("a backend's layer_norm and batch_norm agree with their formulas, both passes", X, norm_) {
   check_norms<typename X::Backend_, typename X::Scalar>(9, 13);
-  check_norms<typename X::Backend_, typename X::Scalar>(3, 132);  // a multiple of four: a device may read four at a time
+  check_norms<typename X::Backend_, typename X::Scalar>(3,
+                                                        132);  // a multiple of four: a device may read four at a time
 }
 TEST_CASE_TEMPLATE_APPLY(norm_, All);
 
@@ -554,8 +556,12 @@ TEST_CASE_TEMPLATE_DEFINE("a backend's batch_norm takes views, passes, a ReLU, f
     bool relu;
     long shift;
   };
-  for (const Case& c : {Case{2, 2, 1, 1, false, 0}, {5, 13, 3, 2, true, 0}, {130, 34, 2, 2, true, 0},
-                        {130, 34, 2, 1, false, 1}, {300, 18, 2, 1, true, 0}, {300, 18, 3, 3, false, 0},
+  for (const Case& c : {Case{2, 2, 1, 1, false, 0},
+                        {5, 13, 3, 2, true, 0},
+                        {130, 34, 2, 2, true, 0},
+                        {130, 34, 2, 1, false, 1},
+                        {300, 18, 2, 1, true, 0},
+                        {300, 18, 3, 3, false, 0},
                         {1100, 6, 2, 1, true, 0}}) {
     CAPTURE(c.rows);
     CAPTURE(c.views);
@@ -677,9 +683,8 @@ TEST_CASE_TEMPLATE_DEFINE("a backend's row operations agree with their formulas,
   const auto soft = [](const Numbers& v) { return by_row(v, cols, softmax_of); };
   B::softmax_forward(in.data(), y.data(), rows, cols);
   CHECK(gap(take(y), soft(x)) < tolerance<T>());
-  check_gradient<B, T>(slope([&](const Numbers& v) { return dot(soft(v), up); }, x), [&](T* g, bool add) {
-    B::softmax_backward(y.data(), dy.data(), g, add, rows, cols);
-  });
+  check_gradient<B, T>(slope([&](const Numbers& v) { return dot(soft(v), up); }, x),
+                       [&](T* g, bool add) { B::softmax_backward(y.data(), dy.data(), g, add, rows, cols); });
 
   const auto log_soft = [&](const Numbers& v) {
     Numbers out = soft(v);
@@ -688,9 +693,8 @@ TEST_CASE_TEMPLATE_DEFINE("a backend's row operations agree with their formulas,
   };
   B::log_softmax_forward(in.data(), y.data(), rows, cols);
   CHECK(gap(take(y), log_soft(x)) < tolerance<T>());
-  check_gradient<B, T>(slope([&](const Numbers& v) { return dot(log_soft(v), up); }, x), [&](T* g, bool add) {
-    B::log_softmax_backward(y.data(), dy.data(), g, add, rows, cols);
-  });
+  check_gradient<B, T>(slope([&](const Numbers& v) { return dot(log_soft(v), up); }, x),
+                       [&](T* g, bool add) { B::log_softmax_backward(y.data(), dy.data(), g, add, rows, cols); });
 
   const auto unit = [](const Numbers& v) {
     return by_row(v, cols, [](Numbers row) {

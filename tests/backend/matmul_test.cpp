@@ -82,7 +82,12 @@ TEST_CASE_TEMPLATE("matmul agrees with three loops for every orientation, epilog
     for (const bool at : {false, true})
       for (const bool bt : {false, true})
         for (const bool accumulate : {false, true}) {
-          CAPTURE(s.m); CAPTURE(s.n); CAPTURE(s.k); CAPTURE(at); CAPTURE(bt); CAPTURE(accumulate);
+          CAPTURE(s.m);
+          CAPTURE(s.n);
+          CAPTURE(s.k);
+          CAPTURE(at);
+          CAPTURE(bt);
+          CAPTURE(accumulate);
           CHECK(worst_error<T, C>(s.m, s.n, s.k, at, bt, accumulate, false, Activation::none, false) < tolerance<C>());
           CHECK(worst_error<T, C>(s.m, s.n, s.k, at, bt, accumulate, true, Activation::gelu, true) < tolerance<C>());
           CHECK(worst_error<T, C>(s.m, s.n, s.k, at, bt, accumulate, true, Activation::relu, false) < tolerance<C>());
@@ -147,9 +152,9 @@ TEST_CASE_TEMPLATE("matmul gives the same bits with one thread and with two", T,
 
 TEST_CASE("matmul names the shapes that do not fit") {
   float x[12] = {};
-  CHECK_THROWS_WITH_AS(cpu::matmul(row_major<const float>(x, 2, 3), row_major<const float>(x, 4, 3), row_major(x, 2, 3),
-                                   false),
-                       "vitral: matmul: cannot multiply 1 x [2, 3] by 1 x [4, 3] into 1 x [2, 3]", Error);
+  CHECK_THROWS_WITH_AS(
+      cpu::matmul(row_major<const float>(x, 2, 3), row_major<const float>(x, 4, 3), row_major(x, 2, 3), false),
+      "vitral: matmul: cannot multiply 1 x [2, 3] by 1 x [4, 3] into 1 x [2, 3]", Error);
   CHECK_THROWS_AS(cpu::set_threads(0), Error);
 }
 

@@ -63,8 +63,9 @@ Run<T> run(bool is_layer, const std::vector<T>& x, const std::vector<compute_t<T
   using P = compute_t<T>;
   const std::size_t n = static_cast<std::size_t>(cols);
   const P start = add ? P(1) : P(9);
-  Run<T> r{std::vector<T>(x.size()), std::vector<T>(x.size(), static_cast<T>(start)), std::vector<P>(n, start),
-           std::vector<P>(n, start), std::vector<P>(n, P(2)), std::vector<P>(n, P(3))};
+  Run<T> r{std::vector<T>(x.size()), std::vector<T>(x.size(), static_cast<T>(start)),
+           std::vector<P>(n, start), std::vector<P>(n, start),
+           std::vector<P>(n, P(2)),  std::vector<P>(n, P(3))};
   std::vector<P> mean(static_cast<std::size_t>(is_layer ? rows : cols)), rstd(mean.size());
   if (is_layer) {
     cpu::layer_norm_forward(x.data(), gamma.data(), beta.data(), r.y.data(), mean.data(), rstd.data(), rows, cols, eps);

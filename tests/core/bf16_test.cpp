@@ -22,8 +22,8 @@ TEST_CASE("every bf16 survives the way through float") {
 }
 
 TEST_CASE("bf16 rounds to nearest, ties to even") {
-  CHECK(static_cast<float>(bf16(1.0f + 0x1p-8f)) == 1.0f);                 // a tie: to the even neighbour below
-  CHECK(static_cast<float>(bf16(1.0f + 3 * 0x1p-8f)) == 1.0f + 0x1p-6f);   // a tie: to the even neighbour above
+  CHECK(static_cast<float>(bf16(1.0f + 0x1p-8f)) == 1.0f);                // a tie: to the even neighbour below
+  CHECK(static_cast<float>(bf16(1.0f + 3 * 0x1p-8f)) == 1.0f + 0x1p-6f);  // a tie: to the even neighbour above
   CHECK(static_cast<float>(bf16(1.0f + 0x1.01p-8f)) == 1.0f + 0x1p-7f);
   CHECK(static_cast<float>(bf16(-1.0f - 0x1.01p-8f)) == -1.0f - 0x1p-7f);
   CHECK(std::isinf(static_cast<float>(bf16(std::numeric_limits<float>::max()))));

@@ -62,8 +62,10 @@ TEST_CASE("log of a float is within two units in the last place, also for subnor
 
 TEST_CASE("tanh of a float is within three units in the last place") {
   const auto function = [](float x) { return math::tanh(x); };
-  CHECK(worst_ulps(function, [](double x) { return std::tanh(x); }, -20.0f, 20.0f) < 3);
-  CHECK(worst_ulps(function, [](double x) { return std::tanh(x); }, 1e-6f, 1e-2f) < 3);
+  CHECK(worst_ulps(
+            function, [](double x) { return std::tanh(x); }, -20.0f, 20.0f) < 3);
+  CHECK(worst_ulps(
+            function, [](double x) { return std::tanh(x); }, 1e-6f, 1e-2f) < 3);
   CHECK(math::tanh(inf) == 1.0f);
   CHECK(math::tanh(-inf) == -1.0f);
   CHECK(std::isnan(math::tanh(not_a_number)));

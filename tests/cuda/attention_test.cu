@@ -108,7 +108,8 @@ Numbers slot_of(const Numbers& x, const Layout& l, int slot) {
   Numbers out;
   const long piece = long{l.heads} * l.width;
   for (long token = 0; token < long{l.batch} * l.tokens; ++token)
-    out.insert(out.end(), x.begin() + (token * l.slots + slot) * piece, x.begin() + (token * l.slots + slot + 1) * piece);
+    out.insert(out.end(), x.begin() + (token * l.slots + slot) * piece,
+               x.begin() + (token * l.slots + slot + 1) * piece);
   return out;
 }
 
@@ -120,8 +121,8 @@ bool right(int batch, int tokens, int queries, int heads, int width, double tole
   const bool self = queries == tokens;
   const Numbers qkv = normal<T>(all.size(), 1), own = normal<T>(asking.size(), 2), up = normal<T>(asking.size(), 3);
   const Layout one{batch, tokens, 1, heads, width};
-  const Reference expected(self ? slot_of(qkv, all, 0) : own, slot_of(qkv, all, 1), slot_of(qkv, all, 2), up, asking, one,
-                           size.scale);
+  const Reference expected(self ? slot_of(qkv, all, 0) : own, slot_of(qkv, all, 1), slot_of(qkv, all, 2), up, asking,
+                           one, size.scale);
 
   const auto in = put<T>(qkv), q_in = put<T>(own), dy = put<T>(up), out = put<T>(Numbers(at(asking.size())));
   const auto lse = put<compute_t<T>>(Numbers(expected.lse.size()));
@@ -166,7 +167,7 @@ int main() {
     good = right<bf16>(1, 577, 17, 1, width, 1e-2) && good;
   }
   for (const int width : {32, 64}) good = right<bf16>(1, 300, 300, 1, width, 1e-2) && good;  // a kernel for each side
-  good = right<bf16>(1, 70, 70, 2, 48, 1e-2) && good;      // no width of the tensor cores' kernels
+  good = right<bf16>(1, 70, 70, 2, 48, 1e-2) && good;  // no width of the tensor cores' kernels
   good = right<float>(1, 70, 70, 2, 64, 1e-5) && good;
   return good ? 0 : 1;
 }

@@ -3,10 +3,10 @@
 #include <vitral/backend/cuda/cuda.hpp>
 #include <vitral/data/cuda/loader.hpp>
 
+#include <cuda_runtime.h>
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
-#include <cuda_runtime.h>
 #include <string>
 #include <vector>
 
@@ -108,7 +108,10 @@ bool refuses_what_it_cannot() {
   const auto load = [&](const Shades& pictures, const Views& wanted) { CudaLoader<Cuda>(pictures, wanted, options); };
   bool right = refuses("shades: image 3 has 33 x 32 pixels, the first 32 x 32", [&] { load({4, 32, 32, 3}, views); });
   right = refuses("views of 160 x 160 pixels from pictures of 32 x 32",
-                  [&] { load({4, 32, 32}, two_views(moco_v3_augmentation(160))); }) && right;
+                  [&] {
+                    load({4, 32, 32}, two_views(moco_v3_augmentation(160)));
+                  }) &&
+          right;
   return refuses("random views alone", [&] { load({4, 32, 32}, {center_view(32)}); }) && right;
 }
 

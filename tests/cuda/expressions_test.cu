@@ -1,14 +1,14 @@
-// Expressions and the tape on the device: every family of operations against numbers computed here, random numbers equal
-// to the host's bit for bit, and batches in page-locked memory.
+// Expressions and the tape on the device: every family of operations against numbers computed here, random numbers
+// equal to the host's bit for bit, and batches in page-locked memory.
 #include <vitral/autodiff/layout.hpp>
 #include <vitral/autodiff/record.hpp>
 #include <vitral/autodiff/reduce.hpp>
 #include <vitral/backend/cuda/cuda.hpp>
 #include <vitral/tensor/evaluate.hpp>
 
+#include <cuda_runtime.h>
 #include <cmath>
 #include <cstdio>
-#include <cuda_runtime.h>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -38,9 +38,9 @@ bool runs(double tolerance) {
   const auto y = eval(gelu(x + bias));
   const double gelu_of_1_5 = 0.75 * (1 + std::erf(1.5 / std::sqrt(2.0)));
   bool right = near("gelu(x + bias)", static_cast<C>(y.to_vector()[1]), gelu_of_1_5, tolerance);
-  const auto z = eval(select(x > 0, exp(-x) * tanh(x) + log(abs(x) + 1), sigmoid(x) / 2) + erf(x) -
-                      rsqrt(square(x) + 1) + clamp(pow(abs(x) + 1, 1.5), 0.5, 2) * maximum(minimum(x, 1), -1) +
-                      relu(-x) * sqrt(abs(x)));
+  const auto z =
+      eval(select(x > 0, exp(-x) * tanh(x) + log(abs(x) + 1), sigmoid(x) / 2) + erf(x) - rsqrt(square(x) + 1) +
+           clamp(pow(abs(x) + 1, 1.5), 0.5, 2) * maximum(minimum(x, 1), -1) + relu(-x) * sqrt(abs(x)));
   const double u = 0.5, expected = std::exp(-u) * std::tanh(u) + std::log(1.5) + std::erf(u) - 1 / std::sqrt(1.25) +
                                    std::pow(1.5, 1.5) * u;
   right = near("the long expression", static_cast<C>(z.to_vector()[1]), expected, 4 * tolerance) && right;
@@ -68,8 +68,7 @@ bool runs(double tolerance) {
       d_max = w.grad();
     }));
   const auto found = d_max.to_vector();
-  for (std::size_t i = 0; i < 6; ++i)
-    right = near("d max", static_cast<C>(found[i]), i % 3 == 2 ? 2 : 0, 0) && right;
+  for (std::size_t i = 0; i < 6; ++i) right = near("d max", static_cast<C>(found[i]), i % 3 == 2 ? 2 : 0, 0) && right;
   return right;
 }
 
@@ -107,8 +106,8 @@ bool joins(int a, int b) {
       if (in_right)
         right_values = right_values && number(dr[static_cast<std::size_t>(row * b + column)]) == row * (a + b + a) + k;
       else if (k < a)
-        right_values = right_values && number(dl[static_cast<std::size_t>(row * a + column)]) ==
-                                           2 * row * (a + b + a) + k + k + a + b;
+        right_values = right_values &&
+                       number(dl[static_cast<std::size_t>(row * a + column)]) == 2 * row * (a + b + a) + k + k + a + b;
     }
   const Parameter<compute_t<T>, Shape<dyn, dyn, dyn>, Cuda> addend{counted<compute_t<T>>({1, 5, a}, 3), false};
   const auto behind = concat_plus<1>(addend, left, counted<T>({2, 2, a}, 32)).to_vector();
@@ -133,8 +132,9 @@ bool sums_share_gradients() {
   const auto got = v.grad().to_vector();
   bool right = true;
   for (std::size_t i = 0; i < got.size(); ++i)
-    right = near("the gradient of residual sums", static_cast<compute_t<T>>(got[i]), 10.0 * static_cast<double>(i), 0) &&
-            right;
+    right =
+        near("the gradient of residual sums", static_cast<compute_t<T>>(got[i]), 10.0 * static_cast<double>(i), 0) &&
+        right;
   return right;
 }
 

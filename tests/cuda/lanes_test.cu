@@ -1,6 +1,6 @@
 // Lanes: work in them comes after the fork, in order within each and before the join; memory that several of them use
-// is used again only after it; gradients arrive from all of them. Each check runs often, since the device of fibres takes
-// another order each time, and the same in a graph as kernel by kernel.
+// is used again only after it; gradients arrive from all of them. Each check runs often, since the device of fibres
+// takes another order each time, and the same in a graph as kernel by kernel.
 #include <vitral/backend/cuda/cuda.hpp>
 #include <vitral/vitral.hpp>
 

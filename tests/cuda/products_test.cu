@@ -18,8 +18,7 @@ using Products = cuda::detail::Products;
 template <class T>
 Tensor<T, Shape<dyn>, Cuda> noise(int count, std::uint64_t stream) {
   std::vector<T> values(static_cast<std::size_t>(count));
-  for (std::size_t i = 0; i < values.size(); ++i)
-    values[i] = static_cast<compute_t<T>>(Random{5, stream, 0}.normal(i));
+  for (std::size_t i = 0; i < values.size(); ++i) values[i] = static_cast<compute_t<T>>(Random{5, stream, 0}.normal(i));
   return Tensor<T, Shape<dyn>, Cuda>::from(values, {count});
 }
 

@@ -270,8 +270,7 @@ TEST_CASE("the centre view of a picture of its own size is the picture, of a lar
   out.resize(147);
   center(image, out.data());
   for (std::size_t y = 0; y < 7; ++y)
-    for (std::size_t x = 0; x < 7; ++x)
-      REQUIRE(out[y * 7 + x] == static_cast<float>(image.rgb[(y * 8 + x) * 3]) / 255);
+    for (std::size_t x = 0; x < 7; ++x) REQUIRE(out[y * 7 + x] == static_cast<float>(image.rgb[(y * 8 + x) * 3]) / 255);
 
   Image wide{4, 10, std::vector<std::uint8_t>(120, 0)};  // the centre of a wide picture: columns 3 to 6
   for (std::size_t y = 0; y < 4; ++y)

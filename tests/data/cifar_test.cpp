@@ -102,5 +102,6 @@ TEST_CASE("CIFAR-100 gives the fine label, which follows the coarse one") {
   CHECK(contains(error_of([&] { Cifar100 none(folder.path, Split::unlabeled); }), "no unlabeled split"));
   bytes[1] = 100;
   testing::write_bytes(folder.path / "cifar-100-binary" / "test.bin", bytes);
-  CHECK(contains(error_of([&] { Cifar100 test(folder.path, Split::test); }), "label 100 of record 0, expected 0 to 99"));
+  CHECK(
+      contains(error_of([&] { Cifar100 test(folder.path, Split::test); }), "label 100 of record 0, expected 0 to 99"));
 }

@@ -95,9 +95,9 @@ TEST_CASE("a folder with broken files among good ones trains on the good ones") 
     if (i % 4 == 3) fs::resize_file(path, static_cast<std::uintmax_t>(i) * 5);
   }
   std::vector<std::string> log;
-  Loader loader(UnlabeledFolder(folder.path), two_views(moco_v3_augmentation(8)),
-                {.batch = 3, .workers = 2, .unreadable = 3,
-                 .log = [&](const std::string& line) { log.push_back(line); }});
+  Loader loader(
+      UnlabeledFolder(folder.path), two_views(moco_v3_augmentation(8)),
+      {.batch = 3, .workers = 2, .unreadable = 3, .log = [&](const std::string& line) { log.push_back(line); }});
   loader.start(0);
   long pictures = 0;
   for (Batch batch; loader.next(batch);) pictures += batch.size;

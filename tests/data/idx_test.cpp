@@ -123,12 +123,12 @@ TEST_CASE("every field of the IDX header is checked") {
   CHECK(contains(changed(1, 1), "not an IDX file"));
   CHECK(contains(changed(2, 9), "element type 9, expected 8"));
   CHECK(contains(changed(3, 1), "1 dimensions, expected 3"));
-  CHECK(contains(changed(7, 5), "truncated"));           // five images promised
-  CHECK(contains(changed(7, 3), "more data"));           // three
-  CHECK(contains(changed(7, 0), "extent 0 is 0"));       // none
-  CHECK(contains(changed(4, 0x7f), "extent"));           // two milliards
-  CHECK(contains(changed(11, 14), "more data"));         // 14 rows
-  CHECK(contains(changed(15, 0xff), "truncated"));       // 255 columns
+  CHECK(contains(changed(7, 5), "truncated"));      // five images promised
+  CHECK(contains(changed(7, 3), "more data"));      // three
+  CHECK(contains(changed(7, 0), "extent 0 is 0"));  // none
+  CHECK(contains(changed(4, 0x7f), "extent"));      // two milliards
+  CHECK(contains(changed(11, 14), "more data"));    // 14 rows
+  CHECK(contains(changed(15, 0xff), "truncated"));  // 255 columns
   files.write(images(4, 14), labels(4));
   CHECK(contains(files.error(), "images of 14 x 14 pixels, expected 28 x 28"));
 }

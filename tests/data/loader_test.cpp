@@ -178,9 +178,9 @@ TEST_CASE("a batch that takes long is said to be waited for") {
     }
   };
   std::vector<std::string> log;
-  Loader data(Slow{{2}}, two_views(moco_v3_augmentation(8)),
-              {.batch = 2, .workers = 1, .patience = 0.05,
-               .log = [&](const std::string& line) { log.push_back(line); }});
+  Loader data(
+      Slow{{2}}, two_views(moco_v3_augmentation(8)),
+      {.batch = 2, .workers = 1, .patience = 0.05, .log = [&](const std::string& line) { log.push_back(line); }});
   data.start(0);
   Batch batch;
   CHECK(data.next(batch));

@@ -19,7 +19,8 @@ inline vitral::Image slope(int height, int width) {
   return image;
 }
 
-inline void write_png(const std::filesystem::path& path, const std::uint8_t* pixels, int height, int width, unsigned format) {
+inline void write_png(const std::filesystem::path& path, const std::uint8_t* pixels, int height, int width,
+                      unsigned format) {
   std::filesystem::create_directories(path.parent_path());
   png_image png{};
   png.version = PNG_IMAGE_VERSION;
@@ -32,7 +33,8 @@ inline void write_png(const std::filesystem::path& path, const vitral::Image& im
   write_png(path, image.rgb.data(), image.height, image.width, PNG_FORMAT_RGB);
 }
 
-inline void write_jpeg(const std::filesystem::path& path, const std::uint8_t* pixels, int height, int width, int channels) {
+inline void write_jpeg(const std::filesystem::path& path, const std::uint8_t* pixels, int height, int width,
+                       int channels) {
   std::filesystem::create_directories(path.parent_path());
   const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "wb"), &std::fclose);
   REQUIRE(file != nullptr);

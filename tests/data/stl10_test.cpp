@@ -16,7 +16,8 @@ std::vector<std::uint8_t> pictures(std::size_t count) {
   for (std::size_t i = 0; i < count; ++i)
     for (std::size_t c = 0; c < 3; ++c)
       for (std::size_t x = 0; x < 96; ++x)
-        for (std::size_t y = 0; y < 96; ++y) bytes.push_back(static_cast<std::uint8_t>(50 * i + 80 * c + x / 2 + y % 7));
+        for (std::size_t y = 0; y < 96; ++y)
+          bytes.push_back(static_cast<std::uint8_t>(50 * i + 80 * c + x / 2 + y % 7));
   return bytes;
 }
 

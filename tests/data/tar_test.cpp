@@ -107,8 +107,8 @@ TEST_CASE("archives of GNU tar and of pax, with long and foreign names, are unde
   testing::write_png(folder.path / "in" / std::string(150, 'd') / (name + ".png"), slope(4, 4));
   testing::write_bytes(folder.path / "in" / std::string(150, 'd') / (name + ".cls"), text("7"));
   for (const char* format : {"gnu", "pax", "oldgnu"}) {
-    const std::string command = "cd '" + folder.path.string() + "' && tar --format=" + format + " -cf " + format +
-                                ".tar in";
+    const std::string command =
+        "cd '" + folder.path.string() + "' && tar --format=" + format + " -cf " + format + ".tar in";
     REQUIRE(std::system(command.c_str()) == 0);
     const TarImages data(folder.path / (std::string(format) + ".tar"));
     REQUIRE(data.size() == 1);
@@ -141,7 +141,8 @@ TEST_CASE("damaged archives are errors") {
   CHECK(contains(error_in(Archive().add("1.png", {}, '0', "77777777777").bytes), "truncated"));
   CHECK(contains(error_in(Archive().add("1.png", {}, '0', std::string(12, '\xff')).bytes), "impossible size"));
   CHECK(contains(error_in(Archive().add("x", text("12 path"), 'x').bytes), "damaged pax records"));
-  CHECK(contains(error_in(Archive().add("x", text("99999999999999999999 path=a\n"), 'x').bytes), "damaged pax records"));
+  CHECK(
+      contains(error_in(Archive().add("x", text("99999999999999999999 path=a\n"), 'x').bytes), "damaged pax records"));
   CHECK(contains(error_in(Archive().add("x", text("3 \n"), 'x').bytes), "damaged pax records"));
   CHECK(contains(error_in(Archive().add("x", text("16 size=badbad\n\n"), 'x').bytes), "damaged pax records"));
   CHECK(

@@ -151,7 +151,8 @@ TEST_CASE("every kind of file comes out as the RGB that PIL shows") {
     CHECK(image.width == shown.width);
     REQUIRE(image.rgb.size() == shown.rgb.size());
     int largest = 0;
-    for (std::size_t i = 0; i < image.rgb.size(); ++i) largest = std::max(largest, std::abs(image.rgb[i] - shown.rgb[i]));
+    for (std::size_t i = 0; i < image.rgb.size(); ++i)
+      largest = std::max(largest, std::abs(image.rgb[i] - shown.rgb[i]));
     CHECK(largest <= 1);
   }
 }

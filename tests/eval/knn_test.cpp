@@ -12,8 +12,8 @@ using namespace vitral;
 namespace {
 
 Features features(const std::vector<float>& rows, int width, const std::vector<int>& labels, int classes) {
-  const Tensor<float, Shape<dyn, dyn>> x = Tensor<float, Shape<dyn, dyn>>::from(
-      rows, {static_cast<int>(rows.size()) / width, width});
+  const Tensor<float, Shape<dyn, dyn>> x =
+      Tensor<float, Shape<dyn, dyn>>::from(rows, {static_cast<int>(rows.size()) / width, width});
   return {l2_normalize(x).to_vector(), width, labels, classes};
 }
 

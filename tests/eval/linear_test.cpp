@@ -31,7 +31,8 @@ TEST_CASE("logistic regression has scikit-learn's weights and predictions") {
     const std::string name = c == 1 ? "logistic1/" : "logistic100/";
     const LinearClassifier probe = logistic_regression(train_features(), c, {.tolerance = 1e-8});
     const auto weight = values(name + "weight"), bias = values(name + "bias");
-    for (std::size_t i = 0; i < weight.size(); ++i) REQUIRE(probe.weight[i] == doctest::Approx(weight[i]).epsilon(1e-5));
+    for (std::size_t i = 0; i < weight.size(); ++i)
+      REQUIRE(probe.weight[i] == doctest::Approx(weight[i]).epsilon(1e-5));
     // The bias is free up to a constant, which scikit-learn's regularisation of nothing leaves where it began.
     const double shift = probe.bias[0] - bias[0];
     for (std::size_t i = 0; i < bias.size(); ++i)

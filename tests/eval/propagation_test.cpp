@@ -75,8 +75,8 @@ TEST_CASE("a patch takes its label from the most similar patch, but from none ou
 
 TEST_CASE("the class of a pixel is that of PyTorch's enlarged and stretched labels") {
   const Video v = video();
-  const LabelMap map = label_map({v.labels.back().begin(), v.labels.back().end()}, v.frames[0].rows,
-                                 v.frames[0].columns, v.classes, 4);
+  const LabelMap map =
+      label_map({v.labels.back().begin(), v.labels.back().end()}, v.frames[0].rows, v.frames[0].columns, v.classes, 4);
   CHECK(map.height == 24);
   CHECK(map.label == map_of("propagation/map").label);
 }

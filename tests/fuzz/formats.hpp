@@ -229,7 +229,9 @@ inline std::vector<Format> formats(const std::filesystem::path& here) {
        {to_json(small_run()).dump(),
         R"({"dataset": "cifar10", "method": "moco-v3", "st_inter": true, "use_fp16": false, "total_batch": 512})"},
        read_configuration},
-      {"metrics", {"{\"step\":0,\"loss\":1.5}\n{\"step\":1,\"loss\":1.25}\n"}, [](const Bytes& bytes) {
+      {"metrics",
+       {"{\"step\":0,\"loss\":1.5}\n{\"step\":1,\"loss\":1.25}\n"},
+       [](const Bytes& bytes) {
          const vitral::MetricsLog log(put("metrics.jsonl", bytes), 2);
          vitral::check(log.kept() == 2, "lines were lost");
        }},

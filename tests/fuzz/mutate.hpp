@@ -77,36 +77,24 @@ inline void change(Draw& draw, Bytes& bytes, const Bytes& other) {
     case 1:
       if (!bytes.empty()) bytes[at] = static_cast<char>(draw.bits());
       break;
-    case 2:
-      bytes.resize(at);
-      break;
-    case 3:
-      bytes.erase(at, draw.below(2) == 0 ? 1 + draw.below(8) : count);
-      break;
-    case 4:
-      bytes.insert(at, bytes.substr(at, std::min<std::size_t>(count, 4096)));
-      break;
+    case 2: bytes.resize(at); break;
+    case 3: bytes.erase(at, draw.below(2) == 0 ? 1 + draw.below(8) : count); break;
+    case 4: bytes.insert(at, bytes.substr(at, std::min<std::size_t>(count, 4096))); break;
     case 5: {
       const std::size_t from = draw.below(other.size());
       bytes.insert(at, other, from, std::min<std::size_t>(draw.below(other.size() - from + 1), 4096));
       break;
     }
-    case 6:
-      set_length(draw, bytes);
-      break;
+    case 6: set_length(draw, bytes); break;
     case 7:
-    case 8:
-      set_number(draw, bytes);
-      break;
+    case 8: set_number(draw, bytes); break;
     case 9: {  // two parts change places
       const Bytes part = bytes.substr(at, std::min<std::size_t>(count, 64));
       bytes.erase(at, part.size());
       bytes.insert(draw.below(bytes.size() + 1), part);
       break;
     }
-    case 10:
-      bytes.insert(at, Bytes(draw.below(8) == 0 ? 70'000 : 66, "[{("[draw.below(3)]));
-      break;
+    case 10: bytes.insert(at, Bytes(draw.below(8) == 0 ? 70'000 : 66, "[{("[draw.below(3)])); break;
   }
 }
 

@@ -33,8 +33,7 @@ TEST_CASE("times read like a clock") {
 TEST_CASE("a progress line shows label, bar, percent, loss, speed and time left") {
   const ProgressState state{"epoch 1/2", 0.5, 1.25, 400, 61};
   CHECK(progress_line(state, 0) == "epoch 1/2   50 %  loss 1.2500  400 images/s  1:01 left");
-  CHECK(progress_line(state, 69) ==
-        "epoch 1/2  [#####.....]   50 %  loss 1.2500  400 images/s  1:01 left");
+  CHECK(progress_line(state, 69) == "epoch 1/2  [#####.....]   50 %  loss 1.2500  400 images/s  1:01 left");
 }
 
 TEST_CASE("a progress line never fills the terminal's width") {

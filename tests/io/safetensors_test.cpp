@@ -53,11 +53,11 @@ std::string sample(const fs::path& path) {
   const std::vector<float> a{1, 2, 3, 4, 5, 6};
   const std::vector<double> b{0.1, -1e300};
   const std::vector<std::int64_t> c{-7};
-  write_safetensors(path,
-                    {named_tensor("weight", {2, 3}, std::span(a)),
-                     named_tensor("empty", {0, 4}, std::span<const float>()), named_tensor("bias", {2}, std::span(b)),
-                     named_tensor("count", {}, std::span(c))},
-                    {{"method", "moco"}, {"note", "quotes \" and \n lines"}});
+  write_safetensors(
+      path,
+      {named_tensor("weight", {2, 3}, std::span(a)), named_tensor("empty", {0, 4}, std::span<const float>()),
+       named_tensor("bias", {2}, std::span(b)), named_tensor("count", {}, std::span(c))},
+      {{"method", "moco"}, {"note", "quotes \" and \n lines"}});
   return testing::bytes_of(path);
 }
 

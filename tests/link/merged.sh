@@ -25,7 +25,7 @@ ours=$(grep -P '(?<![\w:~.{])(?!__)(?!(std|nlohmann|CLI|for|vtable|typeinfo|name
 if [ -n "$ours" ]; then
   echo "$one and the other objects both have:"
   head -n 20 <<<"$ours"
-  echo "Put them into namespace vitral::inline VITRAL_ABI (core/config.hpp), so that each compiler's stay its own."
+  echo "Put them into namespace vitral { inline namespace VITRAL_ABI (core/config.hpp), so that each compiler's stay its own."
   exit 1
 fi
 echo "$(wc -l <"$folder/one") and $(wc -l <"$folder/others") weak symbols, $(wc -l <"$folder/common") in common, none of them ours"

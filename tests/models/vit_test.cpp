@@ -150,7 +150,8 @@ TEST_CASE("patches stand in for the images that they were cut from") {
   CHECK_THROWS_WITH_AS(static_cast<void>(vit.patches(tiny_images, normal(Dyn<4>{1, 3, 8, 8}, 1))),
                        doctest::Contains("images of shape [1, 3, 8, 8] do not fit"), Error);
   const Exact larger(ViTSize{8, 2, 8, 2, 2});
-  CHECK_THROWS_WITH_AS(static_cast<void>(larger(patches)), doctest::Contains("cannot broadcast [5, 5, 8] with [1, 17, 8]"), Error);
+  CHECK_THROWS_WITH_AS(static_cast<void>(larger(patches)),
+                       doctest::Contains("cannot broadcast [5, 5, 8] with [1, 17, 8]"), Error);
 }
 
 TEST_CASE("a distillation token stands behind the class token and is trained") {

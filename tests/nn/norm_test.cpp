@@ -108,9 +108,9 @@ TEST_CASE("BatchNorm1d normalises each view apart, as if they came one after the
     Tape tape;
     const auto a = tape.watch(first), b = tape.watch(second);
     tape.backward(run(a, b), upstream);
-    return std::vector{tape.grad(first).to_vector(), tape.grad(second).to_vector(), tape.grad(norm.weight).to_vector(),
-                       tape.grad(norm.bias).to_vector(), norm.running_mean.value.to_vector(),
-                       norm.running_var.value.to_vector()};
+    return std::vector{tape.grad(first).to_vector(),        tape.grad(second).to_vector(),
+                       tape.grad(norm.weight).to_vector(),  tape.grad(norm.bias).to_vector(),
+                       norm.running_mean.value.to_vector(), norm.running_var.value.to_vector()};
   };
   for (const int passes : {1, 2}) {
     CAPTURE(passes);

@@ -19,7 +19,9 @@ const Shape<dyn, dyn> extents{7, 83};  // no piece of 256 divides it
 
 /// Relative errors: of one rounding of the result and, for float, of the approximations of core/math.hpp.
 template <class T>
-constexpr double tolerance = std::is_same_v<T, double> ? 1e-14 : std::is_same_v<T, float> ? 5e-7 : 0x1p-8;
+constexpr double tolerance = std::is_same_v<T, double>  ? 1e-14
+                             : std::is_same_v<T, float> ? 5e-7
+                                                        : 0x1p-8;
 
 /// The largest |got - wanted| / |wanted| of op(x...) where `wanted` computes in double; differences below 2e-7 (float)
 /// or 1e-15 (double), which erf may have near the zeros of what is made of it, do not count.
@@ -106,17 +108,17 @@ static_assert(std::is_same_v<scalar_of<decltype(cast<double>(std::declval<H>()))
 
 }  // namespace
 
-#define VITRAL_UNARY(expression, reference, numbers)                                                  \
-  CHECK(error_of<T>([](const auto& x) { return expression; }, [](double x) { return reference; }, \
-                    numbers) < tolerance<T>)
-#define VITRAL_BINARY(expression, reference, first, second)                                                 \
-  CHECK(error_of<T>([](const auto& x, const auto& y) { return expression; },                                \
+#define VITRAL_UNARY(expression, reference, numbers)                                                         \
+  CHECK(error_of<T>([](const auto& x) { return expression; }, [](double x) { return reference; }, numbers) < \
+        tolerance<T>)
+#define VITRAL_BINARY(expression, reference, first, second)                  \
+  CHECK(error_of<T>([](const auto& x, const auto& y) { return expression; }, \
                     [](double x, double y) { return reference; }, first, second) < tolerance<T>)
 
 TEST_CASE_TEMPLATE("functions of one operand agree with the standard library", T, float, double, bf16) {
   const auto any = normal<T>(extents, 1), above = positive<T>(2);
   VITRAL_UNARY(-x, -x, any);
-  VITRAL_UNARY(square(x), x* x, any);
+  VITRAL_UNARY(square(x), x * x, any);
   VITRAL_UNARY(exp(x), std::exp(x), any);
   VITRAL_UNARY(log(x), std::log(x), above);
   VITRAL_UNARY(sqrt(x), std::sqrt(x), above);

@@ -43,8 +43,8 @@ TEST_CASE("a slice is a window along one axis") {
 TEST_CASE("a slice outside the axis is refused") {
   const auto x = counted(Dyn<2>{3, 4});
   const int most = std::numeric_limits<int>::max();
-  CHECK_THROWS_WITH_AS(static_cast<void>(slice_view<1>(x, 2, 3)),
-                       Contains("slice: [2, 5) is outside axis 1 of [3, 4]"), Error);
+  CHECK_THROWS_WITH_AS(static_cast<void>(slice_view<1>(x, 2, 3)), Contains("slice: [2, 5) is outside axis 1 of [3, 4]"),
+                       Error);
   CHECK_THROWS_WITH_AS(static_cast<void>(slice_view<0>(x, -1, 2)),
                        Contains("slice: [-1, 1) is outside axis 0 of [3, 4]"), Error);
   CHECK_THROWS_AS(static_cast<void>(slice_view<0>(x, 1, -1)), Error);
@@ -60,8 +60,8 @@ TEST_CASE("select takes one row of an axis, which goes") {
   const auto element = select_view<0>(select_view<0>(select_view<0>(x, 1), 2), 3);
   CHECK(element.shape() == Shape<>{});
   CHECK(eval(element).item() == 23);
-  CHECK_THROWS_WITH_AS(static_cast<void>(select_view<1>(x, 3)),
-                       Contains("select: 3 is outside axis 1 of [2, 3, 4]"), Error);
+  CHECK_THROWS_WITH_AS(static_cast<void>(select_view<1>(x, 3)), Contains("select: 3 is outside axis 1 of [2, 3, 4]"),
+                       Error);
   CHECK_THROWS_WITH_AS(static_cast<void>(select_view<0>(x, -1)), Contains("select: -1 is outside axis 0"), Error);
 }
 

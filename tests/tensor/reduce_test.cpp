@@ -73,7 +73,9 @@ bool same_on_threads(const X& x) {
 }
 
 template <class T>
-constexpr double precision = std::is_same_v<T, double> ? 1e-14 : std::is_same_v<T, float> ? 1e-6 : 0x1p-8;
+constexpr double precision = std::is_same_v<T, double>  ? 1e-14
+                             : std::is_same_v<T, float> ? 1e-6
+                                                        : 0x1p-8;
 
 using X = Tensor<float, Shape<3, dyn, 5>>;
 static_assert(std::is_same_v<reduced_shape<X, 0, Axes::drop>, Shape<dyn, 5>>);

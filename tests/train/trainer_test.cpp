@@ -71,8 +71,8 @@ TEST_CASE("training changes the student's trainable parameters and moves the tea
 TEST_CASE("a run that is saved, loaded elsewhere and continued gives the parameters of an uninterrupted one") {
   const Folder folder;
   const Schedule schedule{.epochs = 2, .warmup_epochs = 1, .accumulate = 2, .clip_grad = 0.5};
-  for (const OptimizerSettings& settings : {OptimizerSettings(AdamW{.lr = 1e-3}), OptimizerSettings(Sgd{.lr = 0.01}),
-                                            OptimizerSettings(Lars{.lr = 0.1})}) {
+  for (const OptimizerSettings& settings :
+       {OptimizerSettings(AdamW{.lr = 1e-3}), OptimizerSettings(Sgd{.lr = 0.01}), OptimizerSettings(Lars{.lr = 0.1})}) {
     auto whole = make_trainer(schedule, settings), first = make_trainer(schedule, settings),
          second = make_trainer(schedule, settings);
     whole.fit(make_loader());

@@ -4,7 +4,7 @@
 #include <vitral/autodiff/operation.hpp>
 #include <vitral/tensor/heads.hpp>
 
-namespace vitral::inline VITRAL_ABI {
+namespace vitral { inline namespace VITRAL_ABI {
 
 /// qkv [B, N, 3 D] -> [B, N, D]: a token's channels are its query, key and value, each of `heads` equal parts (timm's
 /// order).
@@ -136,4 +136,4 @@ template <Operand Q, Operand KV>
   return apply(detail::CrossAttention<compute_t<scalar_of<Q>>, backend_of<Q>>{heads}, q, kv);
 }
 
-}  // namespace vitral::inline VITRAL_ABI
+}}  // namespace vitral

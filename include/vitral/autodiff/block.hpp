@@ -5,7 +5,7 @@
 #include <vitral/autodiff/operation.hpp>
 #include <vitral/tensor/block.hpp>
 
-namespace vitral::inline VITRAL_ABI {
+namespace vitral { inline namespace VITRAL_ABI {
 
 /// Whether a backend computes whole blocks.
 template <class B>
@@ -103,4 +103,4 @@ template <Operand X, class P, class B, class... Parameters>
   return apply(detail::TransformerBlock<scalar_of<X>, B>{size, recompute, keep1, keep2}, x, parameters...);
 }
 
-}  // namespace vitral::inline VITRAL_ABI
+}}  // namespace vitral

@@ -8,7 +8,7 @@
 #include <cmath>
 #include <limits>
 
-namespace vitral::inline VITRAL_ABI {
+namespace vitral { inline namespace VITRAL_ABI {
 
 struct GradcheckOptions {
   double step = 1e-5;  // of a difference, times max(1, |x|): truncation and rounding are then of like size, about 1e-10
@@ -92,4 +92,4 @@ template <class F, class B, class... S>
   return gradcheck(GradcheckOptions{}, f, inputs...);
 }
 
-}  // namespace vitral::inline VITRAL_ABI
+}}  // namespace vitral

@@ -4,7 +4,7 @@
 #include <vitral/autodiff/operation.hpp>
 #include <vitral/tensor/layout.hpp>
 
-namespace vitral::inline VITRAL_ABI {
+namespace vitral { inline namespace VITRAL_ABI {
 
 namespace detail {
 
@@ -114,8 +114,7 @@ struct concat_rule<Axis, A, B, Rest...> {
   static shape apply(const A& a, const B& b, const Rest&... rest) {
     auto extents = a.all();
     for (int i = 0; i < A::rank; ++i)
-      check(i == axis || a[i] == b[i], "concat along axis ", axis, ": ", a, " and ", b,
-            " differ along axis ", i);
+      check(i == axis || a[i] == b[i], "concat along axis ", axis, ": ", a, " and ", b, " differ along axis ", i);
     extents[axis] = plus(extents[axis], b[axis]);
     return concat_rule<Axis, two, Rest...>::apply(two(extents), rest...);
   }
@@ -276,4 +275,4 @@ template <class P, class S, class I, class B>
   return gather(index.tape().watch(table), index.value());
 }
 
-}  // namespace vitral::inline VITRAL_ABI
+}}  // namespace vitral

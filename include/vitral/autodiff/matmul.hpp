@@ -6,7 +6,7 @@
 #include <vitral/autodiff/reduce.hpp>
 #include <vitral/tensor/matrix.hpp>
 
-namespace vitral::inline VITRAL_ABI {
+namespace vitral { inline namespace VITRAL_ABI {
 
 /// [..., K] x [K, N] -> [..., N]; with Transposed the right operand is [N, K], as Linear keeps its weight.
 template <class X, class W, bool Transposed>
@@ -30,7 +30,10 @@ namespace op {
 
 /// GELU's backward as a value: the gradient of the result times the slope at the argument.
 struct GeluGradient {
-  template <class T> VITRAL_HD static T value(T g, T a) { return g * math::gelu_grad(a); }
+  template <class T>
+  VITRAL_HD static T value(T g, T a) {
+    return g * math::gelu_grad(a);
+  }
 };
 
 }  // namespace op
@@ -79,7 +82,7 @@ void put_gelu_gradient(const DY& dy, const Pre& pre, const DX& dx, const Bias& b
   using B = backend_of<DY>;
   using P = compute_t<scalar_of<DX>>;
   const auto to = rows_of(dx);
-  if constexpr (requires(P* p) { B::gelu_gradient(dy.data(), pre.data(), to.data, to.rows, to.cols, p, false); }) {
+  if constexpr (requires(P * p) { B::gelu_gradient(dy.data(), pre.data(), to.data, to.rows, to.cols, p, false); }) {
     const auto run = [&](P* sums, bool add) {
       B::gelu_gradient(dy.data(), pre.data(), to.data, to.rows, to.cols, sums, add);
     };
@@ -221,8 +224,8 @@ struct BatchedMatMul {
 
   template <class L, class R>
   auto forward(auto, const L& a, const R& b) {
-    inner_extents_match<shape_of<L>::static_extent(2), shape_of<R>::static_extent(1)>::check(
-        a.extent(2), b.extent(1), a.shape(), b.shape());
+    inner_extents_match<shape_of<L>::static_extent(2), shape_of<R>::static_extent(1)>::check(a.extent(2), b.extent(1),
+                                                                                             a.shape(), b.shape());
     extents_match<shape_of<L>::static_extent(0), shape_of<R>::static_extent(0)>::check("batched_matmul: batch",
                                                                                        a.extent(0), b.extent(0));
     auto y = Tensor<T, S, B>::uninitialized(S(std::array<int, 3>{a.extent(0), a.extent(1), b.extent(2)}));
@@ -300,4 +303,4 @@ template <Operand X, Operand W>
   return apply(detail::GroupedLinear<scalar_of<X>, backend_of<X>>{groups}, x, w);
 }
 
-}  // namespace vitral::inline VITRAL_ABI
+}}  // namespace vitral

@@ -4,7 +4,7 @@
 
 #include <vitral/autodiff/matmul.hpp>
 
-namespace vitral::inline VITRAL_ABI {
+namespace vitral { inline namespace VITRAL_ABI {
 
 namespace detail {
 
@@ -21,8 +21,8 @@ struct LinearGeluLinear<MatMul<T, Hidden, B, W1, true, Activation::gelu>, MatMul
 
   [[nodiscard]] unsigned kept_versions() const { return first.kept_versions() + second.kept_versions(); }
   template <bool Recorded, class X, class Weight1, class Bias1, class Weight2, class Bias2>
-  auto forward(std::bool_constant<Recorded> recorded, const X& x, const Weight1& w1, const Bias1& b1,
-               const Weight2& w2, const Bias2& b2) {
+  auto forward(std::bool_constant<Recorded> recorded, const X& x, const Weight1& w1, const Bias1& b1, const Weight2& w2,
+               const Bias2& b2) {
     const auto h = first.forward(recorded, x, w1, b1);
     if constexpr (Recorded) hidden = as_rows(h);
     return second.forward(recorded, h, w2, b2);
@@ -58,4 +58,4 @@ template <Operand X, class W1, class Bias1, class W2, class Bias2>
   return apply(std::move(op), x, w1, b1, w2, b2);
 }
 
-}  // namespace vitral::inline VITRAL_ABI
+}}  // namespace vitral

@@ -5,7 +5,7 @@
 #include <vitral/tensor/layout.hpp>
 #include <vitral/tensor/matrix.hpp>
 
-namespace vitral::inline VITRAL_ABI {
+namespace vitral { inline namespace VITRAL_ABI {
 
 namespace detail {
 
@@ -98,10 +98,10 @@ struct LayerNorm {
 };
 
 template <class B, class T, class Space, class Plan, class P = compute_t<T>>
-concept NormalizesPlans =
-    requires(const Space& space, const Plan& plan, T* x, const P* scale, P* statistics, long extent, double eps) {
-      B::layer_norm_of_plan(space, plan, x, scale, scale, x, statistics, statistics, extent, extent, eps);
-    };
+concept NormalizesPlans = requires(const Space& space, const Plan& plan, T* x, const P* scale, P* statistics,
+                                   long extent, double eps) {
+  B::layer_norm_of_plan(space, plan, x, scale, scale, x, statistics, statistics, extent, extent, eps);
+};
 
 /// LayerNorm of an expression's value x: forward evaluates both in one pass over memory.
 template <class P, class B, class E>
@@ -113,9 +113,8 @@ struct LayerNormOf : LayerNorm<P, B> {
     constexpr int R = axes_of<shape_of<X>>;
     auto plan = lower<R>(*expression);
     const auto space = make_space(x.shape(), plan);
-    return this->normalize(x, scale, bias, [&](const auto&... arguments) {
-      B::layer_norm_of_plan(space, plan, x.data(), arguments...);
-    });
+    return this->normalize(
+        x, scale, bias, [&](const auto&... arguments) { B::layer_norm_of_plan(space, plan, x.data(), arguments...); });
   }
 };
 
@@ -149,9 +148,8 @@ struct BatchNorm {
     const scalar_of<DY>* active = nullptr;
     if constexpr (Act == Activation::relu) active = y.data();
     normalization_backward<P>(dy, x, raw_gradient<scalar_of<DY>>(x), scale, raw_gradient<P>(scale),
-                              raw_gradient<P>(bias), mean.data(), rstd.data(), [&](const auto&... arguments) {
-                                B::batch_norm_backward(arguments..., views, active);
-                              });
+                              raw_gradient<P>(bias), mean.data(), rstd.data(),
+                              [&](const auto&... arguments) { B::batch_norm_backward(arguments..., views, active); });
   }
 };
 
@@ -181,8 +179,7 @@ template <Operand X, class Scale, class Bias>
   using T = scalar_of<X>;
   using B = backend_of<X>;
   constexpr int R = detail::axes_of<shape_of<X>>;
-  if constexpr (is_expr<X> && !is_of_parameters<X> &&
-                detail::NormalizesPlans<B, T, Space<R>, decltype(lower<R>(x))>) {
+  if constexpr (is_expr<X> && !is_of_parameters<X> && detail::NormalizesPlans<B, T, Space<R>, decltype(lower<R>(x))>) {
     const auto value = detail::record_value(detail::tape_of(x), x, detail::tensor_of<X>::uninitialized(x.shape()));
     return Normalized(value, apply(detail::LayerNormOf<compute_t<T>, B, X>{{eps}, &x}, value, scale, bias));
   } else {
@@ -218,4 +215,4 @@ template <Operand X, class Scale, class Bias, class P, class S, class B>
     return eval(cast<scalar_of<X>>(normalised * scale + bias));
 }
 
-}  // namespace vitral::inline VITRAL_ABI
+}}  // namespace vitral

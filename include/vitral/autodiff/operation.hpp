@@ -4,7 +4,7 @@
 
 #include <vitral/autodiff/record.hpp>
 
-namespace vitral::inline VITRAL_ABI {
+namespace vitral { inline namespace VITRAL_ABI {
 
 /// `keeps_inputs` of an operation is the number of leading operands whose elements its backward reads; this is all.
 inline constexpr int every_input = 1 << 16;
@@ -109,14 +109,15 @@ Slot record_operation(Tape& tape, Op op, const Y& y, const X&... x) {
     Node node{{std::move(op), Result(y), pack_handles(input_of<(I < Op::keeps_inputs)>(tape, x)...)}};
     node.versions = node.versions_now();
     return tape.record(std::move(node));
-  }(std::make_integer_sequence<int, sizeof...(X)>{});
+  }
+  (std::make_integer_sequence<int, sizeof...(X)>{});
 }
 
 /// Whether an operation's result waits for a tape: all operands are of parameters. A layer that works on an embedding's
 /// rows is the exception. No tape is to come there (`tape.constant(ids)` would have brought it), and a whole network
 /// would wait, and keep all it computed.
 template <class Op, class... X>
-inline constexpr bool waits_for_tape = ((is_of_parameters<X> || std::is_same_v<X, None>) && ...) &&
+inline constexpr bool waits_for_tape = ((is_of_parameters<X> || std::is_same_v<X, None>)&&...) &&
                                        !((requires { Op::is_layer; }) && (has_picked_rows<X> || ...));
 
 template <class Op, class... X>
@@ -124,10 +125,11 @@ auto apply_settled(Op op, const X&... x) {
   constexpr bool recorded = (is_recorded<X> || ...), waits = waits_for_tape<Op, X...>;
   [[maybe_unused]] Tape* tape = nullptr;
   ((tape = joined(tape, tape_of(x), "an operation")), ...);
-  auto y = op.forward(std::bool_constant<recorded || waits>{}, tensor_in(x)...);
+  auto y = op.forward(std::bool_constant < recorded || waits > {}, tensor_in(x)...);
   using Y = decltype(y);
   if constexpr (waits) {
-    constexpr bool rows = requires { Op::picks_rows; } || (has_picked_rows<X> || ...);
+    constexpr bool rows = requires { Op::picks_rows; }
+    || (has_picked_rows<X> || ...);
     Pending<scalar_of<Y>, shape_of<Y>, backend_of<Y>, rows> out{y};
     // The result may share its operand's memory (reshape): then it changes with it, and is as new.
     const unsigned versions = (versions_of(x) + ...) - versions_of(y);
@@ -166,4 +168,4 @@ void put(const Gradient<T, S, B>& gradient, const E& expression) {
     assign(gradient.tensor, expression);
 }
 
-}  // namespace vitral::inline VITRAL_ABI
+}}  // namespace vitral

@@ -3,10 +3,10 @@
 
 #include <vitral/tensor/plan.hpp>
 
-namespace vitral::inline VITRAL_ABI {
+namespace vitral { inline namespace VITRAL_ABI {
 
-/// A parameter's elements in bf16, while a RoundedWeights keeps them. Copies of a parameter have none: nobody would take
-/// them back when the parameter changes.
+/// A parameter's elements in bf16, while a RoundedWeights keeps them. Copies of a parameter have none: nobody would
+/// take them back when the parameter changes.
 struct RoundedCopy {
   Buffer elements{};
 
@@ -54,4 +54,4 @@ LeafPlan<T, R> lower(const Parameter<T, S, B>& x) {
   return lower<R>(x.value);
 }
 
-}  // namespace vitral::inline VITRAL_ABI
+}}  // namespace vitral

@@ -7,7 +7,7 @@
 #include <memory>
 #include <utility>
 
-namespace vitral::inline VITRAL_ABI {
+namespace vitral { inline namespace VITRAL_ABI {
 
 /// What a tape that comes later records: a function of the tape that gives the slot, or nothing.
 class LateRecord {
@@ -91,4 +91,4 @@ LeafPlan<T, R> lower(const detail::Met<T, S, B>& x) {
   return lower<R>(x.value);
 }
 
-}  // namespace vitral::inline VITRAL_ABI
+}}  // namespace vitral

@@ -4,7 +4,7 @@
 
 #include <vitral/autodiff/operation.hpp>
 
-namespace vitral::inline VITRAL_ABI {
+namespace vitral { inline namespace VITRAL_ABI {
 
 namespace detail {
 
@@ -25,12 +25,12 @@ struct RecomputedNode {
 
 }  // namespace detail
 
-/// `value` as a variable. The tape keeps no more than what `again` holds: backward calls it, once, for the same value as
-/// a variable computed on this tape, and goes on with what that recorded. So whatever else `again` changes is changed
-/// twice.
+/// `value` as a variable. The tape keeps no more than what `again` holds: backward calls it, once, for the same value
+/// as a variable computed on this tape, and goes on with what that recorded. So whatever else `again` changes is
+/// changed twice.
 template <class T, class S, class B, class F>
 [[nodiscard]] Variable<T, S, B> recomputed(Tape& tape, const Tensor<T, S, B>& value, F again) {
   return {value, tape, tape.record(detail::RecomputedNode<F, T, S, B>{std::move(again), value.shape()})};
 }
 
-}  // namespace vitral::inline VITRAL_ABI
+}}  // namespace vitral

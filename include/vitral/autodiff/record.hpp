@@ -5,7 +5,7 @@
 #include <vitral/autodiff/pending.hpp>
 #include <vitral/tensor/evaluate.hpp>
 
-namespace vitral::inline VITRAL_ABI {
+namespace vitral { inline namespace VITRAL_ABI {
 
 /// In place of a variable whose elements the backward pass does not read.
 template <class T, class S, class B>
@@ -101,7 +101,8 @@ auto met_by(Tape& tape, const X& x) {
     return [&]<class Op, class... A>(const Expr<Op, A...>& e) {
       return [&]<int... I>(std::integer_sequence<int, I...>) {
         return Expr<Op, decltype(met_by(tape, get<I>(e.args)))...>{pack_handles(met_by(tape, get<I>(e.args))...)};
-      }(std::make_integer_sequence<int, sizeof...(A)>{});
+      }
+      (std::make_integer_sequence<int, sizeof...(A)>{});
     }(x);
   } else {
     return x;
@@ -116,7 +117,8 @@ auto kept_of(Tape& tape, const X& x) {
   } else if constexpr (is_sum<X>) {
     return [&]<int... I>(std::integer_sequence<int, I...>) {
       return Expr<op::Add, decltype(kept_of(tape, get<I>(x.args)))...>{pack_handles(kept_of(tape, get<I>(x.args))...)};
-    }(std::make_integer_sequence<int, 2>{});
+    }
+    (std::make_integer_sequence<int, 2>{});
   } else {
     return met_by(tape, x);
   }
@@ -147,7 +149,8 @@ void check_unchanged(unsigned now, unsigned when_saved, const S& result) {
 }
 template <class S>
 void check_fresh(unsigned now, unsigned when_made, const S& result) {
-  check(now == when_made, "a result of shape ", result, " was computed from parameters that have changed since (by "
+  check(now == when_made, "a result of shape ", result,
+        " was computed from parameters that have changed since (by "
         "assign, or by an optimiser's step); compute it anew in each step");
 }
 
@@ -166,7 +169,7 @@ struct GradientPlans {
     if constexpr (!may_want_gradient<X>)
       return NoGradient{};
     else if constexpr (is_expr<X>)
-      return of_arguments<Summand && is_sum<X>>(x.args);
+      return of_arguments < Summand && is_sum < X >> (x.args);
     else if constexpr (is_parameter<X>)
       return of_leaf<Summand>(x, tape.slot_of(x));
     else
@@ -270,4 +273,4 @@ template <detail::OfParameters X>
   }
 }
 
-}  // namespace vitral::inline VITRAL_ABI
+}}  // namespace vitral

@@ -7,7 +7,7 @@
 
 #include <limits>
 
-namespace vitral::inline VITRAL_ABI {
+namespace vitral { inline namespace VITRAL_ABI {
 
 namespace detail {
 
@@ -113,4 +113,4 @@ template <int Axis = all_axes, Axes Keep = Axes::drop, Operand X>
     return reshape(out, detail::reduced<shape_of<X>, Axis, Keep>::apply(x.shape()));
 }
 
-}  // namespace vitral::inline VITRAL_ABI
+}}  // namespace vitral

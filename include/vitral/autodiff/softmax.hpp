@@ -4,7 +4,7 @@
 #include <vitral/autodiff/operation.hpp>
 #include <vitral/autodiff/reduce.hpp>
 
-namespace vitral::inline VITRAL_ABI {
+namespace vitral { inline namespace VITRAL_ABI {
 
 namespace detail {
 
@@ -133,4 +133,4 @@ template <Operand X>
   return apply(detail::L2Normalize<compute_t<scalar_of<X>>, shape_of<X>, backend_of<X>>{eps, {}}, x);
 }
 
-}  // namespace vitral::inline VITRAL_ABI
+}}  // namespace vitral

@@ -10,7 +10,7 @@
 #include <utility>
 #include <vector>
 
-namespace vitral::inline VITRAL_ABI {
+namespace vitral { inline namespace VITRAL_ABI {
 
 /// Names the gradient of a variable on its tape. Leaves keep theirs over several backward passes; an operation's result
 /// belongs to one `record`, which ends when backward has walked it.
@@ -417,4 +417,4 @@ template <class T, class S, class B>
   return x.value;
 }
 
-}  // namespace vitral::inline VITRAL_ABI
+}}  // namespace vitral

@@ -6,7 +6,7 @@
 #include <mutex>
 #include <vector>
 
-namespace vitral::inline VITRAL_ABI {
+namespace vitral { inline namespace VITRAL_ABI {
 
 class Tape;
 
@@ -78,4 +78,4 @@ class TapeRegistration {
   TapeHandle::Place* place_;
 };
 
-}  // namespace vitral::inline VITRAL_ABI
+}}  // namespace vitral

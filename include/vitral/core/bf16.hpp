@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <string_view>
 
-namespace vitral::inline VITRAL_ABI {
+namespace vitral { inline namespace VITRAL_ABI {
 
 /// Eight exponent and seven fraction bits. Converts from and to float implicitly: loops over bf16 compute in float.
 struct bf16 {
@@ -81,4 +81,4 @@ using compute_t = typename detail::ComputeType<T>::type;
 template <class T>
 inline constexpr std::string_view scalar_name = detail::ScalarName<T>::value;
 
-}  // namespace vitral::inline VITRAL_ABI
+}}  // namespace vitral

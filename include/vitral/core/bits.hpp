@@ -3,7 +3,7 @@
 
 #include <vitral/core/config.hpp>
 
-namespace vitral::inline VITRAL_ABI {
+namespace vitral { inline namespace VITRAL_ABI {
 
 /// The same bits read as a To.
 template <class To, class From>
@@ -11,4 +11,4 @@ template <class To, class From>
   return __builtin_bit_cast(To, value);
 }
 
-}  // namespace vitral::inline VITRAL_ABI
+}}  // namespace vitral

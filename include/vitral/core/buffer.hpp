@@ -17,7 +17,7 @@
 #include <sanitizer/asan_interface.h>
 #endif
 
-namespace vitral::inline VITRAL_ABI {
+namespace vitral { inline namespace VITRAL_ABI {
 
 namespace detail {
 
@@ -89,7 +89,8 @@ class Pool {
   /// Throws Error where the backend has no such memory.
   Block* acquire(std::size_t bytes) {
     const std::size_t size_class = size_class_of(bytes);
-    check(size_class < classes, "out of memory: ", bytes, " bytes were asked for, more than any machine has; use a "
+    check(size_class < classes, "out of memory: ", bytes,
+          " bytes were asked for, more than any machine has; use a "
           "smaller batch or model");
     Block* block = idle_block(size_class);
     if (!block) {
@@ -211,4 +212,4 @@ class Buffer {
   detail::Block* block_ = nullptr;
 };
 
-}  // namespace vitral::inline VITRAL_ABI
+}}  // namespace vitral

@@ -9,7 +9,7 @@
 #include <string>
 #include <string_view>
 
-namespace vitral::inline VITRAL_ABI {
+namespace vitral { inline namespace VITRAL_ABI {
 
 /// Thrown for every input, file, shape or option that Vitral cannot use.
 struct Error : std::runtime_error {
@@ -52,4 +52,4 @@ void check(bool condition, const Parts&... parts) {
     fail(parts...);
 }
 
-}  // namespace vitral::inline VITRAL_ABI
+}}  // namespace vitral

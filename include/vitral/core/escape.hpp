@@ -10,7 +10,7 @@
 #include <string>
 #include <string_view>
 
-namespace vitral::inline VITRAL_ABI {
+namespace vitral { inline namespace VITRAL_ABI {
 
 namespace detail {
 
@@ -90,8 +90,12 @@ namespace detail {
 [[nodiscard]] inline std::string escape_html(std::string_view text) {
   std::string out;
   for (const char c : escape_text(text, "\n\t"))
-    out += c == '&' ? "&amp;" : c == '<' ? "&lt;" : c == '>' ? "&gt;" : c == '"' ? "&quot;" : c == '\'' ? "&#39;"
-                                                                                           : std::string(1, c);
+    out += c == '&'    ? "&amp;"
+           : c == '<'  ? "&lt;"
+           : c == '>'  ? "&gt;"
+           : c == '"'  ? "&quot;"
+           : c == '\'' ? "&#39;"
+                       : std::string(1, c);
   return out;
 }
 
@@ -109,4 +113,4 @@ namespace detail {
   return out + "'";
 }
 
-}  // namespace vitral::inline VITRAL_ABI
+}}  // namespace vitral

@@ -10,7 +10,7 @@
 
 #include <unistd.h>
 
-namespace vitral::inline VITRAL_ABI {
+namespace vitral { inline namespace VITRAL_ABI {
 
 namespace detail {
 
@@ -53,4 +53,4 @@ struct HostAllocator {
 template <class T>
 using HostVector = std::vector<T, detail::HostAllocator<T>>;
 
-}  // namespace vitral::inline VITRAL_ABI
+}}  // namespace vitral

@@ -6,7 +6,7 @@
 
 #include <cstddef>
 
-namespace vitral::inline VITRAL_ABI {
+namespace vitral { inline namespace VITRAL_ABI {
 
 /// Where work is queued: in a lane of the region between a fork and a join, or, all zero, in the main lane.
 struct LanePlace {
@@ -60,4 +60,4 @@ void in_lanes(std::size_t count, F&& f) {
   for (std::size_t i = 0; i < count; ++i) f(i);
 }
 
-}  // namespace vitral::inline VITRAL_ABI
+}}  // namespace vitral

@@ -7,7 +7,7 @@
 #include <cmath>
 #include <cstdint>
 
-namespace vitral::inline VITRAL_ABI::math {
+namespace vitral { inline namespace VITRAL_ABI { namespace math {
 
 namespace detail {
 
@@ -136,8 +136,8 @@ struct Normal {
 VITRAL_HD inline Normal<double> normal(double x) {
   return {0.5 * std::erfc(-0.70710678118654752440 * x), std::exp(-0.5 * x * x)};
 }
-/// The tail beyond |x| is e^(-x^2 / 2) t p(t) with t = 1 / (1 + 0.4 |x| / sqrt(2)), within 4e-8 of itself up to |x| = 9.9:
-/// the form of Hastings (1955, sheet 43), fitted anew. One exponential serves the distribution and its density.
+/// The tail beyond |x| is e^(-x^2 / 2) t p(t) with t = 1 / (1 + 0.4 |x| / sqrt(2)), within 4e-8 of itself up to |x| =
+/// 9.9: the form of Hastings (1955, sheet 43), fitted anew. One exponential serves the distribution and its density.
 VITRAL_SIMD Normal<float> normal(float x) {
   const float t = 1.0f / (1.0f + 0.28284271247f * detail::magnitude(x));
   const float bell = exp(-0.5f * x * x);
@@ -175,4 +175,4 @@ VITRAL_SIMD T gelu_grad(T x) {
   return gelu_parts(x).slope;
 }
 
-}  // namespace vitral::inline VITRAL_ABI::math
+}}}  // namespace vitral::math

@@ -5,7 +5,7 @@
 
 #include <utility>
 
-namespace vitral::inline VITRAL_ABI {
+namespace vitral { inline namespace VITRAL_ABI {
 
 template <class... T>
 struct Pack {};
@@ -57,4 +57,4 @@ constexpr void for_each(const Pack<H, T...>& pack, F&& f) {
   for_each(pack.tail, f);
 }
 
-}  // namespace vitral::inline VITRAL_ABI
+}}  // namespace vitral

@@ -7,7 +7,7 @@
 #include <cmath>
 #include <cstdint>
 
-namespace vitral::inline VITRAL_ABI {
+namespace vitral { inline namespace VITRAL_ABI {
 
 /// What makes one run differ from another. A type of its own, so that a seed is never mistaken for a size.
 struct Seed {
@@ -95,4 +95,4 @@ struct Random {
   }
 };
 
-}  // namespace vitral::inline VITRAL_ABI
+}}  // namespace vitral

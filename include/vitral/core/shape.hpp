@@ -10,7 +10,7 @@
 #include <type_traits>
 #include <utility>
 
-namespace vitral::inline VITRAL_ABI {
+namespace vitral { inline namespace VITRAL_ABI {
 
 /// An extent that is known only at run time.
 inline constexpr int dyn = -1;
@@ -258,9 +258,9 @@ struct reshape_rule {
   static_assert(holds,
                 "vitral: reshape: the two shapes named in reshape_rule<From, To> differ in the number of elements");
   static void check(const From& from, const To& to) {
-    vitral::check(from.size() == to.size(), "reshape: ", from, " has ", from.size(), " elements, ",
-                  to, " has ", to.size());
+    vitral::check(from.size() == to.size(), "reshape: ", from, " has ", from.size(), " elements, ", to, " has ",
+                  to.size());
   }
 };
 
-}  // namespace vitral::inline VITRAL_ABI
+}}  // namespace vitral

@@ -17,7 +17,7 @@
 #include <cstdint>
 #include <utility>
 
-namespace vitral::inline VITRAL_ABI {
+namespace vitral { inline namespace VITRAL_ABI {
 
 /// What is subtracted from and divided out of each channel (values in [0, 1]) at the end: ImageNet's by default.
 struct Normalization {
@@ -44,7 +44,7 @@ struct ViewDraw {
   bool flip = false;
   bool gray = false;
   bool solarize = false;
-  double sigma = 0;            ///< of the blur; 0: none
+  double sigma = 0;  ///< of the blur; 0: none
 };
 
 inline constexpr float solarize_threshold = 128.0f / 255.0f;
@@ -91,8 +91,17 @@ namespace detail {
 
 /// Which index of the random family decides what: fixed, so that views never change between versions.
 enum Draw : std::uint64_t {
-  draw_flip, draw_jitter, draw_order, draw_brightness, draw_contrast, draw_saturation, draw_hue, draw_gray, draw_blur,
-  draw_sigma, draw_solarize,
+  draw_flip,
+  draw_jitter,
+  draw_order,
+  draw_brightness,
+  draw_contrast,
+  draw_saturation,
+  draw_hue,
+  draw_gray,
+  draw_blur,
+  draw_sigma,
+  draw_solarize,
   draw_crop = 16  // and on: four for each attempt
 };
 
@@ -226,4 +235,4 @@ struct CenterView {
   return view;
 }
 
-}  // namespace vitral::inline VITRAL_ABI
+}}  // namespace vitral

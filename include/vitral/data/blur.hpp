@@ -9,7 +9,7 @@
 #include <cstddef>
 #include <vector>
 
-namespace vitral::inline VITRAL_ABI {
+namespace vitral { inline namespace VITRAL_ABI {
 
 namespace detail {
 
@@ -63,7 +63,8 @@ inline void gaussian_blur(float* planes, int channels, int size, double sigma) {
       std::fill_n(line.data(), radius, row[0]);
       std::copy_n(row, size, line.data() + radius);
       std::fill_n(line.data() + radius + size, radius, row[size - 1]);
-      detail::mix_rows(weight, size, [&](int t) { return line.data() + t; }, across.data() + y * stride);
+      detail::mix_rows(
+          weight, size, [&](int t) { return line.data() + t; }, across.data() + y * stride);
     }
     for (int y = 0; y < size; ++y) {
       const auto row = [&](int t) { return across.data() + std::clamp(y + t - radius, 0, size - 1) * stride; };
@@ -72,4 +73,4 @@ inline void gaussian_blur(float* planes, int channels, int size, double sigma) {
   }
 }
 
-}  // namespace vitral::inline VITRAL_ABI
+}}  // namespace vitral

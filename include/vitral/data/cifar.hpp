@@ -1,4 +1,5 @@
-// CIFAR-10 and CIFAR-100 (Krizhevsky, 2009) in their binary layout: records of label bytes and 3 * 32 * 32 planar pixels.
+// CIFAR-10 and CIFAR-100 (Krizhevsky, 2009) in their binary layout: records of label bytes and 3 * 32 * 32 planar
+// pixels.
 #pragma once
 
 #include <vitral/core/config.hpp>
@@ -13,7 +14,7 @@
 #include <string>
 #include <vector>
 
-namespace vitral::inline VITRAL_ABI {
+namespace vitral { inline namespace VITRAL_ABI {
 
 namespace detail {
 
@@ -93,23 +94,23 @@ struct Cifar100 : detail::CifarRecords {
   }
 
   [[nodiscard]] std::vector<std::string> classes() const {
-    return {"apple",       "aquarium_fish", "baby",       "bear",       "beaver",       "bed",         "bee",
-            "beetle",      "bicycle",       "bottle",     "bowl",       "boy",          "bridge",      "bus",
-            "butterfly",   "camel",         "can",        "castle",     "caterpillar",  "cattle",      "chair",
-            "chimpanzee",  "clock",         "cloud",      "cockroach",  "couch",        "crab",        "crocodile",
-            "cup",         "dinosaur",      "dolphin",    "elephant",   "flatfish",     "forest",      "fox",
-            "girl",        "hamster",       "house",      "kangaroo",   "keyboard",     "lamp",        "lawn_mower",
-            "leopard",     "lion",          "lizard",     "lobster",    "man",          "maple_tree",  "motorcycle",
-            "mountain",    "mouse",         "mushroom",   "oak_tree",   "orange",       "orchid",      "otter",
-            "palm_tree",   "pear",          "pickup_truck", "pine_tree", "plain",       "plate",       "poppy",
-            "porcupine",   "possum",        "rabbit",     "raccoon",    "ray",          "road",        "rocket",
-            "rose",        "sea",           "seal",       "shark",      "shrew",        "skunk",       "skyscraper",
-            "snail",       "snake",         "spider",     "squirrel",   "streetcar",    "sunflower",   "sweet_pepper",
-            "table",       "tank",          "telephone",  "television", "tiger",        "tractor",     "train",
-            "trout",       "tulip",         "turtle",     "wardrobe",   "whale",        "willow_tree", "wolf",
-            "woman",       "worm"};
+    return {"apple",      "aquarium_fish", "baby",         "bear",       "beaver",      "bed",         "bee",
+            "beetle",     "bicycle",       "bottle",       "bowl",       "boy",         "bridge",      "bus",
+            "butterfly",  "camel",         "can",          "castle",     "caterpillar", "cattle",      "chair",
+            "chimpanzee", "clock",         "cloud",        "cockroach",  "couch",       "crab",        "crocodile",
+            "cup",        "dinosaur",      "dolphin",      "elephant",   "flatfish",    "forest",      "fox",
+            "girl",       "hamster",       "house",        "kangaroo",   "keyboard",    "lamp",        "lawn_mower",
+            "leopard",    "lion",          "lizard",       "lobster",    "man",         "maple_tree",  "motorcycle",
+            "mountain",   "mouse",         "mushroom",     "oak_tree",   "orange",      "orchid",      "otter",
+            "palm_tree",  "pear",          "pickup_truck", "pine_tree",  "plain",       "plate",       "poppy",
+            "porcupine",  "possum",        "rabbit",       "raccoon",    "ray",         "road",        "rocket",
+            "rose",       "sea",           "seal",         "shark",      "shrew",       "skunk",       "skyscraper",
+            "snail",      "snake",         "spider",       "squirrel",   "streetcar",   "sunflower",   "sweet_pepper",
+            "table",      "tank",          "telephone",    "television", "tiger",       "tractor",     "train",
+            "trout",      "tulip",         "turtle",       "wardrobe",   "whale",       "willow_tree", "wolf",
+            "woman",      "worm"};
   }
   [[nodiscard]] std::string name() const { return "cifar100"; }
 };
 
-}  // namespace vitral::inline VITRAL_ABI
+}}  // namespace vitral

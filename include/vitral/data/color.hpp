@@ -5,7 +5,7 @@
 
 #include <cstddef>
 
-namespace vitral::inline VITRAL_ABI {
+namespace vitral { inline namespace VITRAL_ABI {
 
 // What is done to a pixel is written once, for the host, where F is float, and for kernels, which bring a type of their
 // own.
@@ -125,4 +125,4 @@ inline void solarize(float* planes, int count, float threshold) {
   for (int i = 0; i < 3 * count; ++i) planes[i] = detail::solarized(planes[i], threshold);
 }
 
-}  // namespace vitral::inline VITRAL_ABI
+}}  // namespace vitral

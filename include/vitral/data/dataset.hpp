@@ -13,7 +13,7 @@
 #include <utility>
 #include <vector>
 
-namespace vitral::inline VITRAL_ABI {
+namespace vitral { inline namespace VITRAL_ABI {
 
 /// Which part of a data set to read; few have an unlabeled one.
 enum class Split { train, test, unlabeled };
@@ -128,4 +128,4 @@ struct Selection {
   return detail::Selection{data, std::move(places)};
 }
 
-}  // namespace vitral::inline VITRAL_ABI
+}}  // namespace vitral

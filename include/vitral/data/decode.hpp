@@ -21,12 +21,12 @@
 #include <utility>
 #include <vector>
 
-#include <jpeglib.h>
 #include <jerror.h>
+#include <jpeglib.h>
 #include <png.h>
 #include <webp/decode.h>
 
-namespace vitral::inline VITRAL_ABI {
+namespace vitral { inline namespace VITRAL_ABI {
 
 /// Pictures with more pixels are refused: a few damaged bytes must not ask for gigabytes of memory. So are longer
 /// files.
@@ -213,12 +213,14 @@ inline void check_picture_bytes(const std::string& name, std::uint64_t size) {
   return upright(std::move(image), detail::png_orientation(reader));
 }
 
-/// A JPEG picture of any kind as RGB, turned upright as its EXIF data say. `name` is what an Error names. A large picture
-/// may be decoded at a smaller scale, in less time, as long as its shorter side keeps `least_side` pixels; 0: never.
+/// A JPEG picture of any kind as RGB, turned upright as its EXIF data say. `name` is what an Error names. A large
+/// picture may be decoded at a smaller scale, in less time, as long as its shorter side keeps `least_side` pixels; 0:
+/// never.
 [[nodiscard]] inline Image decode_jpeg(const std::vector<std::uint8_t>& bytes, const std::string& name,
                                        int least_side = 0) {
   detail::JpegReader reader;
-  check(detail::jpeg_begin(reader, bytes.data(), bytes.size(), least_side), name, ": not a readable JPEG: ", reader.message);
+  check(detail::jpeg_begin(reader, bytes.data(), bytes.size(), least_side), name,
+        ": not a readable JPEG: ", reader.message);
   int orientation = 1;
   for (const jpeg_marker_struct* marker = reader.jpeg.marker_list; marker != nullptr; marker = marker->next)
     if (orientation == 1) orientation = exif_orientation(marker->data, marker->data_length);
@@ -278,4 +280,4 @@ inline std::string lower_case(std::string text) {
 }
 inline constexpr const char* picture_endings = ".png, .jpg, .jpeg or .webp";
 
-}  // namespace vitral::inline VITRAL_ABI
+}}  // namespace vitral

@@ -12,7 +12,7 @@
 #include <utility>
 #include <vector>
 
-namespace vitral::inline VITRAL_ABI {
+namespace vitral { inline namespace VITRAL_ABI {
 
 /// The orientation 1 ... 8 in EXIF data (CIPA DC-008, tag 0x0112 of the first directory), with or without the "Exif"
 /// that a JPEG's APP1 marker puts before them; 1, upright, where there is none or it makes no sense.
@@ -85,4 +85,4 @@ namespace vitral::inline VITRAL_ABI {
   return out;
 }
 
-}  // namespace vitral::inline VITRAL_ABI
+}}  // namespace vitral

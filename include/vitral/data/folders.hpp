@@ -11,7 +11,7 @@
 #include <string_view>
 #include <vector>
 
-namespace vitral::inline VITRAL_ABI {
+namespace vitral { inline namespace VITRAL_ABI {
 
 /// The folder's own name, also of "photos/" and ".".
 inline std::string folder_name(const std::filesystem::path& folder) {
@@ -57,4 +57,4 @@ inline std::filesystem::path split_folder(const std::filesystem::path& folder, S
   return folder / "val";
 }
 
-}  // namespace vitral::inline VITRAL_ABI
+}}  // namespace vitral

@@ -17,7 +17,7 @@
 #include <utility>
 #include <vector>
 
-namespace vitral::inline VITRAL_ABI {
+namespace vitral { inline namespace VITRAL_ABI {
 
 namespace detail {
 
@@ -109,8 +109,7 @@ class Idx {
     const std::size_t count = static_cast<std::size_t>(height_) * static_cast<std::size_t>(width_);
     const std::uint8_t* from = pixels_.data() + static_cast<std::size_t>(i) * count;
     Image image{height_, width_, std::vector<std::uint8_t>(count * 3)};
-    for (std::size_t p = 0; p < count; ++p)
-      image.rgb[3 * p] = image.rgb[3 * p + 1] = image.rgb[3 * p + 2] = from[p];
+    for (std::size_t p = 0; p < count; ++p) image.rgb[3 * p] = image.rgb[3 * p + 1] = image.rgb[3 * p + 2] = from[p];
     return image;
   }
 
@@ -157,20 +156,20 @@ struct FashionMnist : Idx {
   /// Reads train-images-idx3-ubyte[.gz] and so on from `folder`. Throws Error if a file is missing or damaged.
   explicit FashionMnist(const std::filesystem::path& folder = "/usr/share/datasets/fashion-mnist",
                         Split split = Split::train)
-      : Idx(detail::mnist_like(folder, split,
-                               {"T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker",
-                                "Bag", "Ankle boot"},
-                               "fashion-mnist",
-                               "run `apt-get install dataset-fashion-mnist` (it fills "
-                               "/usr/share/datasets/fashion-mnist)")) {}
+      : Idx(detail::mnist_like(
+            folder, split,
+            {"T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"},
+            "fashion-mnist",
+            "run `apt-get install dataset-fashion-mnist` (it fills "
+            "/usr/share/datasets/fashion-mnist)")) {}
 };
 
-/// 28 x 28 pictures of ten kinds in MNIST's own files: handwritten digits (LeCun et al., 1998), or anything else that is
-/// published under the same file names, such as Kuzushiji-MNIST.
+/// 28 x 28 pictures of ten kinds in MNIST's own files: handwritten digits (LeCun et al., 1998), or anything else that
+/// is published under the same file names, such as Kuzushiji-MNIST.
 struct Mnist : Idx {
   explicit Mnist(const std::filesystem::path& folder, Split split = Split::train)
       : Idx(detail::mnist_like(folder, split, {"0", "1", "2", "3", "4", "5", "6", "7", "8", "9"}, "mnist",
                                "get the four IDX files from the MNIST page")) {}
 };
 
-}  // namespace vitral::inline VITRAL_ABI
+}}  // namespace vitral

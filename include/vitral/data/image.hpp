@@ -9,7 +9,7 @@
 #include <cstdint>
 #include <vector>
 
-namespace vitral::inline VITRAL_ABI {
+namespace vitral { inline namespace VITRAL_ABI {
 
 /// `rgb` holds height * width * 3 bytes, row by row, the three channels of a pixel side by side.
 /// Grayscale pictures have three equal channels.
@@ -39,4 +39,4 @@ inline void check_image(const Image& image) {
   return image;
 }
 
-}  // namespace vitral::inline VITRAL_ABI
+}}  // namespace vitral

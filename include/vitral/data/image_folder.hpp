@@ -15,7 +15,7 @@
 #include <string>
 #include <vector>
 
-namespace vitral::inline VITRAL_ABI {
+namespace vitral { inline namespace VITRAL_ABI {
 
 namespace detail {
 
@@ -61,7 +61,8 @@ class ImageFolder {
     const auto train = split_folder(folder, Split::train, holds);
     const auto root = split_folder(folder, split, holds);
     classes_ = folders(train);
-    check(!classes_.empty(), train.string(), ": has no class folders; expected one folder of pictures for each class, "
+    check(!classes_.empty(), train.string(),
+          ": has no class folders; expected one folder of pictures for each class, "
           "or use the data set `images`, which needs no labels");
     std::string empty;  // a class without pictures
     for (const std::string& name : folders(root)) {
@@ -107,7 +108,8 @@ class ImageFolder {
 class UnlabeledFolder {
  public:
   explicit UnlabeledFolder(const std::filesystem::path& folder, Split split = Split::train, int least_side = 0)
-      : name_(folder_name(folder)), least_side_(least_side),
+      : name_(folder_name(folder)),
+        least_side_(least_side),
         files_(detail::pictures_below(split_folder(folder, split, "PNG, JPEG or WebP files"))) {
     check(!files_.empty(), folder.string(), ": no file in it or below ends in ", picture_endings);
   }
@@ -127,4 +129,4 @@ class UnlabeledFolder {
   std::vector<std::filesystem::path> files_;
 };
 
-}  // namespace vitral::inline VITRAL_ABI
+}}  // namespace vitral

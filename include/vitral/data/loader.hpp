@@ -30,7 +30,7 @@
 #include <utility>
 #include <vector>
 
-namespace vitral::inline VITRAL_ABI {
+namespace vitral { inline namespace VITRAL_ABI {
 
 /// Streams of `Random` that loading draws from; the epoch is added to them, so that each owns 2^24 of them.
 inline constexpr std::uint64_t stream_shuffle = 0x11000000;
@@ -62,7 +62,7 @@ struct Batch {
   long index = 0;  ///< 0 ... batches() - 1
   std::vector<HostVector<float>> views;
   std::vector<int> labels;
-  int size = 0;  ///< pictures; less than asked for only in the last batch without drop_last
+  int size = 0;              ///< pictures; less than asked for only in the last batch without drop_last
   std::vector<int> missing;  ///< rows, ascending, that could not be read nor were replaced: zeros, with the label -1
 };
 
@@ -90,8 +90,9 @@ class Unreadable {
     const bool is_new = static_cast<long>(pictures_.size()) <= limit_ && pictures_.insert(which).second;
     const long count = static_cast<long>(pictures_.size());
     if (count > limit_)
-      throw Error(limit_ == 0 ? message : join(message, " (unreadable image number ", count, "; at most ", limit_,
-                                               " are skipped: repair the data, or raise the limit)"));
+      throw Error(limit_ == 0 ? message
+                              : join(message, " (unreadable image number ", count, "; at most ", limit_,
+                                     " are skipped: repair the data, or raise the limit)"));
     if (is_new && log_) log_(join(message, "; skipped, number ", count, " of at most ", limit_));
   }
   [[nodiscard]] long count() const {
@@ -171,8 +172,8 @@ inline std::optional<Image> image_or_note(const Dataset& data, long which, Unrea
   fail("none of the ", data.size(), " images of ", data.name(), " can be read");
 }
 
-/// Picture `which`, or the next one of the data set that can be read, and its number; `reading` is told each number that
-/// is tried.
+/// Picture `which`, or the next one of the data set that can be read, and its number; `reading` is told each number
+/// that is tried.
 template <class Reading>
 std::pair<Image, long> readable(const Dataset& data, long which, Unreadable& unreadable, const Reading& reading) {
   for (long tried = 0; tried < data.size(); ++tried) {
@@ -188,8 +189,11 @@ std::pair<Image, long> readable(const Dataset& data, long which, Unreadable& unr
 class LoaderState {
  public:
   LoaderState(Dataset data, Views views, LoaderOptions options)
-      : data_(std::move(data)), views_(std::move(views)), plan_(data_, views_, std::move(options)),
-        options_(plan_.options()), unreadable_(options_) {
+      : data_(std::move(data)),
+        views_(std::move(views)),
+        plan_(data_, views_, std::move(options)),
+        options_(plan_.options()),
+        unreadable_(options_) {
     for (int i = 0; i < options_.workers + 2; ++i) slots_.emplace_back();
     taken_ = claimed_ = batches();  // nothing to take before start()
   }
@@ -403,4 +407,4 @@ class Loader {
   std::unique_ptr<detail::LoaderState> state_;  // at a fixed address for the workers, so that a Loader can move
 };
 
-}  // namespace vitral::inline VITRAL_ABI
+}}  // namespace vitral

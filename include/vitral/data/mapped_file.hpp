@@ -16,7 +16,7 @@
 #include <filesystem>
 #include <utility>
 
-namespace vitral::inline VITRAL_ABI {
+namespace vitral { inline namespace VITRAL_ABI {
 
 /// Holds the mapping; moving it keeps the address. The file must not shrink meanwhile.
 class MappedFile {
@@ -51,4 +51,4 @@ class MappedFile {
   std::size_t size_ = 0;
 };
 
-}  // namespace vitral::inline VITRAL_ABI
+}}  // namespace vitral

@@ -6,7 +6,7 @@
 #include <string>
 #include <string_view>
 
-namespace vitral::inline VITRAL_ABI {
+namespace vitral { inline namespace VITRAL_ABI {
 
 /// The names that open_dataset (open.hpp) knows, as command lines list choices.
 inline constexpr const char* dataset_names = "fashion-mnist|mnist|cifar10|cifar100|stl10|folder|images|tar";
@@ -29,4 +29,4 @@ struct DatasetDefaults {
 /// Whether a data set's pictures for training without labels stand in a split of their own.
 [[nodiscard]] inline bool has_unlabeled_split(std::string_view name) { return name == "stl10"; }
 
-}  // namespace vitral::inline VITRAL_ABI
+}}  // namespace vitral

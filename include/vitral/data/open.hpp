@@ -8,7 +8,7 @@
 #include <vitral/data/stl10.hpp>
 #include <vitral/data/tar.hpp>
 
-namespace vitral::inline VITRAL_ABI {
+namespace vitral { inline namespace VITRAL_ABI {
 
 /// Opens the data set `name` at `path`: see the class of each for what it expects there, decode_jpeg for `least_side`,
 /// and TarImages for `ending`.
@@ -32,4 +32,4 @@ namespace vitral::inline VITRAL_ABI {
   return (name != "folder" && name != "images" && name != "tar") || is_split(path);
 }
 
-}  // namespace vitral::inline VITRAL_ABI
+}}  // namespace vitral

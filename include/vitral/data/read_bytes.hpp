@@ -14,7 +14,7 @@
 #include <string>
 #include <vector>
 
-namespace vitral::inline VITRAL_ABI {
+namespace vitral { inline namespace VITRAL_ABI {
 
 namespace detail {
 
@@ -63,4 +63,4 @@ inline std::vector<std::uint8_t> read_from(const FileHandle& file, const std::fi
   return detail::read_from(file, path, 0, size);
 }
 
-}  // namespace vitral::inline VITRAL_ABI
+}}  // namespace vitral

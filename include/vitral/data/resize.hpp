@@ -13,7 +13,7 @@
 #include <cstdint>
 #include <vector>
 
-namespace vitral::inline VITRAL_ABI {
+namespace vitral { inline namespace VITRAL_ABI {
 
 /// The resampling filter: a triangle, or Keys' cubic (1981) with a = -1/2.
 enum class Interpolation { bilinear, bicubic };
@@ -104,7 +104,8 @@ inline void resize(const Image& image, const Box& crop, const ResizeAxis& down, 
   float* const mixed = buffer.data();
 
   for (int y = 0; y < down.out; ++y) {
-    const std::uint8_t* from = image.rgb.data() +
+    const std::uint8_t* from =
+        image.rgb.data() +
         (static_cast<std::ptrdiff_t>(crop.top + rows.first[static_cast<std::size_t>(y)]) * image.width + crop.left) * 3;
     const float* weight = rows.weight.data() + static_cast<std::ptrdiff_t>(y) * rows.taps;
     std::fill_n(mixed, line, 0.0f);
@@ -140,4 +141,4 @@ inline void resize(const Image& image, const Box& crop, int size, Interpolation 
   resize(image, crop, {crop.height, size, 0, size}, {crop.width, size, 0, size}, kind, flip, planes);
 }
 
-}  // namespace vitral::inline VITRAL_ABI
+}}  // namespace vitral

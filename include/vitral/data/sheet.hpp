@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <cmath>
 
-namespace vitral::inline VITRAL_ABI {
+namespace vitral { inline namespace VITRAL_ABI {
 
 /// A picture of one colour.
 [[nodiscard]] inline Image blank_image(int height, int width, const Color& color = {255, 255, 255}) {
@@ -45,4 +45,4 @@ inline void place(Image& sheet, int top, int left, const Image& image) {
                 sheet.rgb.begin() + (long{top + y} * sheet.width + left) * 3);
 }
 
-}  // namespace vitral::inline VITRAL_ABI
+}}  // namespace vitral

@@ -14,7 +14,7 @@
 #include <string>
 #include <vector>
 
-namespace vitral::inline VITRAL_ABI {
+namespace vitral { inline namespace VITRAL_ABI {
 
 /// 96 x 96 colour photographs in ten classes: 5000 to train, 8000 to test, 100000 without labels.
 class Stl10 {
@@ -62,7 +62,8 @@ class Stl10 {
     std::error_code ignored;
     for (const auto& path : {folder / name, folder / "stl10_binary" / name})
       if (std::filesystem::exists(path, ignored)) return path;
-    fail((folder / name).string(), ": no such file, expected STL-10's binary version there; get stl10_binary.tar.gz "
+    fail((folder / name).string(),
+         ": no such file, expected STL-10's binary version there; get stl10_binary.tar.gz "
          "from the STL-10 page and unpack it, or name the folder that has it with --data DIR");
   }
 
@@ -71,4 +72,4 @@ class Stl10 {
   std::vector<std::uint8_t> labels_;
 };
 
-}  // namespace vitral::inline VITRAL_ABI
+}}  // namespace vitral

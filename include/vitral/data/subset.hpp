@@ -13,7 +13,7 @@
 #include <utility>
 #include <vector>
 
-namespace vitral::inline VITRAL_ABI {
+namespace vitral { inline namespace VITRAL_ABI {
 
 namespace detail {
 
@@ -115,4 +115,4 @@ struct HeldOut {
   return out;
 }
 
-}  // namespace vitral::inline VITRAL_ABI
+}}  // namespace vitral

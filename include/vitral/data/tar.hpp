@@ -21,7 +21,7 @@
 #include <unordered_map>
 #include <vector>
 
-namespace vitral::inline VITRAL_ABI {
+namespace vitral { inline namespace VITRAL_ABI {
 
 namespace detail {
 
@@ -237,4 +237,4 @@ class TarImages {
   std::string name_;
 };
 
-}  // namespace vitral::inline VITRAL_ABI
+}}  // namespace vitral

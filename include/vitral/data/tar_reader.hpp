@@ -20,7 +20,7 @@
 #include <utility>
 #include <vector>
 
-namespace vitral::inline VITRAL_ABI {
+namespace vitral { inline namespace VITRAL_ABI {
 
 /// A file in an archive, or a link to one, which has no content of its own.
 struct TarEntry {
@@ -121,10 +121,8 @@ class TarReader {
   void refuse_compressed() {
     std::string start(std::min<std::uint64_t>(length_, 6), '\0');
     read(0, start.data(), start.size());
-    constexpr std::pair<const char*, const char*> known[] = {{"\x1f\x8b", "gunzip"},
-                                                             {"BZh", "bunzip2"},
-                                                             {"\3757zXZ", "unxz"},
-                                                             {"\x28\xb5\x2f\xfd", "unzstd"}};
+    constexpr std::pair<const char*, const char*> known[] = {
+        {"\x1f\x8b", "gunzip"}, {"BZh", "bunzip2"}, {"\3757zXZ", "unxz"}, {"\x28\xb5\x2f\xfd", "unzstd"}};
     for (const auto& [magic, command] : known)
       check(!start.starts_with(magic), name_,
             ": is compressed, but pictures are read from any place of an archive; unpack it once (", command, " ",
@@ -197,4 +195,4 @@ class TarReader {
   std::uint64_t length_ = 0, at_ = 0;
 };
 
-}  // namespace vitral::inline VITRAL_ABI
+}}  // namespace vitral

@@ -9,7 +9,7 @@
 #include <variant>
 #include <vector>
 
-namespace vitral::inline VITRAL_ABI {
+namespace vitral { inline namespace VITRAL_ABI {
 
 /// How one view is made, random (an Augmentation) or not (a CenterView); square, of `size()` pixels a side.
 class ImageView {
@@ -108,4 +108,4 @@ struct MultiCrop {
   return views;
 }
 
-}  // namespace vitral::inline VITRAL_ABI
+}}  // namespace vitral

@@ -3,7 +3,7 @@
 
 #include <vitral/core/error.hpp>
 
-namespace vitral::inline VITRAL_ABI {
+namespace vitral { inline namespace VITRAL_ABI {
 
 /// How many classes stand before `label`: those of a higher score and, of equals, the lower ones. A score that is not a
 /// number stands before all, so that a classifier that diverged is never right.
@@ -34,4 +34,4 @@ struct TopCount {
   }
 };
 
-}  // namespace vitral::inline VITRAL_ABI
+}}  // namespace vitral

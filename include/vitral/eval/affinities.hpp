@@ -10,7 +10,7 @@
 #include <cmath>
 #include <vector>
 
-namespace vitral::inline VITRAL_ABI {
+namespace vitral { inline namespace VITRAL_ABI {
 
 /// A symmetric matrix of few entries, those of row i from begin[i] to begin[i + 1], ordered by their column `place`.
 struct Affinities {
@@ -140,4 +140,4 @@ inline Affinities symmetric(const std::vector<int>& place, const std::vector<dou
   return detail::symmetric(near.place, near.distance, k);
 }
 
-}  // namespace vitral::inline VITRAL_ABI
+}}  // namespace vitral

@@ -10,7 +10,7 @@
 #include <iterator>
 #include <vector>
 
-namespace vitral::inline VITRAL_ABI {
+namespace vitral { inline namespace VITRAL_ABI {
 
 /// softmax(q k^T / sqrt(width of a head)) of one block. Of the tokens, those that are no patches come first.
 struct AttentionWeights {
@@ -114,4 +114,4 @@ template <class Encoder>
   return out;
 }
 
-}  // namespace vitral::inline VITRAL_ABI
+}}  // namespace vitral

@@ -6,7 +6,7 @@
 #include <cmath>
 #include <vector>
 
-namespace vitral::inline VITRAL_ABI {
+namespace vitral { inline namespace VITRAL_ABI {
 
 /// Throws Error unless there are two images or more and every number is finite.
 inline void check_analysable(const Features& features) {
@@ -40,4 +40,4 @@ template <class T>
   return out;
 }
 
-}  // namespace vitral::inline VITRAL_ABI
+}}  // namespace vitral

@@ -8,7 +8,7 @@
 #include <cmath>
 #include <vector>
 
-namespace vitral::inline VITRAL_ABI {
+namespace vitral { inline namespace VITRAL_ABI {
 
 namespace detail {
 
@@ -68,4 +68,4 @@ inline double cka(const CentredLayer& a, const CentredLayer& b) {
   return table;
 }
 
-}  // namespace vitral::inline VITRAL_ABI
+}}  // namespace vitral

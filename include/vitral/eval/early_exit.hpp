@@ -8,11 +8,11 @@
 #include <iterator>
 #include <vector>
 
-namespace vitral::inline VITRAL_ABI {
+namespace vitral { inline namespace VITRAL_ABI {
 
-/// Multiply-adds for one image of a ViT that ends after block `layers`, of which the last works for the class token alone:
-/// products of matrices; norms, softmax and GELU are left out. With `undecided`, the last block works for all tokens, as
-/// it must where the next one may follow.
+/// Multiply-adds for one image of a ViT that ends after block `layers`, of which the last works for the class token
+/// alone: products of matrices; norms, softmax and GELU are left out. With `undecided`, the last block works for all
+/// tokens, as it must where the next one may follow.
 [[nodiscard]] inline double multiply_adds(const ViTSize& size, int layers, bool undecided = false) {
   check(size.patch >= 1 && layers >= 1, "multiply-adds of ", layers, " layers on patches of ", size.patch, " pixels");
   const double grid = size.image / size.patch, tokens = grid * grid + 1, width = size.width;
@@ -43,8 +43,8 @@ struct AdaptiveExit {
     AdaptiveExit sum{confidence, 0, 0, 0};
     for (std::size_t i = 0; i < labels.size(); ++i)
       for (int layer = 1; layer <= depth; ++layer) {
-        const auto row = probabilities[static_cast<std::size_t>(layer - 1)].begin() +
-                         static_cast<std::ptrdiff_t>(i) * classes;
+        const auto row =
+            probabilities[static_cast<std::size_t>(layer - 1)].begin() + static_cast<std::ptrdiff_t>(i) * classes;
         const auto best = std::max_element(row, row + classes);
         if (*best < confidence && layer < depth) continue;
         sum.accuracy += best - row == labels[i];
@@ -58,4 +58,4 @@ struct AdaptiveExit {
   return curve;
 }
 
-}  // namespace vitral::inline VITRAL_ABI
+}}  // namespace vitral

@@ -11,7 +11,7 @@
 #include <span>
 #include <string_view>
 
-namespace vitral::inline VITRAL_ABI {
+namespace vitral { inline namespace VITRAL_ABI {
 
 /// Rows [images, width] of l2-normalised features in host memory, the images' labels, and their numbers in the data set
 /// that they are from.
@@ -116,4 +116,4 @@ template <class Encoder>
   return std::move(extract_features(encoder, data, count, {center_view(encoder.size.image)}, 0, batch, done)[0]);
 }
 
-}  // namespace vitral::inline VITRAL_ABI
+}}  // namespace vitral

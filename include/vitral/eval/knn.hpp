@@ -11,7 +11,7 @@
 #include <limits>
 #include <numeric>
 
-namespace vitral::inline VITRAL_ABI {
+namespace vitral { inline namespace VITRAL_ABI {
 
 struct KnnOptions {
   int k = 20;
@@ -82,8 +82,8 @@ class LargestFew {
   check(k >= 1 && k <= others, "k-NN: k is ", k, ", but there are ", others,
         " training features; use a smaller --k or a larger --knn-train");
   check(width == test.width, "k-NN: training features have width ", width, ", test features ", test.width);
-  check(!leave_one_out || queries == rows, "k-NN: leaving one out of ", rows, " features asks for all of them, not for ",
-        queries);
+  check(!leave_one_out || queries == rows, "k-NN: leaving one out of ", rows,
+        " features asks for all of them, not for ", queries);
   Neighbours out{k, std::vector<float>(static_cast<std::size_t>(queries) * static_cast<std::size_t>(k)), {}};
   out.place.resize(out.similarity.size());
   constexpr int most_queries = 64, most_rows = 512;  // of a product, which stays in the cache
@@ -187,4 +187,4 @@ template <class Encoder>
   return accuracy;
 }
 
-}  // namespace vitral::inline VITRAL_ABI
+}}  // namespace vitral

@@ -1,5 +1,5 @@
-// L-BFGS: minimises a smooth function of many variables from its values and gradients (Liu and Nocedal 1989; Nocedal and
-// Wright, Numerical Optimization, algorithms 7.4 and 7.5).
+// L-BFGS: minimises a smooth function of many variables from its values and gradients (Liu and Nocedal 1989; Nocedal
+// and Wright, Numerical Optimization, algorithms 7.4 and 7.5).
 #pragma once
 
 #include <vitral/core/error.hpp>
@@ -9,7 +9,7 @@
 #include <deque>
 #include <vector>
 
-namespace vitral::inline VITRAL_ABI {
+namespace vitral { inline namespace VITRAL_ABI {
 
 struct LbfgsOptions {
   int max_iterations = 1000;
@@ -41,7 +41,8 @@ struct CurvaturePair {
 };
 
 /// The direction -H g, H the inverse curvature that the pairs suggest.
-inline std::vector<double> lbfgs_direction(const std::deque<CurvaturePair>& pairs, const std::vector<double>& gradient) {
+inline std::vector<double> lbfgs_direction(const std::deque<CurvaturePair>& pairs,
+                                           const std::vector<double>& gradient) {
   std::vector<double> d(gradient.size()), weight(pairs.size());
   for (std::size_t i = 0; i < d.size(); ++i) d[i] = -gradient[i];
   for (std::size_t k = pairs.size(); k-- > 0;) {
@@ -100,4 +101,4 @@ LbfgsResult lbfgs(std::vector<double>& x, F&& f, const LbfgsOptions& options = {
   return {value, options.max_iterations, largest(gradient) <= options.tolerance};
 }
 
-}  // namespace vitral::inline VITRAL_ABI
+}}  // namespace vitral

@@ -10,7 +10,7 @@
 #include <iterator>
 #include <numeric>
 
-namespace vitral::inline VITRAL_ABI {
+namespace vitral { inline namespace VITRAL_ABI {
 
 /// logits = weight x + bias; weight [classes, width].
 struct LinearClassifier {
@@ -50,8 +50,8 @@ T to_slopes(T* logits, int classes, int label) {
   check(c > 0, "logistic regression: C must be above 0, not ", c);
   const long rows = train.images(), width = train.width, classes = train.classes, weights = classes * width;
   const std::vector<double> x(train.rows.begin(), train.rows.end());
-  std::vector<double> parameters(static_cast<std::size_t>(weights + classes)), logits(static_cast<std::size_t>(rows * classes)),
-      losses(static_cast<std::size_t>(rows));
+  std::vector<double> parameters(static_cast<std::size_t>(weights + classes)),
+      logits(static_cast<std::size_t>(rows * classes)), losses(static_cast<std::size_t>(rows));
   const auto objective = [&](const std::vector<double>& p, std::vector<double>& gradient) {
     for (long i = 0; i < rows; ++i) std::copy_n(p.data() + weights, classes, logits.data() + i * classes);
     Cpu::matmul(row_major(x.data(), rows, width), transposed(row_major(p.data(), classes, width)),
@@ -110,4 +110,4 @@ T to_slopes(T* logits, int classes, int label) {
   return out;
 }
 
-}  // namespace vitral::inline VITRAL_ABI
+}}  // namespace vitral

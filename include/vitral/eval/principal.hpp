@@ -10,7 +10,7 @@
 #include <numeric>
 #include <vector>
 
-namespace vitral::inline VITRAL_ABI {
+namespace vitral { inline namespace VITRAL_ABI {
 
 /// Axes of unit length, at right angles to each other, along which features vary most, second most, ...
 struct PrincipalAxes {
@@ -76,4 +76,4 @@ struct PrincipalAxes {
   return {out.begin(), out.end()};
 }
 
-}  // namespace vitral::inline VITRAL_ABI
+}}  // namespace vitral

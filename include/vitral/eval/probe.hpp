@@ -14,7 +14,7 @@
 #include <utility>
 #include <vector>
 
-namespace vitral::inline VITRAL_ABI {
+namespace vitral { inline namespace VITRAL_ABI {
 
 struct ProbeOptions {
   std::vector<double> rates{0.03, 0.1, 0.3, 1, 3, 10};  ///< base learning rates, for steps of 256 images
@@ -208,4 +208,4 @@ inline void check_probe(const std::vector<Features>& train, const std::vector<Fe
   return out;
 }
 
-}  // namespace vitral::inline VITRAL_ABI
+}}  // namespace vitral

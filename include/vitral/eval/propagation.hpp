@@ -12,7 +12,7 @@
 #include <utility>
 #include <vector>
 
-namespace vitral::inline VITRAL_ABI {
+namespace vitral { inline namespace VITRAL_ABI {
 
 /// One frame's patch tokens, row by row: values [rows * columns, width].
 struct PatchFeatures {
@@ -209,4 +209,4 @@ class LabelPropagation {
   return out;
 }
 
-}  // namespace vitral::inline VITRAL_ABI
+}}  // namespace vitral

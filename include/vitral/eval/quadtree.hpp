@@ -8,9 +8,7 @@
 #include <numeric>
 #include <vector>
 
-namespace vitral::inline VITRAL_ABI {
-
-namespace detail {
+namespace vitral { inline namespace VITRAL_ABI { namespace detail {
 
 /// Cells in the order of a walk that visits each before those inside it. The points of a cell stand side by side.
 class Quadtree {
@@ -146,4 +144,4 @@ inline void collect(const Quadtree& tree, const Quadtree::Cell& leaf, float thet
 
 }  // namespace detail
 
-}  // namespace vitral::inline VITRAL_ABI
+}}  // namespace vitral

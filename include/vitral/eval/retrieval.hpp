@@ -13,7 +13,7 @@
 #include <span>
 #include <vector>
 
-namespace vitral::inline VITRAL_ABI {
+namespace vitral { inline namespace VITRAL_ABI {
 
 /// What counts for one query, as rows of the database: what should be found, and what is taken out of the ranking.
 struct Relevance {
@@ -137,9 +137,8 @@ struct RetrievalScore {
       const float* const value = similarity.data() + i * rows;
       std::vector<int> ranking(static_cast<std::size_t>(rows));
       std::iota(ranking.begin(), ranking.end(), 0);
-      std::sort(ranking.begin(), ranking.end(), [&](int a, int b) {
-        return value[a] != value[b] ? value[a] > value[b] : a < b;
-      });
+      std::sort(ranking.begin(), ranking.end(),
+                [&](int a, int b) { return value[a] != value[b] ? value[a] > value[b] : a < b; });
       const auto query = static_cast<std::size_t>(first + i);
       for (std::size_t t = 0; t < truths.size(); ++t) out[t][query] = retrieval_score(ranking, truths[t][query]);
     });
@@ -172,4 +171,4 @@ struct ProposedPair {
   return sum / static_cast<double>(truths);
 }
 
-}  // namespace vitral::inline VITRAL_ABI
+}}  // namespace vitral

@@ -11,7 +11,7 @@
 #include <cstdint>
 #include <vector>
 
-namespace vitral::inline VITRAL_ABI {
+namespace vitral { inline namespace VITRAL_ABI {
 
 /// The object that each pixel belongs to, row by row: 0 is the background, 255 is void, which is not judged.
 struct LabelMap {
@@ -130,4 +130,4 @@ struct SegmentationScore {
   return score;
 }
 
-}  // namespace vitral::inline VITRAL_ABI
+}}  // namespace vitral

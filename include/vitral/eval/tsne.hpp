@@ -14,7 +14,7 @@
 #include <vector>
 
 VITRAL_KERNELS_BEGIN
-namespace vitral::inline VITRAL_ABI {
+namespace vitral { inline namespace VITRAL_ABI {
 
 struct TsneOptions {
   double perplexity = 30;  ///< about how many neighbours an image has
@@ -202,5 +202,5 @@ inline std::vector<float> shrunk(const std::vector<float>& points) {
   return out;
 }
 
-}  // namespace vitral::inline VITRAL_ABI
+}}  // namespace vitral
 VITRAL_KERNELS_END

@@ -13,7 +13,7 @@
 #include <vector>
 
 VITRAL_KERNELS_BEGIN
-namespace vitral::inline VITRAL_ABI {
+namespace vitral { inline namespace VITRAL_ABI {
 
 namespace detail {
 
@@ -112,5 +112,5 @@ struct PairSimilarity {
   return {positive / count, (all - own) / (4 * count * (count - 1))};
 }
 
-}  // namespace vitral::inline VITRAL_ABI
+}}  // namespace vitral
 VITRAL_KERNELS_END

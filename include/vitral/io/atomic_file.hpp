@@ -19,7 +19,7 @@
 #include <utility>
 #include <vector>
 
-namespace vitral::inline VITRAL_ABI {
+namespace vitral { inline namespace VITRAL_ABI {
 
 /// A temporary file beside `path` that becomes `path` at commit() and is removed if that is never reached. What a
 /// killed process has left of it goes when the next one writes `path`.
@@ -108,4 +108,4 @@ inline void write_file_atomically(const std::filesystem::path& path,
   file.commit();
 }
 
-}  // namespace vitral::inline VITRAL_ABI
+}}  // namespace vitral

@@ -8,7 +8,7 @@
 #include <concepts>
 #include <deque>
 
-namespace vitral::inline VITRAL_ABI {
+namespace vitral { inline namespace VITRAL_ABI {
 
 /// Tensors copied to host memory, ready to be written.
 class StateDict {
@@ -27,7 +27,8 @@ class StateDict {
   /// Every parameter and state below the module.
   template <class M>
   void add_module(const M& module, const std::string& prefix = "") {
-    for_each_tensor(module, [&](const std::string& name, const auto& member) { add(name, member.value); }, prefix);
+    for_each_tensor(
+        module, [&](const std::string& name, const auto& member) { add(name, member.value); }, prefix);
   }
   /// Error, and an older file stays, where a number is not finite or the file cannot be written.
   void write(const std::filesystem::path& path, const Metadata& metadata) const {
@@ -78,4 +79,4 @@ void load_module(const SafetensorsFile& file, M& module, const std::string& pref
   for_each_tensor(module, load, prefix);
 }
 
-}  // namespace vitral::inline VITRAL_ABI
+}}  // namespace vitral

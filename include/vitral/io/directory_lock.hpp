@@ -14,7 +14,7 @@
 #include <filesystem>
 #include <string>
 
-namespace vitral::inline VITRAL_ABI {
+namespace vitral { inline namespace VITRAL_ABI {
 
 class DirectoryLock {
  public:
@@ -62,4 +62,4 @@ class DirectoryLock {
   std::string problem_;
 };
 
-}  // namespace vitral::inline VITRAL_ABI
+}}  // namespace vitral

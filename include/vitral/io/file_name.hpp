@@ -7,7 +7,7 @@
 
 #include <string_view>
 
-namespace vitral::inline VITRAL_ABI {
+namespace vitral { inline namespace VITRAL_ABI {
 
 /// Throws Error, beginning with `source`, unless `name` is one file's or folder's name and no path: not empty, "." or
 /// "..", of at most 255 bytes, and without a slash, a backslash and NUL.
@@ -17,4 +17,4 @@ inline void check_file_name(std::string_view name, std::string_view source) {
         "\", expected the name of a file or folder without a path: what is written stays in its own folder");
 }
 
-}  // namespace vitral::inline VITRAL_ABI
+}}  // namespace vitral

@@ -20,7 +20,7 @@
 #include <utility>
 #include <vector>
 
-namespace vitral::inline VITRAL_ABI {
+namespace vitral { inline namespace VITRAL_ABI {
 
 /// A value of nlohmann's as text, which is always UTF-8: bytes of strings that are none become U+FFFD.
 template <class Json>
@@ -131,4 +131,4 @@ template <std::same_as<nlohmann::ordered_json> Json>
   return legible(json_text(value));
 }
 
-}  // namespace vitral::inline VITRAL_ABI
+}}  // namespace vitral

@@ -7,11 +7,11 @@
 #include <string>
 #include <string_view>
 
-namespace vitral::inline VITRAL_ABI {
+namespace vitral { inline namespace VITRAL_ABI {
 
 /// escape_text of the first `most` bytes of a text, and dots where there are more.
 [[nodiscard]] inline std::string legible(std::string_view text, std::size_t most = 120) {
   return escape_text(text.substr(0, most)) + (text.size() > most ? "..." : "");
 }
 
-}  // namespace vitral::inline VITRAL_ABI
+}}  // namespace vitral

@@ -19,7 +19,7 @@
 #include <string>
 #include <system_error>
 
-namespace vitral::inline VITRAL_ABI {
+namespace vitral { inline namespace VITRAL_ABI {
 
 class MetricsLog {
  public:
@@ -77,4 +77,4 @@ class MetricsLog {
   std::unique_ptr<std::FILE, Close> file_;
 };
 
-}  // namespace vitral::inline VITRAL_ABI
+}}  // namespace vitral

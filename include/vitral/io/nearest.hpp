@@ -12,7 +12,7 @@
 #include <utility>
 #include <vector>
 
-namespace vitral::inline VITRAL_ABI {
+namespace vitral { inline namespace VITRAL_ABI {
 
 /// Least number of insertions, deletions and replacements of one character that turn `a` into `b`.
 [[nodiscard]] inline long edit_distance(std::string_view a, std::string_view b) {
@@ -46,4 +46,4 @@ namespace vitral::inline VITRAL_ABI {
   return nearest;
 }
 
-}  // namespace vitral::inline VITRAL_ABI
+}}  // namespace vitral

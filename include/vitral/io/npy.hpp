@@ -18,7 +18,7 @@
 #include <type_traits>
 #include <vector>
 
-namespace vitral::inline VITRAL_ABI {
+namespace vitral { inline namespace VITRAL_ABI {
 
 static_assert(std::endian::native == std::endian::little, "dtype '<f4' is little-endian");
 
@@ -160,4 +160,4 @@ inline void write_npy(const std::filesystem::path& path, std::span<const std::ui
   detail::write_npy<std::uint8_t>(path, values, shape);
 }
 
-}  // namespace vitral::inline VITRAL_ABI
+}}  // namespace vitral

@@ -7,12 +7,12 @@
 
 #include <array>
 
-namespace vitral::inline VITRAL_ABI {
+namespace vitral { inline namespace VITRAL_ABI {
 
 /// Black for the background; for objects, in turn, seven colours that colour-blind eyes tell apart (Okabe and Ito).
 [[nodiscard]] constexpr Color label_color(int label) {
-  constexpr std::array<Color, 7> colors{{{230, 159, 0}, {86, 180, 233}, {0, 158, 115}, {240, 228, 66},
-                                         {0, 114, 178}, {213, 94, 0}, {204, 121, 167}}};
+  constexpr std::array<Color, 7> colors{
+      {{230, 159, 0}, {86, 180, 233}, {0, 158, 115}, {240, 228, 66}, {0, 114, 178}, {213, 94, 0}, {204, 121, 167}}};
   if (label == 0) return {0, 0, 0};
   if (label == LabelMap::void_label) return {255, 255, 255};
   return colors[static_cast<std::size_t>(label - 1) % colors.size()];
@@ -40,7 +40,8 @@ inline bool label_png_begin(PngReader& reader) {
   check(reader.info != nullptr, path.string(), ": libpng could not be started");
   check(detail::label_png_begin(reader), path.string(), ": not a readable PNG: ", reader.message);
   LabelMap map{static_cast<int>(png_get_image_height(reader.png, reader.info)),
-               static_cast<int>(png_get_image_width(reader.png, reader.info)), {}};
+               static_cast<int>(png_get_image_width(reader.png, reader.info)),
+               {}};
   check(png_get_rowbytes(reader.png, reader.info) == static_cast<std::size_t>(map.width), path.string(),
         ": colours, expected a mask whose pixels are numbers: a PNG with a palette, or a gray one of at most 8 bits");
   check(map.height <= max_pixels / map.width, path.string(), ": ", map.height, " x ", map.width,
@@ -64,4 +65,4 @@ inline void write_label_png(const std::filesystem::path& path, const LabelMap& m
   detail::write_png(path, map.height, map.width, PNG_FORMAT_RGB_COLORMAP, map.label.data(), palette.data()->data());
 }
 
-}  // namespace vitral::inline VITRAL_ABI
+}}  // namespace vitral

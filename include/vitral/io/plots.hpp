@@ -17,7 +17,7 @@
 #include <string_view>
 #include <vector>
 
-namespace vitral::inline VITRAL_ABI {
+namespace vitral { inline namespace VITRAL_ABI {
 
 /// What write_training_picture draws. A part that is empty gets no panel.
 struct TrainingCurves {
@@ -103,8 +103,8 @@ inline std::string accuracy_panel(const TrainingCurves& curves) {
   return out + "plot " + plots + "\n";
 }
 
-/// Has gnuplot draw what `commands` say for its output `terminal` into the file `path`. Error, with the old picture kept,
-/// if the file cannot be written or gnuplot is missing.
+/// Has gnuplot draw what `commands` say for its output `terminal` into the file `path`. Error, with the old picture
+/// kept, if the file cannot be written or gnuplot is missing.
 inline void draw_with_gnuplot(const std::filesystem::path& path, const std::string& terminal,
                               const std::string& commands) {
   const std::string gnuplot = find_program("gnuplot");
@@ -144,4 +144,4 @@ inline void write_training_picture(const std::filesystem::path& path, const Trai
                             script + "unset multiplot\n");
 }
 
-}  // namespace vitral::inline VITRAL_ABI
+}}  // namespace vitral

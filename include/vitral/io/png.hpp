@@ -12,7 +12,7 @@
 #include <span>
 #include <vector>
 
-namespace vitral::inline VITRAL_ABI {
+namespace vitral { inline namespace VITRAL_ABI {
 
 namespace detail {
 
@@ -41,4 +41,4 @@ inline void write_png(const std::filesystem::path& path, const Image& image) {
   detail::write_png(path, image.height, image.width, PNG_FORMAT_RGB, image.rgb.data(), nullptr);
 }
 
-}  // namespace vitral::inline VITRAL_ABI
+}}  // namespace vitral

@@ -17,7 +17,7 @@
 #include <string_view>
 #include <utility>
 
-namespace vitral::inline VITRAL_ABI {
+namespace vitral { inline namespace VITRAL_ABI {
 
 /// Seconds as 0:07, 12:34 or 1:02:03.
 [[nodiscard]] inline std::string clock_time(double seconds) {
@@ -140,4 +140,4 @@ class Progress {
   ProgressState state_;
 };
 
-}  // namespace vitral::inline VITRAL_ABI
+}}  // namespace vitral

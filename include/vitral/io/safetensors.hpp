@@ -29,7 +29,7 @@
 #include <utility>
 #include <vector>
 
-namespace vitral::inline VITRAL_ABI {
+namespace vitral { inline namespace VITRAL_ABI {
 
 static_assert(std::endian::native == std::endian::little, "safetensors files are little-endian");
 
@@ -284,4 +284,4 @@ inline void write_safetensors(const std::filesystem::path& path, const std::vect
   write_file_atomically(path, parts);
 }
 
-}  // namespace vitral::inline VITRAL_ABI
+}}  // namespace vitral

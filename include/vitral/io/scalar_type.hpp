@@ -12,7 +12,7 @@
 #include <type_traits>
 #include <vector>
 
-namespace vitral::inline VITRAL_ABI {
+namespace vitral { inline namespace VITRAL_ABI {
 
 /// Types of the elements in a file.
 enum class ScalarType { f64, f32, f16, bf16, i64, i32, i16, i8, u64, u32, u16, u8, boolean };
@@ -83,4 +83,4 @@ template <StoredScalar T>
   return ScalarType::u8;  // not reached: every size of number is in the table
 }
 
-}  // namespace vitral::inline VITRAL_ABI
+}}  // namespace vitral

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-namespace vitral::inline VITRAL_ABI {
+namespace vitral { inline namespace VITRAL_ABI {
 
 /// Lines of "layer, untrained, trained, gain" in percent from accuracies between 0 and 1, one per layer.
 /// Error if the two have different numbers of layers.
@@ -24,4 +24,4 @@ namespace vitral::inline VITRAL_ABI {
   return out;
 }
 
-}  // namespace vitral::inline VITRAL_ABI
+}}  // namespace vitral

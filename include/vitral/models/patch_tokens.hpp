@@ -4,7 +4,7 @@
 #include <vitral/models/vit.hpp>
 #include <vitral/nn/positions.hpp>
 
-namespace vitral::inline VITRAL_ABI {
+namespace vitral { inline namespace VITRAL_ABI {
 
 /// images [batch, 3, height, width] -> the patches after block `layer`, 1 to depth, each through the final norm, row by
 /// row: [batch, patches, width]. Positions are interpolated where the grid of patches is not the network's own.
@@ -23,12 +23,12 @@ template <class B, class T, ViTSize Size>
     for (const double value : resized_positions(patches, grid, rows, columns, width))
       table.push_back(static_cast<scalar>(value));
     using Positions = Shape<1, dyn, Size.width>;
-    positions.value = Tensor<scalar, Positions, B>::from(
-        table, Positions(std::array<int, 3>{1, prefix + rows * columns, width}));
+    positions.value =
+        Tensor<scalar, Positions, B>::from(table, Positions(std::array<int, 3>{1, prefix + rows * columns, width}));
   }
   auto x = encoder.tokens(images, positions);
   for (int i = 0; i < layer; ++i) x = encoder.blocks[static_cast<std::size_t>(i)](x);
   return encoder.norm(slice<1, dyn>(x, prefix, rows * columns));
 }
 
-}  // namespace vitral::inline VITRAL_ABI
+}}  // namespace vitral

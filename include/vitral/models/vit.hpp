@@ -4,7 +4,7 @@
 #include <vitral/nn/block.hpp>
 #include <vitral/nn/patch_embed.hpp>
 
-namespace vitral::inline VITRAL_ABI {
+namespace vitral { inline namespace VITRAL_ABI {
 
 /// The size of a ViT. As a template argument, extents that are not dyn are fixed at compile time.
 struct ViTSize {
@@ -19,9 +19,9 @@ inline constexpr ViTSize vit_base_224{224, 16, 768, 12, 12};
 
 /// What else a ViT can be told.
 struct ViTOptions {
-  bool train_patch_embed = false;   // MoCo v3 keeps the patch embedding at its random start
-  bool distillation_token = false;  // a second token beside the class token (Touvron et al. 2021)
-  double drop_path = 0;             // of the last block; earlier ones get linearly less
+  bool train_patch_embed = false;            // MoCo v3 keeps the patch embedding at its random start
+  bool distillation_token = false;           // a second token beside the class token (Touvron et al. 2021)
+  double drop_path = 0;                      // of the last block; earlier ones get linearly less
   Recompute recompute = Recompute::nothing;  // of blocks: less memory, more time
 };
 
@@ -41,8 +41,9 @@ struct ViT {
   std::vector<Block<W, scalar, B>> blocks;
   LayerNorm<W, scalar, B> norm;
 
-  explicit ViT(Seed seed = next_seed(), const ViTOptions& options = {})
-    requires(Size.width != dyn && Size.patch != dyn && Size.image != dyn && Size.depth != dyn && Size.heads != dyn)
+  explicit ViT(Seed seed = next_seed(),
+               const ViTOptions& options = {}) requires(Size.width != dyn && Size.patch != dyn && Size.image != dyn &&
+                                                        Size.depth != dyn && Size.heads != dyn)
       : ViT(Size, seed, options) {}
 
   /// Throws Error where the sizes do not fit each other or those fixed at compile time.
@@ -126,8 +127,8 @@ struct ViT {
   }
 
   void check_image(const auto& images) const {
-    check(images.extent(2) == size.image && images.extent(3) == size.image, "ViT: images of shape ",
-          images.shape(), " do not fit a network for ", size.image, " x ", size.image, " pixels");
+    check(images.extent(2) == size.image && images.extent(3) == size.image, "ViT: images of shape ", images.shape(),
+          " do not fit a network for ", size.image, " x ", size.image, " pixels");
   }
 
   auto with_positions(const auto& patches, const auto& positions) const {
@@ -176,4 +177,4 @@ struct ViT {
   }
 };
 
-}  // namespace vitral::inline VITRAL_ABI
+}}  // namespace vitral

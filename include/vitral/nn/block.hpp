@@ -9,7 +9,7 @@
 #include <vitral/nn/linear.hpp>
 #include <vitral/nn/norm.hpp>
 
-namespace vitral::inline VITRAL_ABI {
+namespace vitral { inline namespace VITRAL_ABI {
 
 /// Multi-head self-attention with packed q, k, v.
 template <int Width, class P = float, class B = Cpu>
@@ -141,4 +141,4 @@ struct Block {
   }
 };
 
-}  // namespace vitral::inline VITRAL_ABI
+}}  // namespace vitral

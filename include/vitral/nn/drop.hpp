@@ -3,7 +3,7 @@
 
 #include <vitral/nn/module.hpp>
 
-namespace vitral::inline VITRAL_ABI {
+namespace vitral { inline namespace VITRAL_ABI {
 
 namespace detail {
 
@@ -78,4 +78,4 @@ struct DropPath {
   static void visit(auto&, auto&&) {}
 };
 
-}  // namespace vitral::inline VITRAL_ABI
+}}  // namespace vitral

@@ -6,7 +6,7 @@
 
 #include <cmath>
 
-namespace vitral::inline VITRAL_ABI {
+namespace vitral { inline namespace VITRAL_ABI {
 
 enum class Bias { yes, no };
 
@@ -61,4 +61,4 @@ struct Mlp {
   }
 };
 
-}  // namespace vitral::inline VITRAL_ABI
+}}  // namespace vitral

@@ -10,7 +10,7 @@
 #include <utility>
 #include <vector>
 
-namespace vitral::inline VITRAL_ABI {
+namespace vitral { inline namespace VITRAL_ABI {
 
 namespace detail {
 
@@ -23,7 +23,9 @@ struct VisitNothing {
 
 /// A module offers `static void visit(auto& self, auto&& f)`, which calls f(name, member) for each member.
 template <class M>
-concept Module = requires(M& m) { M::visit(m, detail::VisitNothing{}); };
+concept Module = requires(M& m) {
+  M::visit(m, detail::VisitNothing{});
+};
 
 /// Evaluation mode: running statistics, nothing dropped.
 struct Evaluation {};
@@ -179,4 +181,4 @@ template <class X, class T, class S, class B>
     return parameter.value;
 }
 
-}  // namespace vitral::inline VITRAL_ABI
+}}  // namespace vitral

@@ -4,7 +4,7 @@
 #include <vitral/autodiff/norm.hpp>
 #include <vitral/nn/module.hpp>
 
-namespace vitral::inline VITRAL_ABI {
+namespace vitral { inline namespace VITRAL_ABI {
 
 namespace detail {
 
@@ -85,4 +85,4 @@ struct BatchNorm1d {
   }
 };
 
-}  // namespace vitral::inline VITRAL_ABI
+}}  // namespace vitral

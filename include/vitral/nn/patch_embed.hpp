@@ -5,7 +5,7 @@
 #include <vitral/core/host_memory.hpp>
 #include <vitral/nn/linear.hpp>
 
-namespace vitral::inline VITRAL_ABI {
+namespace vitral { inline namespace VITRAL_ABI {
 
 /// A convolution whose stride is its size, computed as a matrix product; its weight keeps timm's shape [Width, 3, p,
 /// p].
@@ -54,8 +54,8 @@ struct PatchEmbed {
       const int all = (images.extent(0) + ... + more.extent(0));
       auto grid = grid_of(images).all();
       using Cut = Shape<dyn, dyn, dyn, channels, Patch, Patch>;
-      const auto out = Tensor<T, Cut, B>::uninitialized(
-          Cut(std::array<int, 6>{all, grid[2], grid[4], channels, patch, patch}));
+      const auto out =
+          Tensor<T, Cut, B>::uninitialized(Cut(std::array<int, 6>{all, grid[2], grid[4], channels, patch, patch}));
       int begin = 0;
       const auto cut = [&](const auto& part) {
         const auto window = slice_view<0>(out, begin, part.extent(0));
@@ -71,9 +71,8 @@ struct PatchEmbed {
   }
   /// patches [batch, patches, 3 p p] -> tokens [batch, patches, Width].
   [[nodiscard]] auto project(const Operand auto& patches) const {
-    const auto weight =
-        reshape(watched_beside(patches, proj.weight),
-                Shape<Width, values>(std::array<int, 2>{proj.bias.shape()[0], values_of(patch)}));
+    const auto weight = reshape(watched_beside(patches, proj.weight),
+                                Shape<Width, values>(std::array<int, 2>{proj.bias.shape()[0], values_of(patch)}));
     return linear(patches, weight, proj.bias);
   }
   [[nodiscard]] auto operator()(const Operand auto& images) const { return apply<P>(images); }
@@ -125,4 +124,4 @@ struct PatchEmbed {
   return table;
 }
 
-}  // namespace vitral::inline VITRAL_ABI
+}}  // namespace vitral

@@ -1,4 +1,5 @@
-// Position embeddings of one grid of patches for another grid, as DINO resizes them for larger pictures (timm, too, antialiases).
+// Position embeddings of one grid of patches for another grid, as DINO resizes them for larger pictures (timm, too,
+// antialiases).
 #pragma once
 
 #include <vitral/core/error.hpp>
@@ -9,7 +10,7 @@
 #include <cstddef>
 #include <vector>
 
-namespace vitral::inline VITRAL_ABI {
+namespace vitral { inline namespace VITRAL_ABI {
 
 namespace detail {
 
@@ -51,4 +52,4 @@ inline std::array<double, 4> cubic_weights(double at) {
   return out;
 }
 
-}  // namespace vitral::inline VITRAL_ABI
+}}  // namespace vitral

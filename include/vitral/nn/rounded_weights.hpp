@@ -5,7 +5,7 @@
 #include <vitral/tensor/evaluate.hpp>
 #include <vitral/tensor/layout.hpp>
 
-namespace vitral::inline VITRAL_ABI {
+namespace vitral { inline namespace VITRAL_ABI {
 
 /// While it lives, linear layers that compute in bf16 find their weights and biases rounded. Whoever changes parameters
 /// ends it first; a tape keeps what it recorded of the copies. The module must outlive it.
@@ -40,4 +40,4 @@ class RoundedWeights {
   M& module_;
 };
 
-}  // namespace vitral::inline VITRAL_ABI
+}}  // namespace vitral

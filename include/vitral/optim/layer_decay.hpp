@@ -8,7 +8,7 @@
 #include <cmath>
 #include <string_view>
 
-namespace vitral::inline VITRAL_ABI {
+namespace vitral { inline namespace VITRAL_ABI {
 
 /// The layer of a parameter by its timm name, whatever stands before it: 0 for what makes tokens of images, i + 1 for
 /// block i, and depth + 1 for what comes after the blocks.
@@ -33,4 +33,4 @@ void decay_rates(std::vector<ParameterRef<P, B>>& parameters, int depth, double 
   for (auto& p : parameters) p.rate *= std::pow(decay, depth + 1 - layer_of(p.name, depth));
 }
 
-}  // namespace vitral::inline VITRAL_ABI
+}}  // namespace vitral

@@ -10,7 +10,7 @@
 #include <algorithm>
 #include <variant>
 
-namespace vitral::inline VITRAL_ABI {
+namespace vitral { inline namespace VITRAL_ABI {
 
 /// Settings of one optimiser each; `lr` and `weight_decay` may be changed from step to step by a schedule.
 struct AdamW {
@@ -104,8 +104,9 @@ class Optimizer {
   template <class Method>
   void step(const Tape& tape, const Method& method, double momentum) {
     averages_.clear();
-    method.for_each_average(
-        [&](const auto& average, const auto& source) { averages_.push_back({average, source, false}); });
+    method.for_each_average([&](const auto& average, const auto& source) {
+      averages_.push_back({average, source, false});
+    });
     std::ranges::sort(averages_, {}, [](const Average& a) { return a.source.data(); });
     run(tape, momentum);
   }
@@ -150,7 +151,8 @@ class Optimizer {
     for (std::size_t i = 0; i < parameters_.size(); ++i) {
       const auto* const data = parameters_[i].value.data();
       if (!tape.has_grad(data)) continue;
-      const auto found = std::ranges::lower_bound(averages_, data, {}, [](const Average& a) { return a.source.data(); });
+      const auto found =
+          std::ranges::lower_bound(averages_, data, {}, [](const Average& a) { return a.source.data(); });
       if (found != averages_.end() && found->source.data() == data) {
         found->done = true;
         followed_.push_back({i, static_cast<std::size_t>(found - averages_.begin())});
@@ -207,4 +209,4 @@ template <class M>
   return Optimizer<typename M::scalar, typename M::backend>(settings, trainable_parameters(module));
 }
 
-}  // namespace vitral::inline VITRAL_ABI
+}}  // namespace vitral

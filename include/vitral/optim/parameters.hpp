@@ -8,7 +8,7 @@
 
 #include <unordered_set>
 
-namespace vitral::inline VITRAL_ABI {
+namespace vitral { inline namespace VITRAL_ABI {
 
 template <class P, class B>
 using Flat = Tensor<P, Shape<dyn>, B>;
@@ -52,10 +52,9 @@ Tensor<P, Shape<>, B> clip_grad_norm(const std::vector<ParameterRef<P, B>>& para
   }
   const auto norm = eval(sqrt(sum(squares)));
   const auto scale = eval(minimum(max_norm / (norm + 1e-6), 1));
-  assign_each<B>(gradients.size(), [&](std::size_t i) {
-    return pack_handles(into(gradients[i], gradients[i] * scale));
-  });
+  assign_each<B>(gradients.size(),
+                 [&](std::size_t i) { return pack_handles(into(gradients[i], gradients[i] * scale)); });
   return norm;
 }
 
-}  // namespace vitral::inline VITRAL_ABI
+}}  // namespace vitral

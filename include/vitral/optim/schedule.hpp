@@ -5,7 +5,7 @@
 
 #include <cmath>
 
-namespace vitral::inline VITRAL_ABI {
+namespace vitral { inline namespace VITRAL_ABI {
 
 /// The value at step i of `steps`: from `start` linearly to `base`, which the last of `warmup` steps reaches; then
 /// along half a cosine (Loshchilov and Hutter 2017) towards `final`. This is the form of DINO's published code.
@@ -29,4 +29,4 @@ struct CosineSchedule {
   return lr * static_cast<double>(batch) / 256;
 }
 
-}  // namespace vitral::inline VITRAL_ABI
+}}  // namespace vitral

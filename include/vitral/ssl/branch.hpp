@@ -3,7 +3,7 @@
 
 #include <vitral/ssl/head.hpp>
 
-namespace vitral::inline VITRAL_ABI {
+namespace vitral { inline namespace VITRAL_ABI {
 
 /// Sizes of the heads. Lower layers' projectors have half the hidden units, as in the published code.
 struct HeadOptions {
@@ -59,4 +59,4 @@ struct Branch {
   }
 };
 
-}  // namespace vitral::inline VITRAL_ABI
+}}  // namespace vitral

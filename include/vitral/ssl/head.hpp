@@ -4,7 +4,7 @@
 #include <vitral/nn/linear.hpp>
 #include <vitral/nn/norm.hpp>
 
-namespace vitral::inline VITRAL_ABI {
+namespace vitral { inline namespace VITRAL_ABI {
 
 /// The last layer's BatchNorm, which has no scale and shift (SimCLR and MoCo v3), or none (BYOL).
 enum class LastNorm { yes, no };
@@ -48,4 +48,4 @@ struct Head {
   }
 };
 
-}  // namespace vitral::inline VITRAL_ABI
+}}  // namespace vitral

@@ -8,7 +8,7 @@
 
 #include <optional>
 
-namespace vitral::inline VITRAL_ABI {
+namespace vitral { inline namespace VITRAL_ABI {
 
 /// Options common to all methods. `temperature` is unused by BYOL.
 struct MethodOptions {
@@ -32,8 +32,7 @@ auto sum_in_lanes(std::size_t count, F&& f) {
   in_lanes<B>(count, [&](std::size_t i) { terms.push_back(f(i)); });
   auto total = terms[0];
   std::size_t i = 1;
-  for (; i + 4 <= count; i += 4)
-    total = eval(total + terms[i] + terms[i + 1] + terms[i + 2] + terms[i + 3]);
+  for (; i + 4 <= count; i += 4) total = eval(total + terms[i] + terms[i + 1] + terms[i + 2] + terms[i + 3]);
   for (; i < count; ++i) total = eval(total + terms[i]);
   return total;
 }
@@ -191,7 +190,8 @@ struct BYOL : TeacherMethod<Encoder, CosineDistance> {
   MethodOptions options;
   explicit BYOL(const Encoder& encoder, const MethodOptions& o = {}, std::optional<SelfDistillation> distillation = {})
       : TeacherMethod<Encoder, CosineDistance>(
-            detail::make_with_teacher(encoder, o, CosineDistance{}, LastNorm::no, distillation)), options(o) {}
+            detail::make_with_teacher(encoder, o, CosineDistance{}, LastNorm::no, distillation)),
+        options(o) {}
 };
 template <class Encoder>
 struct MoCoV3 : TeacherMethod<Encoder, InfoNce> {
@@ -210,4 +210,4 @@ template <template <class> class Method, class Encoder>
   return Method<Encoder>(method.student.encoder, method.options, distillation);
 }
 
-}  // namespace vitral::inline VITRAL_ABI
+}}  // namespace vitral

@@ -3,7 +3,7 @@
 
 #include <vitral/tensor/operators.hpp>
 
-namespace vitral::inline VITRAL_ABI {
+namespace vitral { inline namespace VITRAL_ABI {
 
 /// The average's value after it has moved towards x; in this form, what is equal stays equal.
 template <Operand A, Operand X>
@@ -11,4 +11,4 @@ template <Operand A, Operand X>
   return average + (x - average) * (1 - momentum);
 }
 
-}  // namespace vitral::inline VITRAL_ABI
+}}  // namespace vitral

@@ -3,7 +3,7 @@
 
 #include <vitral/core/bf16.hpp>
 
-namespace vitral::inline VITRAL_ABI {
+namespace vitral { inline namespace VITRAL_ABI {
 
 /// The parameters of a block, or their gradients, in timm's order. Weights are [out, in], row by row.
 template <class P>
@@ -47,4 +47,4 @@ struct BlockTrace {
   compute_t<T>* logsumexp = nullptr;                                                   ///< [images, heads, tokens]
 };
 
-}  // namespace vitral::inline VITRAL_ABI
+}}  // namespace vitral

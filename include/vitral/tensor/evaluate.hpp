@@ -7,7 +7,7 @@
 
 #include <vector>
 
-namespace vitral::inline VITRAL_ABI {
+namespace vitral { inline namespace VITRAL_ABI {
 
 namespace detail {
 
@@ -85,9 +85,9 @@ namespace detail {
 template <class S, class B, class... T, class... E>
 auto lower_together(const Assignment<T, S, B, E>&... assignments) {
   const S shape = [](const auto& first, const auto&...) { return first.to.shape(); }(assignments...);
-  (check(assignments.to.shape() == shape && assignments.expression.shape() == shape,
-         "assign_together: shapes differ: ", assignments.to.shape(), " = ",
-         assignments.expression.shape(), " beside ", shape), ...);
+  (check(assignments.to.shape() == shape && assignments.expression.shape() == shape, "assign_together: shapes differ: ",
+         assignments.to.shape(), " = ", assignments.expression.shape(), " beside ", shape),
+   ...);
   static_assert(((sizeof(assignable<T, E>) > 0) && ...));
   auto plans = pack(lower<axes_of<S>>(assignments.expression)...);
   (check_overlap("assign_together", assignments.to, plans), ...);
@@ -97,9 +97,8 @@ auto lower_together(const Assignment<T, S, B, E>&... assignments) {
 }
 template <class... A>
 auto lower_together(const Pack<A...>& assignments) {
-  return [&]<int... I>(std::integer_sequence<int, I...>) {
-    return lower_together(get<I>(assignments)...);
-  }(std::make_integer_sequence<int, sizeof...(A)>{});
+  return [&]<int... I>(std::integer_sequence<int, I...>) { return lower_together(get<I>(assignments)...); }
+  (std::make_integer_sequence<int, sizeof...(A)>{});
 }
 
 }  // namespace detail
@@ -112,14 +111,15 @@ void assign_together(const Assignment<T, S, B, E>&... assignments) {
   B::evaluate_together(lowered.space, lowered.out, lowered.plans);
 }
 
-/// assign_together of the pack of assignments that `of(i)` returns, for each i below `count`; none may read what another
-/// i writes. A backend that offers evaluate_each makes them all in one pass.
+/// assign_together of the pack of assignments that `of(i)` returns, for each i below `count`; none may read what
+/// another i writes. A backend that offers evaluate_each makes them all in one pass.
 template <class B, class F>
 void assign_each(std::size_t count, F&& of) {
   using Assignments = decltype(of(0));
   using Job = decltype(detail::lower_together(of(0)));
   if constexpr (requires(const std::vector<Job>& jobs) { B::evaluate_each(jobs); }) {
-    std::vector<Assignments> kept;  // jobs are plain pointers: tensors that `of` has made live here until all are queued
+    std::vector<Assignments>
+        kept;  // jobs are plain pointers: tensors that `of` has made live here until all are queued
     std::vector<Job> jobs;
     kept.reserve(count);
     jobs.reserve(count);
@@ -134,4 +134,4 @@ void assign_each(std::size_t count, F&& of) {
   }
 }
 
-}  // namespace vitral::inline VITRAL_ABI
+}}  // namespace vitral

@@ -6,7 +6,7 @@
 #include <vitral/tensor/functors.hpp>
 #include <vitral/tensor/tensor.hpp>
 
-namespace vitral::inline VITRAL_ABI {
+namespace vitral { inline namespace VITRAL_ABI {
 
 /// A number in an expression; it takes the scalar type of what it meets.
 template <class T>
@@ -79,13 +79,14 @@ struct Expr {
   [[nodiscard]] shape_type shape() const {
     return [&]<int... I>(std::integer_sequence<int, I...>) {
       return detail::joint_shape<shape_of<A>...>::apply(get<I>(args).shape()...);
-    }(std::make_integer_sequence<int, sizeof...(A)>{});
+    }
+    (std::make_integer_sequence<int, sizeof...(A)>{});
   }
 };
 
 template <class Op, class... A>
-inline constexpr bool is_of_parameters<Expr<Op, A...>> =
-    (is_of_parameters<A> || ...) && ((is_of_parameters<A> || std::is_void_v<backend_of<A>>) && ...);
+inline constexpr bool is_of_parameters<Expr<Op, A...>> = (is_of_parameters<A> || ...) &&
+                                                         ((is_of_parameters<A> || std::is_void_v<backend_of<A>>)&&...);
 
 template <class X>
 inline constexpr bool is_expr = false;
@@ -134,4 +135,4 @@ template <class Op, class... X>
   return detail::express_with<Op>(decltype((detail::Types<>{} + ... + detail::operand_or_none<X>{})){}, x...);
 }
 
-}  // namespace vitral::inline VITRAL_ABI
+}}  // namespace vitral

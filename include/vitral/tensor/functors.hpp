@@ -10,7 +10,7 @@
 #include <limits>
 #include <type_traits>
 
-namespace vitral::inline VITRAL_ABI::op {
+namespace vitral { inline namespace VITRAL_ABI { namespace op {
 
 /// What arithmetic runs in: integers wrap around, as unsigned ones do.
 template <class T>
@@ -18,140 +18,275 @@ using ring = typename std::conditional_t<!std::is_integral_v<T>, std::type_ident
                                          std::conditional<(sizeof(T) > sizeof(int)), unsigned long, unsigned>>::type;
 
 struct Add {
-  template <class T> VITRAL_HD static T value(T a, T b) { return static_cast<T>(ring<T>(a) + ring<T>(b)); }
-  template <class T> VITRAL_HD static Pack<T, T> pull(T g, T, T, T) { return pack(g, g); }
+  template <class T>
+  VITRAL_HD static T value(T a, T b) {
+    return static_cast<T>(ring<T>(a) + ring<T>(b));
+  }
+  template <class T>
+  VITRAL_HD static Pack<T, T> pull(T g, T, T, T) {
+    return pack(g, g);
+  }
 };
 struct Subtract {
-  template <class T> VITRAL_HD static T value(T a, T b) { return static_cast<T>(ring<T>(a) - ring<T>(b)); }
-  template <class T> VITRAL_HD static Pack<T, T> pull(T g, T, T, T) { return pack(g, -g); }
+  template <class T>
+  VITRAL_HD static T value(T a, T b) {
+    return static_cast<T>(ring<T>(a) - ring<T>(b));
+  }
+  template <class T>
+  VITRAL_HD static Pack<T, T> pull(T g, T, T, T) {
+    return pack(g, -g);
+  }
 };
 struct Multiply {
-  template <class T> VITRAL_HD static T value(T a, T b) { return static_cast<T>(ring<T>(a) * ring<T>(b)); }
-  template <class T> VITRAL_HD static Pack<T, T> pull(T g, T, T a, T b) { return pack(g * b, g * a); }
+  template <class T>
+  VITRAL_HD static T value(T a, T b) {
+    return static_cast<T>(ring<T>(a) * ring<T>(b));
+  }
+  template <class T>
+  VITRAL_HD static Pack<T, T> pull(T g, T, T a, T b) {
+    return pack(g * b, g * a);
+  }
 };
 struct Divide {
-  template <class T> VITRAL_HD static T value(T a, T b) {
+  template <class T>
+  VITRAL_HD static T value(T a, T b) {
     static_assert(!std::is_integral_v<T>, "vitral: op::Divide divides floating numbers; a / b casts integers to them");
     return a / b;
   }
-  template <class T> VITRAL_HD static Pack<T, T> pull(T g, T y, T, T b) { return pack(g / b, -g * y / b); }
+  template <class T>
+  VITRAL_HD static Pack<T, T> pull(T g, T y, T, T b) {
+    return pack(g / b, -g * y / b);
+  }
 };
 /// A NaN on either side is the result, and lets the gradient through to both.
 struct Minimum {
-  template <class T> VITRAL_HD static T value(T a, T b) { return b < a || b != b ? b : a; }
-  template <class T> VITRAL_HD static Pack<T, T> pull(T g, T, T a, T b) {
+  template <class T>
+  VITRAL_HD static T value(T a, T b) {
+    return b < a || b != b ? b : a;
+  }
+  template <class T>
+  VITRAL_HD static Pack<T, T> pull(T g, T, T a, T b) {
     const T share = a == b ? g / 2 : g;
     return pack(b < a ? T(0) : share, a < b ? T(0) : share);
   }
 };
 struct Maximum {
-  template <class T> VITRAL_HD static T value(T a, T b) { return a < b || b != b ? b : a; }
-  template <class T> VITRAL_HD static Pack<T, T> pull(T g, T, T a, T b) {
+  template <class T>
+  VITRAL_HD static T value(T a, T b) {
+    return a < b || b != b ? b : a;
+  }
+  template <class T>
+  VITRAL_HD static Pack<T, T> pull(T g, T, T a, T b) {
     const T share = a == b ? g / 2 : g;
     return pack(a < b ? T(0) : share, b < a ? T(0) : share);
   }
 };
 struct Power {
-  template <class T> VITRAL_HD static T value(T a, T b) { return std::pow(a, b); }
-  template <class T> VITRAL_HD static Pack<T, T> pull(T g, T y, T a, T b) {
+  template <class T>
+  VITRAL_HD static T value(T a, T b) {
+    return std::pow(a, b);
+  }
+  template <class T>
+  VITRAL_HD static Pack<T, T> pull(T g, T y, T a, T b) {
     return pack(b == T(0) ? T(0) : g * b * std::pow(a, b - T(1)), a <= T(0) ? T(0) : g * y * std::log(a));
   }
 };
 
 struct Negate {
-  template <class T> VITRAL_HD static T value(T a) { return static_cast<T>(-ring<T>(a)); }
-  template <class T> VITRAL_HD static Pack<T> pull(T g, T, T) { return pack(-g); }
+  template <class T>
+  VITRAL_HD static T value(T a) {
+    return static_cast<T>(-ring<T>(a));
+  }
+  template <class T>
+  VITRAL_HD static Pack<T> pull(T g, T, T) {
+    return pack(-g);
+  }
 };
 struct Square {
-  template <class T> VITRAL_HD static T value(T a) { return Multiply::value(a, a); }
-  template <class T> VITRAL_HD static Pack<T> pull(T g, T, T a) { return pack(2 * g * a); }
+  template <class T>
+  VITRAL_HD static T value(T a) {
+    return Multiply::value(a, a);
+  }
+  template <class T>
+  VITRAL_HD static Pack<T> pull(T g, T, T a) {
+    return pack(2 * g * a);
+  }
 };
 struct Exp {
-  template <class T> VITRAL_HD static T value(T a) { return math::exp(a); }
-  template <class T> VITRAL_HD static Pack<T> pull(T g, T y, T) { return pack(g * y); }
+  template <class T>
+  VITRAL_HD static T value(T a) {
+    return math::exp(a);
+  }
+  template <class T>
+  VITRAL_HD static Pack<T> pull(T g, T y, T) {
+    return pack(g * y);
+  }
 };
 struct Log {
-  template <class T> VITRAL_HD static T value(T a) { return math::log(a); }
-  template <class T> VITRAL_HD static Pack<T> pull(T g, T, T a) { return pack(g / a); }
+  template <class T>
+  VITRAL_HD static T value(T a) {
+    return math::log(a);
+  }
+  template <class T>
+  VITRAL_HD static Pack<T> pull(T g, T, T a) {
+    return pack(g / a);
+  }
 };
 struct Sqrt {
-  template <class T> VITRAL_HD static T value(T a) { return std::sqrt(a); }
-  template <class T> VITRAL_HD static Pack<T> pull(T g, T y, T) { return pack(g / (2 * y)); }
+  template <class T>
+  VITRAL_HD static T value(T a) {
+    return std::sqrt(a);
+  }
+  template <class T>
+  VITRAL_HD static Pack<T> pull(T g, T y, T) {
+    return pack(g / (2 * y));
+  }
 };
 struct Rsqrt {
-  template <class T> VITRAL_HD static T value(T a) { return T(1) / std::sqrt(a); }
-  template <class T> VITRAL_HD static Pack<T> pull(T g, T y, T) { return pack(g * T(-0.5) * y * y * y); }
+  template <class T>
+  VITRAL_HD static T value(T a) {
+    return T(1) / std::sqrt(a);
+  }
+  template <class T>
+  VITRAL_HD static Pack<T> pull(T g, T y, T) {
+    return pack(g * T(-0.5) * y * y * y);
+  }
 };
 struct Tanh {
-  template <class T> VITRAL_HD static T value(T a) { return math::tanh(a); }
-  template <class T> VITRAL_HD static Pack<T> pull(T g, T y, T) { return pack(g * (1 - y * y)); }
+  template <class T>
+  VITRAL_HD static T value(T a) {
+    return math::tanh(a);
+  }
+  template <class T>
+  VITRAL_HD static Pack<T> pull(T g, T y, T) {
+    return pack(g * (1 - y * y));
+  }
 };
 struct Erf {
-  template <class T> VITRAL_HD static T value(T a) { return math::erf(a); }
-  template <class T> VITRAL_HD static Pack<T> pull(T g, T, T a) {
+  template <class T>
+  VITRAL_HD static T value(T a) {
+    return math::erf(a);
+  }
+  template <class T>
+  VITRAL_HD static Pack<T> pull(T g, T, T a) {
     return pack(g * T(1.1283791670955126) * math::exp(-a * a));  // 2 / sqrt(pi)
   }
 };
 struct Gelu {  // x * Phi(x), Hendrycks & Gimpel 2016, not the tanh approximation
-  template <class T> VITRAL_HD static T value(T a) { return math::gelu(a); }
-  template <class T> VITRAL_HD static Pack<T> pull(T g, T, T a) { return pack(g * math::gelu_grad(a)); }
+  template <class T>
+  VITRAL_HD static T value(T a) {
+    return math::gelu(a);
+  }
+  template <class T>
+  VITRAL_HD static Pack<T> pull(T g, T, T a) {
+    return pack(g * math::gelu_grad(a));
+  }
 };
 struct Sigmoid {
-  template <class T> VITRAL_HD static T value(T a) { return math::sigmoid(a); }
-  template <class T> VITRAL_HD static Pack<T> pull(T g, T y, T) { return pack(g * y * (1 - y)); }
+  template <class T>
+  VITRAL_HD static T value(T a) {
+    return math::sigmoid(a);
+  }
+  template <class T>
+  VITRAL_HD static Pack<T> pull(T g, T y, T) {
+    return pack(g * y * (1 - y));
+  }
 };
 struct Relu {
-  template <class T> VITRAL_HD static T value(T a) { return a < T(0) ? T(0) : a; }
-  template <class T> VITRAL_HD static Pack<T> pull(T g, T, T a) { return pack(a <= T(0) ? T(0) : g); }
+  template <class T>
+  VITRAL_HD static T value(T a) {
+    return a < T(0) ? T(0) : a;
+  }
+  template <class T>
+  VITRAL_HD static Pack<T> pull(T g, T, T a) {
+    return pack(a <= T(0) ? T(0) : g);
+  }
 };
 struct Abs {
-  template <class T> VITRAL_HD static T value(T a) { return a < T(0) ? Negate::value(a) : a; }
-  template <class T> VITRAL_HD static Pack<T> pull(T g, T, T a) { return pack(a > T(0) ? g : a < T(0) ? -g : T(0)); }
+  template <class T>
+  VITRAL_HD static T value(T a) {
+    return a < T(0) ? Negate::value(a) : a;
+  }
+  template <class T>
+  VITRAL_HD static Pack<T> pull(T g, T, T a) {
+    return pack(a > T(0) ? g : a < T(0) ? -g : T(0));
+  }
 };
 
 /// Where low is above high, high is the result. The bounds are no NaN.
 struct Clamp {
-  template <class T> VITRAL_HD static T value(T a, T low, T high) {
+  template <class T>
+  VITRAL_HD static T value(T a, T low, T high) {
     const T raised = a < low ? low : a;
     return high < raised ? high : raised;
   }
-  template <class T> VITRAL_HD static Pack<T, T, T> pull(T g, T, T a, T low, T high) {
-    return pack(low <= a && a <= high ? g : T(0), a < low && low < high ? g : T(0),
-                high < a || high < low ? g : T(0));
+  template <class T>
+  VITRAL_HD static Pack<T, T, T> pull(T g, T, T a, T low, T high) {
+    return pack(low <= a && a <= high ? g : T(0), a < low && low < high ? g : T(0), high < a || high < low ? g : T(0));
   }
 };
 /// The same between operands, whose NaN is the result, too.
 struct ClampBetween {
-  template <class T> VITRAL_HD static T value(T a, T low, T high) {
+  template <class T>
+  VITRAL_HD static T value(T a, T low, T high) {
     return Minimum::value(Maximum::value(a, low), high);
   }
-  template <class T> VITRAL_HD static Pack<T, T, T> pull(T g, T y, T a, T low, T high) {
+  template <class T>
+  VITRAL_HD static Pack<T, T, T> pull(T g, T y, T a, T low, T high) {
     return Clamp::pull(g, y, a, low, high);
   }
 };
 struct Select {
-  template <class T> VITRAL_HD static T value(T c, T a, T b) { return c != T(0) ? a : b; }
-  template <class T> VITRAL_HD static Pack<T, T, T> pull(T g, T, T c, T, T) {
+  template <class T>
+  VITRAL_HD static T value(T c, T a, T b) {
+    return c != T(0) ? a : b;
+  }
+  template <class T>
+  VITRAL_HD static Pack<T, T, T> pull(T g, T, T c, T, T) {
     return pack(T(0), c != T(0) ? g : T(0), c != T(0) ? T(0) : g);
   }
 };
 
 /// A comparison is 1 or 0 and has no gradient.
 struct Less {
-  template <class T> VITRAL_HD static T value(T a, T b) { return a < b ? T(1) : T(0); }
-  template <class T> VITRAL_HD static Pack<T, T> pull(T, T, T, T) { return pack(T(0), T(0)); }
+  template <class T>
+  VITRAL_HD static T value(T a, T b) {
+    return a < b ? T(1) : T(0);
+  }
+  template <class T>
+  VITRAL_HD static Pack<T, T> pull(T, T, T, T) {
+    return pack(T(0), T(0));
+  }
 };
 struct LessEqual {
-  template <class T> VITRAL_HD static T value(T a, T b) { return a <= b ? T(1) : T(0); }
-  template <class T> VITRAL_HD static Pack<T, T> pull(T, T, T, T) { return pack(T(0), T(0)); }
+  template <class T>
+  VITRAL_HD static T value(T a, T b) {
+    return a <= b ? T(1) : T(0);
+  }
+  template <class T>
+  VITRAL_HD static Pack<T, T> pull(T, T, T, T) {
+    return pack(T(0), T(0));
+  }
 };
 struct Equal {
-  template <class T> VITRAL_HD static T value(T a, T b) { return a == b ? T(1) : T(0); }
-  template <class T> VITRAL_HD static Pack<T, T> pull(T, T, T, T) { return pack(T(0), T(0)); }
+  template <class T>
+  VITRAL_HD static T value(T a, T b) {
+    return a == b ? T(1) : T(0);
+  }
+  template <class T>
+  VITRAL_HD static Pack<T, T> pull(T, T, T, T) {
+    return pack(T(0), T(0));
+  }
 };
 struct NotEqual {
-  template <class T> VITRAL_HD static T value(T a, T b) { return a != b ? T(1) : T(0); }
-  template <class T> VITRAL_HD static Pack<T, T> pull(T, T, T, T) { return pack(T(0), T(0)); }
+  template <class T>
+  VITRAL_HD static T value(T a, T b) {
+    return a != b ? T(1) : T(0);
+  }
+  template <class T>
+  VITRAL_HD static Pack<T, T> pull(T, T, T, T) {
+    return pack(T(0), T(0));
+  }
 };
 
 /// Conversion to To's compute type; the gradient comes back in the argument's. What is beyond the integers becomes the
@@ -160,7 +295,8 @@ template <class To>
 struct Cast {
   using result = To;
   static constexpr To least = std::numeric_limits<To>::min(), most = std::numeric_limits<To>::max();
-  template <class T> VITRAL_HD static compute_t<To> value(T a) {
+  template <class T>
+  VITRAL_HD static compute_t<To> value(T a) {
     if constexpr (std::is_integral_v<To> && std::is_floating_point_v<T>) {
       return a >= static_cast<T>(most) ? most : a > static_cast<T>(least) ? static_cast<To>(a) : least;
     } else {
@@ -173,4 +309,4 @@ struct Cast {
   }
 };
 
-}  // namespace vitral::inline VITRAL_ABI::op
+}}}  // namespace vitral::op

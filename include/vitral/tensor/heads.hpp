@@ -3,7 +3,7 @@
 
 #include <vitral/core/config.hpp>
 
-namespace vitral::inline VITRAL_ABI {
+namespace vitral { inline namespace VITRAL_ABI {
 
 /// The vector of (image, token, head) begins at data[image * batch_stride + token * token_stride + head * head_stride];
 /// its channels are contiguous.
@@ -21,7 +21,7 @@ VITRAL_HD long offset_of_head(const Heads<T>& heads, int image, int head) {
 
 struct AttentionSize {
   int batch = 0, heads = 0, queries = 0, keys = 0, width = 0;  ///< width: channels of one head
-  double scale = 1;                                              ///< of q k^T
+  double scale = 1;                                            ///< of q k^T
 };
 
-}  // namespace vitral::inline VITRAL_ABI
+}}  // namespace vitral

@@ -3,7 +3,7 @@
 
 #include <vitral/tensor/tensor.hpp>
 
-namespace vitral::inline VITRAL_ABI {
+namespace vitral { inline namespace VITRAL_ABI {
 
 namespace detail {
 
@@ -13,13 +13,15 @@ concept Stored = is_tensor<X> || is_view<X>;
 template <class S, int... Axes>
 struct permuted {
   static_assert(sizeof...(Axes) == S::rank, "vitral: transpose: name every axis once");
-  static_assert([] {
-    bool seen[S::rank + 1] = {};
-    ((seen[axis_of<S, Axes>] = true), ...);
-    for (int i = 0; i < S::rank; ++i)
-      if (!seen[i]) return false;
-    return true;
-  }(), "vitral: transpose: name every axis once");
+  static_assert(
+      [] {
+        bool seen[S::rank + 1] = {};
+        ((seen[axis_of<S, Axes>] = true), ...);
+        for (int i = 0; i < S::rank; ++i)
+          if (!seen[i]) return false;
+        return true;
+      }(),
+      "vitral: transpose: name every axis once");
   using type = Shape<S::static_extent(axis_of<S, Axes>)...>;
 };
 
@@ -71,8 +73,7 @@ template <int Axis, detail::Stored X>
 [[nodiscard]] auto select_view(const X& x, int index) {
   constexpr int axis = axis_of<shape_of<X>, Axis>;
   using S = remove_extent<shape_of<X>, axis>;
-  check(index >= 0 && index < x.extent(axis), "select: ", index, " is outside axis ", axis, " of ",
-        x.shape());
+  check(index >= 0 && index < x.extent(axis), "select: ", index, " is outside axis ", axis, " of ", x.shape());
   const auto whole = view(x);
   std::array<int, S::rank> extents{};
   typename View<scalar_of<X>, S, backend_of<X>>::Strides strides{};
@@ -110,4 +111,4 @@ template <class T, class S, class B>
   return {x.buffer(), Shape<dyn>{x.size()}};
 }
 
-}  // namespace vitral::inline VITRAL_ABI
+}}  // namespace vitral

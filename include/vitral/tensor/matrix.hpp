@@ -5,7 +5,7 @@
 
 #include <type_traits>
 
-namespace vitral::inline VITRAL_ABI {
+namespace vitral { inline namespace VITRAL_ABI {
 
 /// Element (i, j) is data[i * row_stride + j * col_stride]; strides count elements.
 template <class T>
@@ -18,9 +18,7 @@ struct Matrix {
 
   template <class U>
     requires(!std::is_const_v<T> && std::is_same_v<U, const T>)
-  VITRAL_HD constexpr operator Matrix<U>() const {
-    return {data, rows, cols, row_stride, col_stride};
-  }
+  VITRAL_HD constexpr operator Matrix<U>() const { return {data, rows, cols, row_stride, col_stride}; }
 };
 
 /// The row-major matrix [rows, cols] without gaps.
@@ -54,9 +52,7 @@ struct MatrixBatch {
 
   template <class U>
     requires(!std::is_const_v<T> && std::is_same_v<U, const T>)
-  VITRAL_HD constexpr operator MatrixBatch<U>() const {
-    return {first, count, stride};
-  }
+  VITRAL_HD constexpr operator MatrixBatch<U>() const { return {first, count, stride}; }
 };
 
 /// What a matmul's epilogue applies to each element.
@@ -73,4 +69,4 @@ struct Epilogue {
   [[nodiscard]] bool empty() const { return !bias && activation == Activation::none && !pre; }
 };
 
-}  // namespace vitral::inline VITRAL_ABI
+}}  // namespace vitral

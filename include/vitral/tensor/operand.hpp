@@ -7,7 +7,7 @@
 #include <concepts>
 #include <type_traits>
 
-namespace vitral::inline VITRAL_ABI {
+namespace vitral { inline namespace VITRAL_ABI {
 
 struct Cpu;
 
@@ -71,8 +71,8 @@ struct wider {
 
 template <class A, class B>
 inline constexpr bool mixes_double =
-    std::is_floating_point_v<compute_t<A>> && std::is_floating_point_v<compute_t<B>> &&
-    std::is_same_v<A, double> != std::is_same_v<B, double>;
+    std::is_floating_point_v<compute_t<A>>&& std::is_floating_point_v<compute_t<B>>&& std::is_same_v<A, double> !=
+    std::is_same_v<B, double>;
 
 /// A strong operand decides over a weak one, unless it is an integer and the weak one is not; of equals the wider type
 /// wins.
@@ -141,4 +141,4 @@ struct joint_shape<A, B, Rest...> {
 
 }  // namespace detail
 
-}  // namespace vitral::inline VITRAL_ABI
+}}  // namespace vitral

@@ -3,7 +3,7 @@
 
 #include <vitral/tensor/expression.hpp>
 
-namespace vitral::inline VITRAL_ABI {
+namespace vitral { inline namespace VITRAL_ABI {
 
 namespace detail {
 
@@ -33,35 +33,49 @@ auto express_real(const X&... x) {
 
 }  // namespace detail
 
-template <class A, class B> requires detail::Expressible<A, B>
+template <class A, class B>
+  requires detail::Expressible<A, B>
 [[nodiscard]] auto operator+(const A& a, const B& b) { return express<op::Add>(a, b); }
-template <class A, class B> requires detail::Expressible<A, B>
+template <class A, class B>
+  requires detail::Expressible<A, B>
 [[nodiscard]] auto operator-(const A& a, const B& b) { return express<op::Subtract>(a, b); }
-template <class A, class B> requires detail::Expressible<A, B>
+template <class A, class B>
+  requires detail::Expressible<A, B>
 [[nodiscard]] auto operator*(const A& a, const B& b) { return express<op::Multiply>(a, b); }
-template <class A, class B> requires detail::Expressible<A, B>
+template <class A, class B>
+  requires detail::Expressible<A, B>
 [[nodiscard]] auto operator/(const A& a, const B& b) { return detail::express_real<op::Divide>(a, b); }
 template <Operand A>
-[[nodiscard]] auto operator-(const A& a) { return express<op::Negate>(a); }
+[[nodiscard]] auto operator-(const A& a) {
+  return express<op::Negate>(a);
+}
 
 /// Comparisons are 1 where true and 0 elsewhere, in the operands' scalar type.
-template <class A, class B> requires detail::Expressible<A, B>
+template <class A, class B>
+  requires detail::Expressible<A, B>
 [[nodiscard]] auto operator<(const A& a, const B& b) { return express<op::Less>(a, b); }
-template <class A, class B> requires detail::Expressible<A, B>
+template <class A, class B>
+  requires detail::Expressible<A, B>
 [[nodiscard]] auto operator>(const A& a, const B& b) { return express<op::Less>(b, a); }
-template <class A, class B> requires detail::Expressible<A, B>
+template <class A, class B>
+  requires detail::Expressible<A, B>
 [[nodiscard]] auto operator<=(const A& a, const B& b) { return express<op::LessEqual>(a, b); }
-template <class A, class B> requires detail::Expressible<A, B>
+template <class A, class B>
+  requires detail::Expressible<A, B>
 [[nodiscard]] auto operator>=(const A& a, const B& b) { return express<op::LessEqual>(b, a); }
-template <class A, class B> requires detail::Expressible<A, B>
+template <class A, class B>
+  requires detail::Expressible<A, B>
 [[nodiscard]] auto equal(const A& a, const B& b) { return express<op::Equal>(a, b); }
-template <class A, class B> requires detail::Expressible<A, B>
+template <class A, class B>
+  requires detail::Expressible<A, B>
 [[nodiscard]] auto not_equal(const A& a, const B& b) { return express<op::NotEqual>(a, b); }
 
 /// `condition != 0 ? a : b`, element by element.
-template <class C, class A, class B> requires detail::Expressible<C, A, B>
+template <class C, class A, class B>
+  requires detail::Expressible<C, A, B>
 [[nodiscard]] auto select(const C& condition, const A& a, const B& b) { return express<op::Select>(condition, a, b); }
-template <class A, class L, class H> requires detail::Expressible<A, L, H>
+template <class A, class L, class H>
+  requires detail::Expressible<A, L, H>
 [[nodiscard]] auto clamp(const A& a, const L& low, const H& high) {
   if constexpr (Operand<L> || Operand<H>) {
     return express<op::ClampBetween>(a, low, high);
@@ -70,38 +84,65 @@ template <class A, class L, class H> requires detail::Expressible<A, L, H>
     return express<op::Clamp>(a, low, high);
   }
 }
-template <class A, class B> requires detail::Expressible<A, B>
+template <class A, class B>
+  requires detail::Expressible<A, B>
 [[nodiscard]] auto minimum(const A& a, const B& b) { return express<op::Minimum>(a, b); }
-template <class A, class B> requires detail::Expressible<A, B>
+template <class A, class B>
+  requires detail::Expressible<A, B>
 [[nodiscard]] auto maximum(const A& a, const B& b) { return express<op::Maximum>(a, b); }
-template <class A, class B> requires detail::Expressible<A, B>
+template <class A, class B>
+  requires detail::Expressible<A, B>
 [[nodiscard]] auto pow(const A& a, const B& b) { return detail::express_real<op::Power>(a, b); }
 
 template <Operand A>
-[[nodiscard]] auto square(const A& a) { return express<op::Square>(a); }
+[[nodiscard]] auto square(const A& a) {
+  return express<op::Square>(a);
+}
 template <Operand A>
-[[nodiscard]] auto exp(const A& a) { return detail::express_real<op::Exp>(a); }
+[[nodiscard]] auto exp(const A& a) {
+  return detail::express_real<op::Exp>(a);
+}
 template <Operand A>
-[[nodiscard]] auto log(const A& a) { return detail::express_real<op::Log>(a); }
+[[nodiscard]] auto log(const A& a) {
+  return detail::express_real<op::Log>(a);
+}
 template <Operand A>
-[[nodiscard]] auto sqrt(const A& a) { return detail::express_real<op::Sqrt>(a); }
+[[nodiscard]] auto sqrt(const A& a) {
+  return detail::express_real<op::Sqrt>(a);
+}
 template <Operand A>
-[[nodiscard]] auto rsqrt(const A& a) { return detail::express_real<op::Rsqrt>(a); }
+[[nodiscard]] auto rsqrt(const A& a) {
+  return detail::express_real<op::Rsqrt>(a);
+}
 template <Operand A>
-[[nodiscard]] auto tanh(const A& a) { return detail::express_real<op::Tanh>(a); }
+[[nodiscard]] auto tanh(const A& a) {
+  return detail::express_real<op::Tanh>(a);
+}
 template <Operand A>
-[[nodiscard]] auto erf(const A& a) { return detail::express_real<op::Erf>(a); }
+[[nodiscard]] auto erf(const A& a) {
+  return detail::express_real<op::Erf>(a);
+}
 template <Operand A>
-[[nodiscard]] auto gelu(const A& a) { return detail::express_real<op::Gelu>(a); }
+[[nodiscard]] auto gelu(const A& a) {
+  return detail::express_real<op::Gelu>(a);
+}
 template <Operand A>
-[[nodiscard]] auto sigmoid(const A& a) { return detail::express_real<op::Sigmoid>(a); }
+[[nodiscard]] auto sigmoid(const A& a) {
+  return detail::express_real<op::Sigmoid>(a);
+}
 template <Operand A>
-[[nodiscard]] auto relu(const A& a) { return express<op::Relu>(a); }
+[[nodiscard]] auto relu(const A& a) {
+  return express<op::Relu>(a);
+}
 template <Operand A>
-[[nodiscard]] auto abs(const A& a) { return express<op::Abs>(a); }
+[[nodiscard]] auto abs(const A& a) {
+  return express<op::Abs>(a);
+}
 
 /// The same numbers as scalars of type To.
 template <class To, Operand A>
-[[nodiscard]] auto cast(const A& a) { return express<op::Cast<To>>(a); }
+[[nodiscard]] auto cast(const A& a) {
+  return express<op::Cast<To>>(a);
+}
 
-}  // namespace vitral::inline VITRAL_ABI
+}}  // namespace vitral

@@ -6,7 +6,7 @@
 
 #include <cstdint>
 
-namespace vitral::inline VITRAL_ABI {
+namespace vitral { inline namespace VITRAL_ABI {
 
 /// The index space of a result, row-major. `axes` are in use; lowering merges axes that all leaves walk alike.
 template <int R>
@@ -105,7 +105,8 @@ template <int R, class Op, class... A>
 auto lower(const Expr<Op, A...>& e) {
   return [&]<int... I>(std::integer_sequence<int, I...>) {
     return NodePlan<Op, decltype(lower<R>(get<I>(e.args)))...>{pack(lower<R>(get<I>(e.args))...)};
-  }(std::make_integer_sequence<int, sizeof...(A)>{});
+  }
+  (std::make_integer_sequence<int, sizeof...(A)>{});
 }
 
 // ---- gradients of leaves --------------------------------------------------------------------------------------------
@@ -233,4 +234,4 @@ VITRAL_HD auto value_at(const NodePlan<Op, P...>& plan, const long* index, int a
   return value_at(plan, index, axes, std::make_integer_sequence<int, sizeof...(P)>{});
 }
 
-}  // namespace vitral::inline VITRAL_ABI
+}}  // namespace vitral

@@ -3,7 +3,7 @@
 
 #include <vitral/tensor/evaluate.hpp>
 
-namespace vitral::inline VITRAL_ABI {
+namespace vitral { inline namespace VITRAL_ABI {
 
 /// What becomes of a reduced axis: it goes, or stays with extent 1 so that the result broadcasts against the operand.
 enum class Axes { drop, keep };
@@ -107,4 +107,4 @@ template <int Axis = all_axes, Axes Keep = Axes::drop, Operand X>
   return largest<Axis, Keep>(x).places;
 }
 
-}  // namespace vitral::inline VITRAL_ABI
+}}  // namespace vitral

@@ -6,7 +6,7 @@
 
 #include <vector>
 
-namespace vitral::inline VITRAL_ABI {
+namespace vitral { inline namespace VITRAL_ABI {
 
 namespace detail {
 
@@ -56,8 +56,8 @@ class Tensor {
   /// From numbers on the host, row by row.
   template <class A>
   [[nodiscard]] static Tensor from(const std::vector<T, A>& values, const S& shape) {
-    check(static_cast<long>(values.size()) == shape.size(), "a tensor of shape ", shape, " was given ",
-          values.size(), " values");
+    check(static_cast<long>(values.size()) == shape.size(), "a tensor of shape ", shape, " was given ", values.size(),
+          " values");
     Tensor out = uninitialized(shape);
     B::copy_from_host(values.data(), out.data(), shape.size());
     return out;
@@ -202,4 +202,4 @@ template <class T, class S, class B>
   return out;
 }
 
-}  // namespace vitral::inline VITRAL_ABI
+}}  // namespace vitral

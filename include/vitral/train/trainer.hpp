@@ -13,7 +13,7 @@
 #include <cstdio>
 #include <deque>
 
-namespace vitral::inline VITRAL_ABI {
+namespace vitral { inline namespace VITRAL_ABI {
 
 /// How a run changes over time, as in the published code: the learning rate rises linearly over the warm-up and falls
 /// along a cosine; weight decay, teacher momentum and ratio follow a cosine from the first step on.
@@ -41,8 +41,8 @@ struct StepReport {
   const char* const last = text.data() + text.size();
   long steps = -1;
   const auto [end, error] = std::from_chars(text.data(), last, steps);
-  check(error == std::errc() && end == last && steps >= 0, file.path(), ": its step count is no number: ",
-        legible(text));
+  check(error == std::errc() && end == last && steps >= 0, file.path(),
+        ": its step count is no number: ", legible(text));
   return steps;
 }
 
@@ -56,11 +56,15 @@ class Trainer {
 
   /// The optimiser's learning rate is the highest one (see scaled_learning_rate).
   Trainer(const Method& method, const OptimizerSettings& settings, const Schedule& schedule, Seed seed = Seed{0})
-      : method_(method), optimizer_(make_optimizer(settings, method_)), schedule_(schedule), seed_(seed),
+      : method_(method),
+        optimizer_(make_optimizer(settings, method_)),
+        schedule_(schedule),
+        seed_(seed),
         ratio_(method_.distillation ? method_.distillation->ratio : 0) {
     std::visit([this](const auto& s) { lr_ = s.lr, weight_decay_ = s.weight_decay; }, settings);
-    check(schedule.epochs >= 1 && schedule.warmup_epochs >= 0 && schedule.warmup_epochs <= schedule.epochs, "Trainer: ",
-          schedule.warmup_epochs, " warm-up epochs of ", schedule.epochs, " epochs; the warm-up must fit into the run");
+    check(schedule.epochs >= 1 && schedule.warmup_epochs >= 0 && schedule.warmup_epochs <= schedule.epochs,
+          "Trainer: ", schedule.warmup_epochs, " warm-up epochs of ", schedule.epochs,
+          " epochs; the warm-up must fit into the run");
     check(schedule.accumulate >= 1, "Trainer: accumulate must be 1 or more, not ", schedule.accumulate);
   }
 
@@ -178,8 +182,8 @@ class Trainer {
     const long run = steps_.run(update, [&] {
       if (schedule_.clip_grad > 0) (void)clip_grad_norm(optimizer_.parameters(), tape_, schedule_.clip_grad);
       optimizer_.set_lr(out.lr);
-      optimizer_.set_weight_decay(
-          schedule_.weight_decay_end < 0 ? weight_decay_ : cosine(weight_decay_, schedule_.weight_decay_end));
+      optimizer_.set_weight_decay(schedule_.weight_decay_end < 0 ? weight_decay_
+                                                                 : cosine(weight_decay_, schedule_.weight_decay_end));
       optimizer_.step(tape_, method_, out.momentum);
     });
     if (!std::exchange(told_of_gradients_, true)) tell_of_gradients();
@@ -198,10 +202,9 @@ class Trainer {
   /// Losses and batches of a step that is queued as a whole are copied while the host goes on.
   static void need_page_locked_memory() {
     if (host_memory.page_locked || backend::Steps::eager) return;
-    std::fputs(
-        "Trainer: host memory is not page-locked, so every kernel is queued by itself, which is slower; call "
-        "use_pinned_memory() first\n",
-        stderr);
+    std::fputs("Trainer: host memory is not page-locked, so every kernel is queued by itself, which is slower; call "
+               "use_pinned_memory() first\n",
+               stderr);
     backend::Steps::eager = true;
   }
 
@@ -249,7 +252,8 @@ class Trainer {
   static const Images& images_of(const Images& view, const typename Images::shape_type&) { return view; }
   static Images images_of(const HostVector<float>& view, const typename Images::shape_type& shape) {
     Images out = Images::uninitialized(shape);
-    check(static_cast<long>(view.size()) >= out.size(), "Trainer: a view of ", view.size(), " numbers for shape ", shape);
+    check(static_cast<long>(view.size()) >= out.size(), "Trainer: a view of ", view.size(), " numbers for shape ",
+          shape);
     backend::queue_copy_from_host(view.data(), out.data(), out.size());
     return out;
   }
@@ -268,4 +272,4 @@ class Trainer {
   HostVector<scalar> losses_;
 };
 
-}  // namespace vitral::inline VITRAL_ABI
+}}  // namespace vitral

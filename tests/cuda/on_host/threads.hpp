@@ -1,15 +1,15 @@
 // A CUDA device for machines without one: the threads of a block are fibres of one host thread, which change places at
-// barriers and warp exchanges alone, so that kernels run as they are, statement by statement. Between barriers the order
-// of the threads changes from turn to turn: a kernel that lacks a barrier gives wrong numbers rather than lucky ones.
-// Blocks run one after another.
+// barriers and warp exchanges alone, so that kernels run as they are, statement by statement. Between barriers the
+// order of the threads changes from turn to turn: a kernel that lacks a barrier gives wrong numbers rather than lucky
+// ones. Blocks run one after another.
 #pragma once
 
+#include <math.h>  // float functions in the global namespace, as CUDA has them
 #include <csetjmp>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <math.h>  // float functions in the global namespace, as CUDA has them
 #include <memory>
 #include <type_traits>
 #include <vector>
@@ -57,7 +57,8 @@ class Block {
     if (count_ > 1024) broken("a block has more than 1024 threads");
     threads_.assign(static_cast<std::size_t>(count_), Thread{});
     warps_.assign(static_cast<std::size_t>((count_ + 31) / 32), Warp{});
-    while (turn()) {}
+    while (turn()) {
+    }
   }
 
   void block_barrier() { wait(State::at_block); }

@@ -23,7 +23,7 @@
 #include <unistd.h>
 #endif
 
-namespace vitral::inline VITRAL_ABI::cpu::amx {
+namespace vitral { inline namespace VITRAL_ABI { namespace cpu::amx {
 
 #if defined(VITRAL_AMX)
 
@@ -261,7 +261,7 @@ inline void multiply(const Matrix<const float>&, const std::uint16_t*, const Mat
 
 #endif
 
-}  // namespace vitral::inline VITRAL_ABI::cpu::amx
+}}}  // namespace vitral::cpu::amx
 
 #if defined(VITRAL_AMX) && !defined(__clang__)
 #pragma GCC diagnostic pop

@@ -15,7 +15,7 @@
 #include <cmath>
 #include <type_traits>
 
-namespace vitral::inline VITRAL_ABI::cpu {
+namespace vitral { inline namespace VITRAL_ABI { namespace cpu {
 
 namespace detail {
 
@@ -94,8 +94,10 @@ P exp_row(P* x, P scale, P shift, long cols) {
 }
 
 inline void check_attention(const AttentionSize& size) {
-  check(size.width >= 1 && size.keys >= 1 && size.scale > 0, "attention: needs 1 or more keys and channels and a scale "
-        "above 0, not ", size.keys, " keys, ", size.width, " channels and a scale of ", size.scale);
+  check(size.width >= 1 && size.keys >= 1 && size.scale > 0,
+        "attention: needs 1 or more keys and channels and a scale "
+        "above 0, not ",
+        size.keys, " keys, ", size.width, " channels and a scale of ", size.scale);
 }
 
 }  // namespace detail
@@ -177,8 +179,8 @@ void attention_backward(Heads<const T> q, Heads<const T> k, Heads<const T> v, He
         P* const p_row = p.data + i * p.row_stride;
         P* const ds_row = ds.data + i * ds.row_stride;
         detail::exp_row(p_row, scale, lse[task * queries + first + i], keys);
-        const P dot = detail::row_dot(forward.data + i * forward.row_stride, up_stored.data + i * up_stored.row_stride,
-                                      width);
+        const P dot =
+            detail::row_dot(forward.data + i * forward.row_stride, up_stored.data + i * up_stored.row_stride, width);
 #pragma omp simd
         for (long j = 0; j < keys; ++j) ds_row[j] = p_row[j] * (ds_row[j] - dot) * scale;
       }
@@ -193,4 +195,4 @@ void attention_backward(Heads<const T> q, Heads<const T> k, Heads<const T> v, He
   });
 }
 
-}  // namespace vitral::inline VITRAL_ABI::cpu
+}}}  // namespace vitral::cpu

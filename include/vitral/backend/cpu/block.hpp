@@ -10,7 +10,7 @@
 #include <array>
 
 VITRAL_KERNELS_BEGIN
-namespace vitral::inline VITRAL_ABI::cpu {
+namespace vitral { inline namespace VITRAL_ABI { namespace cpu {
 
 namespace detail {
 
@@ -334,5 +334,5 @@ void block_backward(const T* x, const T* dy, T* dx, bool add_dx, const BlockPara
   }
 }
 
-}  // namespace vitral::inline VITRAL_ABI::cpu
+}}}  // namespace vitral::cpu
 VITRAL_KERNELS_END

@@ -8,7 +8,7 @@
 #include <cstring>
 #include <type_traits>
 
-namespace vitral::inline VITRAL_ABI::cpu {
+namespace vitral { inline namespace VITRAL_ABI { namespace cpu {
 
 namespace detail {
 
@@ -67,18 +67,12 @@ void product_columns(Matrix<const P> a, const P* b, long b_row, P* c, long c_row
   long i = 0;
   for (; i + 6 <= a.rows; i += 6) block(std::integral_constant<int, 6>{}, i);
   switch (a.rows - i) {
-    case 5:
-      return block(std::integral_constant<int, 5>{}, i);
-    case 4:
-      return block(std::integral_constant<int, 4>{}, i);
-    case 3:
-      return block(std::integral_constant<int, 3>{}, i);
-    case 2:
-      return block(std::integral_constant<int, 2>{}, i);
-    case 1:
-      return block(std::integral_constant<int, 1>{}, i);
-    default:
-      return;
+    case 5: return block(std::integral_constant<int, 5>{}, i);
+    case 4: return block(std::integral_constant<int, 4>{}, i);
+    case 3: return block(std::integral_constant<int, 3>{}, i);
+    case 2: return block(std::integral_constant<int, 2>{}, i);
+    case 1: return block(std::integral_constant<int, 1>{}, i);
+    default: return;
   }
 }
 
@@ -100,20 +94,13 @@ void block_product(Matrix<const P> a, Matrix<const P> b, Matrix<P> c, bool accum
     const P* const from = b.data + j;
     P* const to = c.data + j;
     switch (vectors) {
-      case 4:
-        detail::product_columns<4>(a, from, b.row_stride, to, c.row_stride, accumulate);
-        break;
-      case 3:
-        detail::product_columns<3>(a, from, b.row_stride, to, c.row_stride, accumulate);
-        break;
-      case 2:
-        detail::product_columns<2>(a, from, b.row_stride, to, c.row_stride, accumulate);
-        break;
-      default:
-        detail::product_columns<1>(a, from, b.row_stride, to, c.row_stride, accumulate);
+      case 4: detail::product_columns<4>(a, from, b.row_stride, to, c.row_stride, accumulate); break;
+      case 3: detail::product_columns<3>(a, from, b.row_stride, to, c.row_stride, accumulate); break;
+      case 2: detail::product_columns<2>(a, from, b.row_stride, to, c.row_stride, accumulate); break;
+      default: detail::product_columns<1>(a, from, b.row_stride, to, c.row_stride, accumulate);
     }
     j += vectors * lanes;
   }
 }
 
-}  // namespace vitral::inline VITRAL_ABI::cpu
+}}}  // namespace vitral::cpu

@@ -7,7 +7,7 @@
 #include <cstdlib>
 #include <memory>
 
-namespace vitral::inline VITRAL_ABI::cpu {
+namespace vitral { inline namespace VITRAL_ABI { namespace cpu {
 
 /// A buffer aligned to cache lines that grows as needed and is kept for the next use.
 class Buffer {
@@ -38,4 +38,4 @@ class Buffer {
   std::size_t size_ = 0;
 };
 
-}  // namespace vitral::inline VITRAL_ABI::cpu
+}}}  // namespace vitral::cpu

@@ -14,7 +14,7 @@
 #include <cstdlib>
 #include <cstring>
 
-namespace vitral::inline VITRAL_ABI {
+namespace vitral { inline namespace VITRAL_ABI {
 
 /// See backend/backend.hpp for what each function has to do.
 struct Cpu {
@@ -68,7 +68,8 @@ struct Cpu {
   static void evaluate_together(const Space<R>& space, const Pack<T*...>& out, const Pack<Plan...>& plans) {
     [&]<int... I>(std::integer_sequence<int, I...>) {
       cpu::evaluate(space, cpu::Target<Plan, T>{get<I>(plans), get<I>(out)}...);
-    }(std::make_integer_sequence<int, sizeof...(T)>{});
+    }
+    (std::make_integer_sequence<int, sizeof...(T)>{});
   }
   template <int R, class Plan, class T>
   static void reduce_sum(const Space<R>& space, const Plan& plan, Reduction extents, double scale, T* out) {
@@ -117,4 +118,4 @@ struct Cpu {
   static void scatter_add_rows(const auto&... arguments) { cpu::scatter_add_rows(arguments...); }
 };
 
-}  // namespace vitral::inline VITRAL_ABI
+}}  // namespace vitral

@@ -13,7 +13,7 @@
 
 #include <Eigen/Core>
 
-namespace vitral::inline VITRAL_ABI::cpu {
+namespace vitral { inline namespace VITRAL_ABI { namespace cpu {
 
 namespace detail {
 
@@ -62,7 +62,7 @@ void serial_product(Matrix<const P> a, Matrix<const P> b, Matrix<P> c, bool accu
   });
 }
 
-}  // namespace vitral::inline VITRAL_ABI::cpu
+}}}  // namespace vitral::cpu
 
 #if defined(__GNUC__) && !defined(__clang__)
 #pragma GCC diagnostic pop

@@ -12,7 +12,7 @@
 
 #include <Eigen/Eigenvalues>
 
-namespace vitral::inline VITRAL_ABI::cpu {
+namespace vitral { inline namespace VITRAL_ABI { namespace cpu {
 
 /// The eigenvalues of `matrix` [n, n], largest first, into `values`; their eigenvectors of unit length, with any sign,
 /// replace the matrix's rows.
@@ -31,7 +31,7 @@ inline void symmetric_eigensystem(Matrix<double> matrix, double* values) {
   }
 }
 
-}  // namespace vitral::inline VITRAL_ABI::cpu
+}}}  // namespace vitral::cpu
 
 #if defined(__GNUC__) && !defined(__clang__)
 #pragma GCC diagnostic pop

@@ -5,7 +5,7 @@
 #include <vitral/backend/cpu/threads.hpp>
 
 VITRAL_KERNELS_BEGIN
-namespace vitral::inline VITRAL_ABI::cpu {
+namespace vitral { inline namespace VITRAL_ABI { namespace cpu {
 
 /// Elements of one task: enough to outweigh its start, few enough that two cores share small tensors.
 inline constexpr long task_size = 8192;
@@ -28,17 +28,20 @@ struct Target {
 template <int R, class... Plan, class... T>
 void evaluate(const Space<R>& space, const Target<Plan, T>&... targets) {
   const long tasks = (space.size + task_size - 1) / task_size;
-  parallel_for(tasks, [&](long task) {
-    Pack<Lane<Plan>...> lanes;
-    for_each_piece(space, task * task_size, std::min(space.size, (task + 1) * task_size),
-                   [&](const long* index, long position, long count) {
-                     [&]<int... I>(std::integer_sequence<int, I...>) {
-                       (store(get<I>(lanes).load(targets.plan, index, space.axes, count), targets.out + position,
-                              count),
-                        ...);
-                     }(std::make_integer_sequence<int, sizeof...(Plan)>{});
-                   });
-  }, space.size);
+  parallel_for(
+      tasks,
+      [&](long task) {
+        Pack<Lane<Plan>...> lanes;
+        for_each_piece(
+            space, task * task_size, std::min(space.size, (task + 1) * task_size),
+            [&](const long* index, long position, long count) {
+              [&]<int... I>(std::integer_sequence<int, I...>) {
+                (store(get<I>(lanes).load(targets.plan, index, space.axes, count), targets.out + position, count), ...);
+              }
+              (std::make_integer_sequence<int, sizeof...(Plan)>{});
+            });
+      },
+      space.size);
 }
 
 /// The plan's values go to a strided window of somebody's memory.
@@ -46,19 +49,22 @@ template <int R, class Plan, class T>
 void evaluate_window(const Space<R>& space, const Plan& plan, const LeafPlan<T, R>& window, T* out) {
   const long tasks = (space.size + task_size - 1) / task_size;
   const long step = window.stride[space.axes - 1];
-  parallel_for(tasks, [&](long task) {
-    Lane<Plan> lane;
-    for_each_piece(space, task * task_size, std::min(space.size, (task + 1) * task_size),
-                   [&](const long* index, long, long count) {
-                     T* to = out + offset_of(window.stride, index, space.axes);
-                     const auto reader = lane.load(plan, index, space.axes, count);
-                     if (step == 1)
-                       store(reader, to, count);
-                     else
-                       for (long i = 0; i < count; ++i) to[i * step] = static_cast<compute_t<T>>(reader.value(i));
-                   });
-  }, space.size);
+  parallel_for(
+      tasks,
+      [&](long task) {
+        Lane<Plan> lane;
+        for_each_piece(space, task * task_size, std::min(space.size, (task + 1) * task_size),
+                       [&](const long* index, long, long count) {
+                         T* to = out + offset_of(window.stride, index, space.axes);
+                         const auto reader = lane.load(plan, index, space.axes, count);
+                         if (step == 1)
+                           store(reader, to, count);
+                         else
+                           for (long i = 0; i < count; ++i) to[i * step] = static_cast<compute_t<T>>(reader.value(i));
+                       });
+      },
+      space.size);
 }
 
-}  // namespace vitral::inline VITRAL_ABI::cpu
+}}}  // namespace vitral::cpu
 VITRAL_KERNELS_END

@@ -7,7 +7,7 @@
 #include <algorithm>
 
 VITRAL_KERNELS_BEGIN
-namespace vitral::inline VITRAL_ABI::cpu {
+namespace vitral { inline namespace VITRAL_ABI { namespace cpu {
 
 /// Elements of a piece: buffers of a handful of leaves stay in the first-level cache.
 inline constexpr long chunk = 256;
@@ -48,7 +48,8 @@ struct NodeReader {
   using value_type = decltype([] {
     return []<int... I>(std::integer_sequence<int, I...>) {
       return Op::value((static_cast<void>(I), argument_type{})...);
-    }(std::make_integer_sequence<int, sizeof...(R)>{});
+    }
+    (std::make_integer_sequence<int, sizeof...(R)>{});
   }());
   using trace = Trace<value_type, typename R::trace...>;
   using indices = std::make_integer_sequence<int, sizeof...(R)>;
@@ -133,7 +134,8 @@ struct Lane<NodePlan<Op, P...>> {
     return [&]<int... I>(std::integer_sequence<int, I...>) {
       return NodeReader<Op, decltype(get<I>(args).load(get<I>(plan.args), index, axes, count))...>{
           pack(get<I>(args).load(get<I>(plan.args), index, axes, count)...)};
-    }(std::make_integer_sequence<int, sizeof...(P)>{});
+    }
+    (std::make_integer_sequence<int, sizeof...(P)>{});
   }
 };
 
@@ -163,5 +165,5 @@ void for_each_piece(const Space<R>& space, long begin, long end, F&& f) {
   }
 }
 
-}  // namespace vitral::inline VITRAL_ABI::cpu
+}}}  // namespace vitral::cpu
 VITRAL_KERNELS_END

@@ -17,14 +17,13 @@
 #include <type_traits>
 
 VITRAL_KERNELS_BEGIN
-namespace vitral::inline VITRAL_ABI::cpu {
+namespace vitral { inline namespace VITRAL_ABI { namespace cpu {
 
 namespace detail {
 
 /// The types that matmul multiplies: f32, bf16 (stored or accumulated as bf16 or f32) and f64.
 template <class A, class B, class C>
-concept Multipliable = std::same_as<A, B> &&
-                       (std::same_as<A, C> || (std::same_as<A, bf16> && std::same_as<C, float>)) &&
+concept Multipliable = std::same_as<A, B> &&(std::same_as<A, C> || (std::same_as<A, bf16> && std::same_as<C, float>)) &&
                        (std::same_as<A, float> || std::same_as<A, bf16> || std::same_as<A, double>);
 
 template <class T>
@@ -223,5 +222,5 @@ void matmul(Matrix<const A> a, Matrix<const B> b, Matrix<C> c, bool accumulate, 
   batched_matmul<A, B, C>({a, 1, 0}, {b, 1, 0}, {c, 1, 0}, accumulate, epilogue);
 }
 
-}  // namespace vitral::inline VITRAL_ABI::cpu
+}}}  // namespace vitral::cpu
 VITRAL_KERNELS_END

@@ -13,7 +13,7 @@
 #include <type_traits>
 
 VITRAL_KERNELS_BEGIN
-namespace vitral::inline VITRAL_ABI::cpu {
+namespace vitral { inline namespace VITRAL_ABI { namespace cpu {
 
 namespace detail {
 
@@ -158,9 +158,9 @@ void layer_norm_backward(const T* x, const compute_t<T>* gamma, const compute_t<
 
 /// Training mode: y = (x - mean) rstd gamma + beta for each column of each view, or where `relu` what of it is above
 /// zero; normalised by the biased variance. The rows are those of `views` equal views. The running statistics (null:
-/// not kept) become (1 - momentum) running + momentum batch, the variance unbiased, as PyTorch's: for each view in turn,
-/// and for all of them `passes` times. gamma and beta are null when not affine; the backward pass needs mean and rstd
-/// [views, cols]. Error when a view has fewer than 2 rows.
+/// not kept) become (1 - momentum) running + momentum batch, the variance unbiased, as PyTorch's: for each view in
+/// turn, and for all of them `passes` times. gamma and beta are null when not affine; the backward pass needs mean and
+/// rstd [views, cols]. Error when a view has fewer than 2 rows.
 template <class T>
 void batch_norm_forward(const T* x, const compute_t<T>* gamma, const compute_t<T>* beta, T* y, compute_t<T>* mean,
                         compute_t<T>* rstd, compute_t<T>* running_mean, compute_t<T>* running_var, double momentum,
@@ -285,5 +285,5 @@ void batch_norm_backward(const T* x, const compute_t<T>* gamma, const compute_t<
   });
 }
 
-}  // namespace vitral::inline VITRAL_ABI::cpu
+}}}  // namespace vitral::cpu
 VITRAL_KERNELS_END

@@ -15,7 +15,7 @@
 
 #include <oneapi/dnnl/dnnl.h>
 
-namespace vitral::inline VITRAL_ABI::cpu::onednn {
+namespace vitral { inline namespace VITRAL_ABI { namespace cpu::onednn {
 
 /// What decides a primitive: C[m, n] = A[m, k] B[k, n], added to C when `accumulate`. Strides count elements. B is
 /// `packed` by `pack` (its strides are then 0), and a row of floats is added to each row of C when `bias`.
@@ -55,16 +55,11 @@ inline const char* type_name(dnnl_data_type_t type) { return type == dnnl_bf16 ?
 
 inline const char* status_name(dnnl_status_t status) {
   switch (status) {
-    case dnnl_out_of_memory:
-      return "out of memory";
-    case dnnl_invalid_arguments:
-      return "invalid arguments";
-    case dnnl_unimplemented:
-      return "unimplemented";
-    case dnnl_runtime_error:
-      return "runtime error";
-    default:
-      return "failed";
+    case dnnl_out_of_memory: return "out of memory";
+    case dnnl_invalid_arguments: return "invalid arguments";
+    case dnnl_unimplemented: return "unimplemented";
+    case dnnl_runtime_error: return "runtime error";
+    default: return "failed";
   }
 }
 
@@ -380,4 +375,4 @@ inline void multiply(const MatmulKey& key, const void* a, const void* b, void* c
   state.run(product.primitive, arguments, key.bias ? 5 : 4, key);
 }
 
-}  // namespace vitral::inline VITRAL_ABI::cpu::onednn
+}}}  // namespace vitral::cpu::onednn

@@ -7,7 +7,7 @@
 
 #include <type_traits>
 
-namespace vitral::inline VITRAL_ABI::cpu {
+namespace vitral { inline namespace VITRAL_ABI { namespace cpu {
 
 namespace detail {
 
@@ -80,4 +80,4 @@ void multiply_once(Matrix<const T> a, Matrix<const T> b, Matrix<compute_t<T>> c,
   detail::multiply(a, b, c, accumulate);
 }
 
-}  // namespace vitral::inline VITRAL_ABI::cpu
+}}}  // namespace vitral::cpu

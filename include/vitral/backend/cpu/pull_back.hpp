@@ -6,7 +6,7 @@
 #include <vitral/backend/cpu/evaluate.hpp>
 
 VITRAL_KERNELS_BEGIN
-namespace vitral::inline VITRAL_ABI::cpu {
+namespace vitral { inline namespace VITRAL_ABI { namespace cpu {
 
 template <class C>
 struct LeafSink {
@@ -154,5 +154,5 @@ void pull_back(const Space<R>& space, const Plan& plan, const Targets& targets, 
   });
 }
 
-}  // namespace vitral::inline VITRAL_ABI::cpu
+}}}  // namespace vitral::cpu
 VITRAL_KERNELS_END

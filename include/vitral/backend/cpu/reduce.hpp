@@ -9,7 +9,7 @@
 #include <vector>
 
 VITRAL_KERNELS_BEGIN
-namespace vitral::inline VITRAL_ABI::cpu {
+namespace vitral { inline namespace VITRAL_ABI { namespace cpu {
 
 template <class Reader>
 auto sum_of(const Reader& reader, long count) {
@@ -23,10 +23,10 @@ auto sum_of(const Reader& reader, long count) {
 template <int R, class Plan, class T>
 void reduce_sum(const Space<R>& space, const Plan& plan, Reduction r, double scale, T* out) {
   using C = typename reader_of<Plan>::value_type;
-  const long columns = std::clamp(r.inner, 1L, chunk);           // columns summed side by side
+  const long columns = std::clamp(r.inner, 1L, chunk);  // columns summed side by side
   const long column_blocks = (r.inner + columns - 1) / columns;
   const long whole = r.outer * column_blocks;
-  const long length = std::max(1L, task_size / columns);         // summands of one partial sum
+  const long length = std::max(1L, task_size / columns);  // summands of one partial sum
   const long parts = whole >= 64 ? 1 : std::max(1L, std::min(64L, r.n / length));
   static thread_local Buffer memory;
   C* const partial = memory.reserve<C>(parts * r.outer * r.inner);
@@ -93,5 +93,5 @@ void reduce_max(const Space<R>& space, const Plan& plan, Reduction r, T* out, in
   });
 }
 
-}  // namespace vitral::inline VITRAL_ABI::cpu
+}}}  // namespace vitral::cpu
 VITRAL_KERNELS_END

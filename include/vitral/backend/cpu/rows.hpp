@@ -7,7 +7,7 @@
 
 #include <algorithm>
 
-namespace vitral::inline VITRAL_ABI::cpu {
+namespace vitral { inline namespace VITRAL_ABI { namespace cpu {
 
 namespace detail {
 
@@ -47,4 +47,4 @@ void scatter_add_rows(const T* rows, const int* index, T* table, long rows_in, l
   });
 }
 
-}  // namespace vitral::inline VITRAL_ABI::cpu
+}}}  // namespace vitral::cpu

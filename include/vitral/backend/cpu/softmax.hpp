@@ -12,7 +12,7 @@
 #include <limits>
 #include <type_traits>
 
-namespace vitral::inline VITRAL_ABI::cpu {
+namespace vitral { inline namespace VITRAL_ABI { namespace cpu {
 
 namespace detail {
 
@@ -206,4 +206,4 @@ void l2_normalize_backward(const T* x, const compute_t<T>* norm, const T* dy, T*
   });
 }
 
-}  // namespace vitral::inline VITRAL_ABI::cpu
+}}}  // namespace vitral::cpu

@@ -9,7 +9,7 @@
 #include <omp.h>
 
 VITRAL_KERNELS_BEGIN
-namespace vitral::inline VITRAL_ABI::cpu {
+namespace vitral { inline namespace VITRAL_ABI { namespace cpu {
 
 /// The number of threads that parallel work uses.
 [[nodiscard]] inline int threads() { return omp_get_max_threads(); }
@@ -65,5 +65,5 @@ void parallel_for(long tasks, F&& task, long elements = small_work) {
   if (failure) std::rethrow_exception(failure);
 }
 
-}  // namespace vitral::inline VITRAL_ABI::cpu
+}}}  // namespace vitral::cpu
 VITRAL_KERNELS_END

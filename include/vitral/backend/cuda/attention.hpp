@@ -1,21 +1,21 @@
-// Attention without a stored [queries, keys] matrix, for every type and width (attention_mma.hpp has bf16's own): blocks
-// of 32 queries meet tiles of 32 keys in shared memory, with the running softmax of Milakov and Gimelshein (arXiv
-// 1805.02867) as FlashAttention uses it (Dao et al. 2022). The backward pass forms the scores again; dq, and dk with dv,
-// have a kernel each, so that nothing is added atomically.
+// Attention without a stored [queries, keys] matrix, for every type and width (attention_mma.hpp has bf16's own):
+// blocks of 32 queries meet tiles of 32 keys in shared memory, with the running softmax of Milakov and Gimelshein
+// (arXiv 1805.02867) as FlashAttention uses it (Dao et al. 2022). The backward pass forms the scores again; dq, and dk
+// with dv, have a kernel each, so that nothing is added atomically.
 #pragma once
 
 #include <vitral/backend/cuda/attention_mma_backward.hpp>
 
 #include <type_traits>
 
-namespace vitral::inline VITRAL_ABI::cuda {
+namespace vitral { inline namespace VITRAL_ABI { namespace cuda {
 
 namespace detail {
 
-constexpr int tile = 32;                          // queries or keys of a tile: one for each lane
-constexpr int attention_warps = 4;                // of a block
-constexpr int warp_rows = tile / attention_warps; // rows of the block's tile that a warp owns
-constexpr int most_channels = 128;                // of a head
+constexpr int tile = 32;                           // queries or keys of a tile: one for each lane
+constexpr int attention_warps = 4;                 // of a block
+constexpr int warp_rows = tile / attention_warps;  // rows of the block's tile that a warp owns
+constexpr int most_channels = 128;                 // of a head
 
 /// A tile [32, width] in shared memory; an element more in each row keeps 32 rows from meeting in one bank.
 template <class P>
@@ -217,8 +217,8 @@ void launch_tiles(const char* name, void (*kernel)(A...), int rows, const Attent
 /// Calls f with the number of channels that a lane holds, as a constant.
 template <class F>
 void with_channels(int width, F&& f) {
-  check(width >= 1 && width <= most_channels, "attention: heads of ", width, " channels; the device's kernels take 1 to ",
-        most_channels);
+  check(width >= 1 && width <= most_channels, "attention: heads of ", width,
+        " channels; the device's kernels take 1 to ", most_channels);
   if (width <= 32)
     f(std::integral_constant<int, 1>{});
   else if (width <= 64)
@@ -261,12 +261,11 @@ void attention_backward(Heads<const T> q, Heads<const T> k, Heads<const T> v, He
   detail::with_channels(size.width, [&](auto channels) {
     const std::size_t shared = detail::tiles_bytes<P>(4, 2, size.width);
     const P* const kept = delta.data();
-    detail::launch_tiles("attention backward",
-                         &detail::attention_backward_kernel<detail::Of::queries, channels(), T>, size.queries, size,
-                         shared, q, k, v, lse, dout, kept, dq, dk, dv, add, size);
+    detail::launch_tiles("attention backward", &detail::attention_backward_kernel<detail::Of::queries, channels(), T>,
+                         size.queries, size, shared, q, k, v, lse, dout, kept, dq, dk, dv, add, size);
     detail::launch_tiles("attention backward", &detail::attention_backward_kernel<detail::Of::keys, channels(), T>,
                          size.keys, size, shared, q, k, v, lse, dout, kept, dq, dk, dv, add, size);
   });
 }
 
-}  // namespace vitral::inline VITRAL_ABI::cuda
+}}}  // namespace vitral::cuda

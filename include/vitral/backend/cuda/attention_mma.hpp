@@ -7,7 +7,7 @@
 
 #include <type_traits>
 
-namespace vitral::inline VITRAL_ABI::cuda::detail {
+namespace vitral { inline namespace VITRAL_ABI { namespace cuda::detail {
 
 /// How the kernel cuts its work: 16-row pieces that a warp owns, warps of a block, blocks of a multiprocessor, keys of
 /// a tile, and keys whose scores a warp holds at a time.
@@ -188,4 +188,4 @@ void launch_mma(const Heads<const bf16>& q, const Heads<const bf16>& k, const He
   launch_mma_cut<Width, ForwardCut<2, 4, narrow ? 4 : 3, 128, narrow ? 32 : 16>>(q, k, v, out, lse, size);
 }
 
-}  // namespace vitral::inline VITRAL_ABI::cuda::detail
+}}}  // namespace vitral::cuda::detail

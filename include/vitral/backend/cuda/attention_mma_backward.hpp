@@ -1,13 +1,13 @@
 // Attention's backward pass on tensor cores: bf16, heads of 32 or 64 channels. A warp owns rows of queries and sums
 // their dq, or rows of keys and sums their dk and dv; either side forms the scores it needs again. So every sum is made
-// by one thread in one order, without atomics: the same bits in every run. Short sequences have both sides in one kernel,
-// which reads everything once; longer ones a kernel for each side, which walks tiles of the other.
+// by one thread in one order, without atomics: the same bits in every run. Short sequences have both sides in one
+// kernel, which reads everything once; longer ones a kernel for each side, which walks tiles of the other.
 #pragma once
 
 #include <vitral/backend/cuda/attention_mma.hpp>
 #include <vitral/backend/cuda/memory.hpp>
 
-namespace vitral::inline VITRAL_ABI::cuda::detail {
+namespace vitral { inline namespace VITRAL_ABI { namespace cuda::detail {
 
 enum class Side { queries, keys };
 
@@ -26,10 +26,10 @@ struct OwnSide {
   static constexpr int steps = Width / 16;
   static constexpr bool of_keys = side == Side::keys;
 
-  OwnRows<Width> first[Pieces], second[Pieces];          // q and dout, or k and v
-  Band<Width / 8> sums[Pieces];                         // of dq or dk, without the scale
-  Band<Width / 8> value_sums[of_keys ? Pieces : 1];     // of dv
-  float lse[Pieces][2], delta[Pieces][2];                // of own queries
+  OwnRows<Width> first[Pieces], second[Pieces];      // q and dout, or k and v
+  Band<Width / 8> sums[Pieces];                      // of dq or dk, without the scale
+  Band<Width / 8> value_sums[of_keys ? Pieces : 1];  // of dv
+  float lse[Pieces][2], delta[Pieces][2];            // of own queries
 
   /// Meets 16 Groups rows of the other side, from row `at` of its tiles on: k and v, or q and dout with their lse and
   /// delta.
@@ -161,7 +161,7 @@ __global__ void __launch_bounds__(32 * Cut::warps, Cut::blocks)
   const int row0 = (head.block * Cut::warps + warp_of_thread()) * 16 * pieces;
   const int own_rows = of_keys ? size.keys : size.queries, other_rows = of_keys ? size.queries : size.keys;
   const Heads<const bf16>&first = of_keys ? x.k : x.q, &second = of_keys ? x.v : x.dout, &one = of_keys ? x.q : x.k,
-                         &two = of_keys ? x.dout : x.v;
+                    &two = of_keys ? x.dout : x.v;
   const long statistics = static_cast<long>(head.index) * size.queries;
   const float scale = static_cast<float>(size.scale);
   bf16* const memory = dynamic_shared<bf16>();
@@ -206,7 +206,7 @@ __global__ void __launch_bounds__(32 * Cut::warps, Cut::blocks)
     const BandTile<Width> a(shared + 2 * buffer * tile_bytes), b(a.data + tile_bytes);
     const int here = other_rows - begin < tile_rows ? other_rows - begin : tile_rows;
     own.template meet<Cut::groups>(a, b, shared_lse + buffer * tile_rows, shared_delta + buffer * tile_rows, here,
-                                   scale * log2_e, [](int, const unsigned (&)[4], int) {});
+                                   scale * log2_e, [](int, const unsigned(&)[4], int) {});
   }
   own.store(x, head, row0, own_rows, scale);
 }
@@ -263,7 +263,7 @@ __global__ void __launch_bounds__(32 * Cut::warps, Cut::blocks)
     for (int t = 0; t < pieces; ++t) own.take_rows(t, key, value, row0 + 16 * t, tile_rows);
     own.template meet<Cut::groups>(
         query, up, shared_lse, shared_delta, size.queries, scale * log2_e,
-        [&](int t, const unsigned (&slope)[4], int column) {
+        [&](int t, const unsigned(&slope)[4], int column) {
           if constexpr (keeps_slopes<Width>) {
             if (row0 + 16 * t >= tile_rows) return;
 #pragma unroll
@@ -305,7 +305,7 @@ __global__ void __launch_bounds__(32 * Cut::warps, Cut::blocks)
         }
       }
       own.template meet<Cut::groups>(key, value, nullptr, nullptr, size.keys, scale * log2_e,
-                                     [](int, const unsigned (&)[4], int) {});
+                                     [](int, const unsigned(&)[4], int) {});
     }
     own.store(x, head, row0, size.queries, scale);
   }
@@ -351,4 +351,4 @@ void launch_mma_backward(BackwardTensors x, const AttentionSize& size) {
   launch_mma_side<Width, Side::keys, BackwardCut<narrow ? 2 : 1, 4, 3, 64>>(x, size);
 }
 
-}  // namespace vitral::inline VITRAL_ABI::cuda::detail
+}}}  // namespace vitral::cuda::detail

@@ -10,7 +10,7 @@
 #include <cmath>
 #include <cstdint>
 
-namespace vitral::inline VITRAL_ABI::cuda::detail {
+namespace vitral { inline namespace VITRAL_ABI { namespace cuda::detail {
 
 constexpr float log2_e = 1.44269504089f, ln_2 = 0.693147180560f;
 
@@ -152,4 +152,4 @@ struct OwnHead {
   }
 };
 
-}  // namespace vitral::inline VITRAL_ABI::cuda::detail
+}}}  // namespace vitral::cuda::detail

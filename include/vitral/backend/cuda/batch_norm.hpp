@@ -1,5 +1,5 @@
-// BatchNorm over columns, all views in one launch: each element is read once into registers where the rows allow it; see
-// backend/backend.hpp.
+// BatchNorm over columns, all views in one launch: each element is read once into registers where the rows allow it;
+// see backend/backend.hpp.
 #pragma once
 
 #include <vitral/backend/cuda/launch.hpp>
@@ -11,7 +11,7 @@
 #include <cmath>
 #include <type_traits>
 
-namespace vitral::inline VITRAL_ABI::cuda {
+namespace vitral { inline namespace VITRAL_ABI { namespace cuda {
 
 namespace detail {
 
@@ -289,8 +289,8 @@ void batch_norm_forward(const T* x, const compute_t<T>* gamma, const compute_t<T
   const bool pairs = allows_runs<2>(x) && allows_runs<2>(y);
   detail::with_norm_shape<T>(rows, cols, views, pairs, [&](auto shape, dim3 threads) {
     launch("batch_norm", &detail::batch_norm_columns<shape.width, shape.held, shape.columns, T>,
-           blocks_for(cols, shape.columns), threads, 0, x, gamma, beta, y, mean, rstd, running_mean, running_var, follow,
-           eps, relu, views, rows, cols);
+           blocks_for(cols, shape.columns), threads, 0, x, gamma, beta, y, mean, rstd, running_mean, running_var,
+           follow, eps, relu, views, rows, cols);
   });
 }
 
@@ -308,4 +308,4 @@ void batch_norm_backward(const T* x, const compute_t<T>* gamma, const compute_t<
   });
 }
 
-}  // namespace vitral::inline VITRAL_ABI::cuda
+}}}  // namespace vitral::cuda

@@ -9,7 +9,7 @@
 
 #include <cstdint>
 
-namespace vitral::inline VITRAL_ABI::cuda {
+namespace vitral { inline namespace VITRAL_ABI { namespace cuda {
 
 namespace detail {
 
@@ -146,8 +146,7 @@ void column_sums(const T* x, long rows, long cols, double scale, To* out, bool a
          wide ? &detail::column_sums_kernel<detail::widest_piece<T>, T> : &detail::column_sums_kernel<1, T>,
          dim3(grid.groups, static_cast<unsigned>(grid.parts)), detail::column_threads, 0, x, rows, cols, grid.across,
          partial.data());
-  detail::launch_join("column_sums", partial.data(), grid.parts, cols, scale,
-                      detail::Joined<To>{out, add});
+  detail::launch_join("column_sums", partial.data(), grid.parts, cols, scale, detail::Joined<To>{out, add});
 }
 
 /// dx = dy * gelu'(pre), all [rows, cols], and sums [cols] (null: not wanted) = (sums +) the sum of dx's rows.
@@ -162,9 +161,7 @@ void gelu_gradient(const T* dy, const T* pre, T* dx, long rows, long cols, compu
          wide ? &detail::gelu_gradient_kernel<detail::widest_piece<T>, T> : &detail::gelu_gradient_kernel<1, T>,
          dim3(grid.groups, static_cast<unsigned>(grid.parts)), detail::column_threads, 0, dy, pre, dx, rows, cols,
          grid.across, partial.data());
-  if (sums)
-    detail::launch_join("gelu_gradient", partial.data(), grid.parts, cols, 1.0,
-                        detail::Joined<P>{sums, add});
+  if (sums) detail::launch_join("gelu_gradient", partial.data(), grid.parts, cols, 1.0, detail::Joined<P>{sums, add});
 }
 
-}  // namespace vitral::inline VITRAL_ABI::cuda
+}}}  // namespace vitral::cuda

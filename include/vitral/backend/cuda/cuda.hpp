@@ -6,15 +6,15 @@
 #include <vitral/backend/cuda/attention.hpp>
 #include <vitral/backend/cuda/batch_norm.hpp>
 #include <vitral/backend/cuda/evaluate.hpp>
-#include <vitral/backend/cuda/matmul.hpp>
 #include <vitral/backend/cuda/layer_norm.hpp>
+#include <vitral/backend/cuda/matmul.hpp>
 #include <vitral/backend/cuda/pinned.hpp>
 #include <vitral/backend/cuda/pull_back.hpp>
 #include <vitral/backend/cuda/reduce.hpp>
 #include <vitral/backend/cuda/rows.hpp>
 #include <vitral/backend/cuda/steps.hpp>
 
-namespace vitral::inline VITRAL_ABI {
+namespace vitral { inline namespace VITRAL_ABI {
 
 namespace cuda::detail {
 
@@ -143,4 +143,4 @@ using Cuda = BasicCuda<cuda::FloatProducts::exact>;
 /// Float products on tensor cores, at TF32's precision.
 using CudaTf32 = BasicCuda<cuda::FloatProducts::tf32>;
 
-}  // namespace vitral::inline VITRAL_ABI
+}}  // namespace vitral

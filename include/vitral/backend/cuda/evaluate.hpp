@@ -12,7 +12,7 @@
 #include <type_traits>
 #include <vector>
 
-namespace vitral::inline VITRAL_ABI::cuda {
+namespace vitral { inline namespace VITRAL_ABI { namespace cuda {
 
 /// Arguments of a kernel: 4 KiB serve all devices and drivers.
 template <class... A>
@@ -87,7 +87,8 @@ __global__ void evaluate_jobs(const __grid_constant__ JobTable<Job> table) {
     const int middle = (first + last) / 2;
     (table.first_block[middle] <= blockIdx.x ? first : last) = middle;
   }
-  const unsigned begin = table.first_block[first], end = first + 1 < table.count ? table.first_block[first + 1] : gridDim.x;
+  const unsigned begin = table.first_block[first],
+                 end = first + 1 < table.count ? table.first_block[first + 1] : gridDim.x;
   evaluate_share(table.job[first], table.width[first], static_cast<long>(blockIdx.x - begin) * blockDim.x + threadIdx.x,
                  static_cast<long>(end - begin) * blockDim.x);
 }
@@ -171,4 +172,4 @@ void evaluate_window(const Space<R>& space, const Plan& plan, const LeafPlan<T, 
          plan, window, out, width);
 }
 
-}  // namespace vitral::inline VITRAL_ABI::cuda
+}}}  // namespace vitral::cuda

@@ -10,7 +10,7 @@
 
 #include <type_traits>
 
-namespace vitral::inline VITRAL_ABI::cuda::detail {
+namespace vitral { inline namespace VITRAL_ABI { namespace cuda::detail {
 
 /// (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) / 2, as 1 / (1 + 2^-y): one exponential and one reciprocal.
 __device__ inline float gelu_gate(float x) {
@@ -37,4 +37,4 @@ __device__ compute_t<T> gelu_slope(compute_t<T> x) {
   }
 }
 
-}  // namespace vitral::inline VITRAL_ABI::cuda::detail
+}}}  // namespace vitral::cuda::detail

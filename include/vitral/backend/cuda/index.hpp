@@ -7,7 +7,7 @@
 #include <algorithm>
 #include <climits>
 
-namespace vitral::inline VITRAL_ABI::cuda {
+namespace vitral { inline namespace VITRAL_ABI { namespace cuda {
 
 /// The index of the element that stands at `position` in row-major order. R bounds the loops, so that a kernel can keep
 /// the index in registers.
@@ -39,7 +39,7 @@ namespace detail {
 /// The space seen from a broadcast leaf: first the axes that it has, then those it is summed over.
 template <int R>
 struct Folded {
-  Space<R> kept, summed;    // sub-spaces, in the order of the axes
+  Space<R> kept, summed;  // sub-spaces, in the order of the axes
   int kept_axis[R], summed_axis[R];
   long position_stride[R];  // of the result's axes
 };
@@ -69,7 +69,7 @@ template <int R>
 VITRAL_HD void unfold(const Folded<R>& f, long kept, long summed, long (&index)[R]) {
   long part[R];
   for (int i = 0; i < R; ++i) index[i] = 0;
-  const auto spread = [&](const Space<R>& space, const int (&axis)[R]) {
+  const auto spread = [&](const Space<R>& space, const int(&axis)[R]) {
     if (space.size == 1) return;
     for (int i = 0; i < R; ++i)
       for (int to = 0; to < R; ++to)
@@ -89,4 +89,4 @@ inline int parts_of(long results, long n) {
 
 }  // namespace detail
 
-}  // namespace vitral::inline VITRAL_ABI::cuda
+}}}  // namespace vitral::cuda

@@ -4,7 +4,7 @@
 #include <vitral/backend/cuda/launch.hpp>
 #include <vitral/core/bf16.hpp>
 
-namespace vitral::inline VITRAL_ABI::cuda::detail {
+namespace vitral { inline namespace VITRAL_ABI { namespace cuda::detail {
 
 /// Where joined parts go; null: nowhere.
 template <class T>
@@ -13,8 +13,8 @@ struct Joined {
   bool add = false;
 };
 
-/// to = (to +) scale * the sum of each column of partial [parts, count]: threadIdx.y takes every so many parts, and their
-/// sums are added in order. Row 1 of the grid has `second`, whose parts follow.
+/// to = (to +) scale * the sum of each column of partial [parts, count]: threadIdx.y takes every so many parts, and
+/// their sums are added in order. Row 1 of the grid has `second`, whose parts follow.
 template <class C, class T>
 __global__ void join_parts(const C* partial, int parts, long count, double scale, Joined<T> first, Joined<T> second) {
   __shared__ C sums[32][block_threads / 8];
@@ -47,4 +47,4 @@ void launch_join(const char* name, const C* partial, int parts, long count, doub
          second);
 }
 
-}  // namespace vitral::inline VITRAL_ABI::cuda::detail
+}}}  // namespace vitral::cuda::detail

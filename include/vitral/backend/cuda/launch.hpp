@@ -11,7 +11,7 @@
 #include <cstddef>
 #include <utility>
 
-namespace vitral::inline VITRAL_ABI::cuda {
+namespace vitral { inline namespace VITRAL_ABI { namespace cuda {
 
 inline void require(cudaError_t status, const char* call) {
   if (status != cudaSuccess) [[unlikely]]
@@ -177,8 +177,9 @@ class Faults {
     const Fault found = *fault_;
     *fault_ = Fault{};
     clear();
-    const char* const what = found.code == 1 ? "gather_rows: index " : found.code == 2 ? "scatter_add_rows: index "
-                                                                                      : "cross_entropy: target ";
+    const char* const what = found.code == 1   ? "gather_rows: index "
+                             : found.code == 2 ? "scatter_add_rows: index "
+                                               : "cross_entropy: target ";
     fail(what, found.value, " at position ", found.position, " is not one of 0 to ", found.limit - 1);
   }
 
@@ -209,4 +210,4 @@ __device__ inline bool within(const FaultNote& note, int code, int index, long p
   return false;
 }
 
-}  // namespace vitral::inline VITRAL_ABI::cuda
+}}}  // namespace vitral::cuda

@@ -5,7 +5,7 @@
 #include <vitral/backend/cuda/rows.hpp>
 #include <vitral/backend/cuda/warp_row.hpp>
 
-namespace vitral::inline VITRAL_ABI::cuda {
+namespace vitral { inline namespace VITRAL_ABI { namespace cuda {
 
 namespace detail {
 
@@ -227,4 +227,4 @@ void layer_norm_backward(const T* x, const compute_t<T>* gamma, const compute_t<
                         dy, dx, add_dx, cols);
 }
 
-}  // namespace vitral::inline VITRAL_ABI::cuda
+}}}  // namespace vitral::cuda

@@ -19,7 +19,7 @@
 #include <type_traits>
 #include <vector>
 
-namespace vitral::inline VITRAL_ABI::cuda {
+namespace vitral { inline namespace VITRAL_ABI { namespace cuda {
 
 /// How float operands are multiplied: as they are, or rounded to TF32 (10 fraction bits) on tensor cores.
 enum class FloatProducts { exact, tf32 };
@@ -59,7 +59,8 @@ bool has_dense_cols(const Matrix<T>& m) {
   return (m.row_stride == 1 || m.rows == 1) && (m.col_stride >= m.rows || m.cols == 1);
 }
 
-/// What decides a product. cuBLASLt counts columns first, so that C [m, n] by rows is C^T [n, m] to it, and C^T = B^T A^T.
+/// What decides a product. cuBLASLt counts columns first, so that C [m, n] by rows is C^T [n, m] to it, and C^T = B^T
+/// A^T.
 struct ProductKey {
   long m, n, k, batch;
   bool a_transposed, b_transposed;  // whether its columns are dense
@@ -240,9 +241,8 @@ class Products {
     aligned(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES, key.c_alignment);
     cublasLtMatmulHeuristicResult_t proposed[most]{};
     int count = 0;
-    const auto status =
-        cublasLtMatmulAlgoGetHeuristic(handle_, p.operation.get(), p.first.get(), p.second.get(), p.result.get(),
-                                       p.result.get(), made, most, proposed, &count);
+    const auto status = cublasLtMatmulAlgoGetHeuristic(handle_, p.operation.get(), p.first.get(), p.second.get(),
+                                                       p.result.get(), p.result.get(), made, most, proposed, &count);
     if (status != CUBLAS_STATUS_SUCCESS) return status;
     for (int i = 0; i < count; ++i)
       if (proposed[i].state == CUBLAS_STATUS_SUCCESS) found.push_back({proposed[i].algo, proposed[i].workspaceSize});
@@ -352,12 +352,30 @@ ProductKey product_key(const MatrixBatch<const T>& a, const MatrixBatch<const T>
   const auto stride = [](const auto& x) {
     return has_dense_rows(x) ? std::max(x.row_stride, x.cols) : std::max(x.col_stride, x.rows);
   };
-  const int compute = std::is_same_v<T, double>  ? CUBLAS_COMPUTE_64F
+  const int compute = std::is_same_v<T, double>                                     ? CUBLAS_COMPUTE_64F
                       : std::is_same_v<T, float> && products == FloatProducts::tf32 ? CUBLAS_COMPUTE_32F_FAST_TF32
                                                                                     : CUBLAS_COMPUTE_32F;
-  return {c.first.rows, c.first.cols, a.first.cols, c.count, !has_dense_rows(a.first), !has_dense_rows(b.first),
-          stride(a.first), stride(b.first), stride(c.first), a.stride, b.stride, c.stride, type_of<T>, type_of<C>,
-          compute, epilogue, alignment_of(a), alignment_of(b), alignment_of(c), 0, accumulate};
+  return {c.first.rows,
+          c.first.cols,
+          a.first.cols,
+          c.count,
+          !has_dense_rows(a.first),
+          !has_dense_rows(b.first),
+          stride(a.first),
+          stride(b.first),
+          stride(c.first),
+          a.stride,
+          b.stride,
+          c.stride,
+          type_of<T>,
+          type_of<C>,
+          compute,
+          epilogue,
+          alignment_of(a),
+          alignment_of(b),
+          alignment_of(c),
+          0,
+          accumulate};
 }
 
 /// c = activation(c + bias), keeping c + bias in `pre`; bias and pre may be null. Width neighbours for each thread.
@@ -474,11 +492,11 @@ void batched_matmul(MatrixBatch<const T> a, MatrixBatch<const T> b, MatrixBatch<
   const bool has_bias = in_product && multiply(CUBLASLT_EPILOGUE_BIAS, {bias}) == CUBLAS_STATUS_SUCCESS;
   if (!has_bias) {
     const auto status = multiply(CUBLASLT_EPILOGUE_DEFAULT, {});
-    check(status == CUBLAS_STATUS_SUCCESS, "cuBLASLt: ", c.count, " x [", m, ", ", k, "] x [", k, ", ", n, "]: ",
-          cublasLtGetStatusString(status));
+    check(status == CUBLAS_STATUS_SUCCESS, "cuBLASLt: ", c.count, " x [", m, ", ", k, "] x [", k, ", ", n,
+          "]: ", cublasLtGetStatusString(status));
   }
   if (epilogue.pre || epilogue.activation != Activation::none || (epilogue.bias && !has_bias))
     detail::finish(c.first, epilogue.pre, has_bias ? nullptr : epilogue.bias, epilogue.activation);
 }
 
-}  // namespace vitral::inline VITRAL_ABI::cuda
+}}}  // namespace vitral::cuda

@@ -5,7 +5,7 @@
 #include <vitral/backend/cuda/launch.hpp>
 #include <vitral/core/buffer.hpp>
 
-namespace vitral::inline VITRAL_ABI::cuda {
+namespace vitral { inline namespace VITRAL_ABI { namespace cuda {
 
 [[nodiscard]] inline void* allocate(std::size_t bytes) {
   Device::instance();  // says where there is none
@@ -44,4 +44,4 @@ class Scratch {
   Buffer buffer_;
 };
 
-}  // namespace vitral::inline VITRAL_ABI::cuda
+}}}  // namespace vitral::cuda

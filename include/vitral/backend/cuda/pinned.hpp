@@ -6,7 +6,7 @@
 
 #include <cuda_runtime_api.h>
 
-namespace vitral::inline VITRAL_ABI::cuda {
+namespace vitral { inline namespace VITRAL_ABI { namespace cuda {
 
 /// From now on HostVectors, and so the loader's batches, lie in page-locked memory.
 inline void use_pinned_memory() {
@@ -20,4 +20,4 @@ inline void use_pinned_memory() {
                  [](void* memory) { cudaFreeHost(memory); }, true};
 }
 
-}  // namespace vitral::inline VITRAL_ABI::cuda
+}}}  // namespace vitral::cuda

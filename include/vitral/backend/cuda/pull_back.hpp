@@ -1,12 +1,12 @@
-// The backward pass of a fused expression: kernels re-read the leaves, recompute the intermediates in registers and push
-// the result's gradient down. Leaves as large as the result are written by one kernel; the gradient of each broadcast
-// leaf is a sum that a kernel of its own forms in a fixed order, recomputing rather than storing what it sums. Four
-// or eight elements at a time where all leaves allow it.
+// The backward pass of a fused expression: kernels re-read the leaves, recompute the intermediates in registers and
+// push the result's gradient down. Leaves as large as the result are written by one kernel; the gradient of each
+// broadcast leaf is a sum that a kernel of its own forms in a fixed order, recomputing rather than storing what it
+// sums. Four or eight elements at a time where all leaves allow it.
 #pragma once
 
 #include <vitral/backend/cuda/reduce.hpp>
 
-namespace vitral::inline VITRAL_ABI::cuda {
+namespace vitral { inline namespace VITRAL_ABI { namespace cuda {
 
 namespace detail {
 
@@ -202,8 +202,8 @@ void pull_back(const Space<R>& space, const Plan& plan, const Targets& targets, 
   });
   if (any && space.size > 0) {
     const int width = widest<run_of<T>>([&](auto n) {
-      bool fits = space.extent[space.axes - 1] % n() == 0 && allows_runs<n()>(upstream) &&
-                  allows_runs<n()>(plan, space.axes);
+      bool fits =
+          space.extent[space.axes - 1] % n() == 0 && allows_runs<n()>(upstream) && allows_runs<n()>(plan, space.axes);
       detail::for_each_target(whole, [&](const auto& leaf) {
         if (!leaf.data) return;
         fits = fits && leaf.stride[space.axes - 1] == 1 && allows_runs<n()>(leaf.data);
@@ -226,4 +226,4 @@ void pull_back(const Space<R>& space, const Plan& plan, const Targets& targets, 
   }
 }
 
-}  // namespace vitral::inline VITRAL_ABI::cuda
+}}}  // namespace vitral::cuda

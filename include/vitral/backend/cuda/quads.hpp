@@ -8,7 +8,7 @@
 #include <cstdint>
 #include <type_traits>
 
-namespace vitral::inline VITRAL_ABI::cuda {
+namespace vitral { inline namespace VITRAL_ABI { namespace cuda {
 
 /// N neighbouring elements, read and written by loads of up to 16 bytes.
 template <class T, int N>
@@ -113,4 +113,4 @@ __device__ void store_run(T* to, const Run<C, N>& from) {
   write_words(reinterpret_cast<Run<T, N>*>(to), out);
 }
 
-}  // namespace vitral::inline VITRAL_ABI::cuda
+}}}  // namespace vitral::cuda

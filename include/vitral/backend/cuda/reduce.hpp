@@ -7,7 +7,7 @@
 #include <vitral/backend/cuda/evaluate.hpp>
 #include <vitral/backend/cuda/memory.hpp>
 
-namespace vitral::inline VITRAL_ABI::cuda {
+namespace vitral { inline namespace VITRAL_ABI { namespace cuda {
 
 namespace detail {
 
@@ -105,8 +105,7 @@ void reduce_sum(const Space<R>& space, const Plan& plan, Reduction r, double sca
     launch("reduce_sum", &detail::sum_rows<C, R, Plan>, dim3(static_cast<unsigned>(whole), grid_y), block_threads, 0,
            space, plan, r, parts, partial.data());
   else
-    launch("reduce_sum", &detail::sum_columns<C, R, Plan>,
-           dim3(blocks_for(whole), grid_y), block_threads, 0, space,
+    launch("reduce_sum", &detail::sum_columns<C, R, Plan>, dim3(blocks_for(whole), grid_y), block_threads, 0, space,
            plan, r, parts, partial.data());
   detail::launch_join<C>("reduce_sum", partial.data(), parts, whole, scale, detail::Joined<T>{out, false});
 }
@@ -116,9 +115,8 @@ template <int R, class Plan, class T>
 void reduce_max(const Space<R>& space, const Plan& plan, Reduction r, T* out, int* places) {
   using C = detail::value_of<Plan>;
   const long whole = r.outer * r.inner;
-  launch("reduce_max", &detail::max_kernel<C, R, Plan, T>,
-         blocks_for(whole * 32), block_threads, 0, space, plan, r, out,
-         places);
+  launch("reduce_max", &detail::max_kernel<C, R, Plan, T>, blocks_for(whole * 32), block_threads, 0, space, plan, r,
+         out, places);
 }
 
-}  // namespace vitral::inline VITRAL_ABI::cuda
+}}}  // namespace vitral::cuda

@@ -8,7 +8,7 @@
 
 #include <cmath>
 
-namespace vitral::inline VITRAL_ABI::cuda {
+namespace vitral { inline namespace VITRAL_ABI { namespace cuda {
 
 namespace detail {
 
@@ -64,9 +64,8 @@ template <bool logarithm, class T>
 __global__ void softmax_rows_backward(const T* y, const T* dy, T* dx, bool add, long cols) {
   using P = compute_t<T>;
   const long at = blockIdx.x * cols;
-  const P sum = sum_over<P>(cols, [=](long j) {
-    return logarithm ? load(dy, at + j) : load(y, at + j) * load(dy, at + j);
-  });
+  const P sum =
+      sum_over<P>(cols, [=](long j) { return logarithm ? load(dy, at + j) : load(y, at + j) * load(dy, at + j); });
   for_cols(cols, [&](long j) {
     const P out = load(y, at + j), up = load(dy, at + j);
     put(dx, at + j, logarithm ? up - ::exp(out) * sum : out * (up - sum), add);
@@ -202,8 +201,8 @@ void gather_rows(const T* table, const int* index, T* out, long rows_out, long c
 }
 template <class T>
 void scatter_add_rows(const T* rows, const int* index, T* table, long rows_in, long cols, long table_rows) {
-  launch("scatter_add_rows", &detail::scatter_kernel<T>, blocks_for(cols, 32), 32, 0, rows, index,
-         table, rows_in, cols, table_rows, Faults::instance().device());
+  launch("scatter_add_rows", &detail::scatter_kernel<T>, blocks_for(cols, 32), 32, 0, rows, index, table, rows_in, cols,
+         table_rows, Faults::instance().device());
 }
 
-}  // namespace vitral::inline VITRAL_ABI::cuda
+}}}  // namespace vitral::cuda

@@ -9,7 +9,7 @@
 #include <cstdio>
 #include <utility>
 
-namespace vitral::inline VITRAL_ABI::cuda {
+namespace vitral { inline namespace VITRAL_ABI { namespace cuda {
 
 class Steps {
  public:
@@ -97,8 +97,10 @@ class Steps {
       cudaGetLastError();  // the step has another form: it gets a graph of its own
       static bool said = false;
       if (!std::exchange(said, true))
-        std::fprintf(stderr, "CUDA: a step could not take the place of the one before in its graph (%s); this costs "
-                     "time\n", reason_of(what.result));
+        std::fprintf(stderr,
+                     "CUDA: a step could not take the place of the one before in its graph (%s); this costs "
+                     "time\n",
+                     reason_of(what.result));
       require(cudaGraphExecDestroy(graph.exec), "cudaGraphExecDestroy");
       graph.exec = nullptr;
     }
@@ -115,4 +117,4 @@ class Steps {
   long runs_ = 0, graphs_made_ = 0;
 };
 
-}  // namespace vitral::inline VITRAL_ABI::cuda
+}}}  // namespace vitral::cuda

@@ -1,4 +1,5 @@
-// A row of up to 1,024 elements in the registers of a warp: read once, four elements at a time, however often it is used.
+// A row of up to 1,024 elements in the registers of a warp: read once, four elements at a time, however often it is
+// used.
 #pragma once
 
 #include <vitral/backend/cuda/block_reduce.hpp>
@@ -7,7 +8,7 @@
 
 #include <type_traits>
 
-namespace vitral::inline VITRAL_ABI::cuda {
+namespace vitral { inline namespace VITRAL_ABI { namespace cuda {
 
 /// Lane l holds elements 4 (l + 32 i) ... + 3 for i below Quads; those beyond the row's end are left out of everything.
 template <class P, int Quads>
@@ -71,9 +72,7 @@ struct WarpRow {
 inline constexpr int warp_rows_of_block = 4;
 
 /// The row that this warp has.
-__device__ inline long own_row() {
-  return static_cast<long>(blockIdx.x) * warp_rows_of_block + threadIdx.x / 32;
-}
+__device__ inline long own_row() { return static_cast<long>(blockIdx.x) * warp_rows_of_block + threadIdx.x / 32; }
 
 /// Whether rows of these tensors fit into a warp's registers.
 template <class... T>
@@ -95,4 +94,4 @@ void launch_warp_rows(const char* name, void (*kernel)(P...), long rows, const A
   launch(name, kernel, blocks_for(rows, warp_rows_of_block), 32 * warp_rows_of_block, 0, arguments...);
 }
 
-}  // namespace vitral::inline VITRAL_ABI::cuda
+}}}  // namespace vitral::cuda

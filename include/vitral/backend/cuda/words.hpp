@@ -7,16 +7,16 @@
 #include <cstring>
 #include <type_traits>
 
-namespace vitral::inline VITRAL_ABI::cuda {
+namespace vitral { inline namespace VITRAL_ABI { namespace cuda {
 
 namespace detail {
 
 /// The widest word that X consists of, where X is aligned to it.
 template <class X>
-using WordOf = std::conditional_t<
-    sizeof(X) % 16 == 0 && alignof(X) >= 16, uint4,
-    std::conditional_t<sizeof(X) % 8 == 0 && alignof(X) >= 8, uint2,
-                       std::conditional_t<sizeof(X) % 4 == 0 && alignof(X) >= 4, unsigned, void>>>;
+using WordOf =
+    std::conditional_t<sizeof(X) % 16 == 0 && alignof(X) >= 16, uint4,
+                       std::conditional_t<sizeof(X) % 8 == 0 && alignof(X) >= 8, uint2,
+                                          std::conditional_t<sizeof(X) % 4 == 0 && alignof(X) >= 4, unsigned, void>>>;
 
 }  // namespace detail
 
@@ -51,4 +51,4 @@ __device__ void write_words(X* to, const X& x) {
   }
 }
 
-}  // namespace vitral::inline VITRAL_ABI::cuda
+}}}  // namespace vitral::cuda

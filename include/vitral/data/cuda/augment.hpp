@@ -13,7 +13,7 @@
 #include <iterator>
 #include <vector>
 
-namespace vitral::inline VITRAL_ABI::cuda {
+namespace vitral { inline namespace VITRAL_ABI { namespace cuda {
 
 /// A view to make: of which picture, and what chance decided about it.
 struct ViewJob {
@@ -31,7 +31,10 @@ struct ViewShape {
 
   ViewShape() = default;
   ViewShape(const Augmentation& a, int height_, int width_)
-      : height(height_), width(width_), side(a.size), interpolation(a.interpolation),
+      : height(height_),
+        width(width_),
+        side(a.size),
+        interpolation(a.interpolation),
         row_taps(vitral::detail::AxisFilter({height, side, 0, side}, interpolation).taps),
         column_taps(vitral::detail::AxisFilter({width, side, 0, side}, interpolation).taps),
         blur_taps(2 * vitral::detail::blur_radius(a.sigma_max) + 1) {
@@ -136,8 +139,7 @@ __device__ inline void resize_crop(const ViewDraw& drawn, const ViewShape& shape
     const float* const from = mixed + p / side * line + 3 * first[side + x];
     for (int c = 0; c < 3; ++c) {
       Unfused sum = 0.0f;
-      for (int t = 0; t < across.taps; ++t)
-        sum = sum + Unfused(column_weights[x * across.taps + t]) * from[3 * t + c];
+      for (int t = 0; t < across.taps; ++t) sum = sum + Unfused(column_weights[x * across.taps + t]) * from[3 * t + c];
       planes.data[c * planes.count + p] = vitral::detail::unit_clamp(sum / 255.0f).value;
     }
   });
@@ -182,8 +184,7 @@ __device__ inline void blur_across(double sigma, int radius, int side, const Pla
   share_out(3 * planes.count, [&](int i) {
     const int x = i % side;
     float sum = 0;
-    for (int t = -radius; t <= radius; ++t)
-      sum += weights[t + radius] * planes.data[i - x + inside(x + t, side)];
+    for (int t = -radius; t <= radius; ++t) sum += weights[t + radius] * planes.data[i - x + inside(x + t, side)];
     mixed[i] = sum;
   });
   __syncthreads();
@@ -191,9 +192,8 @@ __device__ inline void blur_across(double sigma, int radius, int side, const Pla
 
 /// Block i makes view i. Between the barriers a thread touches none but its own pixels.
 template <int threads>
-__global__ void __launch_bounds__(threads)
-    view_kernel(const __grid_constant__ ViewJobs jobs, const ViewShape shape, const std::uint8_t* pictures,
-                float* views) {
+__global__ void __launch_bounds__(threads) view_kernel(const __grid_constant__ ViewJobs jobs, const ViewShape shape,
+                                                       const std::uint8_t* pictures, float* views) {
   const ViewJob& job = jobs.job[blockIdx.x];
   const ViewDraw& drawn = job.drawn;
   const Planes planes{dynamic_shared<float>(), shape.count()};
@@ -247,11 +247,11 @@ inline void make_views(const ViewShape& shape, const std::vector<ViewJob>& jobs,
   for (std::size_t done = 0; done < jobs.size();) {
     const std::size_t count = std::min(std::size(some.job), jobs.size() - done);
     std::copy_n(jobs.data() + done, count, some.job);
-    launch("views", kernel, static_cast<unsigned>(count), detail::view_threads, shape.shared_bytes(), some,
-           shape, pictures, views);
+    launch("views", kernel, static_cast<unsigned>(count), detail::view_threads, shape.shared_bytes(), some, shape,
+           pictures, views);
     views += static_cast<std::ptrdiff_t>(count) * 3 * shape.count();
     done += count;
   }
 }
 
-}  // namespace vitral::inline VITRAL_ABI::cuda
+}}}  // namespace vitral::cuda

@@ -11,7 +11,7 @@
 #include <utility>
 #include <vector>
 
-namespace vitral::inline VITRAL_ABI {
+namespace vitral { inline namespace VITRAL_ABI {
 
 /// `views[k]` is [size, 3, extent, extent], of view k.
 template <class B>
@@ -138,4 +138,4 @@ class CudaLoader {
   long unreadable_ = 0;
 };
 
-}  // namespace vitral::inline VITRAL_ABI
+}}  // namespace vitral

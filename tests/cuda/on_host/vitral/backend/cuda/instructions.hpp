@@ -5,7 +5,7 @@
 
 #include <cuda_runtime.h>
 
-namespace vitral::inline VITRAL_ABI::cuda {
+namespace vitral { inline namespace VITRAL_ABI { namespace cuda {
 
 template <class T>
 T* dynamic_shared() {
@@ -70,4 +70,4 @@ inline unsigned pair_of(float first, float second) {
   return static_cast<unsigned>(bf16(first).bits) | static_cast<unsigned>(bf16(second).bits) << 16;
 }
 
-}  // namespace vitral::inline VITRAL_ABI::cuda
+}}}  // namespace vitral::cuda
