@@ -1,4 +1,4 @@
-// Seconds that t-SNE takes for the first pictures of CIFAR-10, averaged to 8 x 8 pixels: 192 numbers each.
+// Seconds that t-SNE takes for the first images of CIFAR-10, averaged to 8 x 8 pixels: 192 numbers each.
 #include <vitral/data/cifar.hpp>
 #include <vitral/eval/principal.hpp>
 #include <vitral/eval/tsne.hpp>
@@ -30,9 +30,9 @@ Features averaged(const Dataset& data, long count) {
 int main(int argc, char** argv) {
   std::string data;
   long images = 5000;
-  CLI::App app("Times t-SNE of pictures of CIFAR-10");
+  CLI::App app("Times t-SNE of images of CIFAR-10");
   app.add_option("--data", data, "Directory of CIFAR-10's binary files")->required();
-  app.add_option("--images", images, "How many pictures")->check(CLI::Range(100, 50000))->capture_default_str();
+  app.add_option("--images", images, "How many images")->check(CLI::Range(100, 50000))->capture_default_str();
   CLI11_PARSE(app, argc, argv);
 
   const Features features = averaged(Cifar10(data), images);

@@ -1,4 +1,4 @@
-// Makes MoCo v3's two views of pictures on one thread, from the file to the normalised numbers, for some seconds.
+// Makes MoCo v3's two views of images on one thread, from the file to the normalised numbers, for some seconds.
 #include <vitral/data/loader.hpp>
 #include <vitral/data/open.hpp>
 #include <vitral/data/views.hpp>
@@ -33,10 +33,10 @@ int main(int argc, char** argv) {
   };
   for (; elapsed < seconds; elapsed = since(begin), ++count) {
     const auto read = std::chrono::steady_clock::now();
-    const Image picture = images.image(count % images.size());
+    const Image image = images.image(count % images.size());
     decoding += since(read);
     for (std::size_t k = 0; k < views.size(); ++k)
-      views[k](picture, {0, stream_view(k), static_cast<std::uint64_t>(count)}, out.data());
+      views[k](image, {0, stream_view(k), static_cast<std::uint64_t>(count)}, out.data());
   }
   std::printf("vitral %s %d px: %.1f images/s, %.0f %% of the time reading and decoding\n", dataset.c_str(), image,
               static_cast<double>(count) / elapsed, 100 * decoding / elapsed);

@@ -1,6 +1,6 @@
 #!/bin/bash
 # Training steps alone and beside one other process that computes all the time, by how OpenMP's threads wait for each
-# other: as libgomp has it, and as the programs have it (examples/polite.hpp). Both in turn; medians of
+# other: as libgomp has it, and as the programs have it (examples/common/polite.hpp). Both in turn; medians of
 # the rounds. Arguments go to benchmark_step.
 #   bash benchmarks/busy_machine.sh --batch 64
 # ROUNDS=5 repeats more often than three times. The machine has to be quiet otherwise.
@@ -9,8 +9,8 @@ cd "$(dirname "$0")/.."
 . benchmarks/common.sh
 rounds=${ROUNDS:-3}
 unset OMP_WAIT_POLICY GOMP_SPINCOUNT
-polite=$(sed -n 's/.*spins = "\([0-9]*\)".*/\1/p' examples/polite.hpp)
-test -n "$polite" || { echo "examples/polite.hpp names no number of spins" >&2; exit 1; }
+polite=$(sed -n 's/.*spins = "\([0-9]*\)".*/\1/p' examples/common/polite.hpp)
+test -n "$polite" || { echo "examples/common/polite.hpp names no number of spins" >&2; exit 1; }
 declare -A setting=([libgomp]="" [polite]="GOMP_SPINCOUNT=$polite")
 
 build benchmark_step

@@ -44,7 +44,7 @@ RUNS=6 bash benchmarks/against_onnxruntime.sh | grep '^|' | tee -a "$page"
 say ''
 say '## Images beside torchvision' ''
 listing bash benchmarks/against_torchvision.sh
-say '## k-NN and t-SNE beside scikit-learn' '' 'The 20 nearest of 50,000 features for 10,000 of width 384; 5,000 pictures of' \
+say '## k-NN and t-SNE beside scikit-learn' '' 'The 20 nearest of 50,000 features for 10,000 of width 384; 5,000 images of' \
   "CIFAR-10, averaged to 192 numbers, as points of a plane, their divergences without Barnes and Hut's approximation:" ''
 listing env ROUNDS=2 bash benchmarks/against_sklearn.sh
 say '## Memory against time' '' 'Blocks that keep their input alone and run again in the backward pass:' ''

@@ -1,6 +1,6 @@
-"""Makes MoCo v3's two views of pictures with torchvision on PIL images, in one thread, for some seconds.
+"""Makes MoCo v3's two views of images with torchvision on PIL images, in one thread, for some seconds.
 
---data is a folder of pictures, or with --dataset cifar10 that of CIFAR-10's binary version."""
+--data is a folder of images, or with --dataset cifar10 that of CIFAR-10's binary version."""
 import argparse
 import os
 import random

@@ -30,9 +30,9 @@ function(vitral_program_flags target)
   endif()
 endfunction()
 
-# One program of one source file, NAME.cpp, in the build folder's bin/.
-function(vitral_program name)
-  add_executable(${name} ${name}.cpp)
+# The program NAME of the file SOURCE, in the build folder's bin/, with further libraries.
+function(vitral_program name source)
+  add_executable(${name} ${source})
   target_link_libraries(${name} PRIVATE vitral::tools ${ARGN})
   vitral_program_flags(${name})
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/bin")
@@ -53,10 +53,12 @@ function(vitral_cuda_part target file)
                         "leave out -stdlib=libc++, or turn VITRAL_CUDA off")
   endif()
   set(object "${CMAKE_CURRENT_BINARY_DIR}/${file}.o")
+  get_filename_component(folder "${object}" DIRECTORY)
+  file(MAKE_DIRECTORY "${folder}")
   add_custom_command(
     OUTPUT "${object}"
     COMMAND bash "${PROJECT_SOURCE_DIR}/cmake/nvcc.sh" "${CUDAToolkit_NVCC_EXECUTABLE}" "${VITRAL_CUDA_ARCHITECTURES}"
-            ${VITRAL_CUDA_HOST_LEVEL} -Xcompiler -fopenmp "-I${PROJECT_SOURCE_DIR}/include"
+            ${VITRAL_CUDA_HOST_LEVEL} -Xcompiler -fopenmp "-I${PROJECT_SOURCE_DIR}/include" "-I${PROJECT_SOURCE_DIR}/examples"
             -MD -MF "${object}.d" -MT "${object}" -c "${CMAKE_CURRENT_SOURCE_DIR}/${file}" -o "${object}"
     DEPENDS "${file}" "${PROJECT_SOURCE_DIR}/cmake/nvcc.sh" DEPFILE "${object}.d" COMMENT "Compiling ${file} with nvcc" VERBATIM)
   target_sources(${target} PRIVATE "${object}")

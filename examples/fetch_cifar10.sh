@@ -13,7 +13,7 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 mkdir -p "$1"
 target=$(cd "$1" && pwd)
 
-# 0 if folder $1 holds the six published files, bit for bit (so 50000 + 10000 pictures, 5000 + 1000 of each class).
+# 0 if folder $1 holds the six published files, bit for bit (so 50000 + 10000 images, 5000 + 1000 of each class).
 verify() {
   (cd "$1" && md5sum --status --check 2> /dev/null) << 'END'
 5dd7e06a14cb22eb9f671a540d1b7c25  data_batch_1.bin
@@ -61,4 +61,4 @@ if ! verify out; then
   exit 1
 fi
 mv out/*.bin "$target"/
-echo "CIFAR-10 is in $target: 50000 training and 10000 test pictures, 5000 and 1000 of each class"
+echo "CIFAR-10 is in $target: 50000 training and 10000 test images, 5000 and 1000 of each class"

@@ -81,15 +81,19 @@ vitral_test(two_files COMMAND two_files)
 
 # Programs of two compilers: nothing of ours is in both parts, so that the linker replaces none of it.
 vitral_test(merged.finds COMMAND bash "${CMAKE_CURRENT_SOURCE_DIR}/link/finds_merged.sh" "${CMAKE_CXX_COMPILER}")
+if(VITRAL_BUILD_EXAMPLES)
+  add_subdirectory(golden)
+endif()
 if(VITRAL_BUILD_EXAMPLES AND VITRAL_CUDA)
-  set(programs pretrain evaluate)
-  if(VITRAL_CUDA_GOLDEN)
-    list(APPEND programs check_golden)
-  endif()
-  foreach(program IN LISTS programs)
-    vitral_test(merged.${program} COMMAND bash "${CMAKE_CURRENT_SOURCE_DIR}/link/merged.sh"
-                "${PROJECT_BINARY_DIR}/examples/${program}_cuda.cu.o" $<TARGET_OBJECTS:${program}>)
+  set(merged "${CMAKE_CURRENT_SOURCE_DIR}/link/merged.sh")
+  foreach(program IN ITEMS pretrain evaluate)
+    vitral_test(merged.${program} COMMAND bash "${merged}" "${PROJECT_BINARY_DIR}/examples/${program}/cuda.cu.o"
+                $<TARGET_OBJECTS:${program}>)
   endforeach()
+  if(VITRAL_CUDA_GOLDEN)
+    vitral_test(merged.check_golden COMMAND bash "${merged}" "${CMAKE_CURRENT_BINARY_DIR}/golden/check_golden_cuda.cu.o"
+                $<TARGET_OBJECTS:check_golden>)
+  endif()
 endif()
 
 # Projects outside the tree, in the three ways that CMake offers.
@@ -144,9 +148,8 @@ vitral_test(cuda_on_host.streams COMMAND cuda_on_host_streams)
 # The programs: golden files of the oracle, and scripts that use them as a person would.
 file(GLOB golden CONFIGURE_DEPENDS "golden/*.safetensors")
 if(TARGET check_golden AND golden)
-  set(examples "${PROJECT_SOURCE_DIR}/examples")
-  vitral_on_host(check_golden_on_host "${examples}/check_golden.cpp" "${examples}/check_golden_cuda.cu"
-                 cuda/golden_without_cpu.cpp)
+  vitral_on_host(check_golden_on_host golden/check_golden.cpp golden/check_golden_cuda.cu cuda/golden_without_cpu.cpp)
+  target_include_directories(check_golden_on_host PRIVATE "${PROJECT_SOURCE_DIR}/examples")
   target_link_libraries(check_golden_on_host PRIVATE CLI11::CLI11)
   target_compile_options(check_golden_on_host PRIVATE -O0)
   target_compile_definitions(check_golden_on_host PRIVATE VITRAL_HAS_CUDA)

@@ -32,7 +32,7 @@ compile benchmarks/cuda/step_library.cu libstep.so -O2 -shared -Xcompiler -fPIC
 for source in tests/cuda/*_test.cu; do compile "$source" "$(basename "$source" .cu)" -O1; done
 for job in "${compiling[@]}"; do wait "$job"; done
 
-cmake -S . -B build/bundle-programs -DCMAKE_BUILD_TYPE=Release -DVITRAL_BUILD_TESTS=OFF -DVITRAL_BUILD_BENCHMARKS=OFF \
+cmake -S . -B build/bundle-programs -DCMAKE_BUILD_TYPE=Release -DVITRAL_UNIT_TESTS=none -DVITRAL_BUILD_BENCHMARKS=OFF \
   -DVITRAL_CUDA=ON "-DVITRAL_CUDA_ARCHITECTURES=$architectures" -DVITRAL_NATIVE=OFF -DCMAKE_CXX_FLAGS=-march=x86-64-v3 \
   -DCMAKE_BUILD_WITH_INSTALL_RPATH=ON "-DCMAKE_INSTALL_RPATH=${rpath/:/;}" \
   -DCMAKE_EXE_LINKER_FLAGS=-Wl,--disable-new-dtags

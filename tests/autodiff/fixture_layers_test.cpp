@@ -1,8 +1,8 @@
 // Softmax, losses, normalisations, layers and criteria against PyTorch.
 #include "fixture.hpp"
 
-#include <vitral/nn/block.hpp>
 #include <vitral/nn/patch_embed.hpp>
+#include <vitral/nn/transformer_block.hpp>
 #include <vitral/ssl/criteria.hpp>
 #include <vitral/ssl/head.hpp>
 
@@ -110,7 +110,7 @@ const std::vector<Case> cases{
     {"block",
      [](Fixture& c) {
        Initializer init(Seed{1});
-       Block<dyn, double> module(8, c.integers("heads")[0], init);
+       TransformerBlock<dyn, double> module(8, c.integers("heads")[0], init);
        CHECK(module.norm1.eps == c.number("eps"));
        c.network_agrees<3>(module, [&](const auto& x) { return module(x); });
      }},

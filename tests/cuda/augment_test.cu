@@ -14,7 +14,7 @@ namespace cuda_test {
 
 using namespace vitral;
 
-/// Coloured shades with noise upon them. The picture `odd` is one row higher, the picture `broken` cannot be read.
+/// Coloured shades with noise upon them. The image `odd` is one row higher, the image `broken` cannot be read.
 struct Shades {
   long count;
   int height, width;
@@ -43,7 +43,7 @@ struct Difference {
   long count = 0;
 };
 
-/// Adds how far the device's batch is from the host's, in 255ths; false if they are not of the same pictures.
+/// Adds how far the device's batch is from the host's, in 255ths; false if they are not of the same images.
 bool compare(const CudaBatch<Cuda>& device, const Batch& host, const Views& views, Difference& out) {
   if (device.epoch != host.epoch || device.index != host.index || device.size != host.size ||
       device.labels != host.labels || device.views.size() != host.views.size())
@@ -65,9 +65,9 @@ bool compare(const CudaBatch<Cuda>& device, const Batch& host, const Views& view
 }
 
 /// Two epochs beside the host's; the second begins at its second batch and is made twice.
-bool agrees(const char* what, const Shades& pictures, const Views& views, LoaderOptions options) {
-  Loader host(pictures, views, options);
-  CudaLoader<Cuda> device(pictures, views, options);
+bool agrees(const char* what, const Shades& images, const Views& views, LoaderOptions options) {
+  Loader host(images, views, options);
+  CudaLoader<Cuda> device(images, views, options);
   Difference difference;
   Batch expected;
   CudaBatch<Cuda> batch, again;
@@ -105,9 +105,9 @@ bool refuses(const char* expected, const Call& call) {
 bool refuses_what_it_cannot() {
   const Views views = two_views(moco_v3_augmentation(32));
   const LoaderOptions options{.batch = 2};
-  const auto load = [&](const Shades& pictures, const Views& wanted) { CudaLoader<Cuda>(pictures, wanted, options); };
+  const auto load = [&](const Shades& images, const Views& wanted) { CudaLoader<Cuda>(images, wanted, options); };
   bool right = refuses("shades: image 3 has 33 x 32 pixels, the first 32 x 32", [&] { load({4, 32, 32, 3}, views); });
-  right = refuses("views of 160 x 160 pixels from pictures of 32 x 32",
+  right = refuses("views of 160 x 160 pixels from images of 32 x 32",
                   [&] {
                     load({4, 32, 32}, two_views(moco_v3_augmentation(160)));
                   }) &&
@@ -138,7 +138,7 @@ int main() {
       agrees("SimCLR, 48 to 32", {72, 48, 48}, two_views(simclr_augmentation(32)), second),
       agrees("BYOL, 96 to the most", {18, 96, 96}, two_views(byol_augmentation(most)), options),
       agrees("everything, 40 x 28 to 24", {40, 40, 28}, {wild, wild, wild}, options),
-      agrees("a picture is broken", {40, 16, 16, -1, 9}, two_views(moco_v3_augmentation(16)), options),
+      agrees("an image is broken", {40, 16, 16, -1, 9}, two_views(moco_v3_augmentation(16)), options),
       agrees("large batches", {1500, 8, 8}, two_views(simclr_augmentation(8)), large),
       refuses_what_it_cannot(),
   };

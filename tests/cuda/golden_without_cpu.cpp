@@ -1,5 +1,5 @@
 // check_golden on the device of fibres has no need of the CPU's part.
-#include "../../examples/check_golden.hpp"
+#include "../golden/check_golden.hpp"
 
 #include <stdexcept>
 

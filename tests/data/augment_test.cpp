@@ -11,7 +11,7 @@ using testing::Computed;
 
 namespace {
 
-// An augmentation that does nothing but resize the whole picture, without normalisation.
+// An augmentation that does nothing but resize the whole image, without normalisation.
 Augmentation nothing(int size) {
   Augmentation a;
   a.size = size;
@@ -38,7 +38,7 @@ double rate(const Augmentation& changed) {
 
 }  // namespace
 
-TEST_CASE("without any operation the view is the picture") {
+TEST_CASE("without any operation the view is the image") {
   const Image image = Computed{1}.image(0);
   const std::vector<float> out = view(nothing(8), image);
   for (std::size_t p = 0; p < 64; ++p)
@@ -160,7 +160,7 @@ TEST_CASE("crops' areas and the logarithms of their ratios are uniform, and so a
     for (const int count : counts) CHECK(std::abs(count - draws / 10) < 5 * 42);
 }
 
-TEST_CASE("a picture too long for any crop gets its largest central one") {
+TEST_CASE("an image too long for any crop gets its largest central one") {
   Augmentation a;
   a.crop_min = 0.9;
   const Box wide = a.crop(10, 1000, {});
@@ -257,7 +257,7 @@ TEST_CASE("normalisation subtracts the mean and divides by the deviation, ImageN
   CHECK(out[8] == doctest::Approx((1 - 0.406) / 0.225));
 }
 
-TEST_CASE("the centre view of a picture of its own size is the picture, of a larger one the middle 7/8") {
+TEST_CASE("the centre view of an image of its own size is the image, of a larger one the middle 7/8") {
   CenterView center = center_view(8);
   center.normalize = {{0, 0, 0}, {1, 1, 1}};
   std::vector<float> out(192);
@@ -272,7 +272,7 @@ TEST_CASE("the centre view of a picture of its own size is the picture, of a lar
   for (std::size_t y = 0; y < 7; ++y)
     for (std::size_t x = 0; x < 7; ++x) REQUIRE(out[y * 7 + x] == static_cast<float>(image.rgb[(y * 8 + x) * 3]) / 255);
 
-  Image wide{4, 10, std::vector<std::uint8_t>(120, 0)};  // the centre of a wide picture: columns 3 to 6
+  Image wide{4, 10, std::vector<std::uint8_t>(120, 0)};  // the centre of a wide image: columns 3 to 6
   for (std::size_t y = 0; y < 4; ++y)
     std::fill_n(wide.rgb.begin() + static_cast<long>(y * 30 + 9), 12, std::uint8_t{255});
   center = center_view(4);

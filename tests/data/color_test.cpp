@@ -44,7 +44,7 @@ TEST_CASE("brightness scales and stops at white") {
   check_close(planes, {0.28f, 0.7f, 1});
 }
 
-TEST_CASE("contrast scales about the mean luma of the whole picture") {
+TEST_CASE("contrast scales about the mean luma of the whole image") {
   std::vector<float> planes{0.2f, 0.6f, 0.2f, 0.6f, 0.2f, 0.6f};
   adjust_contrast(planes.data(), 2, 0.5f);
   check_close(planes, {0.3f, 0.5f, 0.3f, 0.5f, 0.3f, 0.5f});
@@ -94,7 +94,7 @@ TEST_CASE("solarize inverts from the threshold on and nothing below") {
   check_close(planes, {127.0f / 255, 127.0f / 255, 0});
 }
 
-TEST_CASE("a constant picture stays constant under blur") {
+TEST_CASE("a constant image stays constant under blur") {
   for (const double sigma : {0.1, 1.0, 2.0})
     for (const int size : {1, 5, 17, 32}) {
       std::vector<float> planes(static_cast<std::size_t>(3 * size * size), 0.7f);

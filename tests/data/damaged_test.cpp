@@ -1,6 +1,6 @@
-// Whatever is done to a picture's file, reading it gives a picture or an Error, in bounded memory; under the sanitizers
+// Whatever is done to an image's file, reading it gives an image or an Error, in bounded memory; under the sanitizers
 // as well. The fuzzers of tests/fuzz go on from here.
-#include "pictures.hpp"
+#include "images.hpp"
 
 #include <vitral/core/philox.hpp>
 #include <vitral/data/image_folder.hpp>
@@ -22,13 +22,13 @@ using Bytes = std::vector<std::uint8_t>;
 
 std::vector<Bytes> good_files() {
   std::vector<Bytes> files;
-  for (const auto& entry : fs::directory_iterator(VITRAL_TESTS_DIR "/fixtures/pictures"))
+  for (const auto& entry : fs::directory_iterator(VITRAL_TESTS_DIR "/fixtures/images"))
     files.push_back(read_bytes(entry.path()));
   REQUIRE(files.size() > 20);
   return files;
 }
 
-/// Whether the bytes are a picture; anything but an Error is a failure.
+/// Whether the bytes are an image; anything but an Error is a failure.
 bool decodes(const Bytes& bytes) {
   try {
     check_image(decode_image(bytes, "damaged"));
@@ -41,7 +41,7 @@ bool decodes(const Bytes& bytes) {
 
 }  // namespace
 
-TEST_CASE("pictures cut off anywhere and with bytes changed anywhere are errors, or pictures") {
+TEST_CASE("images cut off anywhere and with bytes changed anywhere are errors, or images") {
   const Random random{11, 0, 0};
   std::uint64_t draw = 0;
   long errors = 0, all = 0;
@@ -76,14 +76,14 @@ TEST_CASE("empty files, other types, folders and absurd extents are errors that 
   fs::create_directory(folder.path / "folder.png");
   CHECK(contains(error_of([&] { (void)read_image(folder.path / "folder.png"); }), "is a directory"));
   // A PNG header of 60000 x 60000 pixels: the checksum is right, so that the extents are believed.
-  Bytes huge = read_bytes(VITRAL_TESTS_DIR "/fixtures/pictures/rgb.png");
+  Bytes huge = read_bytes(VITRAL_TESTS_DIR "/fixtures/images/rgb.png");
   const Bytes extents{0, 0, 0xea, 0x60, 0, 0, 0xea, 0x60};
   std::copy(extents.begin(), extents.end(), huge.begin() + 16);
   const auto sum = static_cast<std::uint32_t>(::crc32(0, huge.data() + 12, 17));
   for (int i = 0; i < 4; ++i) huge[static_cast<std::size_t>(29 + i)] = static_cast<std::uint8_t>(sum >> (24 - 8 * i));
   CHECK(contains(error("huge.png", huge), "60000 x 60000 pixels, expected at most"));
   testing::write_bytes(folder.path / "long.jpg", {0xff, 0xd8, 0xff});
-  fs::resize_file(folder.path / "long.jpg", max_picture_bytes + 1);  // a hole, which takes no room
+  fs::resize_file(folder.path / "long.jpg", max_image_bytes + 1);  // a hole, which takes no room
   CHECK(contains(error_of([&] { (void)read_image(folder.path / "long.jpg"); }), "536870913 bytes, expected at most"));
 }
 
@@ -99,9 +99,9 @@ TEST_CASE("a folder with broken files among good ones trains on the good ones") 
       UnlabeledFolder(folder.path), two_views(moco_v3_augmentation(8)),
       {.batch = 3, .workers = 2, .unreadable = 3, .log = [&](const std::string& line) { log.push_back(line); }});
   loader.start(0);
-  long pictures = 0;
-  for (Batch batch; loader.next(batch);) pictures += batch.size;
-  CHECK(pictures == 12);
+  long images = 0;
+  for (Batch batch; loader.next(batch);) images += batch.size;
+  CHECK(images == 12);
   CHECK(loader.unreadable() == 3);
   REQUIRE(log.size() == 3);
   for (const std::string& line : log) CHECK(contains(line, folder.path.string()));

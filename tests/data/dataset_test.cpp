@@ -20,7 +20,7 @@ TEST_CASE("a data set handle refuses an index outside and says what is inside") 
   CHECK_THROWS_AS((void)data.label(-1), Error);
 }
 
-TEST_CASE("pictures that come from files say from which, through handle and selection; others say nothing") {
+TEST_CASE("images that come from files say from which, through handle and selection; others say nothing") {
   struct Filed : Computed {
     std::filesystem::path file(long i) const { return std::to_string(i) + ".png"; }
   };
@@ -31,7 +31,7 @@ TEST_CASE("pictures that come from files say from which, through handle and sele
   CHECK(Dataset(Computed{5}).file(3).empty());
 }
 
-TEST_CASE("chosen pictures come in the order that was asked for, with their labels") {
+TEST_CASE("chosen images come in the order that was asked for, with their labels") {
   const Dataset data = Computed{5};
   const Dataset chosen = select_images(data, {4, 0, 4});
   CHECK(chosen.size() == 3);

@@ -1,4 +1,4 @@
-#include "pictures.hpp"
+#include "images.hpp"
 
 #include <vitral/data/augment.hpp>
 #include <vitral/data/image_folder.hpp>
@@ -41,7 +41,7 @@ void write_classes(const fs::path& root) {
 
 }  // namespace
 
-TEST_CASE("an image folder's classes are its folders, sorted; its pictures are found at any depth") {
+TEST_CASE("an image folder's classes are its folders, sorted; its images are found at any depth") {
   const TemporaryFolder folder;
   write_classes(folder.path / "animals");
   const ImageFolder data(folder.path / "animals");
@@ -100,13 +100,13 @@ TEST_CASE("names that are not ASCII and links are followed; a link that leads ba
 
 TEST_CASE("large JPEGs are decoded at the smallest scale that leaves the pixels asked for") {
   const TemporaryFolder folder;
-  Image picture{96, 128, {}};
+  Image image{96, 128, {}};
   for (int y = 0; y < 96; ++y)
     for (int x = 0; x < 128; ++x)
       for (int c = 0; c < 3; ++c)
-        picture.rgb.push_back(static_cast<std::uint8_t>(128 + 60 * std::sin(0.11 * x + c) + 60 * std::cos(0.07 * y)));
-  write_jpeg(folder.path / "a.jpg", picture);
-  write_png(folder.path / "b.png", picture);
+        image.rgb.push_back(static_cast<std::uint8_t>(128 + 60 * std::sin(0.11 * x + c) + 60 * std::cos(0.07 * y)));
+  write_jpeg(folder.path / "a.jpg", image);
+  write_png(folder.path / "b.png", image);
   const auto side = [&](int least) { return UnlabeledFolder(folder.path, Split::train, least).image(0).height; };
   CHECK(side(0) == 96);
   CHECK(side(97) == 96);
@@ -124,7 +124,7 @@ TEST_CASE("large JPEGs are decoded at the smallest scale that leaves the pixels 
   for (std::size_t i = 0; i < from_whole.size(); ++i) REQUIRE(std::abs(from_whole[i] - from_half[i]) < 2.0f / 255);
 }
 
-TEST_CASE("a folder without labels gives all pictures below it") {
+TEST_CASE("a folder without labels gives all images below it") {
   const TemporaryFolder folder;
   write_png(folder.path / "b.png", slope(4, 6));
   write_jpeg(folder.path / "a.jpg", slope(5, 6));
@@ -141,7 +141,7 @@ TEST_CASE("a folder without labels gives all pictures below it") {
   CHECK(contains(error_of([&] { UnlabeledFolder none(folder.path / "empty"); }), "no file in it or below ends in"));
 }
 
-TEST_CASE("an image folder without classes or pictures is an error that names it") {
+TEST_CASE("an image folder without classes or images is an error that names it") {
   const TemporaryFolder folder;
   CHECK(contains(error_of([&] { ImageFolder data(folder.path / "none"); }), "--data DIR"));
   CHECK(contains(error_of([&] { ImageFolder data(folder.path); }), "no class folders"));
@@ -174,7 +174,7 @@ TEST_CASE("gray and CMYK JPEGs become RGB") {
   CHECK(std::abs(image.rgb[2] - 0) <= 2);
 }
 
-TEST_CASE("a picture that cannot be read is an error that names the file") {
+TEST_CASE("an image that cannot be read is an error that names the file") {
   const TemporaryFolder folder;
   const fs::path png = folder.path / "p.png", jpeg = folder.path / "j.jpg", other = folder.path / "o.png";
   write_png(png, slope(30, 30));
@@ -203,7 +203,7 @@ TEST_CASE("a damaged PNG is an error") {
   CHECK(contains(error_of([&] { (void)read_image(path); }), path.string()));
 }
 
-TEST_CASE("a picture of absurd size is refused before memory is asked for") {
+TEST_CASE("an image of absurd size is refused before memory is asked for") {
   const TemporaryFolder folder;
   const fs::path path = folder.path / "huge.jpg";
   write_jpeg(path, slope(8, 8));
@@ -224,13 +224,13 @@ TEST_CASE("a JPEG decoded for evaluation keeps the pixels and the crop of its ce
   REQUIRE(view.least_side() == 32);
   for (const int side : {27, 28, 29, 31, 32, 33, 55, 56, 57, 63, 64, 65, 66, 127, 128, 129, 200, 255, 256, 257}) {
     CAPTURE(side);
-    Image picture{side, side + side / 3, {}};
-    for (int y = 0; y < picture.height; ++y)
-      for (int x = 0; x < picture.width; ++x)
+    Image image{side, side + side / 3, {}};
+    for (int y = 0; y < image.height; ++y)
+      for (int x = 0; x < image.width; ++x)
         for (int c = 0; c < 3; ++c)
-          picture.rgb.push_back(
+          image.rgb.push_back(
               static_cast<std::uint8_t>(128 + 60 * std::sin(7.0 * x / side + c) + 60 * std::cos(5.0 * y / side)));
-    write_jpeg(folder.path / "a.jpg", picture);
+    write_jpeg(folder.path / "a.jpg", image);
     const Image whole = read_image(folder.path / "a.jpg"), some = read_image(folder.path / "a.jpg", view.least_side());
     CHECK(some.height >= std::min(side, 32));
     CHECK((some.height < side) == (side >= 64));
@@ -249,7 +249,7 @@ TEST_CASE("a JPEG decoded for evaluation keeps the pixels and the crop of its ce
   }
 }
 
-TEST_CASE("a link to nothing is a picture that cannot be read, a pipe is no file") {
+TEST_CASE("a link to nothing is an image that cannot be read, a pipe is no file") {
   const TemporaryFolder folder;
   write_png(folder.path / "a.png", slope(3, 3));
   fs::create_symlink("nowhere.png", folder.path / "b.png");
@@ -264,7 +264,7 @@ TEST_CASE("a link to nothing is a picture that cannot be read, a pipe is no file
   CHECK(contains(error_of([&] { UnlabeledFolder loop(folder.path / "loop"); }), "no such folder"));
 }
 
-TEST_CASE("a class without pictures to learn from is refused by name; to test, there may be one") {
+TEST_CASE("a class without images to learn from is refused by name; to test, there may be one") {
   const TemporaryFolder folder;
   write_png(folder.path / "train" / "ant" / "a.png", slope(3, 3));
   testing::write_bytes(folder.path / "train" / "bee" / "notes.txt", {1});
@@ -276,10 +276,10 @@ TEST_CASE("a class without pictures to learn from is refused by name; to test, t
 }
 
 TEST_CASE("a progressive JPEG whose header claims too much is refused, also where it would come out small") {
-  std::vector<std::uint8_t> bytes = read_bytes(VITRAL_TESTS_DIR "/fixtures/pictures/progressive.jpg");
+  std::vector<std::uint8_t> bytes = read_bytes(VITRAL_TESTS_DIR "/fixtures/images/progressive.jpg");
   for (std::size_t i = 0; i + 9 < bytes.size(); ++i)
     if (bytes[i] == 0xff &&
-        bytes[i + 1] == 0xc2) {  // the frame header of progressive pictures: height 32000, width 16000
+        bytes[i + 1] == 0xc2) {  // the frame header of progressive images: height 32000, width 16000
       bytes[i + 5] = 0x7d;
       bytes[i + 6] = 0x00;
       bytes[i + 7] = 0x3e;

@@ -70,7 +70,7 @@ TEST_CASE("starting in the middle of an epoch gives the batches that would have 
   CHECK_THROWS_AS(whole.start(-1), Error);
 }
 
-TEST_CASE("an epoch shows every picture once, in an order of its own") {
+TEST_CASE("an epoch shows every image once, in an order of its own") {
   Loader data = loader(60, {.batch = 7, .workers = 2, .drop_last = false});
   CHECK(data.batches() == 9);
   std::vector<std::vector<int>> orders;
@@ -93,12 +93,12 @@ TEST_CASE("an epoch shows every picture once, in an order of its own") {
   CHECK(all(dropping, 0).size() == 8);
 }
 
-TEST_CASE("seed, epoch and view decide a picture's pixels, not its place in the batch") {
+TEST_CASE("seed, epoch and view decide an image's pixels, not its place in the batch") {
   const Views views = two_views(moco_v3_augmentation(8));
   Loader data = loader(12, {.batch = 4, .seed = 7});
   for (const Batch& batch : all(data, 2))
     for (std::size_t i = 0; i < 4; ++i) {
-      const auto which = static_cast<std::uint64_t>(batch.labels[i]);  // the computed pictures' labels
+      const auto which = static_cast<std::uint64_t>(batch.labels[i]);  // the computed images' labels
       std::vector<float> out(192);
       views[0](Computed{12}.image(batch.labels[i]), {7, stream_view(0) + 2, which}, out.data());
       CHECK(std::equal(out.begin(), out.end(), batch.views[0].begin() + static_cast<long>(i * 192)));

@@ -36,7 +36,7 @@ TEST_CASE("a crop resized to its own size is exact, with either filter") {
   }
 }
 
-TEST_CASE("a constant picture stays constant at every size") {
+TEST_CASE("a constant image stays constant at every size") {
   Image image{9, 14, std::vector<std::uint8_t>(9 * 14 * 3, 100)};
   for (const auto kind : {Interpolation::bilinear, Interpolation::bicubic})
     for (const int size : {1, 3, 9, 14, 40})
@@ -82,7 +82,7 @@ TEST_CASE("a flipped view is the exact mirror") {
     for (std::size_t x = 0; x < 8; ++x) REQUIRE(mirror[row * 8 + x] == plain[row * 8 + 7 - x]);
 }
 
-TEST_CASE("a crop that leaves the picture is an error") {
+TEST_CASE("a crop that leaves the image is an error") {
   const Image image = Computed{1}.image(0);
   for (const Box& box : {Box{0, 1, 8, 8}, Box{1, 0, 8, 8}, Box{-1, 0, 4, 4}, Box{0, 0, 0, 4}})
     CHECK_THROWS_AS(resized(image, box, 4, Interpolation::bilinear), Error);

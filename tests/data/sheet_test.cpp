@@ -4,7 +4,7 @@
 
 using namespace vitral;
 
-TEST_CASE("a sheet is white where no picture was placed") {
+TEST_CASE("a sheet is white where no image was placed") {
   Image sheet = blank_image(3, 4);
   place(sheet, 1, 2, blank_image(2, 1, {10, 20, 30}));
   for (int y = 0; y < 3; ++y)
@@ -16,10 +16,10 @@ TEST_CASE("a sheet is white where no picture was placed") {
     }
 }
 
-TEST_CASE("a picture that does not fit its sheet is refused") {
+TEST_CASE("an image that does not fit its sheet is refused") {
   Image sheet = blank_image(3, 4);
   CHECK_THROWS_WITH_AS(place(sheet, 2, 0, blank_image(2, 2)),
-                       doctest::Contains("a picture of 2 x 2 pixels at (2, 0) does not fit a sheet of 3 x 4"), Error);
+                       doctest::Contains("an image of 2 x 2 pixels at (2, 0) does not fit a sheet of 3 x 4"), Error);
   CHECK_THROWS_AS(place(sheet, 0, 3, blank_image(2, 2)), Error);
   CHECK_THROWS_AS(place(sheet, -1, 0, blank_image(2, 2)), Error);
 }

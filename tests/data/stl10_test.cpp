@@ -10,8 +10,8 @@ namespace {
 
 constexpr std::size_t record = 3 * 96 * 96;
 
-/// Pictures whose byte for channel c, column x and row y is computed; stored column by column.
-std::vector<std::uint8_t> pictures(std::size_t count) {
+/// Images whose byte for channel c, column x and row y is computed; stored column by column.
+std::vector<std::uint8_t> images(std::size_t count) {
   std::vector<std::uint8_t> bytes;
   for (std::size_t i = 0; i < count; ++i)
     for (std::size_t c = 0; c < 3; ++c)
@@ -23,9 +23,9 @@ std::vector<std::uint8_t> pictures(std::size_t count) {
 
 }  // namespace
 
-TEST_CASE("STL-10's pictures come out row by row, its labels from 0 on") {
+TEST_CASE("STL-10's images come out row by row, its labels from 0 on") {
   const testing::TemporaryFolder folder;
-  testing::write_bytes(folder.path / "stl10_binary" / "train_X.bin", pictures(3));
+  testing::write_bytes(folder.path / "stl10_binary" / "train_X.bin", images(3));
   testing::write_bytes(folder.path / "stl10_binary" / "train_y.bin", {1, 10, 4});
   const Dataset data = Stl10(folder.path);
   REQUIRE(data.size() == 3);
@@ -42,9 +42,9 @@ TEST_CASE("STL-10's pictures come out row by row, its labels from 0 on") {
         REQUIRE(image.rgb[(y * 96 + x) * 3 + c] == static_cast<std::uint8_t>(50 + 80 * c + x / 2 + y % 7));
 }
 
-TEST_CASE("STL-10's unlabeled pictures have no classes") {
+TEST_CASE("STL-10's unlabeled images have no classes") {
   const testing::TemporaryFolder folder;
-  testing::write_bytes(folder.path / "unlabeled_X.bin", pictures(2));
+  testing::write_bytes(folder.path / "unlabeled_X.bin", images(2));
   const Dataset data = Stl10(folder.path, Split::unlabeled);
   CHECK(data.size() == 2);
   CHECK(data.label(1) == -1);
@@ -55,12 +55,12 @@ TEST_CASE("missing, truncated and mislabelled STL-10 files are errors") {
   const testing::TemporaryFolder folder;
   const auto error = [&] { return error_of([&] { Stl10 data(folder.path, Split::test); }); };
   CHECK(contains(error(), (folder.path / "test_X.bin").string() + ": no such file"));
-  testing::write_bytes(folder.path / "test_X.bin", pictures(2));
+  testing::write_bytes(folder.path / "test_X.bin", images(2));
   CHECK(contains(error(), (folder.path / "test_y.bin").string() + ": no such file"));
   testing::write_bytes(folder.path / "test_y.bin", {1});
-  CHECK(contains(error(), "1 labels for the 2 pictures"));
+  CHECK(contains(error(), "1 labels for the 2 images"));
   testing::write_bytes(folder.path / "test_y.bin", {1, 11});
-  CHECK(contains(error(), "label 11 of picture 1, expected 1 to 10"));
+  CHECK(contains(error(), "label 11 of image 1, expected 1 to 10"));
   std::filesystem::resize_file(folder.path / "test_X.bin", record + 1);
   CHECK(contains(error(), "truncated, 27649 bytes"));
   std::filesystem::resize_file(folder.path / "test_X.bin", 0);

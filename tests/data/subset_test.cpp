@@ -9,7 +9,7 @@ using namespace vitral;
 
 namespace {
 
-/// Classes of 100, 50 and 3 pictures, and a fourth without any; a picture's one pixel is its number.
+/// Classes of 100, 50 and 3 images, and a fourth without any; an image's one pixel is its number.
 struct Uneven {
   long size() const { return 153; }
   Image image(long i) const { return {1, 1, std::vector<std::uint8_t>(3, static_cast<std::uint8_t>(i))}; }
@@ -32,13 +32,13 @@ std::vector<int> labels() {
 
 }  // namespace
 
-TEST_CASE("a subset has the same share of every class, and one picture at least") {
+TEST_CASE("a subset has the same share of every class, and one image at least") {
   CHECK(counts(class_subset(Uneven{}, 0.1, Seed{0})) == std::vector<long>{10, 5, 1, 0});
   CHECK(counts(class_subset(Uneven{}, 0.001, Seed{0})) == std::vector<long>{1, 1, 1, 0});
   CHECK(counts(class_subset(Uneven{}, 1, Seed{0})) == std::vector<long>{100, 50, 3, 0});
 }
 
-TEST_CASE("a picture of the subset is the one whose label it has") {
+TEST_CASE("an image of the subset is the one whose label it has") {
   const Dataset few = class_subset(Uneven{}, 0.2, Seed{1});
   for (long i = 0; i < few.size(); ++i) CHECK(Uneven{}.label(few.image(i).rgb[0]) == few.label(i));
   CHECK(few.name() == "uneven");
@@ -64,7 +64,7 @@ TEST_CASE("shares beyond the whole and labels that are no class are refused") {
                        doctest::Contains("label 2 is not one of 0 to 1"), Error);
 }
 
-TEST_CASE("a count of pictures has every class in proportion, whatever their order, by the seed alone") {
+TEST_CASE("a count of images has every class in proportion, whatever their order, by the seed alone") {
   CHECK(counts(subset(Uneven{}, 30, Seed{0})) == std::vector<long>{19, 10, 1, 0});
   CHECK(counts(subset(Uneven{}, 51, Seed{0})) == std::vector<long>{33, 17, 1, 0});
   CHECK(counts(subset(Uneven{}, 1000)) == std::vector<long>{100, 50, 3, 0});
@@ -79,7 +79,7 @@ TEST_CASE("a count of pictures has every class in proportion, whatever their ord
   CHECK_THROWS_WITH_AS(static_cast<void>(subset(Uneven{}, 0)), doctest::Contains("a subset of 0 images"), Error);
 }
 
-TEST_CASE("pictures without labels are drawn from the whole set") {
+TEST_CASE("images without labels are drawn from the whole set") {
   struct Unlabelled : Uneven {
     int label(long) const { return -1; }
     std::vector<std::string> classes() const { return {}; }

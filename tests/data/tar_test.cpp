@@ -1,4 +1,4 @@
-#include "pictures.hpp"
+#include "images.hpp"
 
 #include <vitral/data/tar.hpp>
 
@@ -117,9 +117,9 @@ TEST_CASE("archives of GNU tar and of pax, with long and foreign names, are unde
   }
 }
 
-TEST_CASE("a picture in an archive that cannot be decoded is an error that names both") {
+TEST_CASE("an image in an archive that cannot be decoded is an error that names both") {
   const TemporaryFolder folder;
-  testing::write_bytes(folder.path / "a.tar", Archive().add("dir/1.png", text("no picture")).end().bytes);
+  testing::write_bytes(folder.path / "a.tar", Archive().add("dir/1.png", text("no image")).end().bytes);
   const TarImages data(folder.path / "a.tar");
   const std::string message = error_of([&] { (void)data.image(0); });
   CHECK(contains(message, "a.tar: dir/1.png: neither a PNG"));
@@ -170,7 +170,7 @@ TEST_CASE("members in any order, hidden ones among them, archive after archive i
   CHECK(data.image(2).height == 3);
 }
 
-TEST_CASE("a sample with several pictures is an error, unless the ending of the one to take is known") {
+TEST_CASE("a sample with several images is an error, unless the ending of the one to take is known") {
   const auto both = Archive().add("1.depth.png", png(2, 2)).add("1.png", png(3, 3)).add("1.cls", text("0")).end().bytes;
   CHECK(contains(error_in(both), "a.tar: 1.png and 1.depth.png have one key"));
   CHECK(contains(error_in(both), "--tar-image depth.png or png"));
@@ -182,7 +182,7 @@ TEST_CASE("a sample with several pictures is an error, unless the ending of the 
   CHECK(height("png") == 3);
   CHECK(height(".PNG") == 3);
   CHECK(height("depth.png") == 2);
-  CHECK(contains(error_of([&] { (void)height("jpg"); }), "1.png: its sample has no picture that ends in .jpg"));
+  CHECK(contains(error_of([&] { (void)height("jpg"); }), "1.png: its sample has no image that ends in .jpg"));
   CHECK(contains(error_in(Archive().add("cam.0.jpg", png(1, 1)).add("cam.1.jpg", png(1, 1)).end().bytes),
                  "cam.1.jpg and cam.0.jpg have one key, which ends at the first dot"));
   CHECK(contains(error_in(Archive().add("1.png", png(1, 1)).add("1.png", png(1, 1)).end().bytes),
@@ -190,7 +190,7 @@ TEST_CASE("a sample with several pictures is an error, unless the ending of the 
   CHECK(contains(error_in(Archive().add("1.cls", text("1")).add("1.CLS", text("2")).end().bytes),
                  "so are labels of one"));
   CHECK(contains(error_in(Archive().add("1.gif", text("?")).add("1.cls", text("2")).end().bytes),
-                 "1.cls: a label without a picture"));
+                 "1.cls: a label without an image"));
 }
 
 TEST_CASE("links are what they stand for, or an error") {

@@ -35,7 +35,7 @@ std::string error_of(const Call& call) {
 
 inline bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
-/// Pictures whose every byte is computed: picture i of `count`, 8 x 8 unless said otherwise.
+/// Images whose every byte is computed: image i of `count`, 8 x 8 unless said otherwise.
 struct Computed {
   long count;
   int extent = 8;

@@ -1,7 +1,7 @@
 // Each operation beside torchvision's on PIL images with the same parameters, and each kind of file beside PIL's RGB:
-// tests/fixtures/make_pictures.py made the answers.
+// tests/fixtures/make_images.py made the answers.
 #include <vitral/data/augment.hpp>
-#include <vitral/data/decode.hpp>
+#include <vitral/io/decode.hpp>
 #include <vitral/io/safetensors.hpp>
 
 #include <doctest/doctest.h>
@@ -73,12 +73,12 @@ void check_close(const std::vector<float>& planes, const std::string& name, doub
   CHECK(d.largest <= largest);
 }
 
-/// A colour operation on the whole picture.
+/// A colour operation on the whole image.
 template <class Operation>
 void check_operation(const std::string& prefix, const Operation& operation) {
-  const Image picture = image_of(answers(), "picture");
+  const Image image = image_of(answers(), "image");
   for_cases(prefix, [&](const std::string& name, const std::vector<double>& parameters) {
-    std::vector<float> planes = planes_of(picture);
+    std::vector<float> planes = planes_of(image);
     operation(planes.data(), static_cast<int>(planes.size() / 3),
               parameters.empty() ? 0.0f : static_cast<float>(parameters[0]));
     check_close(planes, name);
@@ -92,12 +92,12 @@ Interpolation kind_of(const std::string& name) {
 }  // namespace
 
 TEST_CASE("resized crops, flips and centre views agree with torchvision's") {
-  const Image picture = image_of(answers(), "picture");
+  const Image image = image_of(answers(), "image");
   const auto crop = [&](bool flip) {
-    return [&picture, flip](const std::string& name, const std::vector<double>& p) {
+    return [&image, flip](const std::string& name, const std::vector<double>& p) {
       const auto at = [&](std::size_t i) { return static_cast<int>(p[i]); };
       std::vector<float> planes(static_cast<std::size_t>(3 * at(4) * at(4)));
-      resize(picture, {at(0), at(1), at(2), at(3)}, at(4), kind_of(name), flip, planes.data());
+      resize(image, {at(0), at(1), at(2), at(3)}, at(4), kind_of(name), flip, planes.data());
       check_close(planes, name);
     };
   };
@@ -108,7 +108,7 @@ TEST_CASE("resized crops, flips and centre views agree with torchvision's") {
     view.interpolation = kind_of(name);
     view.normalize = {{0, 0, 0}, {1, 1, 1}};
     std::vector<float> planes(static_cast<std::size_t>(3 * view.size * view.size));
-    view(picture, planes.data());
+    view(image, planes.data());
     check_close(planes, name);
   });
 }
@@ -123,7 +123,7 @@ TEST_CASE("colour operations agree with torchvision's") {
 }
 
 TEST_CASE("blur is a true Gaussian, and differs from PIL's only as far as PIL's boxes do") {
-  const Image whole = image_of(answers(), "picture");
+  const Image whole = image_of(answers(), "image");
   Image square{60, 60, {}};
   for (int y = 0; y < 60; ++y)
     for (int x = 0; x < 180; ++x) square.rgb.push_back(whole.rgb[static_cast<std::size_t>(y * whole.width * 3 + x)]);
@@ -141,11 +141,11 @@ TEST_CASE("blur is a true Gaussian, and differs from PIL's only as far as PIL's 
 }
 
 TEST_CASE("every kind of file comes out as the RGB that PIL shows") {
-  const SafetensorsFile expected(VITRAL_TESTS_DIR "/fixtures/pictures.safetensors");
+  const SafetensorsFile expected(VITRAL_TESTS_DIR "/fixtures/images.safetensors");
   REQUIRE(expected.names().size() > 20);
   for (const std::string& name : expected.names()) {
     CAPTURE(name);
-    const Image image = read_image(VITRAL_TESTS_DIR "/fixtures/pictures/" + name);
+    const Image image = read_image(VITRAL_TESTS_DIR "/fixtures/images/" + name);
     const Image shown = image_of(expected, name);
     CHECK(image.height == shown.height);
     CHECK(image.width == shown.width);
@@ -157,12 +157,12 @@ TEST_CASE("every kind of file comes out as the RGB that PIL shows") {
   }
 }
 
-TEST_CASE("small pictures of every kind, size, depth and orientation come out as PIL shows them") {
-  const SafetensorsFile table(VITRAL_TESTS_DIR "/fixtures/picture_table.safetensors");
-  int pictures = 0;
+TEST_CASE("small images of every kind, size, depth and orientation come out as PIL shows them") {
+  const SafetensorsFile table(VITRAL_TESTS_DIR "/fixtures/image_table.safetensors");
+  int images = 0;
   for (const std::string& name : table.names()) {
     if (name.ends_with(".rgb")) continue;
-    ++pictures;
+    ++images;
     CAPTURE(name);
     const auto bytes = table.tensor(name).bytes;
     const auto* first = reinterpret_cast<const std::uint8_t*>(bytes.data());
@@ -176,5 +176,5 @@ TEST_CASE("small pictures of every kind, size, depth and orientation come out as
     const bool exact = name.starts_with("png") || name.find("lossless") != std::string::npos;
     CHECK(largest <= (exact ? 0 : 1));
   }
-  CHECK(pictures > 250);
+  CHECK(images > 250);
 }

@@ -12,7 +12,7 @@ const SafetensorsFile& file() {
   return file;
 }
 
-/// The weights that PyTorch's network and pictures lead to (tests/fixtures/make_attention.py).
+/// The weights that PyTorch's network and images lead to (tests/fixtures/make_attention.py).
 std::vector<AttentionWeights> computed() {
   ViT<Cpu, float> encoder({12, 4, 16, 3, 2});
   load_module(file(), encoder, "network");

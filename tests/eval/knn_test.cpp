@@ -17,7 +17,7 @@ Features features(const std::vector<float>& rows, int width, const std::vector<i
   return {l2_normalize(x).to_vector(), width, labels, classes};
 }
 
-/// Pictures of one gray level each; the label is whether it is bright.
+/// Images of one gray level each; the label is whether it is bright.
 struct GrayLevels {
   long size() const { return 40; }
   Image image(long i) const { return {8, 8, std::vector<std::uint8_t>(8 * 8 * 3, static_cast<std::uint8_t>(6 * i))}; }
@@ -171,7 +171,7 @@ TEST_CASE("views of the same images are extracted side by side, other ones for e
   CHECK(same < 0.01 * changed);
 }
 
-TEST_CASE("even an untrained network tells dark pictures from bright ones") {
+TEST_CASE("even an untrained network tells dark images from bright ones") {
   const ViT<Cpu, float> encoder(ViTSize{8, 4, 16, 2, 2}, Seed{1});
   for (const double accuracy : knn_accuracy(encoder, GrayLevels{}, 40, GrayLevels{}, 40, {3})) CHECK(accuracy > 0.85);
 }

@@ -1,6 +1,6 @@
 #include "../temporary.hpp"
 
-#include <pretrain_options.hpp>
+#include <pretrain/options.hpp>
 
 #include <doctest/doctest.h>
 

@@ -1,16 +1,16 @@
 // Every format that programs read: some good files, and what reads them.
 #pragma once
 
-#include "comparison.hpp"
+#include "common/saved_run.hpp"
+#include "compare/comparison.hpp"
 #include "files.hpp"
-#include "saved_run.hpp"
-#include "truth.hpp"
-#include "video.hpp"
+#include "propagate/video.hpp"
+#include "retrieve/truth.hpp"
 
 #include <vitral/data/cifar.hpp>
-#include <vitral/data/decode.hpp>
 #include <vitral/data/idx.hpp>
 #include <vitral/data/tar.hpp>
+#include <vitral/io/decode.hpp>
 #include <vitral/io/metrics.hpp>
 #include <vitral/io/npy.hpp>
 #include <vitral/io/palette_png.hpp>
@@ -119,7 +119,7 @@ inline Bytes results(const std::string& method, long seed = 0) {
   run["method"] = method;
   run["seed"] = seed;
   nlohmann::ordered_json out{
-      {"run", run}, {"dataset", "pictures"}, {"train_images", 100}, {"test_images", 50}, {"temperature", 0.07}};
+      {"run", run}, {"dataset", "images"}, {"train_images", 100}, {"test_images", 50}, {"temperature", 0.07}};
   for (int layer = 1; layer <= 2; ++layer)
     out["layers"].push_back({{"layer", layer},
                              {"knn", {{"5", {{"top1", 0.4}}}, {"20", {{"top1", 0.5}}}}},
@@ -194,12 +194,12 @@ inline void read_tar(const Bytes& bytes) {
     (void)images.label(i);
     try {
       (void)images.image(i);
-    } catch (const vitral::Error&) {  // one of them is no picture; the archive is good
+    } catch (const vitral::Error&) {  // one of them is no image; the archive is good
     }
   }
 }
 
-inline void read_picture(const Bytes& bytes) {
+inline void read_image(const Bytes& bytes) {
   const std::vector<std::uint8_t> data(bytes.begin(), bytes.end());
   (void)vitral::exif_orientation(data.data(), data.size());
   vitral::check_image(vitral::decode_image(data, "input"));
@@ -238,7 +238,7 @@ inline std::vector<Format> formats(const std::filesystem::path& here) {
       {"npy", {npy()}, [](const Bytes& bytes) { (void)vitral::read_npy(put("array.npy", bytes)); }},
       {"videos", {"one\ntwo\n", "two\r\none\r\n"}, read_videos},
       {"mask", {mask()}, [](const Bytes& bytes) { (void)vitral::read_label_png(put("mask.png", bytes)); }, repair_png},
-      {"picture", files_in(here / "../fixtures/pictures"), read_picture, repair_png},
+      {"image", files_in(here / "../fixtures/images"), read_image, repair_png},
       {"tar", seeds("tar"), read_tar, repair_tar},
       {"idx", seeds("idx"), read_idx},
       {"idx pair", {seed("idx/images") + seed("idx/labels")}, read_idx_pair},

@@ -66,11 +66,11 @@ TEST_CASE("a written mask is read back, as numbers and as the colours of the lab
     for (std::size_t c = 0; c < 3; ++c) REQUIRE(image.rgb[3 * i + c] == label_color(static_cast<int>(i))[c]);
 }
 
-TEST_CASE("pictures of colours, and damaged ones, are refused with the file's name") {
+TEST_CASE("images of colours, and damaged ones, are refused with the file's name") {
   CHECK_THROWS_WITH_AS(static_cast<void>(read(from_pil("color"))),
                        doctest::Contains(".png: colours, expected a mask whose pixels are numbers"), Error);
   const std::string whole = from_pil("palette");
   CHECK_THROWS_WITH_AS(static_cast<void>(read(whole.substr(0, whole.size() / 2))),
                        doctest::Contains("not a readable PNG"), Error);
-  CHECK_THROWS_WITH_AS(static_cast<void>(read("no picture")), doctest::Contains("not a readable PNG"), Error);
+  CHECK_THROWS_WITH_AS(static_cast<void>(read("no image")), doctest::Contains("not a readable PNG"), Error);
 }

@@ -17,7 +17,7 @@ namespace {
 
 std::string failure(const fs::path& path, const TrainingCurves& curves) {
   try {
-    write_training_picture(path, curves);
+    write_training_plot(path, curves);
     return "";
   } catch (const Error& error) {
     return error.what();
@@ -46,7 +46,7 @@ TEST_CASE("a program that is not installed is not found") {
   CHECK(detail::find_program("no such program") == "");
 }
 
-TEST_CASE("without gnuplot the error names the package and the old picture stays") {
+TEST_CASE("without gnuplot the error names the package and the old image stays") {
   const testing::TemporaryFolder directory;
   std::ofstream(directory.path / "a.png") << "old";
   const std::string path = std::getenv("PATH");
@@ -57,7 +57,7 @@ TEST_CASE("without gnuplot the error names the package and the old picture stays
   CHECK(testing::bytes_of(directory.path / "a.png") == "old");
 }
 
-TEST_CASE("a gnuplot that fails at once is an error and the old picture stays") {
+TEST_CASE("a gnuplot that fails at once is an error and the old image stays") {
   const testing::TemporaryFolder directory;
   std::ofstream(directory.path / "a.png") << "old";
   std::ofstream(directory.path / "gnuplot") << "#!/bin/sh\nexit 3\n";
@@ -71,17 +71,17 @@ TEST_CASE("a gnuplot that fails at once is an error and the old picture stays") 
   CHECK(std::distance(fs::directory_iterator(directory.path), {}) == 2);
 }
 
-TEST_CASE("the picture is a PNG with a panel for each part that has data") {
+TEST_CASE("the image is a PNG with a panel for each part that has data") {
   if (detail::find_program("gnuplot").empty()) {
-    MESSAGE("gnuplot is not installed (package gnuplot-nox): no picture is drawn");
+    MESSAGE("gnuplot is not installed (package gnuplot-nox): no plot is drawn");
     return;
   }
   const testing::TemporaryFolder directory;
-  const fs::path path = directory.path / "it's a\npicture \xff.png";
-  write_training_picture(path, curves);
+  const fs::path path = directory.path / "it's a\nimage \xff.png";
+  write_training_plot(path, curves);
   CHECK(testing::bytes_of(path).starts_with("\x89PNG"));
   CHECK(png_width(testing::bytes_of(path)) == 1240);
-  write_training_picture(path, {"loss alone", {1, 2}, {3, 2}, {}, {}});
+  write_training_plot(path, {"loss alone", {1, 2}, {3, 2}, {}, {}});
   CHECK(png_width(testing::bytes_of(path)) == 620);
   CHECK(std::distance(fs::directory_iterator(directory.path), {}) == 1);
 }

@@ -4,9 +4,9 @@ set -eu
 cd "$1"
 
 # From the ground up. The folders that vitral.hpp may name, and those whose headers must stay cheap to include.
-order="core tensor backend autodiff nn models ssl optim data eval io dist train"
-umbrella="core tensor backend autodiff nn models ssl optim"
-cheap="core tensor backend autodiff nn models ssl optim"
+order="core tensor backend autodiff nn io models optim ssl data train eval"
+umbrella="core tensor backend autodiff nn models optim ssl"
+cheap="core tensor backend autodiff nn models optim ssl"
 
 files=$(find vitral -type f \( -name '*.hpp' -o -name '*.cuh' -o -name '*.cu' \) | sort)
 test -n "$files" || { echo "no headers under $PWD/vitral"; exit 1; }

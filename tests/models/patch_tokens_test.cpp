@@ -1,4 +1,4 @@
-// Patch tokens of any layer, on pictures of the network's own size and of others.
+// Patch tokens of any layer, on images of the network's own size and of others.
 #include "../random_tensor.hpp"
 
 #include <vitral/models/patch_tokens.hpp>
@@ -25,7 +25,7 @@ TEST_CASE("at the network's own size they are what follows the class token after
   }
 }
 
-TEST_CASE("a larger picture gives what a network of that size gives with the same weights and interpolated positions") {
+TEST_CASE("a larger image gives what a network of that size gives with the same weights and interpolated positions") {
   const Exact vit(small, Seed{1});
   Exact large({16, 4, 16, 2, 2}, Seed{1});  // the same seed: the same weights
   const auto table = vit.pos_embed.value.to_vector();
@@ -36,7 +36,7 @@ TEST_CASE("a larger picture gives what a network of that size gives with the sam
   CHECK(distance(patch_tokens(vit, images, 2).to_vector(), patch_tokens(large, images, 2).to_vector()) < 1e-12);
 }
 
-TEST_CASE("patches of an oblong picture come row by row") {
+TEST_CASE("patches of an oblong image come row by row") {
   Exact vit(small, Seed{1});
   assign(vit.pos_embed.value, 0 * vit.pos_embed.value);  // without positions equal patches have equal tokens
   std::vector<double> pixels(3 * 8 * 12);
@@ -51,7 +51,7 @@ TEST_CASE("patches of an oblong picture come row by row") {
   CHECK(distance(patch(0), patch(2)) > 1e-3);
 }
 
-TEST_CASE("a layer that the network does not have, and a picture that patches do not fill, are refused") {
+TEST_CASE("a layer that the network does not have, and an image that patches do not fill, are refused") {
   const Exact vit(small, Seed{1});
   CHECK_THROWS_WITH_AS(static_cast<void>(patch_tokens(vit, normal(Dyn<4>{1, 3, 8, 8}, 1), 3)),
                        doctest::Contains("layer 3 is not one of 1 to 2"), Error);

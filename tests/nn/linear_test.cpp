@@ -1,9 +1,10 @@
-// Linear, Mlp, Attention, Block and the patch embedding: gradients against finite differences, initialisation, names.
+// Linear, Mlp, Attention, TransformerBlock and the patch embedding: gradients against finite differences,
+// initialisation, names.
 #include "../random_tensor.hpp"
 
 #include <vitral/autodiff/gradcheck.hpp>
-#include <vitral/nn/block.hpp>
 #include <vitral/nn/patch_embed.hpp>
+#include <vitral/nn/transformer_block.hpp>
 
 #include <doctest/doctest.h>
 
@@ -72,9 +73,9 @@ TEST_CASE("Attention's gradients agree with finite differences") {
                   attention.proj.weight.value) < gradient_tolerance);
 }
 
-TEST_CASE("Block's gradients agree with finite differences, dropping paths too") {
+TEST_CASE("TransformerBlock's gradients agree with finite differences, dropping paths too") {
   Initializer init(Seed{1});
-  const Block<dyn, double> block(4, 2, init, 0.3);
+  const TransformerBlock<dyn, double> block(4, 2, init, 0.3);
   shake(block);
   const auto evaluation = [&](const auto& x, const auto&...) { return block(x); };
   const auto training = [&](const auto& x, const auto&...) { return block(x, Training(Random{8, 0, 0})); };
@@ -88,9 +89,9 @@ TEST_CASE("layers name their parameters as timm does") {
   Initializer init(Seed{1});
   CHECK(names_of(Linear<2, 3>()) == Names{"weight", "bias"});
   CHECK(names_of(Linear<2, 3, float, Cpu, Bias::no>()) == Names{"weight"});
-  CHECK(names_of(Block<8>(8, 2, init)) == Names{"norm1.weight", "norm1.bias", "attn.qkv.weight", "attn.qkv.bias",
-                                                "attn.proj.weight", "attn.proj.bias", "norm2.weight", "norm2.bias",
-                                                "mlp.fc1.weight", "mlp.fc1.bias", "mlp.fc2.weight", "mlp.fc2.bias"});
+  CHECK(names_of(TransformerBlock<8>(8, 2, init)) ==
+        Names{"norm1.weight", "norm1.bias", "attn.qkv.weight", "attn.qkv.bias", "attn.proj.weight", "attn.proj.bias",
+              "norm2.weight", "norm2.bias", "mlp.fc1.weight", "mlp.fc1.bias", "mlp.fc2.weight", "mlp.fc2.bias"});
   CHECK(names_of(PatchEmbed<8, 2>(8, 2, true, init)) == Names{"proj.weight", "proj.bias"});
 }
 

@@ -1,5 +1,5 @@
 #!/bin/bash
-# `evaluate` analyses features, draws pictures and puts both into a report that needs no other file.
+# `evaluate` analyses features, draws images and puts both into a report that needs no other file.
 . "$(dirname "$0")/common.bash"
 
 "$bin/pretrain" $tiny --knn-train 0 --out "$work/run" >"$work/log" 2>&1 || { cat "$work/log"; die "a correct run"; }
@@ -39,7 +39,7 @@ for name in attention neighbours; do
   done | grep -q same || die "$name.png is not in the report"
 done
 
-# The same numbers and pictures with any number of threads.
+# The same numbers and images with any number of threads.
 "$bin/evaluate" "$checkpoint" $options --threads 1 --out "$work/again" >"$work/log" 2>&1 || die "one thread"
 for name in attention.png neighbours.png; do
   cmp "$work/found/$name" "$work/again/$name" || die "$name depends on the number of threads"

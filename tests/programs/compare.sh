@@ -12,7 +12,7 @@ evaluated() {
     accuracy=$5
   done
   cat >"$work/$1/results.json" <<END
-{"run": {"method": "$2", "seed": $3, "depth": ${6:-2}}, "dataset": "pictures", "train_images": ${7:-1000}, "test_images": 100,
+{"run": {"method": "$2", "seed": $3, "depth": ${6:-2}}, "dataset": "images", "train_images": ${7:-1000}, "test_images": 100,
  "layers": [$layers], "adaptive_exit": [{"confidence": 0.5, "accuracy": 0.5, "multiply_adds": 1e6, "layers": 1.5}]}
 END
 }
@@ -85,7 +85,7 @@ nested 70000 >wrong/results.json
 expect "wrong/results.json is JSON nested more than 64 deep" a1 wrong
 for run in 1 2; do
   evaluated named_$run byol $run 0.3 0.4
-  sed -i 's/"pictures"/"=<b>|_x_\\u001b[2J"/' named_$run/results.json
+  sed -i 's/"images"/"=<b>|_x_\\u001b[2J"/' named_$run/results.json
 done
 compare named_1 named_2 --out named
 ! grep -q $'\x1b\|<b>' named/report.html named/comparison.md || die "a name was taken for markup"

@@ -32,9 +32,9 @@ for image in $(sed 1d "$work/few/images.csv" | cut -d, -f1); do
 done
 test $row -eq 7 || die "$row images instead of 7"
 
-# A folder of pictures of other sizes, in colour: rows are named after the files.
+# A folder of images of other sizes, in colour: rows are named after the files.
 mkdir -p "$work/photos/train/cat" "$work/photos/test/cat" "$work/photos/test/dog, brown"
-"$bin/preview" --dataset fashion-mnist --rows 1 --draws 1 --out "$work/photos/train/cat/a.png" >/dev/null || die "a picture"
+"$bin/preview" --dataset fashion-mnist --rows 1 --draws 1 --out "$work/photos/train/cat/a.png" >/dev/null || die "an image"
 "$bin/preview" --dataset fashion-mnist --rows 2 --draws 2 --image 40 --out "$work/photos/test/cat/b.png" >/dev/null
 mkdir "$work/photos/train/dog, brown"
 cp "$work/photos/test/cat/b.png" "$work/photos/train/dog, brown/c.png"
@@ -44,7 +44,7 @@ test "$(cat "$work/folder/images.csv")" = 'image,label,class
 test/cat/b.png,0,cat
 "test/dog, brown/d.png",1,"dog, brown"' || { cat "$work/folder/images.csv"; die "the names of a folder's files"; }
 
-# Pictures that cannot be read have a row of NaN and a flag, however many follow each other; retrieve passes them over.
+# Images that cannot be read have a row of NaN and a flag, however many follow each other; retrieve passes them over.
 mkdir "$work/damaged"
 for name in a b c d e f; do cp "$work/photos/test/cat/b.png" "$work/damaged/$name.png"; done
 cp "$work/photos/train/cat/a.png" "$work/damaged/e.png"

@@ -24,7 +24,7 @@ test "$(grep -c '<svg' "$work/found/report.html")" -eq 2 || die "the report has 
 ! grep -Eq '(src|href)="http' "$work/found/report.html" || die "the report needs a network"
 test "$(wc -l <"$work/found/adaptive_exit.csv")" -eq 22 || die "the curve of adaptive exits has not 21 points"
 
-# The network for gray pictures of 28 pixels on colour ones of 32: CIFAR-10's layout, each class a colour of its own.
+# The network for gray images of 28 pixels on colour ones of 32: CIFAR-10's layout, each class a colour of its own.
 mkdir "$work/colours"
 record() { printf "\\$(printf %o $1)"; for plane in $2 $3 $4; do head -c 1024 /dev/zero | tr '\0' "\\$plane"; done; }
 for i in 1 2 3 4 5 6 7 8; do record 0 300 040 040; record 3 040 300 040; record 9 040 040 300; done >"$work/batch"
@@ -32,7 +32,7 @@ for name in data_batch_1 data_batch_2 data_batch_3 data_batch_4 data_batch_5 tes
   cp "$work/batch" "$work/colours/$name.bin"
 done
 "$bin/evaluate" "$checkpoint" --dataset cifar10 --data "$work/colours" --k 20 --out "$work/transfer" >"$work/log" 2>&1 ||
-  { cat "$work/log"; die "an evaluation on other pictures"; }
+  { cat "$work/log"; die "an evaluation on other images"; }
 test "$(cut -d, -f2 "$work/transfer/layers.csv" | sed 1d | sort -u)" = 100.00 || die "three colours are not told apart"
 grep -q 'pretrained on fashion-mnist' "$work/transfer/report.html" || die "the report does not say what was learned on"
 
@@ -41,7 +41,7 @@ for class in 0 1 2; do
   mkdir -p "$work/one/class$class"
   for i in 0 1 2 3 4 5 6 7 8 9; do
     "$bin/preview" --dataset fashion-mnist --rows 1 --draws 1 --first $((class * 40 + i)) --out "$work/one/class$class/$i.png" \
-      >/dev/null || die "a picture"
+      >/dev/null || die "an image"
   done
 done
 mkdir -p "$work/one/__MACOSX" "$work/one/.cache" && cp "$work/one/class0/0.png" "$work/one/__MACOSX"
@@ -62,7 +62,7 @@ for file in "$work"/one/class2/*; do echo damaged >"$file"; done
 refuses evaluate "none of the 9 images of the class class2 can be read" "$checkpoint" --dataset folder --data "$work/one" --k 1 \
   --out "$work/none"
 
-# Archives: a class that is only tested on is named, and of several pictures in a sample one has to be chosen.
+# Archives: a class that is only tested on is named, and of several images in a sample one has to be chosen.
 mkdir -p "$work/tars/train" "$work/tars/val" "$work/in"
 for i in 0 1 2 3 4 5 6 7; do
   cp "$work/one/class0/$i.png" "$work/in/$i.png" && cp "$work/one/class1/$i.png" "$work/in/$i.mask.png"
@@ -80,7 +80,7 @@ held --dataset tar --data "$work/masks.tar" --tar-image png --holdout 0.25
 expect() { refuses evaluate "$@" --out "$work/none"; }
 expect "$work/nowhere.safetensors" "$work/nowhere.safetensors"
 expect "k 2000 is more than the 1000 images" "$checkpoint" --train 1000 --k 2000
-expect "dataset.*pictures not in" "$checkpoint" --dataset pictures
+expect "dataset.*images not in" "$checkpoint" --dataset images
 expect "dataset folder needs --data" "$checkpoint" --dataset folder
 expect "$work/none" "$checkpoint" --data "$work/none"
 expect "CHECKPOINT.*evaluate --help"

@@ -33,7 +33,7 @@ for class in 0 1; do
   mkdir -p "$work/one/class$class"
   for i in 0 1 2 3 4; do
     "$bin/preview" --dataset fashion-mnist --rows 1 --draws 1 --first $((class * 10 + i)) --out "$work/one/class$class/$i.png" \
-      >/dev/null || die "a picture"
+      >/dev/null || die "an image"
   done
 done
 run finetune "$checkpoint" --dataset folder --data "$work/one" --holdout 0.4 --frozen --epochs 1 --out "$work/held"

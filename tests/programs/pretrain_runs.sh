@@ -1,7 +1,7 @@
 #!/bin/bash
 # No run replaces or disturbs another, --resume alone goes on with one, and what does not fit is said.
 . "$(dirname "$0")/common.bash"
-pictures=$(cd "$(dirname "$0")/../fixtures/pictures" && pwd)
+images=$(cd "$(dirname "$0")/../fixtures/images" && pwd)
 tiny="$tiny --limit 64"  # eight steps
 
 run() { "$bin/pretrain" "$@" >"$work/log" 2>&1 || { cat "$work/log"; die "pretrain $*"; }; }
@@ -58,14 +58,14 @@ for kind in images-idx3 labels-idx1; do
   cp "/usr/share/datasets/fashion-mnist/t10k-$kind-ubyte.gz" "$work/other/train-$kind-ubyte.gz"
 done
 fails "had as many images to train on .*, 64, but others: .*--data" --resume --out "$out" --data "$work/other"
-cp "$pictures"/exif_[1-8].jpg "$work/folder"
+cp "$images"/exif_[1-8].jpg "$work/folder"
 small="--method byol --image 8 --patch 4 --width 8 --depth 1 --heads 1 --hidden 8 --out-dim 8 --batch 4 --epochs 2"
 run $small --dataset images --data "$work/folder" --out "$work/images"
 mv "$work/folder" "$work/moved"
 sed -i 2d "$work/images/metrics.jsonl"
 run --resume --out "$work/images" --data "$work/moved/"
 says "metrics.jsonl holds 3 of the checkpoint's 4 steps: lines were lost"
-cp "$pictures/exif_1.jpg" "$work/moved/more.jpg"
+cp "$images/exif_1.jpg" "$work/moved/more.jpg"
 fails "had 8 images to train on, and .*/moved has 9; let --data" --resume --out "$work/images" --data "$work/moved"
 # A step that cannot be; and a checkpoint of a version that noted neither number nor fingerprint.
 patch_header() { LC_ALL=C sed -i "$1" "$work/images/checkpoint.safetensors"; }

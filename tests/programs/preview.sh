@@ -6,10 +6,10 @@
   { cat "$work/log"; die "a correct run"; }
 # Width and height stand in bytes 16 to 23, big-endian: 4 + 5 * (28 + 4) and 4 + 3 * (28 + 4).
 size=$(od -An -tu1 -j16 -N8 "$work/sheet.png" | tr -s ' ')
-test "$size" = " 0 0 0 164 0 0 0 100" || die "the picture's extents are$size"
+test "$size" = " 0 0 0 164 0 0 0 100" || die "the image's extents are$size"
 cp "$work/sheet.png" "$work/kept.png"
 "$bin/preview" --dataset fashion-mnist --rows 3 --draws 2 --out "$work/sheet.png" >/dev/null
-cmp "$work/kept.png" "$work/sheet.png" || die "the same options gave another picture"
+cmp "$work/kept.png" "$work/sheet.png" || die "the same options gave another image"
 
 expect() { refuses preview "$@" --out "$work/none.png"; }
 expect "dataset folder needs --data" --dataset folder

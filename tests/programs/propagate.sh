@@ -20,7 +20,7 @@ grep -q "\"j_and_f\": 0.$found" "$work/drawn/propagation.json" || die "propagati
 follow again --synthetic 1 --threads 2
 diff -r "$work/drawn" "$work/again" || die "results depend on the number of threads"
 
-# The masks as a folder like DAVIS, as truth and, since a reader looks at a picture's content alone, as pictures.
+# The masks as a folder like DAVIS, as truth and, since a reader looks at an image's content alone, as images.
 davis=$work/davis
 mkdir -p "$davis/ImageSets/2017" "$davis/JPEGImages/480p/shapes" "$davis/Annotations/480p"
 echo shapes >"$davis/ImageSets/2017/val.txt"

@@ -1,8 +1,8 @@
-// Pictures of noise in memory, for short training runs.
+// Images of noise in memory, for short training runs.
 #pragma once
 
 #include <vitral/core/philox.hpp>
-#include <vitral/data/image.hpp>
+#include <vitral/io/image.hpp>
 
 #include <string>
 #include <vector>

@@ -1,4 +1,4 @@
-// A picture's random view, by the operations that the published recipes share (see views.hpp), and the fixed view that
+// An image's random view, by the operations that the published recipes share (see views.hpp), and the fixed view that
 // evaluation uses.
 #pragma once
 
@@ -7,8 +7,8 @@
 #include <vitral/core/philox.hpp>
 #include <vitral/data/blur.hpp>
 #include <vitral/data/color.hpp>
-#include <vitral/data/image.hpp>
 #include <vitral/data/resize.hpp>
+#include <vitral/io/image.hpp>
 
 #include <algorithm>
 #include <array>
@@ -49,11 +49,11 @@ struct ViewDraw {
 
 inline constexpr float solarize_threshold = 128.0f / 255.0f;
 
-/// A random view of a picture; the defaults are MoCo v3's first view. Blur's sigma is in pixels of the view, as
+/// A random view of an image; the defaults are MoCo v3's first view. Blur's sigma is in pixels of the view, as
 /// published for 224 pixels: smaller views keep it (and are blurred more strongly for their size).
 struct Augmentation {
   int size = 224;                                         ///< height and width of the view
-  double crop_min = 0.08;                                 ///< smallest share of the picture's area in the crop ...
+  double crop_min = 0.08;                                 ///< smallest share of the image's area in the crop ...
   double crop_max = 1.0;                                  ///< ... and the largest
   double ratio_min = 3.0 / 4.0;                           ///< smallest width / height of the crop ...
   double ratio_max = 4.0 / 3.0;                           ///< ... and the largest
@@ -74,16 +74,16 @@ struct Augmentation {
   /// Writes the view, [3, size, size]; `random` decides everything.
   void operator()(const Image& image, Random random, float* out) const;
 
-  /// Its two halves: what `random` decides about a picture of these extents, and the view that it decided on.
+  /// Its two halves: what `random` decides about an image of these extents, and the view that it decided on.
   [[nodiscard]] ViewDraw draw(int height, int width, Random random) const;
   void apply(const ViewDraw& drawn, const Image& image, float* out) const;
 
-  /// The shorter side of a picture from which on no crop is enlarged, however small and long it is drawn.
+  /// The shorter side of an image from which on no crop is enlarged, however small and long it is drawn.
   [[nodiscard]] int least_side() const {
     return static_cast<int>(std::ceil(size * std::sqrt(std::max(ratio_max, 1 / ratio_min) / crop_min)));
   }
 
-  /// The crop that `random` draws from a picture of these extents.
+  /// The crop that `random` draws from an image of these extents.
   [[nodiscard]] Box crop(int height, int width, Random random) const;
 };
 
@@ -152,7 +152,7 @@ inline Box Augmentation::crop(int height, int width, Random random) const {
     return {static_cast<int>(random.below(at + 2, static_cast<std::uint32_t>(height - h + 1))),
             static_cast<int>(random.below(at + 3, static_cast<std::uint32_t>(width - w + 1))), h, w};
   }
-  // No luck (a very long picture): the largest central crop of an allowed shape.
+  // No luck (a very long image): the largest central crop of an allowed shape.
   const double shape = static_cast<double>(width) / height;
   const int w = shape > ratio_max ? std::max(1, static_cast<int>(std::lround(height * ratio_max))) : width;
   const int h = shape < ratio_min ? std::max(1, static_cast<int>(std::lround(width / ratio_min))) : height;
@@ -193,7 +193,7 @@ inline void Augmentation::operator()(const Image& image, Random random, float* o
 inline void check_augmentation(const Augmentation& a) {
   check(a.size > 0, "a view of ", a.size, " pixels; expected at least 1");
   check(a.crop_min > 0 && a.crop_min <= a.crop_max && a.crop_max <= 1, "crops of ", a.crop_min, " to ", a.crop_max,
-        " of the picture's area; expected 0 < smallest <= largest <= 1");
+        " of the image's area; expected 0 < smallest <= largest <= 1");
   check(a.ratio_min > 0 && a.ratio_min <= a.ratio_max, "crops of ratio ", a.ratio_min, " to ", a.ratio_max,
         "; expected 0 < smallest <= largest");
   check(a.sigma_min > 0 && a.sigma_min <= a.sigma_max, "blur of sigma ", a.sigma_min, " to ", a.sigma_max,
@@ -210,7 +210,7 @@ struct CenterView {
   Interpolation interpolation = Interpolation::bilinear;
   Normalization normalize;
 
-  /// What the shorter side of a picture that is larger than the view is resized to; a picture that keeps as many pixels
+  /// What the shorter side of an image that is larger than the view is resized to; an image that keeps as many pixels
   /// has the same view.
   [[nodiscard]] int least_side() const { return static_cast<int>(static_cast<long>(size) * 256 / 224); }
 

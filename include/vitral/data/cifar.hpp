@@ -5,8 +5,8 @@
 #include <vitral/core/config.hpp>
 #include <vitral/core/error.hpp>
 #include <vitral/data/dataset.hpp>
-#include <vitral/data/image.hpp>
-#include <vitral/data/read_bytes.hpp>
+#include <vitral/io/image.hpp>
+#include <vitral/io/read_bytes.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -18,7 +18,7 @@ namespace vitral { inline namespace VITRAL_ABI {
 
 namespace detail {
 
-/// Records of `labels` label bytes, the last of which is the class, and the pixels of one picture.
+/// Records of `labels` label bytes, the last of which is the class, and the pixels of one image.
 class CifarRecords {
  public:
   [[nodiscard]] long size() const { return static_cast<long>(records_.size() / record()); }

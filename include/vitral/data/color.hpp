@@ -86,7 +86,7 @@ inline void adjust_brightness(float* planes, int count, float factor) {
   for (int i = 0; i < 3 * count; ++i) planes[i] = detail::unit_clamp(planes[i] * factor);
 }
 
-/// Scales the distance from the picture's mean luma.
+/// Scales the distance from the image's mean luma.
 inline void adjust_contrast(float* planes, int count, float factor) {
   const float* green = planes + count;
   const float* blue = planes + 2 * static_cast<std::ptrdiff_t>(count);

@@ -3,7 +3,7 @@
 
 #include <vitral/core/config.hpp>
 #include <vitral/core/error.hpp>
-#include <vitral/data/image.hpp>
+#include <vitral/io/image.hpp>
 
 #include <concepts>
 #include <filesystem>
@@ -28,10 +28,10 @@ inline void refuse_unlabeled(Split split, const std::string& name) {
   check(split != Split::unlabeled, name, ": has no unlabeled split; use train or test");
 }
 
-/// Pictures, numbered from 0, with an index into `classes` each; pictures without labels have no classes, and -1.
+/// ImageSource, numbered from 0, with an index into `classes` each; images without labels have no classes, and -1.
 /// `image` and `label` are called from several threads at once.
 template <class D>
-concept Images = requires(const D& data, long i) {
+concept ImageSource = requires(const D& data, long i) {
   { data.size() } -> std::convertible_to<long>;
   { data.image(i) } -> std::same_as<Image>;
   { data.label(i) } -> std::convertible_to<int>;
@@ -43,25 +43,25 @@ concept Images = requires(const D& data, long i) {
 class Dataset {
  public:
   template <class D>
-    requires(!std::same_as<std::remove_cvref_t<D>, Dataset> && Images<std::remove_cvref_t<D>>)
+    requires(!std::same_as<std::remove_cvref_t<D>, Dataset> && ImageSource<std::remove_cvref_t<D>>)
   Dataset(D&& data)  // NOLINT: every data set is a Dataset
       : self_(std::make_shared<const Model<std::remove_cvref_t<D>>>(std::forward<D>(data))) {}
 
   [[nodiscard]] long size() const { return self_->size(); }
 
-  /// Picture i; throws Error unless 0 <= i < size().
+  /// Image i; throws Error unless 0 <= i < size().
   [[nodiscard]] Image image(long i) const {
     check_index(i);
     return self_->image(i);
   }
 
-  /// The class of picture i: an index into classes(), or -1 where there are none.
+  /// The class of image i: an index into classes(), or -1 where there are none.
   [[nodiscard]] int label(long i) const {
     check_index(i);
     return self_->label(i);
   }
 
-  /// The file that picture i comes from; "" where pictures have no files of their own.
+  /// The file that image i comes from; "" where images have no files of their own.
   [[nodiscard]] std::filesystem::path file(long i) const {
     check_index(i);
     return self_->file(i);
@@ -123,7 +123,7 @@ struct Selection {
 
 }  // namespace detail
 
-/// The pictures at `places`, in that order.
+/// The images at `places`, in that order.
 [[nodiscard]] inline Dataset select_images(const Dataset& data, std::vector<long> places) {
   return detail::Selection{data, std::move(places)};
 }

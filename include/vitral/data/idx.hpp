@@ -4,7 +4,7 @@
 #include <vitral/core/config.hpp>
 #include <vitral/core/error.hpp>
 #include <vitral/data/dataset.hpp>
-#include <vitral/data/image.hpp>
+#include <vitral/io/image.hpp>
 
 #include <zlib.h>
 
@@ -82,7 +82,7 @@ inline IdxContent read_idx(const std::filesystem::path& path, int dimensions) {
 
 }  // namespace detail
 
-/// Gray pictures and their labels in a pair of IDX files.
+/// Gray images and their labels in a pair of IDX files.
 class Idx {
  public:
   /// Reads images [N, height, width] and labels [N] that are below the number of `classes`. Throws Error if a file is
@@ -150,7 +150,7 @@ inline Idx mnist_like(const std::filesystem::path& folder, Split split, std::vec
 
 }  // namespace detail
 
-/// 28 x 28 pictures of clothes in ten classes (Xiao, Rasul and Vollgraf, 2017): 60000 to train, 10000 to test.
+/// 28 x 28 images of clothes in ten classes (Xiao, Rasul and Vollgraf, 2017): 60000 to train, 10000 to test.
 /// Debian's package dataset-fashion-mnist installs the files.
 struct FashionMnist : Idx {
   /// Reads train-images-idx3-ubyte[.gz] and so on from `folder`. Throws Error if a file is missing or damaged.
@@ -164,7 +164,7 @@ struct FashionMnist : Idx {
             "/usr/share/datasets/fashion-mnist)")) {}
 };
 
-/// 28 x 28 pictures of ten kinds in MNIST's own files: handwritten digits (LeCun et al., 1998), or anything else that
+/// 28 x 28 images of ten kinds in MNIST's own files: handwritten digits (LeCun et al., 1998), or anything else that
 /// is published under the same file names, such as Kuzushiji-MNIST.
 struct Mnist : Idx {
   explicit Mnist(const std::filesystem::path& folder, Split split = Split::train)

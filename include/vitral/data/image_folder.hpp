@@ -1,12 +1,12 @@
-// Folders of PNG, JPEG and WebP pictures, decoded when they are asked for. Needs the libraries of decode.hpp.
+// Folders of PNG, JPEG and WebP images, decoded when they are asked for. Needs the libraries of decode.hpp.
 #pragma once
 
 #include <vitral/core/config.hpp>
 #include <vitral/core/error.hpp>
 #include <vitral/data/dataset.hpp>
-#include <vitral/data/decode.hpp>
 #include <vitral/data/folders.hpp>
-#include <vitral/data/image.hpp>
+#include <vitral/io/decode.hpp>
+#include <vitral/io/image.hpp>
 
 #include <algorithm>
 #include <cstddef>
@@ -19,41 +19,41 @@ namespace vitral { inline namespace VITRAL_ABI {
 
 namespace detail {
 
-/// Adds the pictures below a folder; links are followed. `walked`: real paths of the folders that were entered.
-inline void add_pictures(const std::filesystem::path& folder, std::set<std::filesystem::path>& walked,
-                         std::vector<std::filesystem::path>& files) {
+/// Adds the images below a folder; links are followed. `walked`: real paths of the folders that were entered.
+inline void add_images(const std::filesystem::path& folder, std::set<std::filesystem::path>& walked,
+                       std::vector<std::filesystem::path>& files) {
   for (const auto& entry : visible_entries(folder)) {
     std::error_code error;
     if (!entry.is_directory(error)) {  // a link to nothing, too, so that it is missed when it is to be read
-      if (has_picture_ending(entry.path())) files.push_back(entry.path());
+      if (has_image_ending(entry.path())) files.push_back(entry.path());
       continue;
     }
     const std::filesystem::path real = std::filesystem::canonical(entry.path(), error);
     check(!error, entry.path().string(), ": cannot be followed (", error.message(), "); remove it");
     check(walked.insert(real).second, entry.path().string(), ": a link leads here to ", real.string(),
-          ", whose pictures would be taken twice, or again and again; remove it");
-    add_pictures(entry.path(), walked, files);
+          ", whose images would be taken twice, or again and again; remove it");
+    add_images(entry.path(), walked, files);
   }
 }
 
-/// The pictures at any depth below a folder, sorted by path; hidden files and folders are left out, links followed.
-inline std::vector<std::filesystem::path> pictures_below(const std::filesystem::path& folder) {
+/// The images at any depth below a folder, sorted by path; hidden files and folders are left out, links followed.
+inline std::vector<std::filesystem::path> images_below(const std::filesystem::path& folder) {
   std::error_code ignored;
   std::vector<std::filesystem::path> files;
   std::set<std::filesystem::path> walked{std::filesystem::canonical(folder, ignored)};
-  add_pictures(folder, walked, files);
+  add_images(folder, walked, files);
   std::sort(files.begin(), files.end());
   return files;
 }
 
 }  // namespace detail
 
-/// DIR/<class>/**/<picture>: the classes are the folders' names, sorted; pictures are sorted by path. Where DIR/train
+/// DIR/<class>/**/<image>: the classes are the folders' names, sorted; images are sorted by path. Where DIR/train
 /// exists it holds the training split, and DIR/test or else DIR/val the other; without it the whole of DIR is both.
 class ImageFolder {
  public:
-  /// Lists the pictures, of which large ones may be decoded at a scale that leaves `least_side` pixels (0: none is, see
-  /// decode_jpeg); throws Error if there are no classes, a class to learn has no pictures, or train lacks
+  /// Lists the images, of which large ones may be decoded at a scale that leaves `least_side` pixels (0: none is, see
+  /// decode_jpeg); throws Error if there are no classes, a class to learn has no images, or train lacks
   /// a test class.
   explicit ImageFolder(const std::filesystem::path& folder, Split split = Split::train, int least_side = 0)
       : name_(folder_name(folder)), least_side_(least_side) {
@@ -62,21 +62,20 @@ class ImageFolder {
     const auto root = split_folder(folder, split, holds);
     classes_ = folders(train);
     check(!classes_.empty(), train.string(),
-          ": has no class folders; expected one folder of pictures for each class, "
+          ": has no class folders; expected one folder of images for each class, "
           "or use the data set `images`, which needs no labels");
-    std::string empty;  // a class without pictures
+    std::string empty;  // a class without images
     for (const std::string& name : folders(root)) {
       const auto found = std::find(classes_.begin(), classes_.end(), name);
       check(found != classes_.end(), (root / name).string(), ": there is no class of this name in ", train.string());
-      const auto pictures = detail::pictures_below(root / name);
-      empty = pictures.empty() ? name : empty;
-      files_.insert(files_.end(), pictures.begin(), pictures.end());
+      const auto images = detail::images_below(root / name);
+      empty = images.empty() ? name : empty;
+      files_.insert(files_.end(), images.begin(), images.end());
       labels_.resize(files_.size(), static_cast<int>(found - classes_.begin()));
     }
-    check(!files_.empty(), root.string(), ": no file ends in ", picture_endings, " in any of the class folders");
+    check(!files_.empty(), root.string(), ": no file ends in ", image_endings, " in any of the class folders");
     check(root != train || empty.empty(), (root / empty).string(),
-          ": a class to learn, but no file in it or below ends in ", picture_endings,
-          "; add some, or remove the folder");
+          ": a class to learn, but no file in it or below ends in ", image_endings, "; add some, or remove the folder");
   }
 
   [[nodiscard]] long size() const { return static_cast<long>(files_.size()); }
@@ -85,7 +84,7 @@ class ImageFolder {
   [[nodiscard]] std::vector<std::string> classes() const { return classes_; }
   [[nodiscard]] std::string name() const { return name_; }
 
-  /// The file that picture i comes from.
+  /// The file that image i comes from.
   [[nodiscard]] const std::filesystem::path& file(long i) const { return files_[static_cast<std::size_t>(i)]; }
 
  private:
@@ -104,14 +103,14 @@ class ImageFolder {
   std::vector<int> labels_;
 };
 
-/// All pictures below a folder, without labels, sorted by path. DIR/train and so on are as ImageFolder has them.
+/// All images below a folder, without labels, sorted by path. DIR/train and so on are as ImageFolder has them.
 class UnlabeledFolder {
  public:
   explicit UnlabeledFolder(const std::filesystem::path& folder, Split split = Split::train, int least_side = 0)
       : name_(folder_name(folder)),
         least_side_(least_side),
-        files_(detail::pictures_below(split_folder(folder, split, "PNG, JPEG or WebP files"))) {
-    check(!files_.empty(), folder.string(), ": no file in it or below ends in ", picture_endings);
+        files_(detail::images_below(split_folder(folder, split, "PNG, JPEG or WebP files"))) {
+    check(!files_.empty(), folder.string(), ": no file in it or below ends in ", image_endings);
   }
 
   [[nodiscard]] long size() const { return static_cast<long>(files_.size()); }
@@ -120,7 +119,7 @@ class UnlabeledFolder {
   [[nodiscard]] std::vector<std::string> classes() const { return {}; }
   [[nodiscard]] std::string name() const { return name_; }
 
-  /// The file that picture i comes from.
+  /// The file that image i comes from.
   [[nodiscard]] const std::filesystem::path& file(long i) const { return files_[static_cast<std::size_t>(i)]; }
 
  private:

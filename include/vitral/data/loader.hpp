@@ -35,7 +35,7 @@ namespace vitral { inline namespace VITRAL_ABI {
 /// Streams of `Random` that loading draws from; the epoch is added to them, so that each owns 2^24 of them.
 inline constexpr std::uint64_t stream_shuffle = 0x11000000;
 inline constexpr std::uint64_t streams_per_view = 0x01000000;
-/// The stream of view k: what view k of picture i looks like is decided by the seed, the epoch, k and i.
+/// The stream of view k: what view k of image i looks like is decided by the seed, the epoch, k and i.
 [[nodiscard]] inline constexpr std::uint64_t stream_view(std::size_t k) { return 0x12000000 + k * streams_per_view; }
 inline constexpr std::size_t most_views = 13;  // those up to the trainer's own streams
 
@@ -43,11 +43,11 @@ struct LoaderOptions {
   int batch = 256;
   std::uint64_t seed = 0;
   int workers = 2;        ///< 0 prepares each batch inside next()
-  bool drop_last = true;  ///< leave out the pictures that do not fill a batch
+  bool drop_last = true;  ///< leave out the images that do not fill a batch
   bool shuffle = true;    ///< false: the data set's own order, as evaluation wants it
   int rank = 0;           ///< of `ranks` processes that share each epoch: batch k of all ranks together holds the
-  int ranks = 1;          ///< pictures that batch k of one process with `ranks` times the batch would hold
-  long unreadable = 100;  ///< pictures that may turn out unreadable; each is replaced by the next one that is readable,
+  int ranks = 1;          ///< images that batch k of one process with `ranks` times the batch would hold
+  long unreadable = 100;  ///< images that may turn out unreadable; each is replaced by the next one that is readable,
   bool replace = true;    ///< unless this is false, as evaluation wants it: then it is one of Batch::missing
   double patience = 30;   ///< seconds of waiting for a batch after which the log names what is being read
   /// Where to say what was skipped and what is waited for, from several threads; empty: nowhere.
@@ -62,11 +62,11 @@ struct Batch {
   long index = 0;  ///< 0 ... batches() - 1
   std::vector<HostVector<float>> views;
   std::vector<int> labels;
-  int size = 0;              ///< pictures; less than asked for only in the last batch without drop_last
+  int size = 0;              ///< images; less than asked for only in the last batch without drop_last
   std::vector<int> missing;  ///< rows, ascending, that could not be read nor were replaced: zeros, with the label -1
 };
 
-/// The order in which an epoch visits `count` pictures (the shuffle of Fisher and Yates).
+/// The order in which an epoch visits `count` images (the shuffle of Fisher and Yates).
 [[nodiscard]] inline std::vector<std::uint32_t> shuffled(long count, std::uint64_t seed, long epoch) {
   const Random random{seed, stream_shuffle + static_cast<std::uint64_t>(epoch), 0};
   std::vector<std::uint32_t> order(static_cast<std::size_t>(count));
@@ -83,12 +83,12 @@ class Unreadable {
  public:
   Unreadable(const LoaderOptions& options) : limit_(options.unreadable), log_(options.log) {}  // NOLINT
 
-  /// Picture `which` failed with `message`; throws Error when it is one too many. Repeated failures count once.
+  /// Image `which` failed with `message`; throws Error when it is one too many. Repeated failures count once.
   void note(std::uint32_t which, const std::string& message) {
     const std::lock_guard lock(mutex_);
     // Workers that go on failing after the one too many do not change what is said about it.
-    const bool is_new = static_cast<long>(pictures_.size()) <= limit_ && pictures_.insert(which).second;
-    const long count = static_cast<long>(pictures_.size());
+    const bool is_new = static_cast<long>(images_.size()) <= limit_ && images_.insert(which).second;
+    const long count = static_cast<long>(images_.size());
     if (count > limit_)
       throw Error(limit_ == 0 ? message
                               : join(message, " (unreadable image number ", count, "; at most ", limit_,
@@ -97,17 +97,17 @@ class Unreadable {
   }
   [[nodiscard]] long count() const {
     const std::lock_guard lock(mutex_);
-    return static_cast<long>(pictures_.size());
+    return static_cast<long>(images_.size());
   }
 
  private:
   mutable std::mutex mutex_;
-  std::set<std::uint32_t> pictures_;
+  std::set<std::uint32_t> images_;
   long limit_;
   std::function<void(const std::string&)> log_;
 };
 
-/// Which pictures an epoch's batches hold: this rank's share of a data set, in the epoch's order.
+/// Which images an epoch's batches hold: this rank's share of a data set, in the epoch's order.
 class BatchPlan {
  public:
   BatchPlan(const Dataset& data, const Views& views, LoaderOptions options)
@@ -118,15 +118,14 @@ class BatchPlan {
           size_);
     check(options_.workers >= 0, options_.workers, " loader workers; expected 0 or more");
     check(all_ <= long{UINT32_MAX}, data.name(), ": ", all_, " images, expected at most 2^32 - 1");
-    check(!views.empty() && views.size() <= most_views, views.size(), " views of a picture; expected 1 to ",
-          most_views);
+    check(!views.empty() && views.size() <= most_views, views.size(), " views of an image; expected 1 to ", most_views);
   }
 
   [[nodiscard]] const LoaderOptions& options() const { return options_; }
   [[nodiscard]] long batches() const {
     return options_.drop_last ? size_ / options_.batch : (size_ + options_.batch - 1) / options_.batch;
   }
-  /// Pictures of batch `index`, of which the first is number index * options().batch of the order.
+  /// Images of batch `index`, of which the first is number index * options().batch of the order.
   [[nodiscard]] int size_of(long index) const {
     return static_cast<int>(std::min<long>(options_.batch, size_ - index * options_.batch));
   }
@@ -146,7 +145,7 @@ class BatchPlan {
   }
 
  private:
-  /// Pictures of an epoch that are this rank's.
+  /// Images of an epoch that are this rank's.
   long share() const {
     check(options_.ranks >= 1 && options_.rank >= 0 && options_.rank < options_.ranks, "rank ", options_.rank, " of ",
           options_.ranks, "; expected ranks from 0 to one less than their number");
@@ -158,7 +157,7 @@ class BatchPlan {
   long all_, size_;
 };
 
-/// Picture `which`; nothing, and a note of it, where it cannot be read.
+/// Image `which`; nothing, and a note of it, where it cannot be read.
 inline std::optional<Image> image_or_note(const Dataset& data, long which, Unreadable& unreadable) {
   try {
     return data.image(which);
@@ -172,7 +171,7 @@ inline std::optional<Image> image_or_note(const Dataset& data, long which, Unrea
   fail("none of the ", data.size(), " images of ", data.name(), " can be read");
 }
 
-/// Picture `which`, or the next one of the data set that can be read, and its number; `reading` is told each number
+/// Image `which`, or the next one of the data set that can be read, and its number; `reading` is told each number
 /// that is tried.
 template <class Reading>
 std::pair<Image, long> readable(const Dataset& data, long which, Unreadable& unreadable, const Reading& reading) {
@@ -259,7 +258,7 @@ class LoaderState {
     Batch batch;
     bool done = false;
     std::exception_ptr error;
-    std::atomic<std::uint32_t> reading{0};  // the picture at work
+    std::atomic<std::uint32_t> reading{0};  // the image at work
   };
 
   std::string slow(const Slot& slot, double seconds) const {
@@ -362,7 +361,7 @@ class LoaderState {
 
 }  // namespace detail
 
-/// Picture `which` of a data set as a Loader hands it out: where it cannot be read, the next one that can.
+/// Image `which` of a data set as a Loader hands it out: where it cannot be read, the next one that can.
 [[nodiscard]] inline Image readable_image(const Dataset& data, long which) {
   LoaderOptions quiet;
   quiet.log = nullptr;
@@ -371,7 +370,7 @@ class LoaderState {
 }
 
 /// `start(epoch)`, then `next(batch)` until it is false. Throws Error if the batch is larger than the data set.
-/// An unreadable picture (its data set throws Error) is logged and replaced by the next readable one, the same whatever
+/// An unreadable image (its data set throws Error) is logged and replaced by the next readable one, the same whatever
 /// the number of workers, or left out (LoaderOptions::replace); more of them than `LoaderOptions::unreadable` are an
 /// Error.
 class Loader {
@@ -388,7 +387,7 @@ class Loader {
   void start(long epoch, long first_batch = 0) { state_->start(epoch, first_batch); }
 
   /// Takes the next batch, waiting for it if need be; false after the epoch's last, after stop() and before start().
-  /// Throws the Error of one unreadable picture too many, and what else was thrown for one of the batch's pictures.
+  /// Throws the Error of one unreadable image too many, and what else was thrown for one of the batch's images.
   bool next(Batch& batch) { return state_->next(batch); }
 
   /// Ends the workers; the destructor does it too.
@@ -400,7 +399,7 @@ class Loader {
   [[nodiscard]] const Dataset& dataset() const { return state_->dataset(); }
   [[nodiscard]] const Views& views() const { return state_->views(); }
   [[nodiscard]] const LoaderOptions& options() const { return state_->options(); }
-  /// Pictures that could not be read so far.
+  /// Images that could not be read so far.
   [[nodiscard]] long unreadable() const { return state_->unreadable(); }
 
  private:

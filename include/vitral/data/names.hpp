@@ -26,7 +26,7 @@ struct DatasetDefaults {
   return {"", 224, 16};
 }
 
-/// Whether a data set's pictures for training without labels stand in a split of their own.
+/// Whether a data set's images for training without labels stand in a split of their own.
 [[nodiscard]] inline bool has_unlabeled_split(std::string_view name) { return name == "stl10"; }
 
 }}  // namespace vitral

@@ -27,7 +27,7 @@ namespace vitral { inline namespace VITRAL_ABI {
   fail("there is no data set \"", name, "\"; use one of ", dataset_names);
 }
 
-/// Whether open_dataset finds pictures to test on apart from those to learn from, rather than the same ones.
+/// Whether open_dataset finds images to test on apart from those to learn from, rather than the same ones.
 [[nodiscard]] inline bool has_test_split(const std::string& name, const std::filesystem::path& path) {
   return (name != "folder" && name != "images" && name != "tar") || is_split(path);
 }

@@ -1,10 +1,10 @@
-// Antialiased resizing of a part of a picture into three float planes, one pass down and one pass across.
+// Antialiased resizing of a part of an image into three float planes, one pass down and one pass across.
 // When it shrinks, the filter widens with the scale (Fant, 1986); PIL and torchvision's antialias=True do the same.
 #pragma once
 
 #include <vitral/core/config.hpp>
 #include <vitral/core/error.hpp>
-#include <vitral/data/image.hpp>
+#include <vitral/io/image.hpp>
 
 #include <algorithm>
 #include <array>

@@ -1,14 +1,14 @@
-// Sheets of pictures: several of them side by side on a white ground.
+// Sheets of images: several of them side by side on a white ground.
 #pragma once
 
-#include <vitral/data/image.hpp>
+#include <vitral/io/image.hpp>
 
 #include <algorithm>
 #include <cmath>
 
 namespace vitral { inline namespace VITRAL_ABI {
 
-/// A picture of one colour.
+/// An image of one colour.
 [[nodiscard]] inline Image blank_image(int height, int width, const Color& color = {255, 255, 255}) {
   Image image{height, width, {}};
   image.rgb.resize(static_cast<std::size_t>(height) * static_cast<std::size_t>(width) * 3);
@@ -16,7 +16,7 @@ namespace vitral { inline namespace VITRAL_ABI {
   return image;
 }
 
-/// A picture from planes [3, side, side] of numbers between 0 and 1, as views without normalisation are.
+/// An image from planes [3, side, side] of numbers between 0 and 1, as views without normalisation are.
 [[nodiscard]] inline Image image_from_floats(const float* planes, int side) {
   Image image = blank_image(side, side);
   const std::size_t count = image.rgb.size() / 3;
@@ -25,7 +25,7 @@ namespace vitral { inline namespace VITRAL_ABI {
   return image;
 }
 
-/// Each pixel as a square of factor x factor: small pictures keep their pixels visible.
+/// Each pixel as a square of factor x factor: small images keep their pixels visible.
 [[nodiscard]] inline Image enlarged(const Image& image, int factor) {
   Image out = blank_image(image.height * factor, image.width * factor);
   for (int y = 0; y < out.height; ++y)
@@ -35,11 +35,11 @@ namespace vitral { inline namespace VITRAL_ABI {
   return out;
 }
 
-/// Puts a picture into a sheet, its upper left corner at (top, left); throws Error where it does not fit.
+/// Puts an image into a sheet, its upper left corner at (top, left); throws Error where it does not fit.
 inline void place(Image& sheet, int top, int left, const Image& image) {
   check(top >= 0 && left >= 0 && top + image.height <= sheet.height && left + image.width <= sheet.width,
-        "a picture of ", image.height, " x ", image.width, " pixels at (", top, ", ", left,
-        ") does not fit a sheet of ", sheet.height, " x ", sheet.width);
+        "an image of ", image.height, " x ", image.width, " pixels at (", top, ", ", left, ") does not fit a sheet of ",
+        sheet.height, " x ", sheet.width);
   for (int y = 0; y < image.height; ++y)
     std::copy_n(image.rgb.begin() + long{y} * image.width * 3, image.width * 3,
                 sheet.rgb.begin() + (long{top + y} * sheet.width + left) * 3);

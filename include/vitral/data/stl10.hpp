@@ -1,12 +1,12 @@
-// STL-10 (Coates, Lee and Ng, 2011) in its binary layout: pictures as three planes, each column by column.
+// STL-10 (Coates, Lee and Ng, 2011) in its binary layout: images as three planes, each column by column.
 #pragma once
 
 #include <vitral/core/config.hpp>
 #include <vitral/core/error.hpp>
 #include <vitral/data/dataset.hpp>
-#include <vitral/data/image.hpp>
-#include <vitral/data/mapped_file.hpp>
-#include <vitral/data/read_bytes.hpp>
+#include <vitral/io/image.hpp>
+#include <vitral/io/mapped_file.hpp>
+#include <vitral/io/read_bytes.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -20,18 +20,18 @@ namespace vitral { inline namespace VITRAL_ABI {
 class Stl10 {
  public:
   /// Opens train_X.bin and train_y.bin, the same of test, or unlabeled_X.bin in `folder` or its subfolder
-  /// stl10_binary. Pictures are paged in as they are used. Throws Error if a file is missing or damaged.
+  /// stl10_binary. Images are paged in as they are used. Throws Error if a file is missing or damaged.
   explicit Stl10(const std::filesystem::path& folder, Split split = Split::train)
       : path_(find(folder, name_of(split) + std::string("_X.bin"))), pixels_(path_) {
     check(pixels_.size() > 0 && pixels_.size() % record == 0, path_.string(), ": truncated, ", pixels_.size(),
-          " bytes are not whole pictures of ", record, " bytes; get it again");
+          " bytes are not whole images of ", record, " bytes; get it again");
     if (split == Split::unlabeled) return;
     const std::filesystem::path path = find(folder, name_of(split) + std::string("_y.bin"));
     labels_ = read_bytes(path);
     check(static_cast<long>(labels_.size()) == size(), path.string(), ": ", labels_.size(), " labels for the ", size(),
-          " pictures of ", path_.string());
+          " images of ", path_.string());
     for (std::size_t i = 0; i < labels_.size(); ++i)
-      check(labels_[i] >= 1 && labels_[i] <= 10, path.string(), ": label ", int{labels_[i]}, " of picture ", i,
+      check(labels_[i] >= 1 && labels_[i] <= 10, path.string(), ": label ", int{labels_[i]}, " of image ", i,
             ", expected 1 to 10");
   }
 

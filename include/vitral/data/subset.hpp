@@ -17,7 +17,7 @@ namespace vitral { inline namespace VITRAL_ABI {
 
 namespace detail {
 
-/// The class of every picture; pictures without labels are all of one class.
+/// The class of every image; images without labels are all of one class.
 inline std::vector<int> class_numbers(const Dataset& data) {
   std::vector<int> out(static_cast<std::size_t>(data.size()));
   if (!data.classes().empty())
@@ -25,7 +25,7 @@ inline std::vector<int> class_numbers(const Dataset& data) {
   return out;
 }
 
-/// The numbers of each class's pictures with what `seed` drew for them, in the order of that.
+/// The numbers of each class's images with what `seed` drew for them, in the order of that.
 using Drawn = std::vector<std::vector<std::pair<std::uint32_t, long>>>;
 inline Drawn drawn_by_class(const std::vector<int>& labels, std::size_t classes, Seed seed) {
   constexpr std::uint64_t stream = 0x10000000;  // apart from the loader's
@@ -45,8 +45,8 @@ inline Drawn drawn_by_class(const Dataset& data, Seed seed) {
 
 }  // namespace detail
 
-/// The numbers, ascending, of `count` pictures drawn by `seed`: of each class as many as its share of the data set
-/// says, give or take one; all pictures where there are no more. A larger count contains every smaller one.
+/// The numbers, ascending, of `count` images drawn by `seed`: of each class as many as its share of the data set
+/// says, give or take one; all images where there are no more. A larger count contains every smaller one.
 [[nodiscard]] inline std::vector<long> spread_places(const Dataset& data, long count, Seed seed) {
   check(count > 0, "a subset of ", count, " images of ", data.name(), " was asked for; expected at least 1");
   std::vector<long> places(static_cast<std::size_t>(std::min(count, data.size())));
@@ -54,7 +54,7 @@ inline Drawn drawn_by_class(const Dataset& data, Seed seed) {
     std::iota(places.begin(), places.end(), 0l);
     return places;
   }
-  // Picture j of the n of a class is due when a share of (j + 1/2) / n of the whole has been taken.
+  // Image j of the n of a class is due when a share of (j + 1/2) / n of the whole has been taken.
   std::vector<std::tuple<double, std::uint32_t, long>> due;
   for (const auto& drawn : detail::drawn_by_class(data, seed))
     for (std::size_t j = 0; j < drawn.size(); ++j)
@@ -66,12 +66,12 @@ inline Drawn drawn_by_class(const Dataset& data, Seed seed) {
   return places;
 }
 
-/// The data set that has the pictures of spread_places alone.
+/// The data set that has the images of spread_places alone.
 [[nodiscard]] inline Dataset subset(const Dataset& data, long count, Seed seed = {}) {
   return select_images(data, spread_places(data, count, seed));
 }
 
-/// Numbers in `labels`, ascending, of round(share * n) of the n pictures of each class, and at least one of each that
+/// Numbers in `labels`, ascending, of round(share * n) of the n images of each class, and at least one of each that
 /// has any. With one seed a larger share contains every smaller one. Throws Error unless 0 < share <= 1 and each label
 /// is one of 0 to classes - 1.
 [[nodiscard]] inline std::vector<long> share_of_each_class(const std::vector<int>& labels, int classes, double share,
@@ -93,12 +93,12 @@ inline Drawn drawn_by_class(const Dataset& data, Seed seed) {
       data, share_of_each_class(detail::class_numbers(data), static_cast<int>(data.classes().size()), share, seed));
 }
 
-/// A data set's pictures in two parts, by their numbers, ascending.
+/// A data set's images in two parts, by their numbers, ascending.
 struct HeldOut {
   std::vector<long> kept, held;
 };
 
-/// Holds out round(share * n) of the n pictures of each class, drawn by `seed`: at least one, but never a class's last.
+/// Holds out round(share * n) of the n images of each class, drawn by `seed`: at least one, but never a class's last.
 /// Throws Error unless 0 < share < 1 and there is something to hold out.
 [[nodiscard]] inline HeldOut hold_out(const Dataset& data, double share, Seed seed) {
   check(share > 0 && share < 1, "a share of ", share, " was to be held out; expected above 0 and below 1");

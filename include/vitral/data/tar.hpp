@@ -1,15 +1,15 @@
-// Pictures in tar archives, in WebDataset's layout: the files of a sample share their path up to the first dot of the
+// Images in tar archives, in WebDataset's layout: the files of a sample share their path up to the first dot of the
 // name, its key: "0001.jpg" beside "0001.cls" (the class as a number). Archives are indexed once, never unpacked.
 #pragma once
 
 #include <vitral/core/config.hpp>
 #include <vitral/core/error.hpp>
 #include <vitral/data/dataset.hpp>
-#include <vitral/data/decode.hpp>
 #include <vitral/data/folders.hpp>
-#include <vitral/data/image.hpp>
-#include <vitral/data/read_bytes.hpp>
 #include <vitral/data/tar_reader.hpp>
+#include <vitral/io/decode.hpp>
+#include <vitral/io/image.hpp>
+#include <vitral/io/read_bytes.hpp>
 
 #include <algorithm>
 #include <charconv>
@@ -44,14 +44,14 @@ struct TarName {
 
 /// What an archive has under one key; paths are empty where it has none.
 struct TarSample {
-  TarEntry picture;
+  TarEntry image;
   TarEntry label_file;
-  std::string passed_over;  // a picture that does not have the ending that was asked for
+  std::string passed_over;  // an image that does not have the ending that was asked for
   int label = -1;
 };
 
 /// The samples of an archive in the order of their first members, wherever their others stand. `ending`: that of their
-/// pictures, "" where they have one picture each.
+/// images, "" where they have one image each.
 class TarIndex {
  public:
   TarIndex(const std::filesystem::path& archive, std::string_view ending)
@@ -61,7 +61,7 @@ class TarIndex {
     for (TarSample& sample : samples) finish(sample);
   }
 
-  std::vector<TarSample> samples;  // some of them without a picture
+  std::vector<TarSample> samples;  // some of them without an image
 
  private:
   std::string where(const std::string& member) const { return archive_.string() + ": " + member; }
@@ -69,7 +69,7 @@ class TarIndex {
   void take(const TarEntry& entry) {
     const TarName name(entry.path);
     const bool label = name.ending == "cls";
-    if (!label && !has_picture_ending("x." + name.ending)) return;
+    if (!label && !has_image_ending("x." + name.ending)) return;
     const auto [at, is_new] = known_.try_emplace(name.key, samples.size());
     if (is_new) samples.emplace_back();
     TarSample& sample = samples[at->second];
@@ -77,14 +77,14 @@ class TarIndex {
       sample.passed_over = entry.path;
       return;
     }
-    TarEntry& place = label ? sample.label_file : sample.picture;
+    TarEntry& place = label ? sample.label_file : sample.image;
     const std::string other = TarName(place.path).ending;
     check(place.path.empty() || place.path == entry.path, where(entry.path), " and ", place.path,
-          " have one key, which ends at the first dot, and so are ", label ? "labels" : "pictures",
+          " have one key, which ends at the first dot, and so are ", label ? "labels" : "images",
           " of one sample; give each sample a name of its own up to there",
           label || other == name.ending
               ? ""
-              : ", or choose the ending of its picture (--tar-image " + other + " or " + name.ending + ")");
+              : ", or choose the ending of its image (--tar-image " + other + " or " + name.ending + ")");
     check(place.path.empty(), where(entry.path),
           " stands in the archive twice; write the archive again with one of them");
     place = entry;
@@ -98,7 +98,7 @@ class TarIndex {
     std::unordered_map<std::string, TarEntry> targets;
     const auto each_link = [&](const auto& act) {
       for (TarSample& sample : samples)
-        for (TarEntry* const entry : {&sample.picture, &sample.label_file})
+        for (TarEntry* const entry : {&sample.image, &sample.label_file})
           if (!entry->link.empty()) act(*entry, targets[normal(entry->link)]);
     };
     each_link([](TarEntry&, TarEntry&) {});
@@ -115,12 +115,11 @@ class TarIndex {
 
   void finish(TarSample& sample) const {
     const std::string& label = sample.label_file.path;
-    const bool picture = !sample.picture.path.empty();
-    check(picture || sample.passed_over.empty(), where(sample.passed_over),
-          ": its sample has no picture that ends in .", ending_,
-          ", as --tar-image says; choose another ending, or take it out");
-    check(picture || label.empty(), where(label), ": a label without a picture; expected one beside it that ends in ",
-          picture_endings);
+    const bool image = !sample.image.path.empty();
+    check(image || sample.passed_over.empty(), where(sample.passed_over), ": its sample has no image that ends in .",
+          ending_, ", as --tar-image says; choose another ending, or take it out");
+    check(image || label.empty(), where(label), ": a label without an image; expected one beside it that ends in ",
+          image_endings);
     if (!label.empty()) sample.label = read_label(where(label), sample.label_file);
   }
 
@@ -145,12 +144,12 @@ class TarIndex {
 
 }  // namespace detail
 
-/// The pictures of one or more archives, in order. Samples need no labels; where one has them, all must.
+/// The images of one or more archives, in order. Samples need no labels; where one has them, all must.
 class TarImages {
  public:
   /// `source` is an archive, or a folder whose .tar files are read in the order of their names; classes.txt beside the
   /// archives, one name a line, may name the classes. Where the folder has train/, the splits are as in ImageFolder; so
-  /// is `least_side`. Where samples have several pictures, `ending` ("jpg", "left.jpg") is that of the one to take.
+  /// is `least_side`. Where samples have several images, `ending` ("jpg", "left.jpg") is that of the one to take.
   explicit TarImages(const std::filesystem::path& source, Split split = Split::train, int least_side = 0,
                      const std::string& ending = "")
       : least_side_(least_side) {
@@ -169,8 +168,8 @@ class TarImages {
     const std::string wanted = detail::lower_case(ending.substr(ending.starts_with('.') ? 1 : 0));
     for (std::size_t i = 0; i < archives_.size(); ++i)
       for (detail::TarSample& sample : detail::TarIndex(archives_[i], wanted).samples)
-        samples_.push_back({std::move(sample.picture), i, sample.label});
-    check(!samples_.empty(), source.string(), ": no entry ends in ", wanted.empty() ? picture_endings : "." + wanted);
+        samples_.push_back({std::move(sample.image), i, sample.label});
+    check(!samples_.empty(), source.string(), ": no entry ends in ", wanted.empty() ? image_endings : "." + wanted);
     name_classes(folder / "classes.txt");
   }
 
@@ -179,12 +178,12 @@ class TarImages {
     const Sample& sample = samples_[static_cast<std::size_t>(i)];
     const auto& archive = archives_[sample.archive];
     const std::string name = archive.string() + ": " + sample.entry.path;
-    detail::check_picture_bytes(name, sample.entry.size);
+    detail::check_image_bytes(name, sample.entry.size);
     return decode_image(read_bytes(archive, sample.entry.offset, sample.entry.size), name, least_side_);
   }
   [[nodiscard]] int label(long i) const { return samples_[static_cast<std::size_t>(i)].label; }
 
-  /// The archive's path with that of picture i in it.
+  /// The archive's path with that of image i in it.
   [[nodiscard]] std::filesystem::path file(long i) const {
     const Sample& sample = samples_[static_cast<std::size_t>(i)];
     return archives_[sample.archive].string() + "/" + sample.entry.path;  // of which a leading / is no root
@@ -213,7 +212,7 @@ class TarImages {
     for (const Sample& s : samples_) most = std::max(most, s.label);
     for (const Sample& s : samples_)
       check(most < 0 || s.label >= 0, archives_[s.archive].string(), ": ", s.entry.path,
-            " has no label (a .cls file beside it), but other pictures have");
+            " has no label (a .cls file beside it), but other images have");
     if (most < 0) return;
     std::error_code ignored;
     if (std::filesystem::exists(file, ignored)) {

@@ -4,7 +4,7 @@
 
 #include <vitral/core/config.hpp>
 #include <vitral/core/error.hpp>
-#include <vitral/data/read_bytes.hpp>
+#include <vitral/io/read_bytes.hpp>
 
 #include <algorithm>
 #include <array>
@@ -125,8 +125,8 @@ class TarReader {
         {"\x1f\x8b", "gunzip"}, {"BZh", "bunzip2"}, {"\3757zXZ", "unxz"}, {"\x28\xb5\x2f\xfd", "unzstd"}};
     for (const auto& [magic, command] : known)
       check(!start.starts_with(magic), name_,
-            ": is compressed, but pictures are read from any place of an archive; unpack it once (", command, " ",
-            name_, ")");
+            ": is compressed, but images are read from any place of an archive; unpack it once (", command, " ", name_,
+            ")");
   }
 
   /// Octal digits, or GNU's binary form, marked by the first bit; nothing where a field is neither.

@@ -1,4 +1,4 @@
-// Which views of a picture a method compares: the published recipes of SimCLR, BYOL, MoCo v3 and DINO.
+// Which views of an image a method compares: the published recipes of SimCLR, BYOL, MoCo v3 and DINO.
 // Chen et al. 2020 (SimCLR, appendix A); Grill et al. 2020 (BYOL, appendix B, table 6); Chen, Xie and He 2021 (MoCo v3,
 // whose recipe SDSSL uses); Caron et al. 2021 (DINO, after SwAV's multi-crop).
 #pragma once
@@ -34,7 +34,7 @@ class ImageView {
   std::variant<Augmentation, CenterView> how_;
 };
 
-/// The views of a picture, in the order in which a batch holds them.
+/// The views of an image, in the order in which a batch holds them.
 using Views = std::vector<ImageView>;
 
 /// Throws Error if either is impossible or their sizes differ.

@@ -95,7 +95,7 @@ class LargestFew {
     const int known = std::min(most_rows, rows - row);
     packed.pack(transposed(row_major(train.rows.data() + long{row} * width, known, width)));
     cpu::parallel_for(parts, [&](long part) {
-      static thread_local cpu::Buffer buffer;
+      static thread_local cpu::WorkMemory buffer;
       const int query = static_cast<int>(part) * most_queries, asked = std::min(most_queries, queries - query);
       const auto block = row_major(buffer.reserve<float>(most_queries * most_rows), asked, known);
       packed.multiply(row_major(test.rows.data() + long{query} * width, asked, width), block);

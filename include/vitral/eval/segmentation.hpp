@@ -4,6 +4,7 @@
 
 #include <vitral/core/config.hpp>
 #include <vitral/core/error.hpp>
+#include <vitral/io/label_map.hpp>
 
 #include <algorithm>
 #include <cmath>
@@ -12,13 +13,6 @@
 #include <vector>
 
 namespace vitral { inline namespace VITRAL_ABI {
-
-/// The object that each pixel belongs to, row by row: 0 is the background, 255 is void, which is not judged.
-struct LabelMap {
-  static constexpr int void_label = 255;
-  int height = 0, width = 0;
-  std::vector<std::uint8_t> label;
-};
 
 /// Throws Error unless a mask has pixels, and a label for each.
 inline void check_label_map(const LabelMap& map) {
@@ -92,7 +86,7 @@ inline double matched_share(const std::vector<std::uint8_t>& from, const std::ve
 }
 
 /// F: the harmonic mean of precision and recall of the object's boundary, a pixel of which is right if the other
-/// boundary comes within 0.008 of the picture's diagonal, rounded up.
+/// boundary comes within 0.008 of the image's diagonal, rounded up.
 [[nodiscard]] inline double contour_accuracy(const LabelMap& found, const LabelMap& truth, int object) {
   const int height = truth.height, width = truth.width;
   const int radius = static_cast<int>(std::ceil(0.008 * std::sqrt(double(height) * height + double(width) * width)));

@@ -3,8 +3,8 @@
 #pragma once
 
 #include <vitral/core/error.hpp>
-#include <vitral/data/read_bytes.hpp>
 #include <vitral/io/legible.hpp>
+#include <vitral/io/read_bytes.hpp>
 
 #include <nlohmann/json.hpp>
 

@@ -3,9 +3,9 @@
 #pragma once
 
 #include <vitral/core/error.hpp>
-#include <vitral/data/read_bytes.hpp>
 #include <vitral/io/atomic_file.hpp>
 #include <vitral/io/legible.hpp>
+#include <vitral/io/read_bytes.hpp>
 #include <vitral/io/scalar_type.hpp>
 
 #include <bit>

@@ -1,8 +1,8 @@
 // Maps of labels as PNG files whose pixels are numbers into a palette, as DAVIS and Pascal VOC store their masks.
 #pragma once
 
-#include <vitral/data/decode.hpp>
-#include <vitral/eval/segmentation.hpp>
+#include <vitral/io/decode.hpp>
+#include <vitral/io/label_map.hpp>
 #include <vitral/io/png.hpp>
 
 #include <array>
@@ -32,7 +32,7 @@ inline bool label_png_begin(PngReader& reader) {
 
 }  // namespace detail
 
-/// Reads the pixels' numbers, whatever colours the palette gives them. Error, with the file's name, unless the picture
+/// Reads the pixels' numbers, whatever colours the palette gives them. Error, with the file's name, unless the image
 /// has a palette or is gray, of at most eight bits.
 [[nodiscard]] inline LabelMap read_label_png(const std::filesystem::path& path) {
   const auto bytes = read_bytes(path);

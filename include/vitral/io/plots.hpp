@@ -1,4 +1,4 @@
-// Pictures of a training run, drawn by gnuplot.
+// Plots of a training run, drawn by gnuplot.
 // Relies on the program gnuplot (Debian: gnuplot-nox), run through a pipe with the data inline; POSIX.
 #pragma once
 
@@ -19,7 +19,7 @@
 
 namespace vitral { inline namespace VITRAL_ABI {
 
-/// What write_training_picture draws. A part that is empty gets no panel.
+/// What write_training_plot draws. A part that is empty gets no panel.
 struct TrainingCurves {
   std::string title;
   std::vector<double> epochs, loss;        // the loss at fractions of epochs, such as 0.25
@@ -103,12 +103,12 @@ inline std::string accuracy_panel(const TrainingCurves& curves) {
   return out + "plot " + plots + "\n";
 }
 
-/// Has gnuplot draw what `commands` say for its output `terminal` into the file `path`. Error, with the old picture
+/// Has gnuplot draw what `commands` say for its output `terminal` into the file `path`. Error, with the old image
 /// kept, if the file cannot be written or gnuplot is missing.
 inline void draw_with_gnuplot(const std::filesystem::path& path, const std::string& terminal,
                               const std::string& commands) {
   const std::string gnuplot = find_program("gnuplot");
-  check(!gnuplot.empty(), path.native(), ": the picture needs gnuplot; install the package gnuplot-nox");
+  check(!gnuplot.empty(), path.native(), ": the image needs gnuplot; install the package gnuplot-nox");
   AtomicFile file(path);
   const std::string script = join("set terminal ", terminal, "\n", commands, "unset output\n");
   // A gnuplot that dies early must become an Error, not a SIGPIPE that ends the program.
@@ -118,7 +118,7 @@ inline void draw_with_gnuplot(const std::filesystem::path& path, const std::stri
   const bool sent = pipe && std::fwrite(script.data(), 1, script.size(), pipe) == script.size();
   const int status = pipe ? ::pclose(pipe) : -1;
   std::signal(SIGPIPE, previous);
-  check(sent && status == 0, path.native(), ": gnuplot could not draw the picture (see its message above)");
+  check(sent && status == 0, path.native(), ": gnuplot could not draw the image (see its message above)");
   std::error_code error;
   check(std::filesystem::file_size(file.temporary(), error) > 0 && !error, path.native(), ": gnuplot drew nothing");
   file.commit();
@@ -127,8 +127,8 @@ inline void draw_with_gnuplot(const std::filesystem::path& path, const std::stri
 }  // namespace detail
 
 /// Writes one PNG with two panels: the loss over the epochs, and the k-NN accuracy by layer, untrained and trained.
-/// Error, with the old picture kept, if the file cannot be written or gnuplot is missing.
-inline void write_training_picture(const std::filesystem::path& path, const TrainingCurves& curves) {
+/// Error, with the old image kept, if the file cannot be written or gnuplot is missing.
+inline void write_training_plot(const std::filesystem::path& path, const TrainingCurves& curves) {
   check(curves.epochs.size() == curves.loss.size(), path.native(), ": ", curves.epochs.size(), " epochs for ",
         curves.loss.size(), " losses");
   const bool accuracies = !curves.untrained.empty() || !curves.trained.empty();

@@ -1,9 +1,9 @@
-// Pictures as PNG files. Needs libpng.
+// Images as PNG files. Needs libpng.
 #pragma once
 
 #include <vitral/core/error.hpp>
-#include <vitral/data/image.hpp>
 #include <vitral/io/atomic_file.hpp>
+#include <vitral/io/image.hpp>
 
 #include <png.h>
 
@@ -35,7 +35,7 @@ inline void write_png(const std::filesystem::path& path, int height, int width, 
 
 }  // namespace detail
 
-/// Writes an RGB picture; an older file is replaced whole. Throws Error with the file's name.
+/// Writes an RGB image; an older file is replaced whole. Throws Error with the file's name.
 inline void write_png(const std::filesystem::path& path, const Image& image) {
   check_image(image);
   detail::write_png(path, image.height, image.width, PNG_FORMAT_RGB, image.rgb.data(), nullptr);

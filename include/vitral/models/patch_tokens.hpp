@@ -1,4 +1,4 @@
-// Patch tokens of a layer, for pictures of any size that the patches divide: the features of dense tasks.
+// Patch tokens of a layer, for images of any size that the patches divide: the features of dense tasks.
 #pragma once
 
 #include <vitral/models/vit.hpp>

@@ -1,8 +1,8 @@
 // ViT: the vision transformer (Dosovitskiy et al. 2021) as MoCo v3 trains it, under timm's parameter names.
 #pragma once
 
-#include <vitral/nn/block.hpp>
 #include <vitral/nn/patch_embed.hpp>
+#include <vitral/nn/transformer_block.hpp>
 
 namespace vitral { inline namespace VITRAL_ABI {
 
@@ -38,7 +38,7 @@ struct ViT {
   Parameter<scalar, Shape<1, 1, W>, B> cls_token;
   std::vector<Parameter<scalar, Shape<1, 1, W>, B>> dist_token;  // one or none
   Parameter<scalar, Shape<1, dyn, W>, B> pos_embed;
-  std::vector<Block<W, scalar, B>> blocks;
+  std::vector<TransformerBlock<W, scalar, B>> blocks;
   LayerNorm<W, scalar, B> norm;
 
   explicit ViT(Seed seed = next_seed(),

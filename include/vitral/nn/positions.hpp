@@ -1,4 +1,4 @@
-// Position embeddings of one grid of patches for another grid, as DINO resizes them for larger pictures (timm, too,
+// Position embeddings of one grid of patches for another grid, as DINO resizes them for larger images (timm, too,
 // antialiases).
 #pragma once
 

@@ -3,8 +3,8 @@
 #pragma once
 
 #include <vitral/autodiff/tape.hpp>
+#include <vitral/optim/moving_average.hpp>
 #include <vitral/optim/parameters.hpp>
-#include <vitral/ssl/moving_average.hpp>
 #include <vitral/tensor/evaluate.hpp>
 
 #include <algorithm>

@@ -11,7 +11,7 @@ struct HeadOptions {
   int out = 256;      // of every head
 };
 
-enum class Layers { last, every };
+enum class HeadedLayers { last, every };
 
 template <class Encoder>
 struct Branch {
@@ -20,13 +20,13 @@ struct Branch {
 
   Encoder encoder;
   std::vector<Head<scalar, backend>> projector, predictor;
-  Layers layers;
+  HeadedLayers layers;
 
   /// `predictors` adds a predictor to every projector. The encoder is shared with the caller, not copied.
-  Branch(const Encoder& shared, const HeadOptions& options, LastNorm last, bool predictors, Layers which,
+  Branch(const Encoder& shared, const HeadOptions& options, LastNorm last, bool predictors, HeadedLayers which,
          Initializer& init)
       : encoder(shared), layers(which) {
-    const int heads = which == Layers::every ? encoder.depth() : 1;
+    const int heads = which == HeadedLayers::every ? encoder.depth() : 1;
     for (int i = 0; i < heads; ++i) {
       const int hidden = i == heads - 1 ? options.hidden : options.hidden / 2;
       projector.emplace_back(3, encoder.width(), hidden, options.out, last, init);
@@ -38,7 +38,7 @@ struct Branch {
   /// Class tokens [batch, width] that the projectors take: of every layer, or of the last one alone.
   template <class Mode>
   [[nodiscard]] auto features(const Operand auto& images, const Mode& mode) const {
-    if (layers == Layers::every) return encoder.layers(images, mode);
+    if (layers == HeadedLayers::every) return encoder.layers(images, mode);
     std::vector<std::decay_t<decltype(encoder(images, mode))>> one;
     one.push_back(encoder(images, mode));
     return one;

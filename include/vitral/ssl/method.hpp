@@ -2,9 +2,9 @@
 // learns from the final one by the same criterion, through heads of its own.
 #pragma once
 
+#include <vitral/optim/moving_average.hpp>
 #include <vitral/ssl/branch.hpp>
 #include <vitral/ssl/criteria.hpp>
-#include <vitral/ssl/moving_average.hpp>
 
 #include <optional>
 
@@ -156,8 +156,8 @@ TeacherlessMethod<Encoder, Criterion> make_teacherless(const Encoder& encoder, c
                                                        Criterion criterion,
                                                        std::optional<SelfDistillation> distillation) {
   Initializer init(Seed{o.seed.value + 0x5eed});
-  return {Branch<Encoder>(encoder, {o.hidden, o.out}, LastNorm::yes, false, distillation ? Layers::every : Layers::last,
-                          init),
+  return {Branch<Encoder>(encoder, {o.hidden, o.out}, LastNorm::yes, false,
+                          distillation ? HeadedLayers::every : HeadedLayers::last, init),
           criterion, distillation};
 }
 
@@ -166,8 +166,9 @@ template <class Encoder, class Criterion>
 TeacherMethod<Encoder, Criterion> make_with_teacher(const Encoder& encoder, const MethodOptions& o, Criterion criterion,
                                                     LastNorm last, std::optional<SelfDistillation> distillation) {
   Initializer init(Seed{o.seed.value + 0x5eed});
-  Branch<Encoder> student(encoder, {o.hidden, o.out}, last, true, distillation ? Layers::every : Layers::last, init);
-  Branch<Encoder> teacher(clone_module(encoder), {o.hidden, o.out}, last, false, Layers::last, init);
+  Branch<Encoder> student(encoder, {o.hidden, o.out}, last, true,
+                          distillation ? HeadedLayers::every : HeadedLayers::last, init);
+  Branch<Encoder> teacher(clone_module(encoder), {o.hidden, o.out}, last, false, HeadedLayers::last, init);
   teacher.projector[0] = clone_module(student.projector.back());
   set_trainable(teacher, false);
   return {std::move(student), std::move(teacher), criterion, distillation};

@@ -88,7 +88,7 @@ class Trainer {
   template <class Source, class Report>
   void fit(Source& loader, Report&& report) {
     check(loader.views().size() == 2, "Trainer: the loader makes ", loader.views().size(),
-          " views of a picture; expected two_views(...)");
+          " views of an image; expected two_views(...)");
     if constexpr (!backend::on_host) need_page_locked_memory();
     const long per_epoch = steps_per_epoch(loader), steps = per_epoch * schedule_.epochs;
     check(steps_done() <= steps, "Trainer: ", steps_done(), " steps are done, but ", schedule_.epochs, " epochs of ",

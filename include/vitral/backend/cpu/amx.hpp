@@ -4,7 +4,7 @@
 // Compiled where the compiler may use AMX, used where the processor and the kernel offer it. An infinity becomes NaN.
 #pragma once
 
-#include <vitral/backend/cpu/buffer.hpp>
+#include <vitral/backend/cpu/work_memory.hpp>
 #include <vitral/tensor/matrix.hpp>
 
 #include <algorithm>
@@ -235,7 +235,7 @@ inline void pack(const Matrix<const float>& b, std::uint16_t* to) { detail::spli
 inline void multiply(const Matrix<const float>& a, const std::uint16_t* packed, const Matrix<float>& c, bool accumulate,
                      const float* bias) {
   using namespace detail;
-  static thread_local Buffer buffer;
+  static thread_local WorkMemory buffer;
   static const Configuration configuration;
   const long count = blocks(a.cols);
   Word* const left = buffer.reserve<Word>(count * parts * 2 * tile);

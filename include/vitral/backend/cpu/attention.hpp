@@ -3,9 +3,9 @@
 #pragma once
 
 #include <vitral/backend/cpu/block_product.hpp>
-#include <vitral/backend/cpu/buffer.hpp>
 #include <vitral/backend/cpu/softmax.hpp>
 #include <vitral/backend/cpu/threads.hpp>
+#include <vitral/backend/cpu/work_memory.hpp>
 #include <vitral/core/bf16.hpp>
 #include <vitral/core/error.hpp>
 #include <vitral/tensor/heads.hpp>
@@ -34,7 +34,7 @@ bool holds_whole_vectors(long cols) {
 
 /// The matrix itself where block_product can read it, else a copy in its compute type, padded with zeros.
 template <class T>
-Matrix<const compute_t<T>> readable(Matrix<const T> m, Buffer& buffer) {
+Matrix<const compute_t<T>> readable(Matrix<const T> m, WorkMemory& buffer) {
   using P = compute_t<T>;
   if constexpr (std::is_same_v<T, P>)
     if (holds_whole_vectors<T>(m.cols)) return m;
@@ -52,7 +52,7 @@ Matrix<const compute_t<T>> readable(Matrix<const T> m, Buffer& buffer) {
 
 /// The transposed matrix, with rows padded with zeros.
 template <class P>
-Matrix<const P> transposed_copy(Matrix<const P> m, Buffer& buffer) {
+Matrix<const P> transposed_copy(Matrix<const P> m, WorkMemory& buffer) {
   const long stride = padded<P>(m.rows);
   P* const copy = buffer.template reserve<P>(m.cols * stride);
   for (long i = 0; i < m.rows; ++i)
@@ -63,7 +63,7 @@ Matrix<const P> transposed_copy(Matrix<const P> m, Buffer& buffer) {
 
 /// Room for a product's result: [rows, padded(cols)].
 template <class P>
-Matrix<P> result_of(long rows, long cols, Buffer& buffer) {
+Matrix<P> result_of(long rows, long cols, WorkMemory& buffer) {
   const long stride = padded<P>(cols);
   return {buffer.template reserve<P>(rows * stride), rows, cols, stride, 1};
 }
@@ -112,7 +112,7 @@ void attention_forward(Heads<const T> q, Heads<const T> k, Heads<const T> v, Hea
   const P scale = static_cast<P>(size.scale);
   const long width = size.width, queries = size.queries, keys = size.keys;
   parallel_for(static_cast<long>(size.batch) * size.heads, [&](long task) {
-    static thread_local Buffer q_copy, k_copy, k_transposed, v_copy, score_memory, out_memory;
+    static thread_local WorkMemory q_copy, k_copy, k_transposed, v_copy, score_memory, out_memory;
     const long b = task / size.heads, h = task % size.heads;
     const Matrix<const P> key =
         detail::transposed_copy(detail::readable(detail::head(k, b, h, keys, width), k_copy), k_transposed);
@@ -155,8 +155,9 @@ void attention_backward(Heads<const T> q, Heads<const T> k, Heads<const T> v, He
   const P scale = static_cast<P>(size.scale);
   const long width = size.width, queries = size.queries, keys = size.keys;
   parallel_for(static_cast<long>(size.batch) * size.heads, [&](long task) {
-    static thread_local Buffer q_copy, k_copy, v_copy, dout_copy, p_memory, ds_memory, dq_memory, dk_memory, dv_memory;
-    static thread_local Buffer k_transposed, v_transposed;
+    static thread_local WorkMemory q_copy, k_copy, v_copy, dout_copy, p_memory, ds_memory, dq_memory, dk_memory,
+        dv_memory;
+    static thread_local WorkMemory k_transposed, v_transposed;
     const long b = task / size.heads, h = task % size.heads;
     const Matrix<const P> key = detail::readable(detail::head(k, b, h, keys, width), k_copy);
     const Matrix<const P> value = detail::readable(detail::head(v, b, h, keys, width), v_copy);

@@ -2,8 +2,8 @@
 #pragma once
 
 #include <vitral/backend/cpu/attention.hpp>
-#include <vitral/backend/cpu/block.hpp>
 #include <vitral/backend/cpu/evaluate.hpp>
+#include <vitral/backend/cpu/fused_block.hpp>
 #include <vitral/backend/cpu/matmul.hpp>
 #include <vitral/backend/cpu/norm.hpp>
 #include <vitral/backend/cpu/pull_back.hpp>

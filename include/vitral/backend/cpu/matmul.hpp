@@ -3,10 +3,10 @@
 // depend on the number of threads.
 #pragma once
 
-#include <vitral/backend/cpu/buffer.hpp>
 #include <vitral/backend/cpu/eigen.hpp>
 #include <vitral/backend/cpu/onednn.hpp>
 #include <vitral/backend/cpu/threads.hpp>
+#include <vitral/backend/cpu/work_memory.hpp>
 #include <vitral/core/bf16.hpp>
 #include <vitral/core/error.hpp>
 #include <vitral/core/math.hpp>
@@ -100,7 +100,7 @@ void multiply_tile(Matrix<const T> a, Matrix<const T> b, Matrix<C> c, bool accum
   if (epilogue.empty()) {
     multiply(a, b, c, accumulate);
   } else if constexpr (std::same_as<C, bf16>) {
-    static thread_local Buffer buffer;
+    static thread_local WorkMemory buffer;
     const Matrix<float> sum = row_major(buffer.reserve<float>(c.rows * c.cols), c.rows, c.cols);
     multiply(a, b, sum, false);
     finish(sum, c, epilogue, accumulate);
@@ -129,11 +129,11 @@ inline Tiling tile(long m, long n, long k) {
   return {extent(m, row_tiles, 8), extent(n, col_tiles, 16)};
 }
 
-/// An operand that the libraries can read as it is, or a packed copy of it.
+/// A matrix that the libraries can read as it is, or a packed copy of it.
 template <class T>
-class Operand {
+class ReadableMatrix {
  public:
-  explicit Operand(Matrix<const T> m) : matrix_(normalized(m)) {
+  explicit ReadableMatrix(Matrix<const T> m) : matrix_(normalized(m)) {
     if (is_row_major(matrix_) || is_col_major(matrix_)) return;
     const Matrix<T> packed = row_major(buffer_.template reserve<T>(m.rows * m.cols), m.rows, m.cols);
     parallel_for(m.rows, [&](long i) {
@@ -144,7 +144,7 @@ class Operand {
   Matrix<const T> operator*() const { return matrix_; }
 
  private:
-  Buffer buffer_;
+  WorkMemory buffer_;
   Matrix<const T> matrix_;
 };
 
@@ -191,8 +191,8 @@ void batched_matmul(MatrixBatch<const A> a, MatrixBatch<const B> b, MatrixBatch<
   };
   if (!readable(a) || !readable(b)) {
     for (long i = 0; i < c.count; ++i) {
-      const detail::Operand<A> left(a[i]);
-      const detail::Operand<B> right(b[i]);
+      const detail::ReadableMatrix<A> left(a[i]);
+      const detail::ReadableMatrix<B> right(b[i]);
       Epilogue<C> part = epilogue;
       if (part.pre) part.pre += i * c.stride;
       batched_matmul<A, B, C>({*left, 1, 0}, {*right, 1, 0}, {c[i], 1, 0}, accumulate, part);

@@ -2,8 +2,8 @@
 // forward and backward, on dense row-major matrices of T; statistics and parameters are compute_t<T>.
 #pragma once
 
-#include <vitral/backend/cpu/buffer.hpp>
 #include <vitral/backend/cpu/threads.hpp>
+#include <vitral/backend/cpu/work_memory.hpp>
 #include <vitral/core/bf16.hpp>
 #include <vitral/core/error.hpp>
 
@@ -130,7 +130,7 @@ void layer_norm_backward(const T* x, const compute_t<T>* gamma, const compute_t<
                          bool add_dbeta, long rows, long cols) {
   using P = compute_t<T>;
   const long step = detail::rows_per_task(rows), parts = (rows + step - 1) / step;
-  static thread_local Buffer buffer;
+  static thread_local WorkMemory buffer;
   P* const partial = dgamma || dbeta ? buffer.reserve<P>(2 * parts * cols) : nullptr;  // [parts, 2, cols]
   detail::for_row_blocks(rows, [&](long first, long last, long part) {
     P* const part_gamma = partial ? partial + 2 * part * cols : nullptr;

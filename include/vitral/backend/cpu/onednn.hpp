@@ -2,8 +2,8 @@
 // operands. Relies on <oneapi/dnnl/dnnl.h> alone; this is the only file that includes it.
 #pragma once
 
-#include <vitral/backend/cpu/buffer.hpp>
 #include <vitral/backend/cpu/threads.hpp>
+#include <vitral/backend/cpu/work_memory.hpp>
 #include <vitral/core/bf16.hpp>
 #include <vitral/core/error.hpp>
 
@@ -302,7 +302,7 @@ struct ThreadState {
   MatmulKey last_key{};
   Product* last = nullptr;
   Stream stream;
-  Buffer scratchpad;
+  WorkMemory scratchpad;
 
   static ThreadState& instance() {
     static thread_local ThreadState state;

@@ -2,8 +2,8 @@
 #pragma once
 
 #include <vitral/backend/cpu/amx.hpp>
-#include <vitral/backend/cpu/buffer.hpp>
 #include <vitral/backend/cpu/matmul.hpp>
+#include <vitral/backend/cpu/work_memory.hpp>
 
 #include <type_traits>
 
@@ -63,7 +63,7 @@ class PackedMatrix {
 
  private:
   Matrix<const P> matrix_;
-  Buffer packed_;
+  WorkMemory packed_;
   std::size_t bytes_ = 0;
   long rows_ = 0, cols_ = 0;
 };

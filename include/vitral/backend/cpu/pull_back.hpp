@@ -2,8 +2,8 @@
 // registers and pushes the result's gradient down to the leaves that want one. Nothing but the leaves was saved.
 #pragma once
 
-#include <vitral/backend/cpu/buffer.hpp>
 #include <vitral/backend/cpu/evaluate.hpp>
+#include <vitral/backend/cpu/work_memory.hpp>
 
 VITRAL_KERNELS_BEGIN
 namespace vitral { inline namespace VITRAL_ABI { namespace cpu {
@@ -121,7 +121,7 @@ void pull_back(const Space<R>& space, const Plan& plan, const Targets& targets, 
   SinkLane<Targets> layout;
   for_each_gradient(targets, layout, [&](const auto& t, auto&) { width += t.reduced ? t.size : 0; });
   using C = compute_t<T>;
-  static thread_local Buffer memory;
+  static thread_local WorkMemory memory;
   C* const partial = memory.reserve<C>(tasks * width);
   std::fill_n(partial, tasks * width, C{});
 

@@ -2,8 +2,8 @@
 // fly. Work is cut by shape alone and partial results are joined in order, whatever the number of threads.
 #pragma once
 
-#include <vitral/backend/cpu/buffer.hpp>
 #include <vitral/backend/cpu/evaluate.hpp>
+#include <vitral/backend/cpu/work_memory.hpp>
 
 #include <limits>
 #include <vector>
@@ -28,7 +28,7 @@ void reduce_sum(const Space<R>& space, const Plan& plan, Reduction r, double sca
   const long whole = r.outer * column_blocks;
   const long length = std::max(1L, task_size / columns);  // summands of one partial sum
   const long parts = whole >= 64 ? 1 : std::max(1L, std::min(64L, r.n / length));
-  static thread_local Buffer memory;
+  static thread_local WorkMemory memory;
   C* const partial = memory.reserve<C>(parts * r.outer * r.inner);
   std::fill_n(partial, parts * r.outer * r.inner, C{});
   parallel_for(parts * whole, [&](long task) {

@@ -15,15 +15,15 @@
 
 namespace vitral { inline namespace VITRAL_ABI { namespace cuda {
 
-/// A view to make: of which picture, and what chance decided about it.
+/// A view to make: of which image, and what chance decided about it.
 struct ViewJob {
   ViewDraw drawn;
-  std::uint32_t picture;
+  std::uint32_t image;
 };
 
 /// What the views of one kernel have in common, and how the block's shared memory is divided among them.
 struct ViewShape {
-  int height = 0, width = 0;  // of the pictures
+  int height = 0, width = 0;  // of the images
   int side = 0;               // of the views
   Interpolation interpolation = Interpolation::bilinear;
   int row_taps = 0, column_taps = 0, blur_taps = 0;  // at most
@@ -113,7 +113,7 @@ struct Planes {
 };
 
 /// See resize() in data/resize.hpp. `weights` and `first` are of the rows, then of the columns.
-__device__ inline void resize_crop(const ViewDraw& drawn, const ViewShape& shape, const std::uint8_t* picture,
+__device__ inline void resize_crop(const ViewDraw& drawn, const ViewShape& shape, const std::uint8_t* image,
                                    const Planes& planes, float* mixed, float* weights, int* first) {
   const Box crop = drawn.crop;
   const int side = shape.side, line = 3 * crop.width;
@@ -127,7 +127,7 @@ __device__ inline void resize_crop(const ViewDraw& drawn, const ViewShape& shape
   __syncthreads();
   share_out(side * line, [&](int i) {
     const int y = i / line;
-    const std::uint8_t* from = picture + ((crop.top + first[y]) * shape.width + crop.left) * 3 + i % line;
+    const std::uint8_t* from = image + ((crop.top + first[y]) * shape.width + crop.left) * 3 + i % line;
     Unfused sum = 0.0f;
     for (int t = 0; t < down.taps; ++t, from += 3 * shape.width)
       sum = sum + Unfused(weights[y * down.taps + t]) * static_cast<float>(*from);
@@ -193,7 +193,7 @@ __device__ inline void blur_across(double sigma, int radius, int side, const Pla
 /// Block i makes view i. Between the barriers a thread touches none but its own pixels.
 template <int threads>
 __global__ void __launch_bounds__(threads) view_kernel(const __grid_constant__ ViewJobs jobs, const ViewShape shape,
-                                                       const std::uint8_t* pictures, float* views) {
+                                                       const std::uint8_t* images, float* views) {
   const ViewJob& job = jobs.job[blockIdx.x];
   const ViewDraw& drawn = job.drawn;
   const Planes planes{dynamic_shared<float>(), shape.count()};
@@ -202,8 +202,8 @@ __global__ void __launch_bounds__(threads) view_kernel(const __grid_constant__ V
   float* const blur_weights = weights + shape.weights();
   int* const first = reinterpret_cast<int*>(blur_weights + shape.blur_taps);
 
-  const long picture_bytes = 3l * shape.height * shape.width;
-  resize_crop(drawn, shape, pictures + job.picture * picture_bytes, planes, mixed, weights, first);
+  const long image_bytes = 3l * shape.height * shape.width;
+  resize_crop(drawn, shape, images + job.image * image_bytes, planes, mixed, weights, first);
   for (int i = 0; i < 4; ++i) change_colors(drawn.change[i], drawn.factor[i], planes);
   if (drawn.gray)
     planes.each([](Unfused& red, Unfused& green, Unfused& blue) { red = green = blue = luma(red, green, blue); });
@@ -232,14 +232,14 @@ __global__ void __launch_bounds__(threads) view_kernel(const __grid_constant__ V
 /// Throws Error unless the device makes such views.
 inline void check_views(const ViewShape& shape) {
   const std::size_t bytes = shape.shared_bytes() + 2 * detail::reduction_bytes;
-  check(bytes <= Device::instance().shared_bytes, "views of ", shape.side, " x ", shape.side,
-        " pixels from pictures of ", shape.height, " x ", shape.width, " take ", bytes,
-        " bytes of shared memory, and the device has ", Device::instance().shared_bytes, "; use the CPU loader");
+  check(bytes <= Device::instance().shared_bytes, "views of ", shape.side, " x ", shape.side, " pixels from images of ",
+        shape.height, " x ", shape.width, " take ", bytes, " bytes of shared memory, and the device has ",
+        Device::instance().shared_bytes, "; use the CPU loader");
 }
 
-/// Queues views [jobs, 3, side, side] of pictures [n, height, width, 3]. The jobs travel as arguments of the kernels:
+/// Queues views [jobs, 3, side, side] of images [n, height, width, 3]. The jobs travel as arguments of the kernels:
 /// the caller may change them at once.
-inline void make_views(const ViewShape& shape, const std::vector<ViewJob>& jobs, const std::uint8_t* pictures,
+inline void make_views(const ViewShape& shape, const std::vector<ViewJob>& jobs, const std::uint8_t* images,
                        float* views) {
   detail::ViewJobs some{};
   constexpr auto kernel = &detail::view_kernel<detail::view_threads>;
@@ -248,7 +248,7 @@ inline void make_views(const ViewShape& shape, const std::vector<ViewJob>& jobs,
     const std::size_t count = std::min(std::size(some.job), jobs.size() - done);
     std::copy_n(jobs.data() + done, count, some.job);
     launch("views", kernel, static_cast<unsigned>(count), detail::view_threads, shape.shared_bytes(), some, shape,
-           pictures, views);
+           images, views);
     views += static_cast<std::ptrdiff_t>(count) * 3 * shape.count();
     done += count;
   }

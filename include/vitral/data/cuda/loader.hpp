@@ -1,5 +1,5 @@
 // Batches whose views a CUDA device makes from a data set in its own memory, as Loader makes them on the host: for
-// small pictures, with which a host does not keep up. Included by .cu files.
+// small images, with which a host does not keep up. Included by .cu files.
 #pragma once
 
 #include <vitral/data/cuda/augment.hpp>
@@ -20,13 +20,13 @@ struct CudaBatch {
   long index = 0;  ///< 0 ... batches() - 1
   std::vector<Tensor<float, Shape<dyn, 3, dyn, dyn>, B>> views;
   std::vector<int> labels;
-  int size = 0;  ///< pictures; less than asked for only in the last batch without drop_last
+  int size = 0;  ///< images; less than asked for only in the last batch without drop_last
 };
 
 /// Loader's interface and, pixel for pixel, its batches: chance is the same, and so is rounding up to the blur, unless
 /// the host's compiler fuses products with sums (g++ -O2 -march=native); single hues may then land on the next of their
-/// steps, which are 6 of 255. Throws Error if the pictures differ in size, if they or the views are too large for the
-/// device, or if a view is no Augmentation. Of the options, `workers` and `patience` mean nothing here; pictures that
+/// steps, which are 6 of 255. Throws Error if the images differ in size, if they or the views are too large for the
+/// device, or if a view is no Augmentation. Of the options, `workers` and `patience` mean nothing here; images that
 /// cannot be read are found in the constructor, which loads the data set.
 template <class B>
 class CudaLoader {
@@ -55,19 +55,19 @@ class CudaLoader {
   bool next(batch_type& batch) {
     if (next_ == batches()) return false;
     const int count = plan_.size_of(next_);
-    const std::uint32_t* const pictures = order_.data() + next_ * options().batch;
+    const std::uint32_t* const images = order_.data() + next_ * options().batch;
     batch.epoch = epoch_;
     batch.index = next_++;
     batch.size = count;
     batch.labels.clear();
-    for (int i = 0; i < count; ++i) batch.labels.push_back(labels_[pictures[i]]);
+    for (int i = 0; i < count; ++i) batch.labels.push_back(labels_[images[i]]);
     batch.views.clear();  // their memory may serve the new ones
     for (std::size_t k = 0; k < views_.size(); ++k) {
       jobs_.clear();
       const std::uint64_t stream = stream_view(k) + static_cast<std::uint64_t>(epoch_);
       for (int i = 0; i < count; ++i) {
-        const Random random{options().seed, stream, pictures[i]};
-        jobs_.push_back({views_[k].augmentation()->draw(height_, width_, random), pictures[i]});
+        const Random random{options().seed, stream, images[i]};
+        jobs_.push_back({views_[k].augmentation()->draw(height_, width_, random), images[i]});
       }
       const int side = views_[k].size();
       batch.views.push_back(Tensor<float, Shape<dyn, 3, dyn, dyn>, B>::uninitialized({count, side, side}));
@@ -85,13 +85,13 @@ class CudaLoader {
   [[nodiscard]] const Dataset& dataset() const { return data_; }
   [[nodiscard]] const Views& views() const { return views_; }
   [[nodiscard]] const LoaderOptions& options() const { return plan_.options(); }
-  /// Pictures that could not be read.
+  /// Images that could not be read.
   [[nodiscard]] long unreadable() const { return unreadable_; }
 
  private:
   static constexpr std::size_t upload_bytes = 16 << 20;  // at a time
 
-  /// Looks at the first picture: all are to be as large.
+  /// Looks at the first image: all are to be as large.
   void prepare(const Image& image) {
     height_ = image.height;
     width_ = image.width;
@@ -113,7 +113,7 @@ class CudaLoader {
       if (i == 0) prepare(image);
       check(image.height == height_ && image.width == width_, data_.name(), ": image ", used, " has ", image.height,
             " x ", image.width, " pixels, the first ", height_, " x ", width_,
-            "; the device takes pictures of one size alone: use the CPU loader");
+            "; the device takes images of one size alone: use the CPU loader");
       some.insert(some.end(), image.rgb.begin(), image.rgb.end());
       labels_.push_back(data_.label(used));
       if (some.size() < upload_bytes && i + 1 < data_.size()) continue;
@@ -127,9 +127,9 @@ class CudaLoader {
   Dataset data_;
   Views views_;
   detail::BatchPlan plan_;
-  int height_ = 0, width_ = 0;  // of every picture
+  int height_ = 0, width_ = 0;  // of every image
   Buffer pixels_;               // [n, height, width, 3] bytes on the device
-  std::vector<int> labels_;     // of every picture
+  std::vector<int> labels_;     // of every image
   std::vector<cuda::ViewShape> shapes_;
   std::vector<cuda::ViewJob> jobs_;
   std::vector<std::uint32_t> order_;

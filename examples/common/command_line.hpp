@@ -1,0 +1,57 @@
+// What all programs do alike: they read their command lines, and end with a message where something is wrong.
+#pragma once
+
+#include "common/polite.hpp"
+#include "common/standard_streams.hpp"
+
+#include <vitral/core/error.hpp>
+#include <vitral/core/escape.hpp>
+
+#include <CLI/CLI.hpp>
+
+#include <cstdio>
+#include <cstdlib>
+#include <exception>
+#include <filesystem>
+#include <new>
+#include <string>
+#include <type_traits>
+
+namespace vitral { inline namespace VITRAL_ABI { namespace programs {
+
+/// Sets what the app's options stand for. --help is answered and ends the program; a mistake is an Error that says
+/// where the options are explained.
+inline void parse_command_line(CLI::App& app, int argc, const char* const* argv, const char* program) {
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    if (error.get_exit_code() == 0) std::exit(status_after_output(app.exit(error)));
+    vitral::fail(error.what(), " (", program, " --help explains every option)");
+  }
+}
+
+/// Does the work of a program; its exit status, which the work may return. It is 1, after one sentence, where the work
+/// throws, and where what it printed got lost.
+template <class Work>
+int exit_status(Work&& work) {
+  open_standard_streams();
+  std::string what;
+  int status = 0;
+  try {
+    if constexpr (std::is_void_v<decltype(work())>)
+      work();
+    else
+      status = work();
+    return status_after_output(status);
+  } catch (const std::bad_alloc&) {
+    what = "vitral: the memory does not suffice; ask for less at a time, or free some";
+  } catch (const std::filesystem::filesystem_error& error) {
+    what = vitral::join("vitral: ", vitral::escape_text(error.path1().native()), ": ", error.code().message());
+  } catch (const std::exception& error) {
+    what = error.what();
+  }
+  std::fprintf(stderr, "%s\n", vitral::escape_text(what, "\n").c_str());
+  return status_after_output(1);
+}
+
+}}}  // namespace vitral::programs

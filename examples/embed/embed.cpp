@@ -1,0 +1,105 @@
+// What one layer of a pretrained network makes of every image of a data set, for use in Python: features.npy, float32
+// [images, width], rows of unit length; features.flags.npy, uint8 [images], 1 where the image could not be read and
+// the row is NaN; images.csv, the file, label and class of each row.
+//
+//   embed out/checkpoint.safetensors --layer 6 --out embedding
+#include "common/command_line.hpp"
+#include "common/report.hpp"
+#include "common/trained_network.hpp"
+
+#include <vitral/eval/features.hpp>
+#include <vitral/io/npy.hpp>
+#include <vitral/io/progress.hpp>
+#include <vitral/vitral.hpp>
+
+#include <cstdio>
+#include <limits>
+
+using namespace vitral;
+using namespace vitral::programs;
+
+namespace {
+
+struct Options {
+  std::string checkpoint, dataset, data, tar_image, split = "test", out = "embedding";
+  int layer = 0, threads = 0;
+  long images = 0;
+};
+
+Options parse(int argc, char** argv) {
+  Options o;
+  CLI::App app{"Writes the features of a data set's images for use in Python."};
+  app.add_option("CHECKPOINT", o.checkpoint, "The network: a checkpoint of `pretrain` or `truncate`")->required();
+  app.add_option("--layer", o.layer, "Layer whose class token is the feature; 0 = the last")
+      ->check(CLI::NonNegativeNumber);
+  add_data_options(app, o.dataset, o.data, o.tar_image);
+  app.add_option("--split", o.split, "Which part of it")
+      ->check(CLI::IsMember({"train", "test", "unlabeled"}))
+      ->capture_default_str();
+  app.add_option("--images", o.images, "So many images alone, spread over the classes; 0 = all")
+      ->check(CLI::NonNegativeNumber);
+  app.add_option("--out", o.out, "Directory for features.npy, features.flags.npy and images.csv")
+      ->capture_default_str();
+  app.add_option("--threads", o.threads, "Threads; 0 = all cores")->check(CLI::NonNegativeNumber);
+  parse_command_line(app, argc, argv, "embed");
+  return o;
+}
+
+/// The file below `root` (or the number, where images have no files), label and class of each of the images.
+report::Table rows(const Dataset& data, const std::filesystem::path& root, const std::vector<long>& places) {
+  const std::vector<std::string> classes = data.classes();
+  report::Table table{{"image", "label", "class"}};
+  for (const long i : places) {
+    const std::filesystem::path file = data.file(i);
+    const int label = data.label(i);
+    table.push_back({file.empty() ? std::to_string(i) : file.lexically_relative(root).string(), std::to_string(label),
+                     label < 0 ? "" : classes[static_cast<std::size_t>(label)]});
+  }
+  return table;
+}
+
+void embed(const Options& o) {
+  const SafetensorsFile file(o.checkpoint);
+  const PretrainOptions run = run_of(file);
+  const int layer = chosen_layer(o.layer, run, o.checkpoint);
+  const DataPlace place = data_of(run, o.dataset, o.data, o.tar_image);
+  const Split split = o.split == "train" ? Split::train : o.split == "test" ? Split::test : Split::unlabeled;
+  const Dataset all = place.open(split, center_view(run.image).least_side());
+  const std::vector<long> places = spread_places(all, o.images > 0 ? o.images : all.size(), Seed{});
+  const Dataset data = select_images(all, places);
+  const auto encoder = first_layers(network<Cpu>(file, run), layer);
+  const std::filesystem::path out = o.out;
+  make_folder(out);
+  Progress progress(o.split, data.size(), 1);
+  const Features features =
+      extract_features(encoder, data, data.size(), 128, [&](long done) { progress.update(done, std::nan("")); }).back();
+  progress.finish();
+  const auto width = static_cast<std::size_t>(features.width);
+  std::vector<float> all_rows(places.size() * width, std::numeric_limits<float>::quiet_NaN());
+  std::vector<std::uint8_t> flags(places.size(), 1);
+  for (std::size_t row = 0; row < features.places.size(); ++row) {
+    const auto at = static_cast<std::size_t>(features.places[row]);
+    std::copy_n(features.rows.data() + row * width, width, all_rows.data() + at * width);
+    flags[at] = 0;
+  }
+  write_npy(out / "features.npy", all_rows, std::vector<long>{data.size(), features.width});
+  write_npy(out / "features.flags.npy", flags, std::vector<long>{data.size()});
+  write_text(out / "images.csv", report::csv(rows(all, place.path, places)));
+  std::printf(
+      "wrote features.npy [%ld, %d], features.flags.npy and images.csv in %s: layer %d of %d, %s images of %s\n",
+      data.size(), features.width, escape_text(o.out).c_str(), layer, run.depth, o.split.c_str(),
+      escape_text(data.name()).c_str());
+  if (const long missing = data.size() - features.images(); missing > 0)
+    std::printf("%ld images could not be read: their rows are NaN, and flagged\n", missing);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  wait_politely(argv);
+  return exit_status([&] {
+    const Options options = parse(argc, argv);
+    if (options.threads > 0) cpu::set_threads(options.threads);
+    embed(options);
+  });
+}

@@ -1,0 +1,125 @@
+// The images of `evaluate`: what the class token looks at, and the nearest neighbours of test images.
+#pragma once
+
+#include <vitral/data/augment.hpp>
+#include <vitral/data/loader.hpp>
+#include <vitral/data/sheet.hpp>
+#include <vitral/eval/attention.hpp>
+#include <vitral/eval/knn.hpp>
+
+#include <algorithm>
+#include <array>
+#include <vector>
+
+namespace vitral { inline namespace VITRAL_ABI { namespace programs::evaluation {
+
+using Places = std::vector<long>;  // of images in a data set
+
+constexpr int gap = 4;  // pixels between images
+
+/// What a network sees of images, as the data set has them: not normalised. Large ones are shrunk, small ones get
+/// larger pixels. `image`: the network's image size.
+struct Thumbnail {
+  int image, side, factor;
+
+  explicit Thumbnail(int image) : image(image), side(std::min(image, 112)), factor(std::max(1, 64 / side)) {}
+  [[nodiscard]] int pixels() const { return side * factor; }
+  [[nodiscard]] vitral::Image operator()(const vitral::Image& image) const {
+    vitral::CenterView view = vitral::center_view(image);
+    view.normalize = {{0, 0, 0}, {1, 1, 1}};
+    std::vector<float> planes(3 * static_cast<std::size_t>(image) * static_cast<std::size_t>(image));
+    view(image, planes.data());
+    vitral::Image seen = vitral::image_from_floats(planes.data(), image);
+    if (side < image) {
+      resize(seen, {0, 0, image, image}, side, vitral::Interpolation::bilinear, false, planes.data());
+      seen = vitral::image_from_floats(planes.data(), side);
+    }
+    return enlarged(seen, factor);
+  }
+};
+
+/// The colour of a share between 0 and 1, from black over violet and orange to pale yellow, ever lighter: it reads in
+/// gray and to colour-blind eyes, too.
+inline std::array<float, 3> heat(float share) {
+  static constexpr float stops[5][3] = {{0, 0, 4}, {87, 16, 110}, {188, 55, 84}, {249, 142, 9}, {252, 255, 164}};
+  const float at = 4 * std::clamp(share, 0.0f, 1.0f);
+  const int low = std::min(static_cast<int>(at), 3);
+  std::array<float, 3> color{};
+  for (int c = 0; c < 3; ++c)
+    color[static_cast<std::size_t>(c)] =
+        stops[low][c] + (at - static_cast<float>(low)) * (stops[low + 1][c] - stops[low][c]);
+  return color;
+}
+
+/// A square image in gray under the weights of its patches [grid, grid], whose largest gets the lightest colour.
+inline vitral::Image under_heat(vitral::Image image, const std::vector<float>& weight) {
+  const int grid = static_cast<int>(std::lround(std::sqrt(static_cast<double>(weight.size()))));
+  const float most = *std::max_element(weight.begin(), weight.end());
+  for (int y = 0; y < image.height; ++y)
+    for (int x = 0; x < image.width; ++x) {
+      const auto patch = static_cast<std::size_t>(y * grid / image.height * grid + x * grid / image.width);
+      std::uint8_t* const pixel = image.rgb.data() + 3 * (long{y} * image.width + x);
+      const float gray = 0.299f * pixel[0] + 0.587f * pixel[1] + 0.114f * pixel[2];
+      const auto color = heat(most > 0 ? weight[patch] / most : 0);
+      for (std::size_t c = 0; c < 3; ++c) pixel[c] = static_cast<std::uint8_t>(0.25f * gray + 0.75f * color[c]);
+    }
+  return image;
+}
+
+/// A block of rows for each example: the image and the mean of all heads in every layer from left to right, then below
+/// them each head. `layers`: attention of the examples in each block; `image_side`: the network's image size.
+inline vitral::Image attention_sheet(const vitral::Dataset& data, const Places& examples,
+                                     const std::vector<vitral::AttentionWeights>& layers, int image_side) {
+  using namespace vitral;
+  const int heads = layers[0].heads, depth = static_cast<int>(layers.size()), count = static_cast<int>(examples.size());
+  const Thumbnail thumbnail(image_side);
+  const int step = thumbnail.pixels() + gap, block = (1 + heads) * step + 2 * gap;
+  Image sheet = blank_image(gap + count * block, gap + (1 + depth) * step);
+  for (int i = 0; i < count; ++i) {
+    const Image image = thumbnail(readable_image(data, examples[static_cast<std::size_t>(i)]));
+    const int top = gap + i * block;
+    place(sheet, top, gap, image);
+    for (int layer = 0; layer < depth; ++layer) {
+      const std::vector<float> seen = class_attention(layers[static_cast<std::size_t>(layer)], i);
+      const std::size_t patches = seen.size() / static_cast<std::size_t>(heads);
+      std::vector<float> mean(patches);
+      for (std::size_t at = 0; at < seen.size(); ++at) mean[at % patches] += seen[at];
+      const int left = gap + (1 + layer) * step;
+      place(sheet, top, left, under_heat(image, mean));
+      for (int head = 0; head < heads; ++head) {
+        const auto from = seen.begin() + head * static_cast<long>(patches);
+        place(sheet, top + (1 + head) * step, left, under_heat(image, {from, from + static_cast<long>(patches)}));
+      }
+    }
+  }
+  return sheet;
+}
+
+/// A row for each query: the test image, then its nearest training images from left to right, in a blue frame where the
+/// class is the same and in an orange one where it is not.
+inline vitral::Image neighbour_sheet(const vitral::Dataset& test, const Places& queries, const vitral::Dataset& train,
+                                     const vitral::Neighbours& nearest, int image_side) {
+  using namespace vitral;
+  constexpr Color right{0, 114, 178}, wrong{213, 94, 0}, neutral{160, 160, 160};
+  constexpr int border = 4;
+  const Thumbnail thumbnail(image_side);
+  const int framed = thumbnail.pixels() + 2 * border, step = framed + gap;
+  const int rows = static_cast<int>(queries.size());
+  Image sheet = blank_image(gap + rows * step, 3 * gap + (1 + nearest.k) * step);
+  const auto put = [&](int row, int left, const Image& image, const Color& color) {
+    place(sheet, gap + row * step, left, blank_image(framed, framed, color));
+    place(sheet, gap + row * step + border, left + border, thumbnail(image));
+  };
+  for (int row = 0; row < rows; ++row) {
+    const long query = queries[static_cast<std::size_t>(row)];
+    put(row, gap, readable_image(test, query), neutral);
+    for (int i = 0; i < nearest.k; ++i) {
+      const int known = nearest.place[static_cast<std::size_t>(row * nearest.k + i)];
+      put(row, 3 * gap + (1 + i) * step, readable_image(train, known),
+          train.label(known) == test.label(query) ? right : wrong);
+    }
+  }
+  return sheet;
+}
+
+}}}  // namespace vitral::programs::evaluation

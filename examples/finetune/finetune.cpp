@@ -1,0 +1,251 @@
+// Teaches a pretrained network the classes of labelled images: all of it, as MAE and BEiT are fine-tuned, or with
+// --frozen a classifier on its last layer alone, as in MoCo v3's linear protocol. --labels 0.01 learns from one label
+// in a hundred. Writes metrics.jsonl, finetune.json and a checkpoint that `evaluate` reads.
+//
+//   finetune out/checkpoint.safetensors --labels 0.1 --out finetuned
+#include "common/command_line.hpp"
+#include "common/output.hpp"
+#include "common/trained_network.hpp"
+
+#include <vitral/data/loader.hpp>
+#include <vitral/data/subset.hpp>
+#include <vitral/eval/accuracy.hpp>
+#include <vitral/io/checkpoint.hpp>
+#include <vitral/io/directory_lock.hpp>
+#include <vitral/io/json.hpp>
+#include <vitral/io/metrics.hpp>
+#include <vitral/io/progress.hpp>
+#include <vitral/optim/layer_decay.hpp>
+#include <vitral/vitral.hpp>
+
+#include <cstdio>
+
+using namespace vitral;
+using namespace vitral::programs;
+using Json = nlohmann::ordered_json;
+
+namespace {
+
+struct Options {
+  std::string checkpoint, dataset, data, tar_image, out = "finetuned";
+  double labels = 1, holdout = 0, lr = 0, crop_min = 0.08;
+  double layer_decay = 0.75, weight_decay = 0.05, drop_path = 0.1, smoothing = 0.1;
+  bool frozen = false;
+  int epochs = 0, warmup_epochs = -1, batch = 0, threads = 0, workers = 2;
+  long seed = 0, test = 0;
+};
+
+/// Calls visit(name, member, help, check) for the options that finetune.json and the checkpoint remember: those of
+/// fine-tuning alone, or those that --frozen has, too.
+template <class Visit>
+void for_each_option(Options& o, bool fine_tuning, Visit visit) {
+  const CLI::Validator share = CLI::Range(0.0, 0.999), count = CLI::NonNegativeNumber;
+  if (fine_tuning) {
+    visit("layer-decay", o.layer_decay, "The learning rate of a block is this times that of the next one",
+          CLI::Range(1e-3, 1.0));
+    visit("weight-decay", o.weight_decay, "AdamW's weight decay", count);
+    visit("drop-path", o.drop_path, "Highest rate of dropped residual branches", share);
+    visit("label-smoothing", o.smoothing, "Probability that a target shares out among all classes", share);
+    visit("warmup-epochs", o.warmup_epochs, "Epochs in which the learning rate rises; -1 = a tenth of --epochs",
+          CLI::Range(-1, 1 << 20));
+  } else {
+    visit("labels", o.labels, "Share of the training images of each class that is learnt from", CLI::Range(0.0, 1.0));
+    visit("epochs", o.epochs, "Passes over those images; 0 = 50, with --frozen 90", count);
+    visit("batch", o.batch, "Images in one step; 0 = 256, with --frozen 1024, or all where they are fewer", count);
+    visit("lr", o.lr, "Base learning rate: the highest is lr * batch / 256; 0 = 1e-3, with --frozen 0.1", count);
+    visit("crop-min", o.crop_min, "Smallest crop as a part of the image's area", CLI::Range(1e-3, 1.0));
+    visit("seed", o.seed, "Seed of all random numbers", count);
+    visit("test", o.test, "Images that are classified after each epoch, spread over the classes; 0 = all", count);
+    visit("holdout", o.holdout, holdout_help, share);
+  }
+}
+
+Options parse(int argc, char** argv) {
+  Options o;
+  CLI::App app{"Fine-tunes a network that `pretrain` has written, or trains a classifier on it."};
+  app.add_option("CHECKPOINT", o.checkpoint, "The network: checkpoint.safetensors of a run")->required();
+  add_data_options(app, o.dataset, o.data, o.tar_image);
+  app.add_option("--out", o.out, "Directory for the checkpoint, metrics.jsonl and finetune.json")
+      ->capture_default_str();
+  CLI::Option* const frozen = app.add_flag("--frozen", o.frozen, "Train a classifier alone, by SGD; the network stays");
+  const auto add = [&](const char* name, auto& member, const char* help, const CLI::Validator& valid) {
+    return app.add_option(std::string("--") + name, member, help)->check(valid)->capture_default_str();
+  };
+  for_each_option(o, false, add);
+  for_each_option(o, true, [&](auto&&... row) { frozen->excludes(add(row...)); });
+  app.add_option("--threads", o.threads, "Threads; 0 = all cores")->check(CLI::NonNegativeNumber);
+  app.add_option("--workers", o.workers, "Threads that read and augment images")->check(CLI::PositiveNumber);
+  parse_command_line(app, argc, argv, "finetune");
+  check(o.labels > 0, "--labels 0 leaves no image to learn from; name a share above 0, or 1 for all");
+  if (o.epochs == 0) o.epochs = o.frozen ? 90 : 50;
+  if (o.batch == 0) o.batch = o.frozen ? 1024 : 256;
+  if (o.lr == 0) o.lr = o.frozen ? 0.1 : 1e-3;
+  if (o.warmup_epochs < 0) o.warmup_epochs = o.frozen ? 0 : o.epochs / 10;
+  check(o.warmup_epochs < o.epochs, "--warmup-epochs ", o.warmup_epochs, " leaves nothing of --epochs ", o.epochs,
+        "; shorten the warm-up or train longer");
+  return o;
+}
+
+/// An encoder and a linear classifier on its last class token. `pretrain` and `evaluate` know the encoder by this name.
+struct Classifier {
+  using scalar = float;
+  using backend = Cpu;
+  ViT<Cpu, float> encoder;
+  Linear<dyn, dyn> head;
+
+  static void visit(auto& self, auto&& f) {
+    f("student.encoder", self.encoder);
+    f("head", self.head);
+  }
+};
+
+/// The checkpoint's encoder with a head of N(0, 0.01). With `frozen` the head alone is trained; else everything, the
+/// patch embedding and positions too, which pretraining left as they were.
+Classifier load(const SafetensorsFile& file, const PretrainOptions& run, int classes, const Options& o) {
+  Initializer init(Seed{static_cast<std::uint64_t>(o.seed)});
+  Classifier model{ViT<Cpu, float>({run.image, run.patch, run.width, run.depth, run.heads}, Seed{0},
+                                   {.drop_path = o.frozen ? 0 : o.drop_path}),
+                   Linear<dyn, dyn>(run.width, classes, init)};
+  init.fill_normal(model.head.weight, 0.01);
+  load_module(file, model.encoder, "student.encoder");
+  set_trainable(model.encoder, !o.frozen);
+  return model;
+}
+
+using Images = Tensor<float, Shape<dyn, 3, dyn, dyn>>;
+Images images_of(const Batch& batch, int side) { return Images::from(batch.views[0], {batch.size, side, side}); }
+
+TopCount classify(const Classifier& model, Loader& loader) {
+  TopCount count;
+  loader.start(0);
+  for (Batch batch; loader.next(batch);) {
+    const auto logits = model.head(model.encoder(images_of(batch, model.encoder.size.image)));
+    const int classes = logits.extent(1);
+    for (int i = 0; i < batch.size; ++i)
+      if (const int label = batch.labels[static_cast<std::size_t>(i)]; label >= 0)  // -1: it could not be read
+        count.add(rank_of_label(logits.data() + long{i} * classes, classes, label));
+  }
+  check(count.images > 0, "none of the images of ", loader.dataset().name(), " that are to be classified can be read");
+  return count;
+}
+
+/// The loss of a batch after its gradients went onto the tape.
+double learn(const Classifier& model, Tape& tape, const Batch& batch, long step, const Options& o) {
+  constexpr std::uint64_t stream = 0x20000000;  // apart from the loader's
+  const Training mode{Random{static_cast<std::uint64_t>(o.seed), stream, static_cast<std::uint64_t>(step)}};
+  const auto target = Tensor<int, Shape<dyn>>::from(batch.labels, {batch.size});
+  const Images images = images_of(batch, model.encoder.size.image);
+  tape.zero_grad();
+  const auto features = o.frozen ? tape.constant(model.encoder(images)) : model.encoder(tape.constant(images), mode);
+  const auto loss = eval(mean(cross_entropy(model.head(features), target, o.frozen ? 0 : o.smoothing)));
+  const auto value = static_cast<double>(loss.item());
+  if (!std::isfinite(value)) tape.clear();
+  check(std::isfinite(value), "the loss became ", value, " at step ", step,
+        "; training stops. Begin again with a lower learning rate (--lr)");
+  tape.backward(loss);
+  return value;
+}
+
+Json finetune(Options o) {
+  const SafetensorsFile file(o.checkpoint);
+  const PretrainOptions run = run_of(file);
+  Augmentation view = crop_and_flip(run.image);
+  view.crop_min = o.crop_min;
+  const DataPlace place = data_of(run, o.dataset, o.data, o.tar_image);
+  const Seed seed{static_cast<std::uint64_t>(o.seed)};
+  const ChosenImages images =
+      labelled_images(place, {.test = o.test, .holdout = o.holdout, .seed = seed.value}, run.image, view.least_side());
+  o.holdout = images.holdout;
+  const Dataset train = class_subset(images.train, o.labels, seed), test = images.test;
+  o.batch = static_cast<int>(std::min<long>(o.batch, train.size()));
+  const auto classes = static_cast<int>(train.classes().size());
+  check(classes == static_cast<int>(test.classes().size()), train.name(), " has ", classes, " classes to learn and ",
+        test.classes().size(), " to test; expected the same ones");
+
+  const std::filesystem::path out = o.out, checkpoint = out / "checkpoint.safetensors";
+  std::error_code ignored;
+  check(!std::filesystem::equivalent(checkpoint, o.checkpoint, ignored), "--out ", o.out, " would overwrite ",
+        o.checkpoint, "; choose another directory");
+  check(!std::filesystem::exists(checkpoint) || SafetensorsFile(checkpoint).metadata().contains("finetune"), "--out ",
+        o.out, " holds the checkpoint of a pretraining run, which would be overwritten; choose another directory");
+  const Classifier model = load(file, run, classes, o);
+  make_folder(out);
+  const DirectoryLock lock(out);
+  auto parameters = trainable_parameters(model);
+  decay_rates(parameters, run.depth, o.layer_decay);
+  OptimizerSettings settings = AdamW{.weight_decay = o.weight_decay};
+  if (o.frozen) settings = Sgd{};
+  Optimizer<float, Cpu> optimizer(settings, parameters);
+  Loader loader(train, {view}, {.batch = o.batch, .seed = seed.value, .workers = o.workers}),
+      tests(test, {center_view(run.image)},
+            {.batch = static_cast<int>(std::min(256l, test.size())),
+             .workers = o.workers,
+             .drop_last = false,
+             .shuffle = false,
+             .unreadable = test.size(),
+             .replace = false});
+  const long per_epoch = loader.batches(), steps = per_epoch * o.epochs;
+  const CosineSchedule schedule{scaled_learning_rate(o.lr, o.batch), 0, steps, o.warmup_epochs * per_epoch};
+
+  Json results{{"checkpoint", o.checkpoint}, {"dataset", train.name()}, {"frozen", o.frozen}};
+  const auto note = [&](const char* name, const auto& member, auto&&...) { results[name] = member; };
+  for_each_option(o, false, note);
+  if (!o.frozen) for_each_option(o, true, note);
+  results["train_images"] = train.size();
+  results["classes"] = classes;
+  std::printf("%s of %s on %s: %ld of %ld images, %ld parameters, %ld steps of %d images, %d threads\n",
+              o.frozen ? "a classifier on the frozen features" : "fine-tuning", run.method.c_str(),
+              escape_text(train.name()).c_str(), train.size(), images.train.size(), count_parameters(model, true),
+              steps, o.batch, cpu::threads());
+
+  MetricsLog metrics(out / "metrics.jsonl");
+  Progress progress("", steps, o.batch);
+  Tape tape;
+  TopCount reached;
+  for (int epoch = 0; epoch < o.epochs; ++epoch) {
+    progress.set_label("epoch " + std::to_string(epoch + 1) + "/" + std::to_string(o.epochs));
+    loader.start(epoch);
+    double sum = 0;
+    long step = epoch * per_epoch;
+    for (Batch batch; loader.next(batch); ++step) {
+      const double loss = learn(model, tape, batch, step, o);
+      optimizer.set_lr(schedule.at(step));
+      optimizer.step(tape);
+      sum += loss;
+      progress.update(step + 1, loss);
+    }
+    reached = classify(model, tests);
+    const double loss = sum / static_cast<double>(per_epoch);
+    metrics.append(step, {{"epoch", epoch + 1}, {"loss", loss}, {"top1", reached.top1()}, {"top5", reached.top5()}});
+    char line[96];
+    std::snprintf(line, sizeof line, "epoch %3d  loss %.4f  test top-1 %6.2f %%  top-5 %6.2f %%", epoch + 1, loss,
+                  100 * reached.top1(), 100 * reached.top5());
+    progress.note(line);
+    StateDict state;
+    state.add_module(model);
+    state.write(checkpoint, {{"options", file.metadata("options")},
+                             {"finetuned", join(o.frozen ? "frozen, " : "", "labels ", o.labels)},
+                             {"finetune", json_text(results)}});
+  }
+  progress.finish();
+  results["test_images"] = reached.images;
+  results["top1"] = reached.top1();
+  results["top5"] = reached.top5();
+  write_text(out / "finetune.json", json_text(results, 2) + "\n");
+  return results;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  wait_politely(argv);
+  return exit_status([&] {
+    const Options options = parse(argc, argv);
+    if (options.threads > 0) cpu::set_threads(options.threads);
+    const Json results = finetune(options);
+    std::printf(
+        "test top-1 %.2f %%, top-5 %.2f %% after the last epoch; wrote checkpoint.safetensors, metrics.jsonl and "
+        "finetune.json in %s\n",
+        100 * results["top1"].get<double>(), 100 * results["top5"].get<double>(), escape_text(options.out).c_str());
+  });
+}

@@ -1,0 +1,213 @@
+// One pretraining run. The source files fp32.cpp, bf16.cpp and cuda.cu compile it for their
+// types of activations and devices, side by side.
+#pragma once
+
+#include "common/images.hpp"
+#include "common/output.hpp"
+#include "pretrain/fingerprint.hpp"
+#include "pretrain/out.hpp"
+#include "pretrain/parts.hpp"
+#include "pretrain/views.hpp"
+
+#include <vitral/core/escape.hpp>
+#include <vitral/data/loader.hpp>
+#include <vitral/eval/features.hpp>
+#include <vitral/io/directory_lock.hpp>
+#include <vitral/io/metrics.hpp>
+#include <vitral/io/plots.hpp>
+#include <vitral/io/progress.hpp>
+#include <vitral/io/table.hpp>
+#include <vitral/train/trainer.hpp>
+#include <vitral/vitral.hpp>
+
+#include <chrono>
+#include <cstdio>
+
+namespace vitral { inline namespace VITRAL_ABI { namespace programs {
+
+inline OptimizerSettings optimizer(const PretrainOptions& o) {
+  if (o.optimizer == "sgd") return Sgd{.lr = o.peak_lr(), .weight_decay = o.weight_decay};
+  if (o.optimizer == "lars") return Lars{.lr = o.peak_lr(), .weight_decay = o.weight_decay};
+  return AdamW{.lr = o.peak_lr(), .weight_decay = o.weight_decay};
+}
+
+/// The curves that the plot shows; the loss of an interrupted run's first part comes from its metrics.
+inline TrainingCurves curves_of(const std::filesystem::path& metrics, const std::string& title) {
+  TrainingCurves curves;
+  curves.title = title;
+  std::ifstream file(metrics);
+  for (std::string line; std::getline(file, line);) {
+    const auto json = nlohmann::json::parse(line, nullptr, /*allow_exceptions=*/false);
+    const auto is_number = [&](const char* key) { return json.contains(key) && json[key].is_number(); };
+    if (!json.is_object() || !is_number("epoch") || !is_number("loss")) continue;
+    curves.epochs.push_back(json["epoch"]);
+    curves.loss.push_back(json["loss"]);
+  }
+  return curves;
+}
+
+/// k-NN accuracy of every layer, or nothing where it is not asked for or the images have no labels.
+template <class Encoder>
+std::vector<double> layer_accuracy(const Encoder& encoder, const Dataset& known, const Dataset& test,
+                                   const PretrainOptions& o) {
+  std::vector<double> accuracy;
+  if (o.knn_train == 0 || o.knn_test == 0 || known.classes().empty()) return accuracy;
+  auto among = extract_features(encoder, known, known.size()), asked = extract_features(encoder, test, test.size());
+  for (std::size_t i = 0; i < among.size(); ++i)
+    accuracy.push_back(knn_of_layer(plain(std::move(among[i])), plain(std::move(asked[i])), o.k));
+  return accuracy;
+}
+
+/// Where a run's images come from. k-NN needs labelled ones; whatever the run's seed, it takes the same of them.
+struct RunData {
+  Dataset train, known, test;
+};
+inline RunData open_run_data(const PretrainOptions& o) {
+  const DataPlace place{o.dataset, o.data, o.tar_image};
+  const auto split = [&](Split which) { return place.open(which, augmentations(o).first.least_side()); };
+  const Dataset known = split(Split::train), all = has_unlabeled_split(o.dataset) ? split(Split::unlabeled) : known;
+  const Dataset train = o.limit > 0 ? subset(all, o.limit, Seed{static_cast<std::uint64_t>(o.seed)}) : all;
+  if (o.knn_train == 0 || o.knn_test == 0 || known.classes().empty()) return {train, known, known};
+  const ChosenImages chosen =
+      chosen_images(place, known, split(Split::test), {.train = o.knn_train, .test = o.knn_test});
+  return {train, chosen.train, chosen.test};
+}
+
+/// Holds a run's checkpoint against what it is to go on with: the same images, and a step that it can have come to.
+inline void check_resumable(const SafetensorsFile& saved, const PretrainOptions& o, long images,
+                            const std::string& mark, long per_epoch) {
+  const auto remembered = [&](const char* key, const std::string& now) {
+    const auto found = saved.metadata().find(key);
+    return found == saved.metadata().end() ? now : found->second;  // earlier versions did not note it
+  };
+  const std::string had = remembered("images", std::to_string(images)), had_mark = remembered("fingerprint", mark);
+  const char* const advice = "; let --data name the images that the run began with, or start a new run elsewhere";
+  check(had == std::to_string(images), saved.path(), ": its run had ", escape_text(had), " images to train on, and ",
+        o.data, " has ", images, advice);
+  check(had_mark == mark, saved.path(), ": its run had as many images to train on as ", o.data, ", ", images,
+        ", but others: their names and sizes give the number ", mark, " instead of ", escape_text(had_mark), advice);
+  const long done = saved_steps(saved);
+  check(done <= per_epoch * o.epochs, saved.path(), " has done ", done, " steps, but --epochs ", o.epochs, " of ",
+        per_epoch, " steps end before; train for more epochs");
+}
+
+/// What is said when a signal has ended the run; its exit status.
+inline int end_interrupted(const std::string& what) {
+  std::printf("interrupted %s\n", what.c_str());
+  return 128 + interrupted;
+}
+
+/// One run on backend B with activations of type T, on what `loader` makes of the images.
+template <class B, class T, template <class> class Method, class Source>
+int run(const PretrainOptions& o, const RunData& data, Source loader) {
+  const std::filesystem::path out = o.out, checkpoint = out / "checkpoint.safetensors", log = out / "metrics.jsonl";
+  make_folder(out);
+  const DirectoryLock lock(out);
+  if (!lock.problem().empty())
+    std::fprintf(stderr, "--out %s cannot be locked (%s): start no other run there\n", escape_text(o.out).c_str(),
+                 lock.problem().c_str());
+  check_out(o);
+
+  const Seed seed{static_cast<std::uint64_t>(o.seed)};
+  ViT<B, T> encoder(
+      {o.image, o.patch, o.width, o.depth, o.heads}, seed,
+      {.drop_path = o.drop_path, .recompute = o.recompute == "block" ? Recompute::block : Recompute::nothing});
+  const auto accuracy = [&] { return layer_accuracy(encoder, data.known, data.test, o); };
+  std::optional<SelfDistillation> distillation;
+  if (o.self_distilled()) distillation = SelfDistillation{o.ratio};
+  Trainer trainer(Method<ViT<B, T>>(encoder, {o.hidden, o.out_dim, o.temperature, seed}, distillation), optimizer(o),
+                  {.epochs = o.epochs,
+                   .warmup_epochs = o.warmup_epochs,
+                   .min_lr = o.min_lr,
+                   .weight_decay_end = o.weight_decay_end,
+                   .momentum = o.momentum,
+                   .ratio_rises = o.ratio_schedule == "cosine",
+                   .accumulate = o.accumulate,
+                   .clip_grad = o.clip_grad},
+                  seed);
+  const long images = data.train.size(), per_epoch = trainer.steps_per_epoch(loader), steps = per_epoch * o.epochs;
+  const std::string mark = fingerprint(data.train, o.data), shown = escape_text(checkpoint.native());
+  std::optional<SafetensorsFile> saved;
+  if (o.resume) {  // what is wrong with the checkpoint is said before k-NN takes its minutes
+    saved.emplace(checkpoint);
+    check_resumable(*saved, o, images, mark, per_epoch);
+  }
+  std::printf("%s on %s: %ld images, %ld parameters, %ld steps of %d images, %d threads\n", o.method.c_str(),
+              escape_text(data.train.name()).c_str(), images, count_parameters(trainer.method(), true), steps,
+              o.batch * o.accumulate, cpu::threads());
+  const auto untrained = accuracy();
+  if (interrupted) return end_interrupted("before the first step: nothing is written");
+  if (saved) trainer.load(*saved);
+  const auto save = [&] {
+    trainer.save(checkpoint,
+                 {{"options", json_text(to_json(o))}, {"images", std::to_string(images)}, {"fingerprint", mark}});
+  };
+
+  const auto begin = std::chrono::steady_clock::now();
+  if (o.overwrite) remove_run(out);
+  MetricsLog metrics(log, trainer.steps_done());
+  if (metrics.kept() != trainer.steps_done())
+    std::fprintf(stderr, "%s holds %ld of the checkpoint's %ld steps: lines were lost, and the curve has a gap\n",
+                 escape_text(log.native()).c_str(), metrics.kept(), trainer.steps_done());
+  {
+    Progress progress("epoch 1/" + std::to_string(o.epochs), steps, static_cast<long>(o.batch) * o.accumulate,
+                      trainer.steps_done());
+    trainer.fit(loader, [&](const StepReport& r) {
+      const long done = r.step + 1;
+      metrics.append(
+          r.step, {{"epoch", r.epoch}, {"loss", r.loss}, {"lr", r.lr}, {"momentum", r.momentum}, {"ratio", r.ratio}});
+      progress.set_label("epoch " + std::to_string(r.step / per_epoch + 1) + "/" + std::to_string(o.epochs));
+      progress.update(done, r.loss);
+      const bool stops = interrupted != 0;  // asked once, so that a run that stops has saved
+      if (done % (per_epoch * o.save_every) == 0 || done == steps || stops) save();
+      return !stops;
+    });
+    progress.finish();
+  }
+  if (interrupted)
+    return end_interrupted(join("after step ", trainer.steps_done(), "; ", shown, " is written, go on with --resume"));
+  const std::chrono::duration<double> training = std::chrono::steady_clock::now() - begin;
+  std::printf("waited %.1f s for images, %.2f %% of the time\n", loader.wait_seconds(),
+              100 * loader.wait_seconds() / training.count());
+  if (loader.unreadable() > 0) std::printf("%ld images could not be read and were skipped\n", loader.unreadable());
+
+  auto curves = curves_of(log, o.method + " on " + data.train.name());
+  if (!untrained.empty()) {
+    curves.untrained = untrained;
+    curves.trained = accuracy();
+    if (interrupted) return end_interrupted(join("after the last step, in k-NN; ", shown, " is written"));
+    std::printf("k-NN accuracy (k = %d) of every layer's class token, %ld images against %ld:\n%s", o.k,
+                data.test.size(), data.known.size(), knn_table(untrained, curves.trained).c_str());
+    metrics.append(steps, {{"knn_untrained", untrained}, {"knn_trained", curves.trained}});
+  }
+  try {
+    write_training_plot(out / "training.png", curves);
+    std::printf("wrote %s, metrics.jsonl and training.png\n", shown.c_str());
+  } catch (const Error& error) {  // gnuplot is optional
+    std::printf("wrote %s and metrics.jsonl, but no plot: %s\n", shown.c_str(), escape_text(error.what()).c_str());
+  }
+  return 0;
+}
+
+/// Small images come from a SmallLoader, others from a Loader.
+template <class B, class T, class SmallLoader, template <class> class Method>
+int run(const PretrainOptions& o) {
+  const RunData data = open_run_data(o);
+  const Views views = two_views(augmentations(o));
+  const LoaderOptions options{
+      .batch = o.batch, .seed = static_cast<std::uint64_t>(o.seed), .workers = o.workers, .unreadable = o.unreadable};
+  if (o.dataset.starts_with("cifar") || o.dataset.ends_with("mnist"))
+    return run<B, T, Method>(o, data, SmallLoader(data.train, views, options));
+  return run<B, T, Method>(o, data, Loader(data.train, views, options));
+}
+
+/// SmallLoader: what a device may have to augment small images itself.
+template <class B, class T, class SmallLoader = Loader>
+int run_method(const PretrainOptions& o) {
+  const std::string method = o.base_method();
+  if (method == "simclr") return run<B, T, SmallLoader, SimCLR>(o);
+  if (method == "byol") return run<B, T, SmallLoader, BYOL>(o);
+  return run<B, T, SmallLoader, MoCoV3>(o);
+}
+
+}}}  // namespace vitral::programs
