@@ -104,7 +104,7 @@ struct ViT {
 
  private:
   ViT(const ViTSize& s, Initializer init, const ViTOptions& options)
-      : size(s), patch_embed(s.width, s.patch, options.train_patch_embed, init), norm(s.width) {
+      : size(s), patch_embed(s.width, s.patch, options.train_patch_embed, init), norm(s.width, init) {
     using Token = Shape<1, 1, W>;
     const Token token(std::array<int, 3>{1, 1, s.width});
     cls_token.value = Tensor<scalar, Token, B>(token);
