@@ -10,9 +10,9 @@
 #include "evaluate/report.hpp"
 #include "pretrain/views.hpp"
 
-#include <vitral/eval/early_exit.hpp>
-#include <vitral/eval/knn.hpp>
-#include <vitral/eval/probe.hpp>
+#include <vitral/eval/classifiers/early_exit.hpp>
+#include <vitral/eval/classifiers/knn.hpp>
+#include <vitral/eval/classifiers/probe.hpp>
 
 #include <chrono>
 #include <cstdio>
