@@ -11,9 +11,9 @@
 #include "pretrain/saved_run.hpp"
 #include "pretrain/views.hpp"
 
-#include <vitral/eval/early_exit.hpp>
-#include <vitral/eval/knn.hpp>
-#include <vitral/eval/probe.hpp>
+#include <vitral/eval/classifiers/early_exit.hpp>
+#include <vitral/eval/classifiers/knn.hpp>
+#include <vitral/eval/classifiers/probe.hpp>
 #include <vitral/models/first_layers.hpp>
 
 #include <chrono>

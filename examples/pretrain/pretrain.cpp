@@ -5,7 +5,7 @@
 #include "pretrain/saved_run.hpp"
 
 #include <vitral/backend/cpu/threads.hpp>
-#include <vitral/eval/knn.hpp>
+#include <vitral/eval/classifiers/knn.hpp>
 
 #include <unistd.h>
 

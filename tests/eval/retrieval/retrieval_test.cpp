@@ -1,5 +1,5 @@
 // Retrieval by hand, against the definition in NumPy, and against scikit-learn (tests/fixtures/make_retrieval.py).
-#include <vitral/eval/retrieval.hpp>
+#include <vitral/eval/retrieval/retrieval.hpp>
 #include <vitral/io/safetensors.hpp>
 
 #include <doctest/doctest.h>

@@ -3,7 +3,7 @@
 
 #include <vitral/backend/cpu/eigensystem.hpp>
 #include <vitral/backend/cpu/matmul.hpp>
-#include <vitral/eval/centred.hpp>
+#include <vitral/eval/analyses/centred.hpp>
 
 #include <algorithm>
 #include <cmath>

@@ -1,8 +1,8 @@
 // Logistic regression against scikit-learn's (tests/fixtures/make_evaluation.py).
 #include "evaluation.hpp"
 
-#include <vitral/eval/accuracy.hpp>
-#include <vitral/eval/linear.hpp>
+#include <vitral/eval/classifiers/accuracy.hpp>
+#include <vitral/eval/classifiers/logistic_regression.hpp>
 
 #include <doctest/doctest.h>
 

@@ -1,7 +1,7 @@
 // What a sub-network that stops early costs, and what it costs when every image stops where its classifier is sure.
 #pragma once
 
-#include <vitral/eval/linear.hpp>
+#include <vitral/eval/classifiers/logistic_regression.hpp>
 #include <vitral/models/vit.hpp>
 
 #include <algorithm>

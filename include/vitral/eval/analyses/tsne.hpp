@@ -3,8 +3,8 @@
 // the defaults of scikit-learn 1.2.
 #pragma once
 
-#include <vitral/eval/affinities.hpp>
-#include <vitral/eval/quadtree.hpp>
+#include <vitral/eval/analyses/affinities.hpp>
+#include <vitral/eval/analyses/quadtree.hpp>
 
 #include <algorithm>
 #include <cmath>

@@ -2,7 +2,7 @@
 #include "analyses.hpp"
 
 #include <vitral/core/philox.hpp>
-#include <vitral/eval/tsne.hpp>
+#include <vitral/eval/analyses/tsne.hpp>
 
 using namespace vitral_tests::analyses;
 

@@ -1,7 +1,7 @@
 // Linear probes by SGD against PyTorch's steps (tests/fixtures/make_probe.py).
 #include "evaluation.hpp"
 
-#include <vitral/eval/probe.hpp>
+#include <vitral/eval/classifiers/probe.hpp>
 
 #include <doctest/doctest.h>
 

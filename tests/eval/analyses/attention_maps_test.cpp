@@ -1,4 +1,4 @@
-#include <vitral/eval/attention.hpp>
+#include <vitral/eval/analyses/attention_maps.hpp>
 #include <vitral/io/checkpoint.hpp>
 
 #include <doctest/doctest.h>

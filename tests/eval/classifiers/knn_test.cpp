@@ -1,7 +1,7 @@
 #include "evaluation.hpp"
 
 #include <vitral/autodiff/softmax.hpp>
-#include <vitral/eval/knn.hpp>
+#include <vitral/eval/classifiers/knn.hpp>
 #include <vitral/io/safetensors.hpp>
 #include <vitral/models/vit.hpp>
 

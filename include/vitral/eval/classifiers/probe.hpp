@@ -3,8 +3,8 @@
 #pragma once
 
 #include <vitral/data/subset.hpp>
-#include <vitral/eval/accuracy.hpp>
-#include <vitral/eval/linear.hpp>
+#include <vitral/eval/classifiers/accuracy.hpp>
+#include <vitral/eval/classifiers/logistic_regression.hpp>
 #include <vitral/optim/schedule.hpp>
 
 #include <algorithm>

@@ -1,7 +1,7 @@
 // SciPy's and PyTorch's answers (tests/fixtures/make_segmentation.py).
 #pragma once
 
-#include <vitral/eval/segmentation.hpp>
+#include <vitral/eval/video/segmentation.hpp>
 #include <vitral/io/safetensors.hpp>
 
 namespace vitral_tests {

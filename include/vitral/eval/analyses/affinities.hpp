@@ -3,8 +3,8 @@
 // 2014).
 #pragma once
 
-#include <vitral/eval/centred.hpp>
-#include <vitral/eval/knn.hpp>
+#include <vitral/eval/analyses/centred.hpp>
+#include <vitral/eval/classifiers/knn.hpp>
 
 #include <algorithm>
 #include <cmath>

@@ -1,7 +1,7 @@
 #include "analyses.hpp"
 
 #include <vitral/core/philox.hpp>
-#include <vitral/eval/uniformity.hpp>
+#include <vitral/eval/analyses/uniformity.hpp>
 
 using namespace vitral_tests::analyses;
 

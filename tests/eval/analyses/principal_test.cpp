@@ -1,6 +1,6 @@
 #include "analyses.hpp"
 
-#include <vitral/eval/principal.hpp>
+#include <vitral/eval/analyses/principal.hpp>
 
 using namespace vitral_tests::analyses;
 

@@ -2,8 +2,8 @@
 #pragma once
 
 #include <vitral/backend/cpu/cpu.hpp>
+#include <vitral/eval/classifiers/lbfgs.hpp>
 #include <vitral/eval/features.hpp>
-#include <vitral/eval/lbfgs.hpp>
 
 #include <algorithm>
 #include <cmath>

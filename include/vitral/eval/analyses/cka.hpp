@@ -3,7 +3,7 @@
 #pragma once
 
 #include <vitral/backend/cpu/matmul.hpp>
-#include <vitral/eval/centred.hpp>
+#include <vitral/eval/analyses/centred.hpp>
 
 #include <cmath>
 #include <vector>

@@ -3,7 +3,7 @@
 #pragma once
 
 #include <vitral/backend/cpu/cpu.hpp>
-#include <vitral/eval/segmentation.hpp>
+#include <vitral/eval/video/segmentation.hpp>
 
 #include <algorithm>
 #include <cmath>

@@ -1,6 +1,6 @@
 #include "analyses.hpp"
 
-#include <vitral/eval/cka.hpp>
+#include <vitral/eval/analyses/cka.hpp>
 
 using namespace vitral_tests::analyses;
 

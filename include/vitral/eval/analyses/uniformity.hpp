@@ -5,7 +5,7 @@
 
 #include <vitral/backend/cpu/matmul.hpp>
 #include <vitral/core/math.hpp>
-#include <vitral/eval/centred.hpp>
+#include <vitral/eval/analyses/centred.hpp>
 
 #include <algorithm>
 #include <cmath>

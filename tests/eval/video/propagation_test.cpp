@@ -1,7 +1,7 @@
 // Labels carried through a drifting field, against PyTorch in float64.
 #include "segmentation.hpp"
 
-#include <vitral/eval/propagation.hpp>
+#include <vitral/eval/video/propagation.hpp>
 
 #include <doctest/doctest.h>
 

@@ -1,5 +1,5 @@
 // Costs of early exits, counted by hand for small networks.
-#include <vitral/eval/early_exit.hpp>
+#include <vitral/eval/classifiers/early_exit.hpp>
 
 #include <doctest/doctest.h>
 
