@@ -23,8 +23,9 @@ build() {
 builds="release"
 folders="core;tensor;backend"
 test "$mode" != quick || folders="all"
-# Programs are built fast: their kernels are those of the unit tests, which have -O3. Without a device, they are built for
-# the newest generation alone (tests/cuda are compiled for the oldest, one of them for all), and the golden files for none.
+# Programs are built fast: their kernels are those of the unit tests, which have -O3. Without a device, they are built
+# for the newest generation alone (tests/cuda are compiled for the oldest, one of them for all), and the golden files
+# for none.
 generations=usual golden=ON
 nvidia-smi -L >/dev/null 2>&1 || generations=90a-real golden=OFF
 # The programs' GPU parts are compiled wherever they can be.
