@@ -2,7 +2,7 @@
 //
 //   tour [DIRECTORY OF FASHION-MNIST]
 #include <vitral/data/idx.hpp>
-#include <vitral/eval/knn.hpp>
+#include <vitral/eval/classifiers/knn.hpp>
 #include <vitral/train/trainer.hpp>
 #include <vitral/vitral.hpp>
 

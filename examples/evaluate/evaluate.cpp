@@ -11,9 +11,9 @@
 #include "pretrain/saved_run.hpp"
 #include "pretrain/views.hpp"
 
-#include <vitral/eval/early_exit.hpp>
-#include <vitral/eval/knn.hpp>
-#include <vitral/eval/probe.hpp>
+#include <vitral/eval/classifiers/early_exit.hpp>
+#include <vitral/eval/classifiers/knn.hpp>
+#include <vitral/eval/classifiers/probe.hpp>
 #include <vitral/models/first_layers.hpp>
 
 #include <chrono>
@@ -195,8 +195,8 @@ Json evaluate(const Options& o) {
 
 #if !defined(VITRAL_HAS_CUDA)
 PlainSplits features_on_cuda(const PlainRequest&) {
-  fail("--device cuda: this program was built without CUDA; install the CUDA Toolkit and build again, or use --device "
-       "cpu");
+  fail("--device cuda: this program was built without CUDA: install the CUDA Toolkit, configure with -DVITRAL_CUDA=ON "
+       "and build again, or use --device cpu");
 }
 #endif
 

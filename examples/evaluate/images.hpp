@@ -4,8 +4,8 @@
 #include <vitral/data/augment.hpp>
 #include <vitral/data/loader.hpp>
 #include <vitral/data/sheet.hpp>
-#include <vitral/eval/attention.hpp>
-#include <vitral/eval/knn.hpp>
+#include <vitral/eval/analyses/attention_maps.hpp>
+#include <vitral/eval/classifiers/knn.hpp>
 
 #include <algorithm>
 #include <array>

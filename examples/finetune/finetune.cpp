@@ -9,7 +9,7 @@
 
 #include <vitral/data/loader.hpp>
 #include <vitral/data/subset.hpp>
-#include <vitral/eval/accuracy.hpp>
+#include <vitral/eval/classifiers/accuracy.hpp>
 #include <vitral/io/checkpoint.hpp>
 #include <vitral/io/directory_lock.hpp>
 #include <vitral/io/json.hpp>

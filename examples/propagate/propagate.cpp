@@ -12,7 +12,7 @@
 #include <vitral/data/augment.hpp>
 #include <vitral/data/sheet.hpp>
 #include <vitral/eval/features.hpp>
-#include <vitral/eval/propagation.hpp>
+#include <vitral/eval/video/propagation.hpp>
 #include <vitral/io/json.hpp>
 #include <vitral/io/progress.hpp>
 #include <vitral/models/first_layers.hpp>

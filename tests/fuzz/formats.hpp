@@ -11,9 +11,9 @@
 #include <vitral/data/idx.hpp>
 #include <vitral/data/tar.hpp>
 #include <vitral/io/decode.hpp>
+#include <vitral/io/label_png.hpp>
 #include <vitral/io/metrics.hpp>
 #include <vitral/io/npy.hpp>
-#include <vitral/io/palette_png.hpp>
 
 #include <zlib.h>
 

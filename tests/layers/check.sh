@@ -1,5 +1,6 @@
 #!/bin/bash
-# check.sh INCLUDE_ROOT: a folder includes only from itself and those before it, and heavy headers stay where they belong.
+# check.sh INCLUDE_ROOT: a folder includes only from itself and those before it, and heavy headers stay where they
+# belong.
 set -eu
 cd "$1"
 
@@ -33,8 +34,10 @@ awk -v order="$order" -v umbrella="$umbrella" -v cheap="$cheap" '
     if (header ~ /^vitral\//) {
       target = folder_of(header)
       if (target == "") report("a header of the library includes " header)
-      else if (folder == "" && !(target in in_umbrella)) report("vitral.hpp includes " header ", which may need an optional dependency")
-      else if (folder != "" && rank[target] > rank[folder]) report(folder "/ includes " header ", which stands above it")
+      else if (folder == "" && !(target in in_umbrella))
+        report("vitral.hpp includes " header ", which may need an optional dependency")
+      else if (folder != "" && rank[target] > rank[folder])
+        report(folder "/ includes " header ", which stands above it")
     }
     if ((folder in is_cheap || folder == "") && header ~ /^(iostream|functional|ranges)$/)
       report("<" header "> is too dear for " folder "/")
@@ -47,7 +50,9 @@ awk -v order="$order" -v umbrella="$umbrella" -v cheap="$cheap" '
   END {
     for (i = 1; i <= count; ++i) {
       split(includes[i], part, SUBSEP)
-      if (part[2] ~ /^vitral\// && !(part[2] in exists)) { printf "%s:%d: %s does not exist\n", part[1], part[3], part[2]; ++errors }
+      if (part[2] !~ /^vitral\// || part[2] in exists) continue
+      printf "%s:%d: %s does not exist\n", part[1], part[3], part[2]
+      ++errors
     }
     if (errors) { print errors " includes break the rules"; exit 1 }
     print count " includes keep to the order"

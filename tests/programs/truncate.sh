@@ -40,31 +40,30 @@ expect "results.json is no safetensors file" "$work/two/results.json" --layers 1
 expect "evaluation.safetensors: its metadata has no \"vitral.model\".*save_vit" \
   "$(dirname "$0")/../fixtures/evaluation.safetensors" --layers 1 --out "$work/none"
 
+run() { "$bin/$1" "${@:2}" >"$work/log" 2>&1 || { cat "$work/log"; die "$*"; }; }
+
 # Files of earlier versions say their network's size in the options of their run.
 older=$work/older.safetensors alone=$work/alone.safetensors
 with_header "$whole" 's/,"vitral\.[a-z]*":"[^"]*"//g' >"$older"
 grep -aq 'vitral\.' "$older" && die "the keys are still there"
-"$bin/embed" "$older" --layer 2 --images 300 --out "$work/of_older" >"$work/log" 2>&1 || { cat "$work/log"; die "an older file"; }
+run embed "$older" --layer 2 --images 300 --out "$work/of_older"
 cmp "$work/whole/features.npy" "$work/of_older/features.npy" || die "an older file has other features"
 
 # A network alone, of no run: the images have to be named.
 with_header "$work/two.safetensors" 's/"__metadata__":{.*"vitral.depth"/"__metadata__":{"vitral.depth"/' >"$alone"
 for program in evaluate embed finetune; do
-  refuses $program "alone.safetensors is from no run of .pretrain.*with --dataset and --data" "$alone" --out "$work/none"
+  refuses $program "alone.safetensors is from no run of .pretrain.*with --dataset and --data" "$alone" \
+    --out "$work/none"
 done
-"$bin/embed" "$alone" --dataset fashion-mnist --images 300 --out "$work/of_alone" >"$work/log" 2>&1 ||
-  { cat "$work/log"; die "a network alone"; }
+run embed "$alone" --dataset fashion-mnist --images 300 --out "$work/of_alone"
 cmp "$work/whole/features.npy" "$work/of_alone/features.npy" || die "a network alone has other features"
-"$bin/truncate" "$alone" --layers 1 --out "$work/alone_one" >"$work/log" 2>&1 || { cat "$work/log"; die "a cut of a network alone"; }
-"$bin/evaluate" "$alone" --dataset fashion-mnist --train 200 --test 50 --k 5 --sgd-epochs 1 --out "$work/found" >"$work/log" 2>&1 ||
-  { cat "$work/log"; die "evaluate a network alone"; }
+run truncate "$alone" --layers 1 --out "$work/alone_one"
+run evaluate "$alone" --dataset fashion-mnist --train 200 --test 50 --k 5 --sgd-epochs 1 --out "$work/found"
 grep -q '<h1>A network on Fashion-MNIST' "$work/found/report.html" || die "the report of a network alone"
-refuses compare "found/results.json is about a network of which no run of .pretrain. is known" "$work/found" "$work/found" \
+refuses compare "found/results.json is about a network of which no run of .pretrain. is known" "$work/found" \
   --out "$work/none"
-"$bin/finetune" "$alone" --dataset fashion-mnist --labels 0.01 --test 50 --epochs 1 --frozen --out "$work/taught" \
-  >"$work/log" 2>&1 || { cat "$work/log"; die "finetune a network alone"; }
-"$bin/propagate" "$work/taught/checkpoint.safetensors" --synthetic 1 --size 28 --out "$work/followed" >"$work/log" 2>&1 ||
-  { cat "$work/log"; die "propagate a network alone"; }
+run finetune "$alone" --dataset fashion-mnist --labels 0.01 --test 50 --epochs 1 --frozen --out "$work/taught"
+run propagate "$work/taught/checkpoint.safetensors" --synthetic 1 --size 28 --out "$work/followed"
 
 # Checkpoints that contradict themselves: what is wrong is said before a network is made.
 changed=$work/changed.safetensors
@@ -75,7 +74,7 @@ contradicts() {  # contradicts FROM REGEX SED...
   cmp -s "$from" "$changed" && die "unchanged by $*"
   expect "$message" "$changed" --layers 1 --out "$work/none"
 }
-# describes KEY VALUE REGEX: a network described so is refused, in the library's keys and in an older file's options.
+# describes KEY VALUE REGEX: a network described so is refused, by the library's keys and by an older file's options.
 describes() {
   contradicts "$whole" "$3" "s/\"vitral.$1\":\"[0-9]*\"/\"vitral.$1\":\"$2\"/"
   contradicts "$older" "$3" "s/\\\\\"$1\\\\\":[0-9]*/\\\\\"$1\\\\\":$2/"
