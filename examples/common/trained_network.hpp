@@ -15,7 +15,8 @@ namespace vitral { inline namespace VITRAL_ABI { namespace programs {
 inline DataPlace data_of(const PretrainOptions& run, const std::string& dataset, const std::string& data,
                          const std::string& tar_image) {
   DataPlace place{dataset.empty() ? run.dataset : dataset, data, tar_image};
-  if (data.empty()) place.path = place.dataset == run.dataset ? run.data : vitral::dataset_defaults(dataset).path;
+  if (data.empty())
+    place.path = place.dataset == run.dataset ? std::string_view(run.data) : vitral::known_dataset(dataset).path;
   if (tar_image.empty() && place.dataset == run.dataset && place.path == run.data) place.tar_image = run.tar_image;
   vitral::check(!place.path.empty(), "--dataset ", place.dataset,
                 " needs --data DIR, the directory that holds the images");
@@ -25,7 +26,7 @@ inline DataPlace data_of(const PretrainOptions& run, const std::string& dataset,
 /// The options that say which images a program takes, if others than the run's own.
 inline void add_data_options(CLI::App& app, std::string& dataset, std::string& data, std::string& tar_image) {
   app.add_option("--dataset", dataset, "Layout of the images in --data [that of the run]")
-      ->check(CLI::IsMember(CLI::detail::split(vitral::dataset_names, '|')));
+      ->check(CLI::IsMember(vitral::dataset_names()));
   app.add_option("--data", data, "Directory of the data set [that of the run]");
   app.add_option("--tar-image", tar_image, "Ending of the images where samples of archives have several, such as jpg");
 }

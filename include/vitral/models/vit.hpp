@@ -164,9 +164,9 @@ struct ViT {
 
   static const ViTSize& checked(const ViTSize& s) {
     check(s.patch >= 1 && s.image >= s.patch && s.image % s.patch == 0, "ViT: an image size of ", s.image,
-          " is not a multiple of the patch size ", s.patch, "; choose another --image or --patch");
+          " is not a multiple of the patch size ", s.patch, "; choose another ViTSize::image or ViTSize::patch");
     check(s.heads >= 1 && s.width >= 4 && s.width % s.heads == 0, "ViT: a width of ", s.width,
-          " cannot be divided among ", s.heads, " heads; choose another --width or --heads");
+          " cannot be divided among ", s.heads, " heads; choose another ViTSize::width or ViTSize::heads");
     check(s.width % 4 == 0, "ViT: the width must be a multiple of 4 for the 2-D sin-cos positions, not ", s.width);
     check(s.depth >= 1, "ViT: the depth must be 1 or more, not ", s.depth);
     const auto fits = [](int fixed, int given) { return fixed == dyn || fixed == given; };
