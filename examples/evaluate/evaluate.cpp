@@ -8,6 +8,7 @@
 #include "evaluate/features.hpp"
 #include "evaluate/images.hpp"
 #include "evaluate/report.hpp"
+#include "pretrain/saved_run.hpp"
 #include "pretrain/views.hpp"
 
 #include <vitral/eval/evaluate.hpp>
@@ -37,8 +38,8 @@ struct Options {
 
 Options parse(int argc, char** argv) {
   Options o;
-  CLI::App app{"Evaluates every layer of a network that `pretrain` has written."};
-  app.add_option("CHECKPOINT", o.checkpoint, "The network: checkpoint.safetensors of a run")->required();
+  CLI::App app{"Evaluates every layer of a network."};
+  app.add_option("CHECKPOINT", o.checkpoint, "The network: a checkpoint, such as `pretrain` writes")->required();
   add_data_options(app, o.dataset, o.data, o.tar_image);
   app.add_option("--out", o.out, "Directory for results.json, tables and report.html")->capture_default_str();
   app.add_option("--train", o.choice.train, "Images that classifiers learn from, spread over the classes; 0 = all")
@@ -96,11 +97,12 @@ class Bars {
   std::optional<Progress> bar_;
 };
 
-/// What results.json says of the network and the choice of images.
-Json about(const Options& o, const SafetensorsFile& file, const PretrainOptions& run, double holdout) {
-  Json out{{"checkpoint", o.checkpoint}, {"run", to_json(run)}};
-  for (const char* key : {"finetuned", "truncated"})  // what `finetune` and `truncate` did to it since
-    if (const auto found = file.metadata().find(key); found != file.metadata().end()) out[key] = found->second;
+/// What results.json says of the network, of the run that it is from, where that is known, and of the choice of images.
+Json about(const Options& o, const SafetensorsFile& file, const std::optional<PretrainOptions>& run, double holdout) {
+  Json out{{"checkpoint", o.checkpoint}};
+  if (run) out["run"] = to_json(*run);
+  for (const auto& [key, value] : history_of(file))
+    if (key != "options") out[key] = value;
   out["holdout"] = holdout;
   out["seed"] = o.choice.seed;
   return out;
@@ -108,17 +110,15 @@ Json about(const Options& o, const SafetensorsFile& file, const PretrainOptions&
 
 EvaluationResults evaluate(const Options& o) {
   const SafetensorsFile file(o.checkpoint);
-  const PretrainOptions run = run_of(file);
-  const DataPlace place = data_of(run, o.dataset, o.data, o.tar_image);
+  std::optional<PretrainOptions> run;
+  if (file.metadata().contains("options")) run = run_of(file);
+  const auto encoder = load_vit<Cpu, float>(file);
+  const DataPlace place = data_of(file, o.dataset, o.data, o.tar_image);
   std::optional<ViT<Cpu, float>> other;
-  if (!o.against.empty()) {
-    const SafetensorsFile against(o.against);
-    other = network<Cpu>(against, run_of(against));
-  }
+  if (!o.against.empty()) other = load_vit<Cpu, float>(o.against);
   const FeatureRequest request{o.checkpoint, place, o.choice, *std::max_element(o.k.begin(), o.k.end())};
   const SplitFeatures found =
       o.device == "cuda" ? splits_of(features_on_cuda(plain(request))) : features_on<Cpu>(request);
-  const auto encoder = network<Cpu>(file, run);
   make_folder(o.out);  // what is wrong with it is said before the longest part of the work
   check(o.no_analyses || found.test[0].images() >= 20, "the analyses need 20 test images or more, not ",
         found.test[0].images(), "; use more (--test), or --no-analyses");
@@ -132,9 +132,10 @@ EvaluationResults evaluate(const Options& o) {
   out.dataset = found.dataset;
   write_evaluation(o.out, subject, out);  // stands, whatever becomes of the rest
   if (o.no_analyses) return out;
-  const auto views = augmentations(run);
+  const int side = encoder.size.image;
+  const AugmentationPair views = run ? augmentations(*run) : moco_v3_augmentation(side);
   const int least_side = std::max(views.first.least_side(), other ? center_view(other->size.image).least_side() : 0);
-  const Dataset train = place.open(Split::train, center_view(run.image).least_side()),
+  const Dataset train = place.open(Split::train, center_view(side).least_side()),
                 test = place.open(Split::test, least_side);
   AnalysisOptions analyses{two_views(views), o.points};
   if (other)
@@ -156,8 +157,8 @@ EvaluationResults evaluate(const Options& o) {
 
 #if !defined(VITRAL_HAS_CUDA)
 PlainSplits features_on_cuda(const PlainRequest&) {
-  fail("--device cuda: this program was built without CUDA; install the CUDA Toolkit and build again, or use --device "
-       "cpu");
+  fail("--device cuda: this program was built without CUDA: install the CUDA Toolkit, configure with -DVITRAL_CUDA=ON "
+       "and build again, or use --device cpu");
 }
 #endif
 

@@ -80,11 +80,15 @@ inline std::string page(const std::filesystem::path& folder, const Json& about,
        of_layers("linear, SGD", [](const vitral::LayerEvaluation& layer) { return layer.sgd.test.top1; })},
       true};
   const report::Chart exits{"million multiply-adds per image", "accuracy (%)", {fixed, adaptive}};
-  const std::string method = about["run"]["method"], trained_on = about["run"]["dataset"];
+  std::string title = "A network", origin;  // of which no run is known
+  if (about.contains("run")) {
+    title = about["run"]["method"].get<std::string>();
+    origin = ", pretrained on " + about["run"]["dataset"].get<std::string>();
+  }
   return report::page(
-      method + " on " + results.dataset,
-      join("<p>", vitral::escape_html(about["checkpoint"].get<std::string>()), ", pretrained on ", trained_on, ": ",
-           results.train_images, " images to learn from, ", results.test_images, " to classify, ", results.classes,
+      title + " on " + results.dataset,
+      join("<p>", vitral::escape_html(about["checkpoint"].get<std::string>()), origin, ": ", results.train_images,
+           " images to learn from, ", results.test_images, " to classify, ", results.classes,
            " classes. Features are the class token after each layer, normalised to unit length and frozen.</p>\n"
            "<h2>Accuracy by layer</h2>\n",
            report::svg(folder, accuracies), report::html(layers(results)),

@@ -5,6 +5,7 @@
 #include <vitral/eval/classifiers/early_exit.hpp>
 #include <vitral/eval/classifiers/knn.hpp>
 #include <vitral/eval/classifiers/probe.hpp>
+#include <vitral/models/first_layers.hpp>
 
 #include <algorithm>
 #include <chrono>
@@ -48,9 +49,7 @@ double milliseconds(const Network& network, int batch) {
 /// What the network costs that really ends after block `layer`.
 template <VisionTransformer Network>
 LayerCost layer_cost(const Network& network, int layer, int batch) {
-  Network shorter = network;  // shares the parameters
-  shorter.blocks.erase(shorter.blocks.begin() + layer, shorter.blocks.end());
-  shorter.size.depth = layer;
+  const Network shorter = first_layers(network, layer);
   const double time = milliseconds(shorter, batch);
   return {multiply_adds(shorter.size, layer), milliseconds(shorter, 1), 1000 * batch / time};
 }

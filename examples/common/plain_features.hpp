@@ -1,5 +1,5 @@
-// Features as they pass between parts of a program that different compilers made: as types of the standard library
-// alone.
+// Features as they pass between parts of a program that different compilers made. Each part has a Features of its own
+// (core/config.hpp says why), so they pass as types of the standard library.
 #pragma once
 
 #include <vitral/eval/features.hpp>

@@ -1,16 +1,18 @@
-// Images for tests, and the files that hold them.
+// Images for tests, and files that hold them, written by libpng and libjpeg themselves.
 #pragma once
 
 #include "temporary.hpp"
 
 #include <vitral/io/decode.hpp>
 
+#include <algorithm>
 #include <cstdio>
+#include <cstdlib>
 #include <memory>
 
 namespace testing {
 
-// A smooth image, so that JPEG's losses are small.
+/// A smooth image, of which JPEG loses little.
 inline vitral::Image slope(int height, int width) {
   vitral::Image image{height, width, {}};
   for (int y = 0; y < height; ++y)
@@ -19,8 +21,8 @@ inline vitral::Image slope(int height, int width) {
   return image;
 }
 
-inline void write_png(const std::filesystem::path& path, const std::uint8_t* pixels, int height, int width,
-                      unsigned format) {
+inline void make_png(const std::filesystem::path& path, const std::uint8_t* pixels, int height, int width,
+                     unsigned format) {
   std::filesystem::create_directories(path.parent_path());
   png_image png{};
   png.version = PNG_IMAGE_VERSION;
@@ -29,12 +31,12 @@ inline void write_png(const std::filesystem::path& path, const std::uint8_t* pix
   png.format = format;
   REQUIRE(png_image_write_to_file(&png, path.c_str(), 0, pixels, 0, nullptr));
 }
-inline void write_png(const std::filesystem::path& path, const vitral::Image& image) {
-  write_png(path, image.rgb.data(), image.height, image.width, PNG_FORMAT_RGB);
+inline void make_png(const std::filesystem::path& path, const vitral::Image& image) {
+  make_png(path, image.rgb.data(), image.height, image.width, PNG_FORMAT_RGB);
 }
 
-inline void write_jpeg(const std::filesystem::path& path, const std::uint8_t* pixels, int height, int width,
-                       int channels) {
+inline void make_jpeg(const std::filesystem::path& path, const std::uint8_t* pixels, int height, int width,
+                      int channels) {
   std::filesystem::create_directories(path.parent_path());
   const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "wb"), &std::fclose);
   REQUIRE(file != nullptr);
@@ -57,8 +59,16 @@ inline void write_jpeg(const std::filesystem::path& path, const std::uint8_t* pi
   jpeg_finish_compress(&jpeg);
   jpeg_destroy_compress(&jpeg);
 }
-inline void write_jpeg(const std::filesystem::path& path, const vitral::Image& image) {
-  write_jpeg(path, image.rgb.data(), image.height, image.width, 3);
+inline void make_jpeg(const std::filesystem::path& path, const vitral::Image& image) {
+  make_jpeg(path, image.rgb.data(), image.height, image.width, 3);
+}
+
+inline int largest_difference(const vitral::Image& a, const vitral::Image& b) {
+  REQUIRE(a.height == b.height);
+  REQUIRE(a.width == b.width);
+  int largest = 0;
+  for (std::size_t i = 0; i < a.rgb.size(); ++i) largest = std::max(largest, std::abs(a.rgb[i] - b.rgb[i]));
+  return largest;
 }
 
 }  // namespace testing

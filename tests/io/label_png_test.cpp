@@ -1,5 +1,6 @@
 // Masks that PIL has written (tests/fixtures/make_segmentation.py), and our own.
-#include <vitral/io/palette_png.hpp>
+#include <vitral/io/decode.hpp>
+#include <vitral/io/label_png.hpp>
 #include <vitral/io/safetensors.hpp>
 
 #include <doctest/doctest.h>
