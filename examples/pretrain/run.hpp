@@ -17,6 +17,7 @@
 #include <vitral/io/plots.hpp>
 #include <vitral/io/progress.hpp>
 #include <vitral/io/table.hpp>
+#include <vitral/models/load_vit.hpp>
 #include <vitral/train/trainer.hpp>
 #include <vitral/vitral.hpp>
 
@@ -140,8 +141,9 @@ int run(const PretrainOptions& o, const RunData& data, Source loader) {
   if (interrupted) return end_interrupted("before the first step: nothing is written");
   if (saved) trainer.load(*saved);
   const auto save = [&] {
-    trainer.save(checkpoint,
-                 {{"options", json_text(to_json(o))}, {"images", std::to_string(images)}, {"fingerprint", mark}});
+    Metadata metadata{{"options", json_text(to_json(o))}, {"images", std::to_string(images)}, {"fingerprint", mark}};
+    metadata.merge(describe(encoder));
+    trainer.save(checkpoint, metadata);
   };
 
   const auto begin = std::chrono::steady_clock::now();

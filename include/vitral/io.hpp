@@ -9,14 +9,15 @@
 #include <vitral/io/exif.hpp>
 #include <vitral/io/file_name.hpp>
 #include <vitral/io/image.hpp>
+#include <vitral/io/jpeg.hpp>
 #include <vitral/io/json.hpp>
 #include <vitral/io/label_map.hpp>
+#include <vitral/io/label_png.hpp>
 #include <vitral/io/legible.hpp>
 #include <vitral/io/mapped_file.hpp>
 #include <vitral/io/metrics.hpp>
 #include <vitral/io/nearest.hpp>
 #include <vitral/io/npy.hpp>
-#include <vitral/io/palette_png.hpp>
 #include <vitral/io/plots.hpp>
 #include <vitral/io/png.hpp>
 #include <vitral/io/progress.hpp>
@@ -24,3 +25,4 @@
 #include <vitral/io/safetensors.hpp>
 #include <vitral/io/scalar_type.hpp>
 #include <vitral/io/table.hpp>
+#include <vitral/io/webp.hpp>

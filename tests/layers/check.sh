@@ -28,13 +28,16 @@ awk -v order="$order" -v umbrella="$umbrella" -v whole="$whole" -v cheap="$cheap
   FNR == 1 {
     folder = folder_of(FILENAME)
     beside = folder == "" ? substr(FILENAME, 8, length(FILENAME) - 11) : ""  # "io" of vitral/io.hpp
-    if (folder == "" && beside != "vitral" && !(beside in is_whole)) report(beside ".hpp may not stand beside the folders")
+    if (folder == "" && beside != "vitral" && !(beside in is_whole))
+      report(beside ".hpp may not stand beside the folders")
     if (folder != "" && !(folder in rank)) report("the folder " folder " has no place in the order")
   }
   /--[a-z]/ {  # in a string or a comment, rather than a decrement
     words = ""
-    for (rest = $0; match(rest, /"([^"\\]|\\.)*"/); rest = substr(rest, RSTART + RLENGTH)) words = words substr(rest, RSTART, RLENGTH)
-    if (words ~ /--[a-z]/ || rest ~ /\/\/.*--[a-z]/) report("names an option of a program; name the function or the field")
+    for (rest = $0; match(rest, /"([^"\\]|\\.)*"/); rest = substr(rest, RSTART + RLENGTH))
+      words = words substr(rest, RSTART, RLENGTH)
+    if (words ~ /--[a-z]/ || rest ~ /\/\/.*--[a-z]/)
+      report("names an option of a program; name the function or the field")
   }
   /^[ \t]*#[ \t]*include/ {
     if (!match($0, /<[^>]+>/)) { report("write includes as <vitral/...> or <name>"); next }
@@ -44,9 +47,12 @@ awk -v order="$order" -v umbrella="$umbrella" -v whole="$whole" -v cheap="$cheap
       target = folder_of(header)
       included[FILENAME, header] = 1
       if (target == "") report("a header of the library includes " header)
-      else if (beside == "vitral" && !(target in in_umbrella)) report("vitral.hpp includes " header ", which may need an optional dependency")
-      else if (beside in is_whole && target != beside) report(beside ".hpp includes " header ", which is not of " beside "/")
-      else if (folder != "" && rank[target] > rank[folder]) report(folder "/ includes " header ", which stands above it")
+      else if (beside == "vitral" && !(target in in_umbrella))
+        report("vitral.hpp includes " header ", which may need an optional dependency")
+      else if (beside in is_whole && target != beside)
+        report(beside ".hpp includes " header ", which is not of " beside "/")
+      else if (folder != "" && rank[target] > rank[folder])
+        report(folder "/ includes " header ", which stands above it")
     }
     if ((folder in is_cheap || folder == "") && header ~ /^(iostream|functional|ranges)$/)
       report("<" header "> is too dear for " folder "/")
@@ -59,7 +65,9 @@ awk -v order="$order" -v umbrella="$umbrella" -v whole="$whole" -v cheap="$cheap
   END {
     for (i = 1; i <= count; ++i) {
       split(includes[i], part, SUBSEP)
-      if (part[2] ~ /^vitral\// && !(part[2] in exists)) { printf "%s:%d: %s does not exist\n", part[1], part[3], part[2]; ++errors }
+      if (part[2] !~ /^vitral\// || part[2] in exists) continue
+      printf "%s:%d: %s does not exist\n", part[1], part[3], part[2]
+      ++errors
     }
     for (header in exists) {
       file = "vitral/" folder_of(header) ".hpp"

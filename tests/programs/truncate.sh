@@ -51,7 +51,8 @@ contradicts() {  # contradicts REGEX SED...
 contradicts "its options say depth 2, and its network has more blocks" 's/\\"depth\\":3/\\"depth\\":2/'
 contradicts "cls_token has shape \[1,1,24\], but .* it has \[1,1,48\]" 's/\\"width\\":24/\\"width\\":48/'
 contradicts "pos_embed has shape \[1,17,24\], but .* it has \[1,65,24\]" 's/\\"image\\":28/\\"image\\":56/'
-contradicts "patch_embed.proj.weight has shape \[24,3,7,7\]" 's/\\"patch\\":7/\\"patch\\":1000000/; s/\\"image\\":28/\\"image\\":4000000/'
+contradicts "patch_embed.proj.weight has shape \[24,3,7,7\]" \
+  's/\\"patch\\":7/\\"patch\\":1000000/; s/\\"image\\":28/\\"image\\":4000000/'
 contradicts "width 24 is no multiple of --heads 5" 's/\\"heads\\":2/\\"heads\\":5/'
 contradicts "\"options\".*depth must be an integer, not 4294967299" 's/\\"depth\\":3/\\"depth\\":4294967299/'
 contradicts "no tensor student.encoder.blocks.0.norm1.bias; the nearest names are student.encoder.Olocks" \

@@ -1,6 +1,7 @@
 // Dropout and DropPath: no mask is stored, the backward pass draws the same numbers again.
 #pragma once
 
+#include <vitral/nn/mode.hpp>
 #include <vitral/nn/module.hpp>
 
 namespace vitral { inline namespace VITRAL_ABI {
@@ -32,7 +33,7 @@ struct Dropout {
       return eval(x);
     }
   }
-  static void visit(auto&, auto&&) {}
+  VITRAL_MEMBERS()
 };
 
 /// Drops the whole branch of a sample in training mode (stochastic depth, Huang et al. 2016).
@@ -75,7 +76,7 @@ struct DropPath {
     }
     return f(residual + branch);
   }
-  static void visit(auto&, auto&&) {}
+  VITRAL_MEMBERS()
 };
 
 }}  // namespace vitral

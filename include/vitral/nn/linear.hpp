@@ -2,6 +2,7 @@
 #pragma once
 
 #include <vitral/autodiff/mlp.hpp>
+#include <vitral/nn/initializer.hpp>
 #include <vitral/nn/module.hpp>
 
 #include <cmath>
@@ -17,7 +18,7 @@ struct Linear {
   Parameter<P, Shape<Out, In>, B> weight;
   std::conditional_t<HasBias == Bias::yes, Parameter<P, Shape<Out>, B>, None> bias;
 
-  explicit Linear(Seed seed = next_seed()) requires(In != dyn && Out != dyn) : Linear(In, Out, seed) {}
+  Linear(Seed seed = next_seed()) requires(In != dyn && Out != dyn) : Linear(In, Out, seed) {}
   Linear(int in, int out, Seed seed) {
     Initializer init(seed);
     *this = Linear(in, out, init);
@@ -36,10 +37,7 @@ struct Linear {
   }
   [[nodiscard]] auto operator()(const Operand auto& x) const { return apply(x); }
 
-  static void visit(auto& self, auto&& f) {
-    f("weight", self.weight);
-    f("bias", self.bias);
-  }
+  VITRAL_MEMBERS(weight, bias)
 };
 
 /// fc2(gelu(fc1(x))).
@@ -55,10 +53,7 @@ struct Mlp {
     return mlp(x, fc1.weight, fc1.bias, fc2.weight, fc2.bias);
   }
 
-  static void visit(auto& self, auto&& f) {
-    f("fc1", self.fc1);
-    f("fc2", self.fc2);
-  }
+  VITRAL_MEMBERS(fc1, fc2)
 };
 
 }}  // namespace vitral

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <vitral/autodiff/norm.hpp>
+#include <vitral/nn/mode.hpp>
 #include <vitral/nn/module.hpp>
 
 namespace vitral { inline namespace VITRAL_ABI {
@@ -36,10 +37,7 @@ struct LayerNorm {
     return [this](const Operand auto& x) { return eval_and_normalize(x, weight, bias, eps); };
   }
 
-  static void visit(auto& self, auto&& f) {
-    f("weight", self.weight);
-    f("bias", self.bias);
-  }
+  VITRAL_MEMBERS(weight, bias)
 };
 
 enum class Affine { yes, no };
@@ -77,12 +75,7 @@ struct BatchNorm1d {
     return apply(x, mode);
   }
 
-  static void visit(auto& self, auto&& f) {
-    f("weight", self.weight);
-    f("bias", self.bias);
-    f("running_mean", self.running_mean);
-    f("running_var", self.running_var);
-  }
+  VITRAL_MEMBERS(weight, bias, running_mean, running_var)
 };
 
 }}  // namespace vitral

@@ -16,10 +16,7 @@ struct PatchEmbed {
   struct Projection {
     Parameter<P, Shape<Width, channels, Patch, Patch>, B> weight;
     Parameter<P, Shape<Width>, B> bias;
-    static void visit(auto& self, auto&& f) {
-      f("weight", self.weight);
-      f("bias", self.bias);
-    }
+    VITRAL_MEMBERS(weight, bias)
   } proj;
   int patch;
 
@@ -77,7 +74,7 @@ struct PatchEmbed {
   }
   [[nodiscard]] auto operator()(const Operand auto& images) const { return apply<P>(images); }
 
-  static void visit(auto& self, auto&& f) { f("proj", self.proj); }
+  VITRAL_MEMBERS(proj)
 
  private:
   /// Of one patch.

@@ -13,8 +13,8 @@ template <class M>
 class RoundedWeights {
  public:
   explicit RoundedWeights(M& module) : module_(module) {
-    using B = typename M::backend;
-    std::vector<Tensor<typename M::scalar, Shape<dyn>, B>> values;
+    using B = backend_of_module<M>;
+    std::vector<Tensor<scalar_of_module<M>, Shape<dyn>, B>> values;
     std::vector<Tensor<bf16, Shape<dyn>, B>> copies;
     for_each_rounded([&](auto& p) {
       values.push_back(flat(p.value));

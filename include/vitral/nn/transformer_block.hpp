@@ -38,10 +38,7 @@ struct Attention {
     return select<1>(proj(attention(q, kv, heads)), 0);
   }
 
-  static void visit(auto& self, auto&& f) {
-    f("qkv", self.qkv);
-    f("proj", self.proj);
-  }
+  VITRAL_MEMBERS(qkv, proj)
 };
 
 template <int Width, class P = float, class B = Cpu>
@@ -115,12 +112,7 @@ struct TransformerBlock {
 
   static constexpr int fewest_images = 4;
 
-  static void visit(auto& self, auto&& f) {
-    f("norm1", self.norm1);
-    f("attn", self.attn);
-    f("norm2", self.norm2);
-    f("mlp", self.mlp);
-  }
+  VITRAL_MEMBERS(norm1, attn, norm2, mlp)
 
  private:
   template <class Mode, class F>
