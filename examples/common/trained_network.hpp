@@ -61,8 +61,7 @@ inline DataPlace data_of(const vitral::SafetensorsFile& file, const std::string&
   vitral::check(!place.dataset.empty(), file.path(),
                 " is from no run of `pretrain`, so it does not say which images to take: name them with --dataset and "
                 "--data");
-  if (data.empty())
-    place.path = place.dataset == run.dataset ? std::string_view(run.path) : vitral::known_dataset(dataset).path;
+  if (data.empty()) place.path = place.dataset == run.dataset ? run.path : vitral::known_dataset(dataset).path;
   if (tar_image.empty() && place.dataset == run.dataset && place.path == run.path) place.tar_image = run.tar_image;
   vitral::check(!place.path.empty(), "--dataset ", place.dataset,
                 " needs --data DIR, the directory that holds the images");
