@@ -13,16 +13,6 @@
 
 namespace vitral { inline namespace VITRAL_ABI {
 
-/// `views[k]` is [size, 3, extent, extent], of view k.
-template <class B>
-struct CudaBatch {
-  long epoch = 0;
-  long index = 0;  ///< 0 ... batches() - 1
-  std::vector<Tensor<float, Shape<dyn, 3, dyn, dyn>, B>> views;
-  std::vector<int> labels;
-  int size = 0;  ///< images; less than asked for only in the last batch without drop_last
-};
-
 /// Loader's interface and, pixel for pixel, its batches: chance is the same, and so is rounding up to the blur, unless
 /// the host's compiler fuses products with sums (g++ -O2 -march=native); single hues may then land on the next of their
 /// steps, which are 6 of 255. Throws Error if the images differ in size, if they or the views are too large for the
@@ -33,7 +23,7 @@ class CudaLoader {
   static_assert(!B::on_host, "vitral: CudaLoader makes batches in a device's memory; use Loader");
 
  public:
-  using batch_type = CudaBatch<B>;
+  using batch_type = ImageBatch<B, Cpu>;  // labels are in host memory
 
   CudaLoader(Dataset data, Views views, LoaderOptions options = {})
       : data_(std::move(data)), views_(std::move(views)), plan_(data_, views_, std::move(options)) {
@@ -58,9 +48,12 @@ class CudaLoader {
     const std::uint32_t* const images = order_.data() + next_ * options().batch;
     batch.epoch = epoch_;
     batch.index = next_++;
-    batch.size = count;
-    batch.labels.clear();
-    for (int i = 0; i < count; ++i) batch.labels.push_back(labels_[images[i]]);
+    batch.places.clear();
+    detail::make_room(batch.labels, {count});
+    for (int i = 0; i < count; ++i) {
+      batch.labels.data()[i] = labels_[images[i]];
+      batch.places.push_back(places_[images[i]]);
+    }
     batch.views.clear();  // their memory may serve the new ones
     for (std::size_t k = 0; k < views_.size(); ++k) {
       jobs_.clear();
@@ -75,6 +68,9 @@ class CudaLoader {
     }
     return true;
   }
+
+  /// An epoch as a range.
+  [[nodiscard]] Epoch<CudaLoader> epoch(long number, long first_batch = 0) { return {*this, number, first_batch}; }
 
   /// Ends the epoch.
   void stop() { next_ = batches(); }
@@ -116,6 +112,7 @@ class CudaLoader {
             "; the device takes images of one size alone: use the CPU loader");
       some.insert(some.end(), image.rgb.begin(), image.rgb.end());
       labels_.push_back(data_.label(used));
+      places_.push_back(used);
       if (some.size() < upload_bytes && i + 1 < data_.size()) continue;
       B::copy_from_host(some.data(), static_cast<std::uint8_t*>(pixels_.data()) + done, static_cast<long>(some.size()));
       done += some.size();
@@ -130,6 +127,7 @@ class CudaLoader {
   int height_ = 0, width_ = 0;  // of every image
   Buffer pixels_;               // [n, height, width, 3] bytes on the device
   std::vector<int> labels_;     // of every image
+  std::vector<long> places_;    // its number, or that of the image in its place
   std::vector<cuda::ViewShape> shapes_;
   std::vector<cuda::ViewJob> jobs_;
   std::vector<std::uint32_t> order_;
