@@ -4,10 +4,10 @@
 
 #include "evaluate/images.hpp"
 
-#include <vitral/eval/cka.hpp>
-#include <vitral/eval/principal.hpp>
-#include <vitral/eval/tsne.hpp>
-#include <vitral/eval/uniformity.hpp>
+#include <vitral/eval/analyses/cka.hpp>
+#include <vitral/eval/analyses/principal.hpp>
+#include <vitral/eval/analyses/tsne.hpp>
+#include <vitral/eval/analyses/uniformity.hpp>
 #include <vitral/io/png.hpp>
 #include <vitral/io/progress.hpp>
 

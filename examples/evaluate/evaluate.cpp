@@ -8,11 +8,13 @@
 #include "evaluate/analyses.hpp"
 #include "evaluate/features.hpp"
 #include "evaluate/report.hpp"
+#include "pretrain/saved_run.hpp"
 #include "pretrain/views.hpp"
 
-#include <vitral/eval/early_exit.hpp>
-#include <vitral/eval/knn.hpp>
-#include <vitral/eval/probe.hpp>
+#include <vitral/eval/classifiers/early_exit.hpp>
+#include <vitral/eval/classifiers/knn.hpp>
+#include <vitral/eval/classifiers/probe.hpp>
+#include <vitral/models/first_layers.hpp>
 
 #include <chrono>
 #include <cstdio>
@@ -38,8 +40,8 @@ struct Options {
 
 Options parse(int argc, char** argv) {
   Options o;
-  CLI::App app{"Evaluates every layer of a network that `pretrain` has written."};
-  app.add_option("CHECKPOINT", o.checkpoint, "The network: checkpoint.safetensors of a run")->required();
+  CLI::App app{"Evaluates every layer of a network."};
+  app.add_option("CHECKPOINT", o.checkpoint, "The network: a checkpoint, such as `pretrain` writes")->required();
   add_data_options(app, o.dataset, o.data, o.tar_image);
   app.add_option("--out", o.out, "Directory for results.json, tables and report.html")->capture_default_str();
   app.add_option("--train", o.choice.train, "Images that classifiers learn from, spread over the classes; 0 = all")
@@ -112,27 +114,26 @@ Json to_json(const LayerProbe& probe) {
 
 Json evaluate(const Options& o) {
   const SafetensorsFile file(o.checkpoint);
-  const PretrainOptions run = run_of(file);
-  const DataPlace place = data_of(run, o.dataset, o.data, o.tar_image);
+  std::optional<PretrainOptions> run;
+  if (file.metadata().contains("options")) run = run_of(file);
+  const auto encoder = load_vit<Cpu, float>(file);
+  const ViTSize& size = encoder.size;
+  const DataPlace place = data_of(file, o.dataset, o.data, o.tar_image);
   std::optional<evaluation::Network> other;
-  if (!o.against.empty()) {
-    const SafetensorsFile against(o.against);
-    other = network<Cpu>(against, run_of(against));
-  }
+  if (!o.against.empty()) other = load_vit<Cpu, float>(o.against);
   const FeatureRequest request{o.checkpoint, place, o.choice, o.k.back()};
   const SplitFeatures found =
       o.device == "cuda" ? splits_of(features_on_cuda(plain(request))) : features_on<Cpu>(request);
   const std::vector<Features>&known = found.train, &asked = found.test;
-  const auto encoder = network<Cpu>(file, run);
   make_folder(o.out);  // what is wrong with it is said before the longest part of the work
   check(o.no_analyses || asked[0].images() >= 20, "the analyses need 20 test images or more, not ", asked[0].images(),
         "; use more (--test), or --no-analyses");
 
   Json out;
   out["checkpoint"] = o.checkpoint;
-  out["run"] = to_json(run);
-  for (const char* key : {"finetuned", "truncated"})  // what `finetune` and `truncate` did to it since
-    if (const auto found = file.metadata().find(key); found != file.metadata().end()) out[key] = found->second;
+  if (run) out["run"] = to_json(*run);
+  for (const auto& [key, value] : history_of(file))
+    if (key != "options") out[key] = value;
   out["dataset"] = found.dataset;
   out["train_images"] = known[0].images();
   out["test_images"] = asked[0].images();
@@ -147,8 +148,8 @@ Json evaluate(const Options& o) {
   const int classes = known[0].classes, five = std::min(5, classes);
   const std::vector<LayerProbe> probes = sgd(known, asked, o.sgd_epochs);
   std::vector<std::vector<double>> probabilities;
-  Progress progress("layers", run.depth, 0);
-  for (int layer = 1; layer <= run.depth; ++layer) {
+  Progress progress("layers", size.depth, 0);
+  for (int layer = 1; layer <= size.depth; ++layer) {
     const Features &from = known[static_cast<std::size_t>(layer - 1)], &to = asked[static_cast<std::size_t>(layer - 1)];
     const auto scores = [&](const std::vector<int>& ranked) {
       return Json{{"top1", top_accuracy(ranked, to.labels, 1)}, {"top5", top_accuracy(ranked, to.labels, five)}};
@@ -170,7 +171,6 @@ Json evaluate(const Options& o) {
     progress.update(layer, std::nan(""));
   }
   progress.finish();
-  const ViTSize size{run.image, run.patch, run.width, run.depth, run.heads};
   std::vector<double> confidences;
   for (int i = 0; i <= 20; ++i) confidences.push_back(i / 20.0);
   for (const AdaptiveExit& exit : adaptive_exits(probabilities, asked[0].labels, classes, size, confidences))
@@ -180,9 +180,9 @@ Json evaluate(const Options& o) {
                                     {"layers", exit.layers}});
   if (o.no_analyses) return out;
   write_evaluation(o.out, out);  // stands, whatever becomes of the rest
-  const auto views = augmentations(run);
+  const AugmentationPair views = run ? augmentations(*run) : moco_v3_augmentation(size.image);
   const int least_side = std::max(views.first.least_side(), other ? center_view(other->size.image).least_side() : 0);
-  const evaluation::AnalysedSplit train{place.open(Split::train, center_view(run.image).least_side()),
+  const evaluation::AnalysedSplit train{place.open(Split::train, center_view(size.image).least_side()),
                                         found.train_places},
       test{place.open(Split::test, least_side), found.test_places};
   out["analyses"] =

@@ -2,11 +2,12 @@
 // or cuda.cu.
 #pragma once
 
-#include "common/layer_features.hpp"
+#include "common/plain_features.hpp"
 #include "common/trained_network.hpp"
 
 #include <vitral/eval/features.hpp>
 #include <vitral/io/progress.hpp>
+#include <vitral/models/load_vit.hpp>
 #include <vitral/vitral.hpp>
 
 namespace vitral { inline namespace VITRAL_ABI { namespace programs {
@@ -30,11 +31,11 @@ struct SplitFeatures {
 template <class B>
 SplitFeatures features_on(const FeatureRequest& r) {
   const SafetensorsFile file(r.checkpoint);
-  const PretrainOptions run = run_of(file);
-  const ChosenImages chosen = labelled_images(r.place, r.choice, run.image, center_view(run.image).least_side());
+  const auto encoder = load_vit<B, float>(file);
+  const int side = encoder.size.image;
+  const ChosenImages chosen = labelled_images(r.place, r.choice, side, center_view(side).least_side());
   check(r.k <= chosen.train.size(), "--k ", r.k, " is more than the ", chosen.train.size(), " images of --train");
-  const auto encoder = network<B>(file, run);
-  std::printf("%s, %d layers: features of %ld and %ld images of %s\n", run.method.c_str(), run.depth,
+  std::printf("%s, %d layers: features of %ld and %ld images of %s\n", network_name(file).c_str(), encoder.depth(),
               chosen.train.size(), chosen.test.size(), escape_text(chosen.train.name()).c_str());
   const auto extract = [&](const char* label, const Dataset& data, const std::vector<long>& places,
                            std::vector<long>& readable) {

@@ -4,8 +4,8 @@
 #include <vitral/data/augment.hpp>
 #include <vitral/data/loader.hpp>
 #include <vitral/data/sheet.hpp>
-#include <vitral/eval/attention.hpp>
-#include <vitral/eval/knn.hpp>
+#include <vitral/eval/analyses/attention_maps.hpp>
+#include <vitral/eval/classifiers/knn.hpp>
 
 #include <algorithm>
 #include <array>
@@ -18,20 +18,21 @@ using Places = std::vector<long>;  // of images in a data set
 constexpr int gap = 4;  // pixels between images
 
 /// What a network sees of images, as the data set has them: not normalised. Large ones are shrunk, small ones get
-/// larger pixels. `image`: the network's image size.
+/// larger pixels.
 struct Thumbnail {
-  int image, side, factor;
+  int size, side, factor;
 
-  explicit Thumbnail(int image) : image(image), side(std::min(image, 112)), factor(std::max(1, 64 / side)) {}
+  explicit Thumbnail(int network_size)
+      : size(network_size), side(std::min(size, 112)), factor(std::max(1, 64 / side)) {}
   [[nodiscard]] int pixels() const { return side * factor; }
   [[nodiscard]] vitral::Image operator()(const vitral::Image& image) const {
-    vitral::CenterView view = vitral::center_view(image);
+    vitral::CenterView view = vitral::center_view(size);
     view.normalize = {{0, 0, 0}, {1, 1, 1}};
-    std::vector<float> planes(3 * static_cast<std::size_t>(image) * static_cast<std::size_t>(image));
+    std::vector<float> planes(3 * static_cast<std::size_t>(size) * static_cast<std::size_t>(size));
     view(image, planes.data());
-    vitral::Image seen = vitral::image_from_floats(planes.data(), image);
-    if (side < image) {
-      resize(seen, {0, 0, image, image}, side, vitral::Interpolation::bilinear, false, planes.data());
+    vitral::Image seen = vitral::image_from_floats(planes.data(), size);
+    if (side < size) {
+      resize(seen, {0, 0, size, size}, side, vitral::Interpolation::bilinear, false, planes.data());
       seen = vitral::image_from_floats(planes.data(), side);
     }
     return enlarged(seen, factor);

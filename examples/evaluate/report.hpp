@@ -84,10 +84,15 @@ inline std::string page(const std::filesystem::path& folder, const Json& results
   const auto text = [&](const char* key) {
     return vitral::escape_html(results[key].is_string() ? results[key].get<std::string>() : results[key].dump());
   };
+  std::string title = "A network", origin;  // of which no run is known
+  if (results.contains("run")) {
+    title = results["run"]["method"].get<std::string>();
+    origin = ", pretrained on " + results["run"]["dataset"].get<std::string>();
+  }
   return report::page(
-      results["run"]["method"].get<std::string>() + " on " + results["dataset"].get<std::string>(),
-      "<p>" + text("checkpoint") + ", pretrained on " + results["run"]["dataset"].get<std::string>() + ": " +
-          text("train_images") + " images to learn from, " + text("test_images") + " to classify, " + text("classes") +
+      title + " on " + results["dataset"].get<std::string>(),
+      "<p>" + text("checkpoint") + origin + ": " + text("train_images") + " images to learn from, " +
+          text("test_images") + " to classify, " + text("classes") +
           " classes. Features are the class token after each layer, normalised to unit length and frozen.</p>\n"
           "<h2>Accuracy by layer</h2>\n" +
           report::svg(folder, accuracies) + report::html(layers(results)) +

@@ -1,11 +1,11 @@
-// Pretrains a vision transformer without labels by SimCLR, BYOL, MoCo v3 or their self-distilled forms, and shows by
-// k-NN what every layer has learnt. `pretrain --help` explains the options; run.hpp does the work.
-#include "common/saved_run.hpp"
+// Pretrains a vision transformer without labels by a method of train/methods.hpp, and shows by k-NN what every layer has
+// learnt. `pretrain --help` explains the options; run.hpp does the work.
 #include "pretrain/out.hpp"
 #include "pretrain/parts.hpp"
+#include "pretrain/saved_run.hpp"
 
 #include <vitral/backend/cpu/threads.hpp>
-#include <vitral/eval/knn.hpp>
+#include <vitral/eval/classifiers/knn.hpp>
 
 #include <unistd.h>
 

@@ -907,16 +907,11 @@ namespace {
 
 template <class B_>
 struct TwoMatrices {
-  using scalar = float;
-  using backend = B_;
   Linear<dyn, dyn, float, B_> even, odd;  // one that is read in quads, one that is not
   explicit TwoMatrices(Initializer init = Initializer(Seed{1})) : even(16, 24, init), odd(24, 7, init) {
     init.fill_normal(even.bias, 1);
   }
-  static void visit(auto& self, auto&& f) {
-    f("even", self.even);
-    f("odd", self.odd);
-  }
+  VITRAL_MEMBERS(even, odd)
 };
 
 }  // namespace

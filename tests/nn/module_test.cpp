@@ -23,12 +23,7 @@ struct Net {
     list.emplace_back(4, 2, init);
     init.fill_normal(scale, 1);
   }
-  static void visit(auto& self, auto&& f) {
-    f("first", self.first);
-    f("list", self.list);
-    f("norm", self.norm);
-    f("scale", self.scale);
-  }
+  VITRAL_MEMBERS(first, list, norm, scale)
 };
 
 using Names = std::vector<std::string>;

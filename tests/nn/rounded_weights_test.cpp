@@ -1,7 +1,7 @@
 // Weights rounded ahead of their use: the same bits, for as long as they are kept and no longer.
 #include "../random_tensor.hpp"
 
-#include <vitral/nn/linear.hpp>
+#include <vitral/nn/mlp.hpp>
 #include <vitral/nn/rounded_weights.hpp>
 
 #include <doctest/doctest.h>
@@ -11,18 +11,13 @@ using namespace vitral_tests;
 namespace {
 
 struct Net {
-  using scalar = float;
-  using backend = Cpu;
   Mlp<dyn, dyn> mlp;
   Linear<5, 2> last;
 
   explicit Net(Initializer init = Initializer(Seed{1})) : mlp(5, 12, init), last(5, 2, init) {}
   [[nodiscard]] auto operator()(const Operand auto& x) const { return last(mlp(x)); }
 
-  static void visit(auto& self, auto&& f) {
-    f("mlp", self.mlp);
-    f("last", self.last);
-  }
+  VITRAL_MEMBERS(mlp, last)
 };
 
 const auto x = normal<bf16>(Dyn<2>{7, 5}, 1);

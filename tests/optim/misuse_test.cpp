@@ -15,10 +15,8 @@ const auto x = normal<float>(Dyn<2>{2, 4}, 1);
 const Sgd plain{.lr = 1, .momentum = 0};
 
 struct Net {
-  using scalar = float;
-  using backend = Cpu;
   Linear<4, 4> a{Seed{1}};
-  static void visit(auto& self, auto&& f) { f("a", self.a); }
+  VITRAL_MEMBERS(a)
 };
 struct Tied : Net {
   static void visit(auto& self, auto&& f) {
@@ -32,16 +30,11 @@ struct Forgetful : Net {
 
 struct Pair {
   Linear<4, 4> a, b;
-  static void visit(auto& self, auto&& f) {
-    f("a", self.a);
-    f("b", self.b);
-  }
+  VITRAL_MEMBERS(a, b)
 };
 struct Empty {
-  using scalar = float;
-  using backend = Cpu;
   Parameter<float, Shape<dyn>> scale;
-  static void visit(auto& self, auto&& f) { f("scale", self.scale); }
+  VITRAL_MEMBERS(scale)
 };
 
 void backward(Tape& tape, const auto&... layers) { tape.backward((sum(layers(tape.constant(x))) + ...)); }

@@ -35,14 +35,9 @@ std::vector<double> part(const std::vector<double>& all, std::size_t i, std::siz
 }
 
 struct TwoParameters {
-  using scalar = double;
-  using backend = Cpu;
   Parameter<double, Shape<4, 3>> weight;
   Parameter<double, Shape<5>> bias;
-  static void visit(auto& self, auto&& f) {
-    f("weight", self.weight);
-    f("bias", self.bias);
-  }
+  VITRAL_MEMBERS(weight, bias)
 };
 
 TwoParameters pair_of(const std::vector<double>& weight, const std::vector<double>& bias) {

@@ -35,10 +35,7 @@ struct Toy {
   }
   int depth() const { return 2; }
   int width() const { return 6; }
-  static void visit(auto& self, auto&& f) {
-    f("blocks", self.blocks);
-    f("shift", self.shift);
-  }
+  VITRAL_MEMBERS(blocks, shift)
 };
 
 const auto view1 = normal(Dyn<4>{5, 3, 2, 2}, 1), view2 = normal(Dyn<4>{5, 3, 2, 2}, 2);

@@ -53,7 +53,7 @@ class CifarRecords {
     for (const auto& path : {folder / name, folder / subfolder / name})
       if (std::filesystem::exists(path, ignored)) return path;
     fail((folder / name).string(), ": no such file, expected the binary version of CIFAR-", classes_, " there; ",
-         advice_, " or name the folder that has it with --data DIR");
+         advice_, ", or name the folder that has it as the data set's path");
   }
 
   std::size_t labels_;

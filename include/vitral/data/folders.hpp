@@ -47,7 +47,7 @@ inline std::filesystem::path split_folder(const std::filesystem::path& folder, S
   namespace fs = std::filesystem;
   std::error_code ignored;
   check(fs::is_directory(folder, ignored), folder.string(), ": no such folder, expected one that holds ", holds,
-        "; check --data DIR");
+        "; check the data set's path");
   refuse_unlabeled(split, folder.string());
   if (!is_split(folder)) return folder;
   if (split == Split::train) return folder / "train";

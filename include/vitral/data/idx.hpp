@@ -135,7 +135,7 @@ inline std::filesystem::path mnist_file(const std::filesystem::path& folder, Spl
   for (const char* suffix : {"", ".gz"})
     if (auto path = folder / (file + suffix); std::filesystem::exists(path, ignored)) return path;
   fail((folder / file).string(), "[.gz]: no such file, expected ", name, " there; ", advice,
-       " or name the folder with --data DIR");
+       ", or name the folder that has it as the data set's path");
 }
 
 inline Idx mnist_like(const std::filesystem::path& folder, Split split, std::vector<std::string> classes,
@@ -153,15 +153,14 @@ inline Idx mnist_like(const std::filesystem::path& folder, Split split, std::vec
 /// 28 x 28 images of clothes in ten classes (Xiao, Rasul and Vollgraf, 2017): 60000 to train, 10000 to test.
 /// Debian's package dataset-fashion-mnist installs the files.
 struct FashionMnist : Idx {
+  static constexpr const char* usual_path = "/usr/share/datasets/fashion-mnist";
+
   /// Reads train-images-idx3-ubyte[.gz] and so on from `folder`. Throws Error if a file is missing or damaged.
-  explicit FashionMnist(const std::filesystem::path& folder = "/usr/share/datasets/fashion-mnist",
-                        Split split = Split::train)
+  explicit FashionMnist(const std::filesystem::path& folder = usual_path, Split split = Split::train)
       : Idx(detail::mnist_like(
             folder, split,
             {"T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"},
-            "fashion-mnist",
-            "run `apt-get install dataset-fashion-mnist` (it fills "
-            "/usr/share/datasets/fashion-mnist)")) {}
+            "fashion-mnist", join("run `apt-get install dataset-fashion-mnist` (it fills ", usual_path, ")"))) {}
 };
 
 /// 28 x 28 images of ten kinds in MNIST's own files: handwritten digits (LeCun et al., 1998), or anything else that

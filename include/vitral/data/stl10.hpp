@@ -64,7 +64,7 @@ class Stl10 {
       if (std::filesystem::exists(path, ignored)) return path;
     fail((folder / name).string(),
          ": no such file, expected STL-10's binary version there; get stl10_binary.tar.gz "
-         "from the STL-10 page and unpack it, or name the folder that has it with --data DIR");
+         "from the STL-10 page and unpack it, or name the folder that has it as the data set's path");
   }
 
   std::filesystem::path path_;

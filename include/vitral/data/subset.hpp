@@ -108,8 +108,7 @@ struct HeldOut {
     const long held = n < 2 ? 0 : std::clamp(std::lround(share * static_cast<double>(n)), 1l, n - 1);
     for (long k = 0; k < n; ++k) (k < held ? out.held : out.kept).push_back(drawn[static_cast<std::size_t>(k)].second);
   }
-  check(!out.held.empty(), data.name(),
-        ": no class has two images, so that none can be held out to test on (pretrain: --knn-train 0 leaves k-NN out)");
+  check(!out.held.empty(), data.name(), ": no class has two images, so that none can be held out to test on");
   std::sort(out.kept.begin(), out.kept.end());
   std::sort(out.held.begin(), out.held.end());
   return out;

@@ -84,7 +84,7 @@ class TarIndex {
           " of one sample; give each sample a name of its own up to there",
           label || other == name.ending
               ? ""
-              : ", or choose the ending of its image (--tar-image " + other + " or " + name.ending + ")");
+              : ", or choose the ending of its image (TarImages' ending " + other + " or " + name.ending + ")");
     check(place.path.empty(), where(entry.path),
           " stands in the archive twice; write the archive again with one of them");
     place = entry;
@@ -117,7 +117,7 @@ class TarIndex {
     const std::string& label = sample.label_file.path;
     const bool image = !sample.image.path.empty();
     check(image || sample.passed_over.empty(), where(sample.passed_over), ": its sample has no image that ends in .",
-          ending_, ", as --tar-image says; choose another ending, or take it out");
+          ending_, ", as TarImages' ending says; choose another one, or take it out");
     check(image || label.empty(), where(label), ": a label without an image; expected one beside it that ends in ",
           image_endings);
     if (!label.empty()) sample.label = read_label(where(label), sample.label_file);

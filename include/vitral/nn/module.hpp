@@ -1,11 +1,13 @@
-// Modules: plain structs whose members are parameters, states and other modules. Each names its members once, in
-// `visit`; everything that walks parameters (optimisers, averages, checkpoints) uses that.
+// Modules: plain structs whose members are parameters, states, other modules and lists of them. A module names its
+// members once; everything that walks parameters (optimisers, averages, checkpoints) uses that.
 #pragma once
 
 #include <vitral/autodiff/operation.hpp>
 
-#include <atomic>
+#include <algorithm>
 #include <string>
+#include <string_view>
+#include <type_traits>
 #include <unordered_map>
 #include <utility>
 #include <vector>
@@ -19,78 +21,96 @@ struct VisitNothing {
   void operator()(std::string_view, auto&) const {}
 };
 
+template <class... M>
+Pack<M*...> addresses_of(M&... members) {
+  return pack_handles(&members...);
+}
+/// Calls f(name, member) for each member; `names` is what the preprocessor makes of a list: "fc1, fc2".
+template <class... M, class F>
+void visit_members(std::string_view names, const Pack<M*...>& members, F&& f) {
+  for_each(members, [&](auto* member) {
+    const std::size_t end = names.find(',');
+    f(names.substr(0, end), *member);
+    names.remove_prefix(std::min(names.size(), names.find_first_not_of(", ", end)));
+  });
+}
+
 }  // namespace detail
 
-/// A module offers `static void visit(auto& self, auto&& f)`, which calls f(name, member) for each member.
+/// Makes a struct a module. The names are those of checkpoints:
+///   struct Net {
+///     Linear<784, 256> hidden;
+///     Linear<256, 10> out;
+///     VITRAL_MEMBERS(hidden, out)
+///   };
+/// Where names differ from the members' (a list that is named otherwise, a member that may be absent), write what it
+/// stands for: `static void visit(auto& self, auto&& f)`, which calls f(name, member) for each member.
+#define VITRAL_MEMBERS(...)                                                                \
+  auto vitral_members() { return ::vitral::detail::addresses_of(__VA_ARGS__); }            \
+  auto vitral_members() const { return ::vitral::detail::addresses_of(__VA_ARGS__); }      \
+  static void visit(auto& vitral_self, auto&& vitral_f) {                                  \
+    ::vitral::detail::visit_members(#__VA_ARGS__, vitral_self.vitral_members(), vitral_f); \
+  }
+
 template <class M>
 concept Module = requires(M& m) {
   M::visit(m, detail::VisitNothing{});
 };
 
-/// Evaluation mode: running statistics, nothing dropped.
-struct Evaluation {};
+namespace detail {
 
-/// Training mode: batch statistics; each layer that drops something draws from a stream of its own.
-struct Training {
-  Random random{};
-  int views = 1;              ///< equal blocks of rows, one after the other, that a BatchNorm normalises apart
-  int statistics_passes = 1;  ///< how often running statistics follow the batch's, as if it had been seen so often
-
-  Training() = default;
-  explicit Training(const Random& random) : random(random) {}
-
-  /// The same mode for rows of several views.
-  [[nodiscard]] Training of_views(int count, int passes = 1) const {
-    Training out = *this;
-    out.views = count;
-    out.statistics_passes = passes;
-    return out;
-  }
-
-  [[nodiscard]] Random draw() const {
-    Random next = random;
-    next.stream += streams_drawn_++;
-    return next;
-  }
-
- private:
-  mutable std::uint64_t streams_drawn_ = 0;
+template <class M>
+concept SaysParameters = requires {
+  typename M::scalar;
+  typename M::backend;
 };
 
-/// The seed of a layer that is given none: another one each time, the same in each run of a program that makes its
-/// layers in one order. The high bit keeps it apart from the small numbers that people choose.
-[[nodiscard]] inline Seed next_seed() {
-  static std::atomic<std::uint64_t> layers{0};
-  return Seed{(std::uint64_t{1} << 63) + layers++};
+template <class M>
+constexpr auto first_parameter();
+
+constexpr std::type_identity<None> first_parameter_among(const Pack<>*) { return {}; }
+template <class First, class... Rest>
+constexpr auto first_parameter_among(const Pack<First*, Rest*...>*) {
+  constexpr auto found = first_parameter<First>();
+  if constexpr (std::is_same_v<decltype(found), const std::type_identity<None>>)
+    return first_parameter_among(static_cast<const Pack<Rest*...>*>(nullptr));
+  else
+    return found;
 }
 
-/// Hands each parameter a stream of random numbers of its own, in the order of construction.
-class Initializer {
- public:
-  explicit Initializer(Seed seed) : seed_(seed) {}
+/// The type of the first parameter of a member: a parameter, a module, or a list of either; None where it has none.
+template <class M>
+constexpr auto first_parameter() {
+  if constexpr (is_parameter<M>)
+    return std::type_identity<M>{};
+  else if constexpr (Module<M> && SaysParameters<M>)
+    return std::type_identity<Parameter<typename M::scalar, Shape<>, typename M::backend>>{};
+  else if constexpr (requires(M & m) { m.vitral_members(); })
+    return first_parameter_among(static_cast<decltype(std::declval<M&>().vitral_members())*>(nullptr));
+  else if constexpr (requires { typename M::value_type; })
+    return first_parameter<typename M::value_type>();
+  else
+    return std::type_identity<None>{};
+}
 
-  /// Uniform in [-bound, bound).
-  template <class T, class S, class B>
-  void fill_uniform(const Parameter<T, S, B>& p, double bound) {
-    fill(p, [bound](const Random& random, std::uint64_t i) { return bound * (2 * random.uniform(i) - 1); });
-  }
-  template <class T, class S, class B>
-  void fill_normal(const Parameter<T, S, B>& p, double deviation) {
-    fill(p, [deviation](const Random& random, std::uint64_t i) { return deviation * random.normal(i); });
-  }
-
- private:
-  template <class T, class S, class B, class F>
-  void fill(const Parameter<T, S, B>& p, F&& number) {
-    const Random random{seed_.value, streams_++, 0};
-    std::vector<T> values(static_cast<std::size_t>(p.value.size()));
-    for (std::size_t i = 0; i < values.size(); ++i) values[i] = static_cast<T>(number(random, i));
-    B::copy_from_host(values.data(), p.value.data(), p.value.size());
-  }
-
-  Seed seed_;
-  std::uint64_t streams_ = 0;
+template <class M>
+struct parameter_of_module {
+  using type = typename decltype(first_parameter<std::remove_cvref_t<M>>())::type;
+  static_assert(Module<std::remove_cvref_t<M>>,
+                "vitral: this struct is no module; name its members by VITRAL_MEMBERS(first, second)");
+  static_assert(is_parameter<type>,
+                "vitral: the type of this module's parameters is unknown: it has none, or a `visit` of its own without "
+                "`using scalar = float; using backend = Cpu;`");
 };
+
+}  // namespace detail
+
+/// The scalar type and the backend of a module's parameters: those of the first one. A module with a `visit` of its own
+/// says them itself, as `scalar` and `backend`.
+template <class M>
+using scalar_of_module = scalar_of<typename detail::parameter_of_module<M>::type>;
+template <class M>
+using backend_of_module = backend_of<typename detail::parameter_of_module<M>::type>;
 
 namespace detail {
 
@@ -114,24 +134,49 @@ void walk(std::string& path, M& member, F&& f) {
     for (auto& inner : member) below(std::to_string(i++), inner);
   } else {
     static_assert(std::is_same_v<Bare, None>,
-                  "vitral: visit: a member must be a parameter, a state, a module or a list of them");
+                  "vitral: a member of a module must be a parameter, a state, a module or a list of them; a struct "
+                  "becomes a module by VITRAL_MEMBERS(its, members)");
   }
 }
 
 }  // namespace detail
 
-/// Calls f(path, parameter or state) for everything below a module; paths are timm's, "blocks.0.attn.qkv.weight".
+/// Calls f(path, member) for each parameter and state below a module, in the order in which members are named. Paths
+/// join names by dots and number the elements of lists, as PyTorch does: "blocks.0.attn.qkv.weight".
 template <class M, class F>
 void for_each_tensor(M& module, F&& f, std::string prefix = "") {
   prefix.reserve(64);
   detail::walk(prefix, module, f);
 }
+/// The same for parameters alone.
 template <class M, class F>
 void for_each_parameter(M& module, F&& f, std::string prefix = "") {
-  prefix.reserve(64);
-  detail::walk(prefix, module, [&](const std::string& path, auto& member) {
-    if constexpr (is_parameter<std::remove_cvref_t<decltype(member)>>) f(path, member);
+  for_each_tensor(
+      module,
+      [&](const std::string& path, auto& member) {
+        if constexpr (is_parameter<std::remove_cvref_t<decltype(member)>>) f(path, member);
+      },
+      std::move(prefix));
+}
+
+/// Calls f(path, parameter, other) for each parameter of a module and the one of the same path in another module of
+/// this type. Throws Error where one has a parameter that the other has not, or has in another shape.
+template <class M, class F>
+void for_each_pair(const M& module, const M& other, F&& f) {
+  std::unordered_map<std::string, const void*> parameters;
+  for_each_parameter(other, [&](const std::string& path, const auto& p) { parameters.emplace(path, &p); });
+  std::size_t pairs = 0;
+  for_each_parameter(module, [&]<class P>(const std::string& path, const P& p) {
+    const auto found = parameters.find(path);
+    check(found != parameters.end(), "for_each_pair: the second module has no ", path);
+    const P& partner = *static_cast<const P*>(found->second);  // one path is one member of M, thus of one type
+    check(partner.shape() == p.shape(), "for_each_pair: ", path, " has the shape ", p.shape(), " in one module and ",
+          partner.shape(), " in the other");
+    ++pairs;
+    f(path, p, partner);
   });
+  check(pairs == parameters.size(), "for_each_pair: the first module has ", pairs, " parameters, the second ",
+        parameters.size());
 }
 
 /// The number of parameters' elements, or of the trainable ones.
@@ -144,7 +189,7 @@ template <class M>
   return count;
 }
 
-/// Gives every parameter and state of a copied module memory of its own; what members share they share in the copy.
+/// A copy whose parameters and states have memory of their own; what members share they share in the copy.
 template <class M>
 [[nodiscard]] M clone_module(M module) {
   std::unordered_map<const void*, std::pair<Buffer, long>> copies;
@@ -158,13 +203,13 @@ template <class M>
   return module;
 }
 
-/// Switches gradients for everything below a module on or off.
+/// Freezes everything below a module, or has it trained again.
 template <class M>
 void set_trainable(M& module, bool trainable) {
   for_each_parameter(module, [&](const std::string&, auto& p) { p.trainable = trainable; });
 }
 
-/// Puts a tensor on the tape of x, without a gradient, or leaves it as it is where x is on none.
+/// `value` as a constant on the tape of x, or as it is where x is on none.
 template <class X, class T, class S, class B>
 [[nodiscard]] auto constant_beside(const X& x, const Tensor<T, S, B>& value) {
   if constexpr (is_recorded<X>)
@@ -172,7 +217,7 @@ template <class X, class T, class S, class B>
   else
     return value;
 }
-/// A parameter as an operand of operations that shape it: watched by the tape of x where x is on one.
+/// A parameter for operations that shape it (slice, reshape): watched by the tape of x, or its value where x is on none.
 template <class X, class T, class S, class B>
 [[nodiscard]] auto watched_beside(const X& x, const Parameter<T, S, B>& parameter) {
   if constexpr (is_recorded<X>)

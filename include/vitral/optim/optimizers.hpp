@@ -206,7 +206,7 @@ class Optimizer {
 /// The optimiser of a module's trainable parameters.
 template <class M>
 [[nodiscard]] auto make_optimizer(const OptimizerSettings& settings, const M& module) {
-  return Optimizer<typename M::scalar, typename M::backend>(settings, trainable_parameters(module));
+  return Optimizer<scalar_of_module<M>, backend_of_module<M>>(settings, trainable_parameters(module));
 }
 
 }}  // namespace vitral

@@ -27,9 +27,13 @@ struct ParameterRef {
 /// name.
 template <class M>
 [[nodiscard]] auto trainable_parameters(const M& module) {
-  std::vector<ParameterRef<typename M::scalar, typename M::backend>> out;
+  using Ref = ParameterRef<scalar_of_module<M>, backend_of_module<M>>;
+  std::vector<Ref> out;
   std::unordered_set<const void*> seen;
   for_each_parameter(module, [&](const std::string& name, const auto& p) {
+    static_assert(
+        std::is_convertible_v<decltype(flat(p.value)), decltype(Ref::value)>,
+        "vitral: an optimiser trains parameters of one scalar type and one backend: those of the module's first");
     check(static_cast<bool>(p.value), "the parameter ", name, " has no elements; give its `value` a tensor first");
     if (p.trainable && seen.insert(p.value.data()).second)
       out.push_back({name, flat(p.value), shape_of<decltype(p)>::rank});

@@ -15,8 +15,8 @@ enum class HeadedLayers { last, every };
 
 template <class Encoder>
 struct Branch {
-  using scalar = typename Encoder::scalar;
-  using backend = typename Encoder::backend;
+  using scalar = scalar_of_module<Encoder>;
+  using backend = backend_of_module<Encoder>;
 
   Encoder encoder;
   std::vector<Head<scalar, backend>> projector, predictor;
@@ -52,11 +52,7 @@ struct Branch {
     return out;
   }
 
-  static void visit(auto& self, auto&& f) {
-    f("encoder", self.encoder);
-    f("projector", self.projector);
-    f("predictor", self.predictor);
-  }
+  VITRAL_MEMBERS(encoder, projector, predictor)
 };
 
 }}  // namespace vitral

@@ -239,8 +239,8 @@ class Trainer {
     tape_.clear();
     queued_.clear();
     fail("the loss became ", std::isnan(value) ? "NaN" : "infinite", " at step ", at.step, " (epoch ", at.epoch,
-         "); training stops. Go on from the last checkpoint, or begin again, with a lower learning rate (--lr), a "
-         "longer warm-up or --clip-grad");
+         "); training stops. Go on from the last checkpoint, or begin again, with a lower learning rate "
+         "(the optimiser's lr), a longer warm-up or clipped gradients (Schedule::clip_grad)");
   }
 
   /// Where the loss of a part stands: a step's beside those of the step that may still be under way.
