@@ -1,4 +1,5 @@
-// What the library's messages advise, in a program's words: they name fields and arguments, which a program's options set.
+// What the library's messages advise, in a program's words: they name fields and arguments, which a program's options
+// set.
 #pragma once
 
 #include <vitral/core/config.hpp>
