@@ -200,6 +200,17 @@ template <int Axis, int Count = dyn, Operand X>
   return apply(detail::Slice<detail::SliceWindow<Axis, Count>>{{begin, count}}, x);
 }
 
+/// All from `begin` on along Axis; where `Begin` and the operand's extent are known at compile time, so is the result's.
+/// slice_from<1, 1>(tokens) leaves out the class token of tokens [images, tokens, width].
+template <int Axis, int Begin = dyn, Operand X>
+[[nodiscard]] auto slice_from(const X& x, int begin = Begin) {
+  constexpr int axis = axis_of<shape_of<X>, Axis>, extent = shape_of<X>::static_extent(axis);
+  static_assert(extent == dyn || Begin <= extent, "vitral: slice_from begins after the end of the axis");
+  const auto shape = x.shape();
+  check(begin >= 0 && begin <= shape[axis], "slice_from: ", begin, " is outside axis ", axis, " of ", shape);
+  return slice < Axis, Begin == dyn || extent == dyn ? dyn : extent - Begin > (x, begin, shape[axis] - begin);
+}
+
 /// Row `index` along Axis, which the result loses.
 template <int Axis, Operand X>
 [[nodiscard]] auto select(const X& x, int index) {

@@ -4,6 +4,7 @@
 
 #include <vitral/autodiff/parameter.hpp>
 #include <vitral/autodiff/tape_handle.hpp>
+#include <vitral/tensor/evaluate.hpp>
 
 #include <memory>
 #include <unordered_map>
@@ -61,6 +62,23 @@ LeafPlan<T, R> lower(const Variable<T, S, B>& x) {
   return lower<R>(x.value());
 }
 
+/// The value of any operand as a tensor. Whatever is computed from it is recorded nowhere:
+///   const auto target = teacher(value_of(images));  // no gradient, whether `images` are on a tape or not
+template <Operand X>
+[[nodiscard]] auto value_of(const X& x) {
+  if constexpr (is_tensor<X>) {
+    return x;
+  } else if constexpr (is_variable<X>) {
+    return Tensor(x.value());
+  } else if constexpr (requires { x.value.buffer(); }) {  // a parameter, or computed from parameters
+    return x.value;
+  } else {
+    const auto out = detail::tensor_of<X>::uninitialized(x.shape());
+    detail::evaluate_into(out, x);
+    return out;
+  }
+}
+
 /// Where a node writes the gradient of one of its inputs: it sets the tensor, or adds to it where `add`.
 template <class T, class S, class B>
 struct Gradient {
@@ -87,10 +105,11 @@ class Tape {
   [[nodiscard]] Variable<T, S, B> watch(const Parameter<T, S, B>& x) {
     return {x.value, *this, slot_of(x)};
   }
-  /// A variable without a gradient, such as the images that a network is given.
-  template <class T, class S, class B>
-  [[nodiscard]] Variable<T, S, B> constant(const Tensor<T, S, B>& x) {
-    return {x, *this, {}};
+  /// The value of any operand as a variable without a gradient, such as the images that a network is given, an
+  /// expression of tensors, or what was computed on another tape.
+  template <Operand X>
+  [[nodiscard]] auto constant(const X& x) {
+    return Variable<scalar_of<X>, shape_of<X>, backend_of<X>>(value_of(x), *this, {});
   }
 
   /// Gradients of all leaves below y, given that of y, which has y's shape. Adds to what earlier passes left. What was

@@ -65,19 +65,55 @@ template <class T, class S, class B, class E>
   return Assignment<T, S, B, E>{to, expression};
 }
 
-/// to = expression; the expression's shape must broadcast to the tensor's. The expression may read `to` itself, element
-/// by element; another window onto the same memory throws Error.
-template <class T, class S, class B, detail::Unrecorded E>
-void assign(const Tensor<T, S, B>& to, const E& expression) {
+namespace detail {
+
+/// assign for the function or operator that messages name.
+template <class T, class S, class B, class E>
+void assign_in(const char* what, const Tensor<T, S, B>& to, const E& expression) {
   using Rule = broadcast_rule<S, shape_of<E>>;
-  static_assert(sizeof(detail::assignable<T, E>) > 0);
-  check(Rule::apply(to.shape(), expression.shape()) == to.shape(), "assign: an expression of shape ",
+  static_assert(!is_recorded<E>,
+                "vitral: a tensor's elements cannot be set to an expression of variables, which a tape "
+                "records; take its value with value_of(x)");
+  static_assert(sizeof(assignable<T, E>) > 0);
+  check(Rule::apply(to.shape(), expression.shape()) == to.shape(), what, ": an expression of shape ",
         expression.shape(), " does not fit a tensor of shape ", to.shape());
-  auto plan = lower<detail::axes_of<S>>(expression);
-  detail::check_overlap("assign", to, plan);
+  auto plan = lower<axes_of<S>>(expression);
+  check_overlap(what, to, plan);
   const auto space = make_space(to.shape(), plan);
   B::evaluate(space, to.data(), plan);
   to.buffer().count_change();
+}
+
+}  // namespace detail
+
+/// to = expression; the expression's shape must broadcast to the tensor's. The expression may read `to` itself, element
+/// by element; another window onto the same memory throws Error.
+template <class T, class S, class B, Operand E>
+void assign(const Tensor<T, S, B>& to, const E& expression) {
+  detail::assign_in("assign", to, expression);
+}
+
+/// Changes the tensor's elements, which all its handles see: `x += y` is assign(x, x + y). y, a number or an operand, is
+/// broadcast to x; x never grows.
+template <class T, class S, class B, OperandOrNumber X>
+const Tensor<T, S, B>& operator+=(const Tensor<T, S, B>& to, const X& x) {
+  detail::assign_in("+=", to, to + x);
+  return to;
+}
+template <class T, class S, class B, OperandOrNumber X>
+const Tensor<T, S, B>& operator-=(const Tensor<T, S, B>& to, const X& x) {
+  detail::assign_in("-=", to, to - x);
+  return to;
+}
+template <class T, class S, class B, OperandOrNumber X>
+const Tensor<T, S, B>& operator*=(const Tensor<T, S, B>& to, const X& x) {
+  detail::assign_in("*=", to, to * x);
+  return to;
+}
+template <class T, class S, class B, OperandOrNumber X>
+const Tensor<T, S, B>& operator/=(const Tensor<T, S, B>& to, const X& x) {
+  detail::assign_in("/=", to, to / x);
+  return to;
 }
 
 namespace detail {
