@@ -48,7 +48,7 @@ inline vitral::Metadata history_of(const vitral::SafetensorsFile& file) {
 /// The options that say which images a program takes, if others than those of the checkpoint's run.
 inline void add_data_options(CLI::App& app, std::string& dataset, std::string& data, std::string& tar_image) {
   app.add_option("--dataset", dataset, "Layout of the images in --data [that of the run]")
-      ->check(CLI::IsMember(CLI::detail::split(vitral::dataset_names, '|')));
+      ->check(CLI::IsMember(vitral::dataset_names()));
   app.add_option("--data", data, "Directory of the data set [that of the run]");
   app.add_option("--tar-image", tar_image, "Ending of the images where samples of archives have several, such as jpg");
 }
@@ -61,7 +61,7 @@ inline DataPlace data_of(const vitral::SafetensorsFile& file, const std::string&
   vitral::check(!place.dataset.empty(), file.path(),
                 " is from no run of `pretrain`, so it does not say which images to take: name them with --dataset and "
                 "--data");
-  if (data.empty()) place.path = place.dataset == run.dataset ? run.path : vitral::dataset_defaults(dataset).path;
+  if (data.empty()) place.path = place.dataset == run.dataset ? run.path : vitral::known_dataset(dataset).path;
   if (tar_image.empty() && place.dataset == run.dataset && place.path == run.path) place.tar_image = run.tar_image;
   vitral::check(!place.path.empty(), "--dataset ", place.dataset,
                 " needs --data DIR, the directory that holds the images");

@@ -89,7 +89,7 @@ inline Run read_run(const std::string& folder) {
     if (!row.free) out.settings[row.name] = member;
   });
   out.settings.erase("seed");
-  out.settings["data"] = vitral::dataset_defaults(options.dataset).path.empty() ? options.data : "";
+  out.settings["data"] = vitral::known_dataset(options.dataset).path.empty() ? options.data : "";
   for (const char* key : {"finetuned", "truncated"}) out.settings[key] = out.results.value(key, "");
   out.method = options.method;
   out.seed = options.seed;

@@ -131,7 +131,7 @@ TEST_CASE("a folder without labels gives all images below it") {
 
 TEST_CASE("an image folder without classes or images is an error that names it") {
   const TemporaryFolder folder;
-  CHECK(contains(error_of([&] { ImageFolder data(folder.path / "none"); }), "--data DIR"));
+  CHECK(contains(error_of([&] { ImageFolder data(folder.path / "none"); }), "the data set's path"));
   CHECK(contains(error_of([&] { ImageFolder data(folder.path); }), "no class folders"));
   fs::create_directory(folder.path / "ant");
   CHECK(contains(error_of([&] { ImageFolder data(folder.path); }), "no file ends in"));

@@ -174,7 +174,7 @@ TEST_CASE("members in any order, hidden ones among them, archive after archive i
 TEST_CASE("a sample with several images is an error, unless the ending of the one to take is known") {
   const auto both = Archive().add("1.depth.png", png(2, 2)).add("1.png", png(3, 3)).add("1.cls", text("0")).end().bytes;
   CHECK(contains(error_in(both), "a.tar: 1.png and 1.depth.png have one key"));
-  CHECK(contains(error_in(both), "--tar-image depth.png or png"));
+  CHECK(contains(error_in(both), "TarImages' ending depth.png or png"));
   const TemporaryFolder folder;
   testing::write_bytes(folder.path / "a.tar", both);
   const auto height = [&](const char* ending) {

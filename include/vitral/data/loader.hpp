@@ -5,9 +5,10 @@
 #include <vitral/core/config.hpp>
 #include <vitral/core/error.hpp>
 #include <vitral/core/escape.hpp>
-#include <vitral/core/host_memory.hpp>
-#include <vitral/core/philox.hpp>
+#include <vitral/data/batch.hpp>
 #include <vitral/data/dataset.hpp>
+#include <vitral/data/epoch.hpp>
+#include <vitral/data/order.hpp>
 #include <vitral/data/views.hpp>
 
 #include <algorithm>
@@ -32,13 +33,6 @@
 
 namespace vitral { inline namespace VITRAL_ABI {
 
-/// Streams of `Random` that loading draws from; the epoch is added to them, so that each owns 2^24 of them.
-inline constexpr std::uint64_t stream_shuffle = 0x11000000;
-inline constexpr std::uint64_t streams_per_view = 0x01000000;
-/// The stream of view k: what view k of image i looks like is decided by the seed, the epoch, k and i.
-[[nodiscard]] inline constexpr std::uint64_t stream_view(std::size_t k) { return 0x12000000 + k * streams_per_view; }
-inline constexpr std::size_t most_views = 13;  // those up to the trainer's own streams
-
 struct LoaderOptions {
   int batch = 256;
   std::uint64_t seed = 0;
@@ -56,26 +50,6 @@ struct LoaderOptions {
   };
 };
 
-/// `views[k]` is [size, 3, extent, extent], of view k; the buffers go back and forth between loader and caller.
-struct Batch {
-  long epoch = 0;
-  long index = 0;  ///< 0 ... batches() - 1
-  std::vector<HostVector<float>> views;
-  std::vector<int> labels;
-  int size = 0;              ///< images; less than asked for only in the last batch without drop_last
-  std::vector<int> missing;  ///< rows, ascending, that could not be read nor were replaced: zeros, with the label -1
-};
-
-/// The order in which an epoch visits `count` images (the shuffle of Fisher and Yates).
-[[nodiscard]] inline std::vector<std::uint32_t> shuffled(long count, std::uint64_t seed, long epoch) {
-  const Random random{seed, stream_shuffle + static_cast<std::uint64_t>(epoch), 0};
-  std::vector<std::uint32_t> order(static_cast<std::size_t>(count));
-  for (std::size_t i = 0; i < order.size(); ++i) order[i] = static_cast<std::uint32_t>(i);
-  for (std::size_t i = order.size(); i > 1; --i)
-    std::swap(order[i - 1], order[random.below(i, static_cast<std::uint32_t>(i))]);
-  return order;
-}
-
 namespace detail {
 
 /// What could not be read, and whether that is still tolerable.
@@ -92,7 +66,7 @@ class Unreadable {
     if (count > limit_)
       throw Error(limit_ == 0 ? message
                               : join(message, " (unreadable image number ", count, "; at most ", limit_,
-                                     " are skipped: repair the data, or raise the limit)"));
+                                     " are skipped: repair the data, or raise LoaderOptions::unreadable)"));
     if (is_new && log_) log_(join(message, "; skipped, number ", count, " of at most ", limit_));
   }
   [[nodiscard]] long count() const {
@@ -112,10 +86,10 @@ class BatchPlan {
  public:
   BatchPlan(const Dataset& data, const Views& views, LoaderOptions options)
       : options_(std::move(options)), all_(data.size()), size_(share()) {
-    check(options_.batch > 0, "a batch of ", options_.batch, " images; use --batch with at least 1");
+    check(options_.batch > 0, "a batch of ", options_.batch, " images; LoaderOptions::batch must be 1 or more");
     check(options_.batch <= size_ || !options_.drop_last, "a batch of ", options_.batch, " images is larger than ",
-          data.name(), ", which has ", size_, options_.ranks > 1 ? " for each rank" : "", "; use --batch with at most ",
-          size_);
+          data.name(), ", which has ", size_, options_.ranks > 1 ? " for each rank" : "",
+          "; LoaderOptions::batch can be at most ", size_);
     check(options_.workers >= 0, options_.workers, " loader workers; expected 0 or more");
     check(all_ <= long{UINT32_MAX}, data.name(), ": ", all_, " images, expected at most 2^32 - 1");
     check(!views.empty() && views.size() <= most_views, views.size(), " views of an image; expected 1 to ", most_views);
@@ -132,8 +106,7 @@ class BatchPlan {
 
   /// Makes `order` that of `epoch`; throws Error unless there is such an epoch and it has a batch `first`.
   void start(long epoch, long first, std::vector<std::uint32_t>& order) const {
-    check(epoch >= 0 && epoch < 1l << 24, "epoch ", epoch, "; expected 0 to ", (1l << 24) - 1);
-    check(first >= 0 && first <= batches(), "batch ", first, " of an epoch that has ", batches());
+    check_start(epoch, first, batches());
     if (!options_.shuffle && !order.empty()) return;
     std::vector<std::uint32_t> all;
     if (options_.shuffle) all = shuffled(all_, options_.seed, epoch);
@@ -297,18 +270,19 @@ class LoaderState {
   void fill(long index, Slot& slot) {
     Batch& batch = slot.batch;
     const long first = index * options_.batch;
-    const auto count = static_cast<std::size_t>(plan_.size_of(index));
+    const int count = plan_.size_of(index);
     batch.epoch = epoch_;
     batch.index = index;
-    batch.size = static_cast<int>(count);
     batch.views.resize(views_.size());
-    for (std::size_t k = 0; k < views_.size(); ++k) batch.views[k].resize(count * pixels(k));
-    batch.labels.resize(count);
+    for (std::size_t k = 0; k < views_.size(); ++k)
+      make_room(batch.views[k], {count, views_[k].size(), views_[k].size()});
+    make_room(batch.labels, {count});
+    batch.places.clear();
     batch.missing.clear();
     const auto epoch = static_cast<std::uint64_t>(epoch_);
-    for (std::size_t i = 0; i < count; ++i) {
+    for (int i = 0; i < count; ++i) {
       if (abandoned()) return;
-      const std::uint32_t which = order_[static_cast<std::size_t>(first) + i];
+      const std::uint32_t which = order_[static_cast<std::size_t>(first + i)];
       const auto reading = [&](long number) {
         slot.reading.store(static_cast<std::uint32_t>(number), std::memory_order_relaxed);
       };
@@ -321,20 +295,17 @@ class LoaderState {
         image = image_or_note(data_, used, unreadable_);
       }
       for (std::size_t k = 0; k < views_.size(); ++k) {
-        float* const out = batch.views[k].data() + i * pixels(k);
+        const long pixels = batch.views[k].size() / count;
+        float* const out = batch.views[k].data() + i * pixels;
         if (image)
           views_[k](*image, {options_.seed, stream_view(k) + epoch, which}, out);
         else
-          std::fill_n(out, pixels(k), 0.0f);
+          std::fill_n(out, pixels, 0.0f);
       }
-      if (!image) batch.missing.push_back(static_cast<int>(i));
-      batch.labels[i] = image ? data_.label(used) : -1;
+      if (!image) batch.missing.push_back(i);
+      batch.labels.data()[i] = image ? data_.label(used) : -1;
+      batch.places.push_back(used);
     }
-  }
-
-  std::size_t pixels(std::size_t view) const {
-    const auto extent = static_cast<std::size_t>(views_[view].size());
-    return 3 * extent * extent;
   }
 
   bool abandoned() {
@@ -389,6 +360,9 @@ class Loader {
   /// Takes the next batch, waiting for it if need be; false after the epoch's last, after stop() and before start().
   /// Throws the Error of one unreadable image too many, and what else was thrown for one of the batch's images.
   bool next(Batch& batch) { return state_->next(batch); }
+
+  /// An epoch as a range: for (const auto& batch : loader.epoch(3)) ...
+  [[nodiscard]] Epoch<Loader> epoch(long number, long first_batch = 0) { return {*this, number, first_batch}; }
 
   /// Ends the workers; the destructor does it too.
   void stop() { state_->stop(); }

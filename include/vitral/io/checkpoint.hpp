@@ -41,8 +41,8 @@ class StateDict {
     check(
         not_finite_.empty(), path.native(), ": tensor ", not_finite_,
         " holds a number that is not finite: the training has diverged. Nothing was written, and an older file of this "
-        "name is as it was; go on from that, or begin again, with a lower learning rate, a longer warm-up or clipped "
-        "gradients");
+        "name is as it was; go on from that, or begin again, with a lower learning rate (the optimiser's lr), a "
+        "longer warm-up or clipped gradients (Schedule::clip_grad)");
     write_safetensors(path, tensors_, metadata);
   }
 

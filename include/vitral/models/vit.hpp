@@ -20,9 +20,9 @@ inline constexpr ViTSize vit_base_224{224, 16, 768, 12, 12};
 /// Throws Error, beginning with `whose`, unless a ViT can have this size.
 inline void check_size(const ViTSize& s, std::string_view whose) {
   check(s.patch >= 1 && s.image >= s.patch && s.image % s.patch == 0, whose, ": an image size of ", s.image,
-        " is not a multiple of the patch size ", s.patch, "; choose others");
+        " is not a multiple of the patch size ", s.patch, "; ViTSize::patch must divide ViTSize::image");
   check(s.heads >= 1 && s.width >= 4 && s.width % s.heads == 0, whose, ": a width of ", s.width,
-        " cannot be divided among ", s.heads, " heads; choose others");
+        " cannot be divided among ", s.heads, " heads; ViTSize::heads must divide ViTSize::width");
   check(s.width % 4 == 0, whose, ": the width must be a multiple of 4 for the 2-D sin-cos positions, not ", s.width);
   check(s.depth >= 1, whose, ": the depth must be 1 or more, not ", s.depth);
 }
@@ -114,7 +114,7 @@ struct ViT {
 
  private:
   ViT(const ViTSize& s, Initializer init, const ViTOptions& options)
-      : size(s), patch_embed(s.width, s.patch, options.train_patch_embed, init), norm(s.width) {
+      : size(s), patch_embed(s.width, s.patch, options.train_patch_embed, init), norm(s.width, init) {
     using Token = Shape<1, 1, W>;
     const Token token(std::array<int, 3>{1, 1, s.width});
     cls_token.value = Tensor<scalar, Token, B>(token);

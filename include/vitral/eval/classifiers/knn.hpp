@@ -80,7 +80,7 @@ class LargestFew {
   check_features(test, "k-NN: the features to classify");
   const int rows = train.images(), queries = test.images(), width = train.width, others = rows - leave_one_out;
   check(k >= 1 && k <= others, "k-NN: k is ", k, ", but there are ", others,
-        " training features; use a smaller --k or a larger --knn-train");
+        " training features; use a smaller k or more training features");
   check(width == test.width, "k-NN: training features have width ", width, ", test features ", test.width);
   check(!leave_one_out || queries == rows, "k-NN: leaving one out of ", rows,
         " features asks for all of them, not for ", queries);
