@@ -1,4 +1,4 @@
-// Optimizer: what applies a rule (update_rules.hpp) to every parameter. Each step is one fused pass over a parameter, its gradient, its state and, where a teacher
+// SGD, AdamW and LARS. Each step is one fused pass over a parameter, its gradient, its state and, where a teacher
 // follows it, its moving average.
 #pragma once
 

@@ -1,4 +1,5 @@
-// The optimisers' settings and their rules: what a step of AdamW, Adam, SGD or LARS assigns to a parameter and its state.
+// The optimisers' settings and their rules: what a step of AdamW, Adam, SGD or LARS assigns to a parameter and its
+// state.
 #pragma once
 
 #include <vitral/optim/parameters.hpp>
@@ -48,8 +49,8 @@ struct Update {
   [[nodiscard]] double decay(const auto& settings) const { return parameter.decays() ? settings.weight_decay : 0; }
 };
 
-/// Adam's assignments (Kingma and Ba, arXiv 1412.6980, algorithm 1, bias-corrected) for the gradient g, an expression; the
-/// parameter shrinks by the factor `keep` first.
+/// Adam's assignments (Kingma and Ba, arXiv 1412.6980, algorithm 1, bias-corrected) for the gradient g, an expression;
+/// the parameter shrinks by the factor `keep` first.
 template <class P, class B, class G>
 auto adam_changes(const auto& o, const Update<P, B>& u, const G& g, double keep, const auto&... after) {
   const Flat<P, B>&p = u.parameter.value, &m = u.state[0], &v = u.state[1];
