@@ -39,11 +39,11 @@ inline void check_results(const std::string& file, const Json& results) {
     expect(good, "it has no number \"", key, "\"", most == 1 ? " from 0 to 1" : "", place...);
   };
   expect(results.is_object(), "it is no object");
+  for (const char* key : {"dataset", "train_images", "test_images", "layers", "adaptive_exit"})
+    expect(results.contains(key), "it has no \"", key, "\"");
   vitral::check(
       results.contains("run"), file,
       " is about a network of which no run of `pretrain` is known; compare needs its method, seed and options");
-  for (const char* key : {"dataset", "train_images", "test_images", "layers", "adaptive_exit"})
-    expect(results.contains(key), "it has no \"", key, "\"");
   expect(results["run"].is_object() && results["dataset"].is_string(), "its run or data set is of another type");
   for (const char* key : {"finetuned", "truncated"})
     expect(!results.contains(key) || results[key].is_string(), "\"", key, "\" is no text");
