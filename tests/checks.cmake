@@ -69,6 +69,10 @@ foreach(compiler IN LISTS compilers)
   set_tests_properties(compile_time.${compiler} PROPERTIES RUN_SERIAL TRUE)
 endforeach()
 
+# clang-tidy reads every header once: bugs and waste that the compilers do not warn of.
+vitral_test(tidy COMMAND bash "${CMAKE_CURRENT_SOURCE_DIR}/tidy/check.sh" "${flags_file}"
+            "${CMAKE_CURRENT_BINARY_DIR}/link/everything.hpp")
+
 # Two source files that include everything link into one program, beside one with other checks.
 file(GLOB_RECURSE headers CONFIGURE_DEPENDS RELATIVE "${PROJECT_SOURCE_DIR}/include"
      "${PROJECT_SOURCE_DIR}/include/vitral/*.hpp")

@@ -28,13 +28,16 @@ awk -v order="$order" -v umbrella="$umbrella" -v whole="$whole" -v cheap="$cheap
   FNR == 1 {
     folder = folder_of(FILENAME)
     beside = folder == "" ? substr(FILENAME, 8, length(FILENAME) - 11) : ""  # "io" of vitral/io.hpp
-    if (folder == "" && beside != "vitral" && !(beside in is_whole)) report(beside ".hpp may not stand beside the folders")
+    if (folder == "" && beside != "vitral" && !(beside in is_whole))
+      report(beside ".hpp may not stand beside the folders")
     if (folder != "" && !(folder in rank)) report("the folder " folder " has no place in the order")
   }
   /--[a-z]/ {  # in a string or a comment, rather than a decrement
     words = ""
-    for (rest = $0; match(rest, /"([^"\\]|\\.)*"/); rest = substr(rest, RSTART + RLENGTH)) words = words substr(rest, RSTART, RLENGTH)
-    if (words ~ /--[a-z]/ || rest ~ /\/\/.*--[a-z]/) report("names an option of a program; name the function or the field")
+    for (rest = $0; match(rest, /"([^"\\]|\\.)*"/); rest = substr(rest, RSTART + RLENGTH))
+      words = words substr(rest, RSTART, RLENGTH)
+    if (words ~ /--[a-z]/ || rest ~ /\/\/.*--[a-z]/)
+      report("names an option of a program; name the function or the field")
   }
   /^[ \t]*#[ \t]*include/ {
     if (!match($0, /<[^>]+>/)) { report("write includes as <vitral/...> or <name>"); next }

@@ -89,20 +89,17 @@ template <FeatureEncoder Network>
   }
   std::vector<std::vector<Features>> out(views.size(), empty);
   std::vector<float> rows;
-  loader.start(0);
-  for (Batch part; loader.next(part);) {
+  for (const Batch& part : loader.epoch(0)) {
     for (std::size_t view = 0; view < views.size(); ++view) {
-      const int side = views[view].size();
-      const auto tokens =
-          encoder.layers(Tensor<float, Shape<dyn, 3, dyn, dyn>, B>::from(part.views[view], {part.size, side, side}));
+      const auto tokens = encoder.layers(to_backend<B>(part.views[view]));
       for (std::size_t layer = 0; layer < tokens.size(); ++layer) {
         Features& to = out[view][layer];
         const auto normalised = l2_normalize(cast<float>(tokens[layer]));
-        rows.resize(static_cast<std::size_t>(part.size) * static_cast<std::size_t>(width));
+        rows.resize(static_cast<std::size_t>(part.size()) * static_cast<std::size_t>(width));
         B::copy_to_host(normalised.data(), rows.data(), normalised.size());
         const std::string name = join("layer ", layer + 1);
         auto missing = part.missing.begin();
-        for (int i = 0; i < part.size; ++i) {
+        for (int i = 0; i < part.size(); ++i) {
           if (missing != part.missing.end() && *missing == i) {
             ++missing;
             continue;
@@ -111,12 +108,12 @@ template <FeatureEncoder Network>
           const long place = places[static_cast<std::size_t>(part.index * batch + i)];
           check_finite({row, row + width}, width, name, place);
           to.rows.insert(to.rows.end(), row, row + width);
-          to.labels.push_back(part.labels[static_cast<std::size_t>(i)]);
+          to.labels.push_back(part.labels.data()[i]);
           to.places.push_back(place);
         }
       }
     }
-    if (done) done(part.index * batch + part.size);
+    if (done) done(part.index * batch + part.size());
   }
   if (out[0][0].rows.empty()) detail::fail_unreadable(loader.dataset());
   return out;
