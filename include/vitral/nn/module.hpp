@@ -151,12 +151,10 @@ void for_each_tensor(M& module, F&& f, std::string prefix = "") {
 /// The same for parameters alone.
 template <class M, class F>
 void for_each_parameter(M& module, F&& f, std::string prefix = "") {
-  for_each_tensor(
-      module,
-      [&](const std::string& path, auto& member) {
-        if constexpr (is_parameter<std::remove_cvref_t<decltype(member)>>) f(path, member);
-      },
-      std::move(prefix));
+  const auto visit = [&](const std::string& path, auto& member) {
+    if constexpr (is_parameter<std::remove_cvref_t<decltype(member)>>) f(path, member);
+  };
+  for_each_tensor(module, visit, std::move(prefix));
 }
 
 /// Calls f(path, parameter, partner) for each parameter of a module and the one of the same path in another module of
