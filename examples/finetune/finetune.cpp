@@ -111,17 +111,13 @@ Classifier load(const SafetensorsFile& file, int classes, const Options& o) {
   return model;
 }
 
-using Images = Tensor<float, Shape<dyn, 3, dyn, dyn>>;
-Images images_of(const Batch& batch, int side) { return Images::from(batch.views[0], {batch.size, side, side}); }
-
 TopCount classify(const Classifier& model, Loader& loader) {
   TopCount count;
-  loader.start(0);
-  for (Batch batch; loader.next(batch);) {
-    const auto logits = model.head(model.encoder(images_of(batch, model.encoder.size.image)));
+  for (const Batch& batch : loader.epoch(0)) {
+    const auto logits = model.head(model.encoder(batch.views[0]));
     const int classes = logits.extent(1);
-    for (int i = 0; i < batch.size; ++i)
-      if (const int label = batch.labels[static_cast<std::size_t>(i)]; label >= 0)  // -1: it could not be read
+    for (int i = 0; i < batch.size(); ++i)
+      if (const int label = batch.labels(i); label >= 0)  // -1: it could not be read
         count.add(rank_of_label(logits.data() + long{i} * classes, classes, label));
   }
   check(count.images > 0, "none of the images of ", loader.dataset().name(), " that are to be classified can be read");
@@ -132,11 +128,10 @@ TopCount classify(const Classifier& model, Loader& loader) {
 double learn(const Classifier& model, Tape& tape, const Batch& batch, long step, const Options& o) {
   constexpr std::uint64_t stream = 0x20000000;  // apart from the loader's
   const Training mode{Random{static_cast<std::uint64_t>(o.seed), stream, static_cast<std::uint64_t>(step)}};
-  const auto target = Tensor<int, Shape<dyn>>::from(batch.labels, {batch.size});
-  const Images images = images_of(batch, model.encoder.size.image);
+  const auto& images = batch.views[0];
   tape.zero_grad();
   const auto features = o.frozen ? tape.constant(model.encoder(images)) : model.encoder(tape.constant(images), mode);
-  const auto loss = eval(mean(cross_entropy(model.head(features), target, o.frozen ? 0 : o.smoothing)));
+  const auto loss = eval(mean(cross_entropy(model.head(features), batch.labels, o.frozen ? 0 : o.smoothing)));
   const auto value = static_cast<double>(loss.item());
   if (!std::isfinite(value)) tape.clear();
   check(std::isfinite(value), "the loss became ", value, " at step ", step,

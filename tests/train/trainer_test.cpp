@@ -125,7 +125,7 @@ struct NoisyLoader {
   void stop() { loader.stop(); }
   bool next(Batch& batch) {
     const bool more = loader.next(batch);
-    if (more) batch.views[1][5] = pixel;
+    if (more) batch.views[1].data()[5] = pixel;
     return more;
   }
 };

@@ -5,9 +5,10 @@
 #include <vitral/core/config.hpp>
 #include <vitral/core/error.hpp>
 #include <vitral/core/escape.hpp>
-#include <vitral/core/host_memory.hpp>
-#include <vitral/core/philox.hpp>
+#include <vitral/data/batch.hpp>
 #include <vitral/data/dataset.hpp>
+#include <vitral/data/epoch.hpp>
+#include <vitral/data/order.hpp>
 #include <vitral/data/views.hpp>
 
 #include <algorithm>
@@ -32,13 +33,6 @@
 
 namespace vitral { inline namespace VITRAL_ABI {
 
-/// Streams of `Random` that loading draws from; the epoch is added to them, so that each owns 2^24 of them.
-inline constexpr std::uint64_t stream_shuffle = 0x11000000;
-inline constexpr std::uint64_t streams_per_view = 0x01000000;
-/// The stream of view k: what view k of image i looks like is decided by the seed, the epoch, k and i.
-[[nodiscard]] inline constexpr std::uint64_t stream_view(std::size_t k) { return 0x12000000 + k * streams_per_view; }
-inline constexpr std::size_t most_views = 13;  // those up to the trainer's own streams
-
 struct LoaderOptions {
   int batch = 256;
   std::uint64_t seed = 0;
@@ -55,26 +49,6 @@ struct LoaderOptions {
     std::fprintf(stderr, "%s\n", escape_text(line).c_str());
   };
 };
-
-/// `views[k]` is [size, 3, extent, extent], of view k; the buffers go back and forth between loader and caller.
-struct Batch {
-  long epoch = 0;
-  long index = 0;  ///< 0 ... batches() - 1
-  std::vector<HostVector<float>> views;
-  std::vector<int> labels;
-  int size = 0;              ///< images; less than asked for only in the last batch without drop_last
-  std::vector<int> missing;  ///< rows, ascending, that could not be read nor were replaced: zeros, with the label -1
-};
-
-/// The order in which an epoch visits `count` images (the shuffle of Fisher and Yates).
-[[nodiscard]] inline std::vector<std::uint32_t> shuffled(long count, std::uint64_t seed, long epoch) {
-  const Random random{seed, stream_shuffle + static_cast<std::uint64_t>(epoch), 0};
-  std::vector<std::uint32_t> order(static_cast<std::size_t>(count));
-  for (std::size_t i = 0; i < order.size(); ++i) order[i] = static_cast<std::uint32_t>(i);
-  for (std::size_t i = order.size(); i > 1; --i)
-    std::swap(order[i - 1], order[random.below(i, static_cast<std::uint32_t>(i))]);
-  return order;
-}
 
 namespace detail {
 
@@ -132,8 +106,7 @@ class BatchPlan {
 
   /// Makes `order` that of `epoch`; throws Error unless there is such an epoch and it has a batch `first`.
   void start(long epoch, long first, std::vector<std::uint32_t>& order) const {
-    check(epoch >= 0 && epoch < 1l << 24, "epoch ", epoch, "; expected 0 to ", (1l << 24) - 1);
-    check(first >= 0 && first <= batches(), "batch ", first, " of an epoch that has ", batches());
+    check_start(epoch, first, batches());
     if (!options_.shuffle && !order.empty()) return;
     std::vector<std::uint32_t> all;
     if (options_.shuffle) all = shuffled(all_, options_.seed, epoch);
@@ -297,18 +270,19 @@ class LoaderState {
   void fill(long index, Slot& slot) {
     Batch& batch = slot.batch;
     const long first = index * options_.batch;
-    const auto count = static_cast<std::size_t>(plan_.size_of(index));
+    const int count = plan_.size_of(index);
     batch.epoch = epoch_;
     batch.index = index;
-    batch.size = static_cast<int>(count);
     batch.views.resize(views_.size());
-    for (std::size_t k = 0; k < views_.size(); ++k) batch.views[k].resize(count * pixels(k));
-    batch.labels.resize(count);
+    for (std::size_t k = 0; k < views_.size(); ++k)
+      make_room(batch.views[k], {count, views_[k].size(), views_[k].size()});
+    make_room(batch.labels, {count});
+    batch.places.clear();
     batch.missing.clear();
     const auto epoch = static_cast<std::uint64_t>(epoch_);
-    for (std::size_t i = 0; i < count; ++i) {
+    for (int i = 0; i < count; ++i) {
       if (abandoned()) return;
-      const std::uint32_t which = order_[static_cast<std::size_t>(first) + i];
+      const std::uint32_t which = order_[static_cast<std::size_t>(first + i)];
       const auto reading = [&](long number) {
         slot.reading.store(static_cast<std::uint32_t>(number), std::memory_order_relaxed);
       };
@@ -321,20 +295,17 @@ class LoaderState {
         image = image_or_note(data_, used, unreadable_);
       }
       for (std::size_t k = 0; k < views_.size(); ++k) {
-        float* const out = batch.views[k].data() + i * pixels(k);
+        const long pixels = batch.views[k].size() / count;
+        float* const out = batch.views[k].data() + i * pixels;
         if (image)
           views_[k](*image, {options_.seed, stream_view(k) + epoch, which}, out);
         else
-          std::fill_n(out, pixels(k), 0.0f);
+          std::fill_n(out, pixels, 0.0f);
       }
-      if (!image) batch.missing.push_back(static_cast<int>(i));
-      batch.labels[i] = image ? data_.label(used) : -1;
+      if (!image) batch.missing.push_back(i);
+      batch.labels.data()[i] = image ? data_.label(used) : -1;
+      batch.places.push_back(used);
     }
-  }
-
-  std::size_t pixels(std::size_t view) const {
-    const auto extent = static_cast<std::size_t>(views_[view].size());
-    return 3 * extent * extent;
   }
 
   bool abandoned() {
@@ -389,6 +360,9 @@ class Loader {
   /// Takes the next batch, waiting for it if need be; false after the epoch's last, after stop() and before start().
   /// Throws the Error of one unreadable image too many, and what else was thrown for one of the batch's images.
   bool next(Batch& batch) { return state_->next(batch); }
+
+  /// An epoch as a range: for (const auto& batch : loader.epoch(3)) ...
+  [[nodiscard]] Epoch<Loader> epoch(long number, long first_batch = 0) { return {*this, number, first_batch}; }
 
   /// Ends the workers; the destructor does it too.
   void stop() { state_->stop(); }

@@ -52,7 +52,6 @@ class Trainer {
  public:
   using scalar = typename Method::scalar;
   using backend = typename Method::backend;
-  using Images = Tensor<float, Shape<dyn, 3, dyn, dyn>, backend>;
 
   /// The optimiser's learning rate is the highest one (see scaled_learning_rate).
   Trainer(const Method& method, const OptimizerSettings& settings, const Schedule& schedule, Seed seed = Seed{0})
@@ -169,11 +168,8 @@ class Trainer {
       const Training mode{Random{seed_.value, training_stream, static_cast<std::uint64_t>(number)}};
       in_flight.run = steps_.run(part == 0 ? first_part : further_part, [&] {
         if (part == 0) tape_.zero_grad();
-        const auto view = [&](std::size_t k) {
-          const int side = loader.views()[k].size();
-          return images_of(batch.views[k], {batch.size, side, side});
-        };
-        const auto loss = loss_of(view(0), view(1), mode);
+        const auto here = to_backend<backend>(batch);
+        const auto loss = loss_of(here.views[0], here.views[1], mode);
         backend::queue_copy_to_host(loss.value().data(), losses_.data() + loss_index(now, part), 1);
         if constexpr (backend::on_host) check_loss(out, static_cast<double>(losses_[loss_index(now, part)]));
         tape_.backward(eval(loss * (1.0 / schedule_.accumulate)));
@@ -246,16 +242,6 @@ class Trainer {
   /// Where the loss of a part stands: a step's beside those of the step that may still be under way.
   [[nodiscard]] std::size_t loss_index(long step, int part) const {
     return static_cast<std::size_t>(step % 2 * schedule_.accumulate + part);
-  }
-
-  /// A view on the device: where it is already, or on its way from the host.
-  static const Images& images_of(const Images& view, const typename Images::shape_type&) { return view; }
-  static Images images_of(const HostVector<float>& view, const typename Images::shape_type& shape) {
-    Images out = Images::uninitialized(shape);
-    check(static_cast<long>(view.size()) >= out.size(), "Trainer: a view of ", view.size(), " numbers for shape ",
-          shape);
-    backend::queue_copy_from_host(view.data(), out.data(), out.size());
-    return out;
   }
 
   static constexpr std::uint64_t training_stream = 0x20000000;  // apart from the loader's streams
