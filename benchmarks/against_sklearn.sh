@@ -1,6 +1,6 @@
 #!/bin/bash
-# Exact nearest neighbours and t-SNE in Vitral and in scikit-learn (its brute force, its Barnes-Hut), on the same threads
-# and numbers.
+# Exact nearest neighbours and t-SNE in Vitral and in scikit-learn (its brute force, its Barnes-Hut), on the same
+# threads and numbers.
 #   bash benchmarks/against_sklearn.sh [CIFAR10_DIR]      default data/cifar-10-batches-bin; no t-SNE if missing
 # ROUNDS=3 runs t-SNE more than once in turn, IMAGES=5000 chooses how many images. PYTHON names the Python that has
 # scikit-learn; the default is the system's.

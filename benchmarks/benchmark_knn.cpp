@@ -1,5 +1,5 @@
 // Seconds that the 20 nearest of 50,000 features take for 10,000 queries of width 384, and a sum over what was found.
-#include <vitral/eval/knn.hpp>
+#include <vitral/eval/classifiers/knn.hpp>
 
 #include <chrono>
 #include <cstdio>

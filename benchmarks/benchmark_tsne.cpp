@@ -1,7 +1,7 @@
 // Seconds that t-SNE takes for the first images of CIFAR-10, averaged to 8 x 8 pixels: 192 numbers each.
 #include <vitral/data/cifar.hpp>
-#include <vitral/eval/principal.hpp>
-#include <vitral/eval/tsne.hpp>
+#include <vitral/eval/analyses/principal.hpp>
+#include <vitral/eval/analyses/tsne.hpp>
 
 #include <CLI/CLI.hpp>
 

@@ -1,6 +1,6 @@
 // Makes MoCo v3's two views of images on one thread, from the file to the normalised numbers, for some seconds.
+#include <vitral/data/datasets.hpp>
 #include <vitral/data/loader.hpp>
-#include <vitral/data/open.hpp>
 #include <vitral/data/views.hpp>
 
 #include <CLI/CLI.hpp>

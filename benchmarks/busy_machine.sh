@@ -18,7 +18,10 @@ stage=$(mktemp -d)
 other=
 trap '[ -z "$other" ] || kill "$other"; rm -rf "$stage"' EXIT
 
-step() { env ${setting[$1]} build/release/bin/benchmark_step --threads "$(nproc)" "${@:2}" | sed -n 's/.*median \([0-9.]*\) ms.*/\1/p'; }
+step() {
+  env ${setting[$1]} build/release/bin/benchmark_step --threads "$(nproc)" "${@:2}" |
+    sed -n 's/.*median \([0-9.]*\) ms.*/\1/p'
+}
 for ((round = 1; round <= rounds; ++round)); do
   for waiting in libgomp polite; do
     step $waiting "$@" >>"$stage/$waiting.alone"
@@ -33,7 +36,8 @@ done
 
 printf '%-8s %12s %16s %8s %18s\n' waiting "alone, ms" "beside one, ms" ratio "alone / libgomp's"
 for waiting in libgomp polite; do
-  alone=$(median <"$stage/$waiting.alone") busy=$(median <"$stage/$waiting.busy") usual=$(median <"$stage/libgomp.alone")
+  alone=$(median <"$stage/$waiting.alone") busy=$(median <"$stage/$waiting.busy")
+  usual=$(median <"$stage/libgomp.alone")
   awk -v w=$waiting -v a="$alone" -v b="$busy" -v u="$usual" \
     'BEGIN { printf "%-8s %12.1f %16.1f %8.2f %18.3f\n", w, a, b, b / a, a / u }'
 done

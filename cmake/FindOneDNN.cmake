@@ -24,7 +24,8 @@ endif()
 include(FindPackageHandleStandardArgs)
 find_package_handle_standard_args(
   OneDNN REQUIRED_VARS OneDNN_LIBRARY OneDNN_INCLUDE_DIR VERSION_VAR OneDNN_VERSION
-  REASON_FAILURE_MESSAGE "oneDNN is missing: install libdnnl-dev (Debian, Ubuntu) or name its place in CMAKE_PREFIX_PATH")
+  REASON_FAILURE_MESSAGE
+  "oneDNN is missing: install libdnnl-dev (Debian, Ubuntu) or name its place in CMAKE_PREFIX_PATH")
 
 if(OneDNN_FOUND AND NOT TARGET OneDNN::OneDNN)
   add_library(OneDNN::OneDNN UNKNOWN IMPORTED)

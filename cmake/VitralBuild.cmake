@@ -40,8 +40,8 @@ endfunction()
 
 include(CheckCXXSymbolExists)
 
-# Compiles FILE, a .cu, into TARGET. (Not by CMake's own CUDA language: the flags of the C++ sources are not nvcc's.) Most
-# of the time goes on the host's part.
+# Compiles FILE, a .cu, into TARGET. (Not by CMake's own CUDA language: the flags of the C++ sources are not nvcc's.)
+# Most of the time goes on the host's part.
 set(VITRAL_CUDA_ARCHITECTURES usual CACHE STRING
     "Generations of GPUs, in the words of CMAKE_CUDA_ARCHITECTURES, or those that cmake/nvcc.sh calls usual")
 set(VITRAL_CUDA_HOST_LEVEL -O1 CACHE STRING "Optimisation of the code that queues kernels")
@@ -49,8 +49,8 @@ function(vitral_cuda_part target file)
   # The two parts of a program exchange strings and vectors: both must have those of nvcc's host compiler.
   check_cxx_symbol_exists(__GLIBCXX__ string VITRAL_HAS_LIBSTDCXX)
   if(NOT VITRAL_HAS_LIBSTDCXX)
-    message(FATAL_ERROR "VITRAL_CUDA is on, but ${CMAKE_CXX_COMPILER} does not use libstdc++, as nvcc's host compiler does: "
-                        "leave out -stdlib=libc++, or turn VITRAL_CUDA off")
+    message(FATAL_ERROR "VITRAL_CUDA is on, but ${CMAKE_CXX_COMPILER} does not use libstdc++, as nvcc's host compiler "
+                        "does: leave out -stdlib=libc++, or turn VITRAL_CUDA off")
   endif()
   set(object "${CMAKE_CURRENT_BINARY_DIR}/${file}.o")
   get_filename_component(folder "${object}" DIRECTORY)
@@ -58,9 +58,11 @@ function(vitral_cuda_part target file)
   add_custom_command(
     OUTPUT "${object}"
     COMMAND bash "${PROJECT_SOURCE_DIR}/cmake/nvcc.sh" "${CUDAToolkit_NVCC_EXECUTABLE}" "${VITRAL_CUDA_ARCHITECTURES}"
-            ${VITRAL_CUDA_HOST_LEVEL} -Xcompiler -fopenmp "-I${PROJECT_SOURCE_DIR}/include" "-I${PROJECT_SOURCE_DIR}/examples"
+            ${VITRAL_CUDA_HOST_LEVEL} -Xcompiler -fopenmp
+            "-I${PROJECT_SOURCE_DIR}/include" "-I${PROJECT_SOURCE_DIR}/examples"
             -MD -MF "${object}.d" -MT "${object}" -c "${CMAKE_CURRENT_SOURCE_DIR}/${file}" -o "${object}"
-    DEPENDS "${file}" "${PROJECT_SOURCE_DIR}/cmake/nvcc.sh" DEPFILE "${object}.d" COMMENT "Compiling ${file} with nvcc" VERBATIM)
+    DEPENDS "${file}" "${PROJECT_SOURCE_DIR}/cmake/nvcc.sh" DEPFILE "${object}.d"
+    COMMENT "Compiling ${file} with nvcc" VERBATIM)
   target_sources(${target} PRIVATE "${object}")
   target_compile_definitions(${target} PRIVATE VITRAL_HAS_CUDA)
   target_link_libraries(${target} PRIVATE CUDA::cudart_static CUDA::cublasLt)

@@ -1,8 +1,8 @@
 #!/bin/bash
-# nvcc.sh NVCC ARCHITECTURES ARGUMENT...: runs nvcc as all CUDA sources of Vitral are compiled: C++20, warnings as errors,
-# and code for ARCHITECTURES, in the words of CMAKE_CUDA_ARCHITECTURES: "80" is code for sm_80 and PTX that newer devices
-# translate, "90a-real" the code alone. Hopper's own instructions need sm_90a. "usual" stands for the usual list, "all"
-# for that and for what this nvcc knows of newer devices.
+# nvcc.sh NVCC ARCHITECTURES ARGUMENT...: runs nvcc as all CUDA sources of Vitral are compiled: C++20, warnings as
+# errors, and code for ARCHITECTURES, in the words of CMAKE_CUDA_ARCHITECTURES: "80" is code for sm_80 and PTX that
+# newer devices translate, "90a-real" the code alone. Hopper's own instructions need sm_90a. "usual" stands for the
+# usual list, "all" for that and for what this nvcc knows of newer devices.
 set -eu
 nvcc=$1 architectures=${2//;/ }
 shift 2

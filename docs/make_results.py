@@ -65,8 +65,8 @@ if pairs:
     ahead = sum(gain["not_worse"] == gain["layers"] for *_, gain in pairs)
     below = sum(gain["lower"] > gain["upper"] for *_, gain in pairs)
     page.append("The paper finds the self-distilled network at least as good at every layer, with the larger gain in "
-                f"the lower ones. Of {len(pairs)} pairs of a method and a classifier here, {ahead} are at least as good "
-                f"at every layer, and {below} gain more in the lower half of the layers than in the upper.\n")
+                f"the lower ones. Of {len(pairs)} pairs of a method and a classifier here, {ahead} are at least as "
+                f"good at every layer, and {below} gain more in the lower half of the layers than in the upper.\n")
 text = read(os.path.join(comparison, "comparison.md"))
 for chart in re.findall(r"\]\((\w+\.svg)\)", text):
     shutil.copyfile(os.path.join(comparison, chart), os.path.join(docs, "results_" + chart))

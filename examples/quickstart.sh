@@ -1,8 +1,8 @@
 #!/bin/bash
 # Pretrains a small vision transformer without labels on Fashion-MNIST: SD-MoCo v3, a few minutes on two cores.
 # Installs the missing Debian packages and builds build/release/bin/pretrain first. Outputs are in runs/quickstart;
-# further options go to pretrain, for example: bash examples/quickstart.sh --epochs 20. A second time it wants --overwrite,
-# or --resume after Ctrl-C.
+# further options go to pretrain, for example: bash examples/quickstart.sh --epochs 20. A second time it wants
+# --overwrite, or --resume after Ctrl-C.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . cmake/packages.sh

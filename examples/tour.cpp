@@ -1,9 +1,9 @@
 // A tour in four stops: tensors, the tape, a layer of your own, and self-distilled pretraining.
 //
 //   tour [DIRECTORY OF FASHION-MNIST]
-#include <vitral/data/idx.hpp>
-#include <vitral/eval/knn.hpp>
-#include <vitral/train/trainer.hpp>
+#include <vitral/data.hpp>
+#include <vitral/eval.hpp>
+#include <vitral/train.hpp>
 #include <vitral/vitral.hpp>
 
 #include <cstdio>

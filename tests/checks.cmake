@@ -3,8 +3,8 @@
 # What a compiler run by hand needs: the library's flags, its own folder as -I and the dependencies' as system folders.
 find_package(CLI11 REQUIRED)
 set(folders "")
-foreach(target IN ITEMS CLI11::CLI11 Eigen3::Eigen OneDNN::OneDNN OpenMP::OpenMP_CXX nlohmann_json::nlohmann_json ZLIB::ZLIB PNG::PNG
-                        JPEG::JPEG WebP::WebP)
+foreach(target IN ITEMS CLI11::CLI11 Eigen3::Eigen OneDNN::OneDNN OpenMP::OpenMP_CXX nlohmann_json::nlohmann_json
+                        ZLIB::ZLIB PNG::PNG JPEG::JPEG WebP::WebP)
   list(APPEND folders "$<TARGET_PROPERTY:${target},INTERFACE_INCLUDE_DIRECTORIES>")
 endforeach()
 set(folders "$<REMOVE_DUPLICATES:$<FILTER:$<GENEX_EVAL:${folders}>,EXCLUDE,^/usr/include$>>")
@@ -36,6 +36,10 @@ endforeach()
 vitral_test(layers COMMAND bash "${CMAKE_CURRENT_SOURCE_DIR}/layers/check.sh" "${PROJECT_SOURCE_DIR}/include")
 vitral_test(layers.finds_violations COMMAND bash "${CMAKE_CURRENT_SOURCE_DIR}/layers/finds_violations.sh")
 
+# The form of the sources, and no line too long.
+vitral_test(format COMMAND bash "${CMAKE_CURRENT_SOURCE_DIR}/format/check.sh" "${PROJECT_SOURCE_DIR}")
+vitral_test(format.finds_violations COMMAND bash "${CMAKE_CURRENT_SOURCE_DIR}/format/finds_violations.sh")
+
 # The code in the README is code that compiles.
 vitral_test(docs COMMAND bash "${CMAKE_CURRENT_SOURCE_DIR}/docs/check.sh")
 
@@ -64,6 +68,10 @@ foreach(compiler IN LISTS compilers)
               "${PROJECT_BINARY_DIR}/compile_time.${compiler}.txt")
   set_tests_properties(compile_time.${compiler} PROPERTIES RUN_SERIAL TRUE)
 endforeach()
+
+# clang-tidy reads every header once: bugs and waste that the compilers do not warn of.
+vitral_test(tidy COMMAND bash "${CMAKE_CURRENT_SOURCE_DIR}/tidy/check.sh" "${flags_file}"
+            "${CMAKE_CURRENT_BINARY_DIR}/link/everything.hpp")
 
 # Two source files that include everything link into one program, beside one with other checks.
 file(GLOB_RECURSE headers CONFIGURE_DEPENDS RELATIVE "${PROJECT_SOURCE_DIR}/include"

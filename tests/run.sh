@@ -23,12 +23,17 @@ build() {
 builds="release"
 folders="core;tensor;backend"
 test "$mode" != quick || folders="all"
-# Programs are built fast: their kernels are those of the unit tests, which have -O3. Without a device, they are built for
-# the newest generation alone (tests/cuda are compiled for the oldest, one of them for all), and the golden files for none.
+# Programs are built fast: their kernels are those of the unit tests, which have -O3. Without a device, they are built
+# for the newest generation alone (tests/cuda are compiled for the oldest, one of them for all), and the golden files
+# for none.
 generations=usual golden=ON
 nvidia-smi -L >/dev/null 2>&1 || generations=90a-real golden=OFF
-build release -DVITRAL_BUILD_TESTS=ON -DVITRAL_BUILD_EXAMPLES=ON -DVITRAL_WERROR=ON -DVITRAL_CUDA_HOST_LEVEL=-O0 \
-  "-DCMAKE_CXX_FLAGS_RELEASE=-O1 -DNDEBUG" "-DVITRAL_CUDA_ARCHITECTURES=$generations" -DVITRAL_CUDA_GOLDEN=$golden "-DVITRAL_UNIT_TESTS=$folders"
+# The programs' GPU parts are compiled wherever they can be.
+cuda=OFF
+! PATH=$PATH:/usr/local/cuda/bin command -v nvcc >/dev/null || cuda=ON
+build release -DVITRAL_BUILD_TESTS=ON -DVITRAL_BUILD_EXAMPLES=ON "-DVITRAL_UNIT_TESTS=$folders" -DVITRAL_WERROR=ON \
+  "-DCMAKE_CXX_FLAGS_RELEASE=-O1 -DNDEBUG" -DVITRAL_CUDA=$cuda "-DVITRAL_CUDA_ARCHITECTURES=$generations" \
+  -DVITRAL_CUDA_HOST_LEVEL=-O0 -DVITRAL_CUDA_GOLDEN=$golden
 if [ "$mode" != quick ]; then
   builds="$builds asan-ubsan"
   build asan-ubsan -DVITRAL_WERROR=ON -DCMAKE_CXX_COMPILER=clang++  # the other compiler, and twice as fast at this

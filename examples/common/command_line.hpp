@@ -1,6 +1,7 @@
 // What all programs do alike: they read their command lines, and end with a message where something is wrong.
 #pragma once
 
+#include "common/advice.hpp"
 #include "common/polite.hpp"
 #include "common/standard_streams.hpp"
 
@@ -14,14 +15,19 @@
 #include <exception>
 #include <filesystem>
 #include <new>
+#include <set>
 #include <string>
 #include <type_traits>
 
 namespace vitral { inline namespace VITRAL_ABI { namespace programs {
 
+/// The options of this program, "--out"; parse_command_line notes them for the messages of exit_status.
+inline std::set<std::string> program_options;
+
 /// Sets what the app's options stand for. --help is answered and ends the program; a mistake is an Error that says
 /// where the options are explained.
 inline void parse_command_line(CLI::App& app, int argc, const char* const* argv, const char* program) {
+  for (const CLI::Option* const option : app.get_options()) program_options.insert(option->get_name());
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
@@ -48,7 +54,7 @@ int exit_status(Work&& work) {
   } catch (const std::filesystem::filesystem_error& error) {
     what = vitral::join("vitral: ", vitral::escape_text(error.path1().native()), ": ", error.code().message());
   } catch (const std::exception& error) {
-    what = error.what();
+    what = in_options(error.what(), program_options);
   }
   std::fprintf(stderr, "%s\n", vitral::escape_text(what, "\n").c_str());
   return status_after_output(1);

@@ -2,7 +2,7 @@
 #pragma once
 
 #include <vitral/core/escape.hpp>
-#include <vitral/data/open.hpp>
+#include <vitral/data/datasets.hpp>
 #include <vitral/data/subset.hpp>
 
 #include <cstdint>

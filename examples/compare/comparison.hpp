@@ -39,7 +39,10 @@ inline void check_results(const std::string& file, const Json& results) {
     expect(good, "it has no number \"", key, "\"", most == 1 ? " from 0 to 1" : "", place...);
   };
   expect(results.is_object(), "it is no object");
-  for (const char* key : {"run", "dataset", "train_images", "test_images", "layers", "adaptive_exit"})
+  vitral::check(
+      results.contains("run"), file,
+      " is about a network of which no run of `pretrain` is known; compare needs its method, seed and options");
+  for (const char* key : {"dataset", "train_images", "test_images", "layers", "adaptive_exit"})
     expect(results.contains(key), "it has no \"", key, "\"");
   expect(results["run"].is_object() && results["dataset"].is_string(), "its run or data set is of another type");
   for (const char* key : {"finetuned", "truncated"})
@@ -86,7 +89,7 @@ inline Run read_run(const std::string& folder) {
     if (!row.free) out.settings[row.name] = member;
   });
   out.settings.erase("seed");
-  out.settings["data"] = vitral::dataset_defaults(options.dataset).path.empty() ? options.data : "";
+  out.settings["data"] = vitral::known_dataset(options.dataset).path.empty() ? options.data : "";
   for (const char* key : {"finetuned", "truncated"}) out.settings[key] = out.results.value(key, "");
   out.method = options.method;
   out.seed = options.seed;

@@ -10,6 +10,8 @@
 #include <vitral/eval/features.hpp>
 #include <vitral/io/npy.hpp>
 #include <vitral/io/progress.hpp>
+#include <vitral/models/first_layers.hpp>
+#include <vitral/models/load_vit.hpp>
 #include <vitral/vitral.hpp>
 
 #include <cstdio>
@@ -29,7 +31,7 @@ struct Options {
 Options parse(int argc, char** argv) {
   Options o;
   CLI::App app{"Writes the features of a data set's images for use in Python."};
-  app.add_option("CHECKPOINT", o.checkpoint, "The network: a checkpoint of `pretrain` or `truncate`")->required();
+  app.add_option("CHECKPOINT", o.checkpoint, "The network: a checkpoint, such as `pretrain` writes")->required();
   app.add_option("--layer", o.layer, "Layer whose class token is the feature; 0 = the last")
       ->check(CLI::NonNegativeNumber);
   add_data_options(app, o.dataset, o.data, o.tar_image);
@@ -60,14 +62,14 @@ report::Table rows(const Dataset& data, const std::filesystem::path& root, const
 
 void embed(const Options& o) {
   const SafetensorsFile file(o.checkpoint);
-  const PretrainOptions run = run_of(file);
-  const int layer = chosen_layer(o.layer, run, o.checkpoint);
-  const DataPlace place = data_of(run, o.dataset, o.data, o.tar_image);
+  const auto network = load_vit<Cpu, float>(file);
+  const int layer = chosen_layer(o.layer, network.depth(), o.checkpoint);
+  const DataPlace place = data_of(file, o.dataset, o.data, o.tar_image);
   const Split split = o.split == "train" ? Split::train : o.split == "test" ? Split::test : Split::unlabeled;
-  const Dataset all = place.open(split, center_view(run.image).least_side());
+  const Dataset all = place.open(split, center_view(network.size.image).least_side());
   const std::vector<long> places = spread_places(all, o.images > 0 ? o.images : all.size(), Seed{});
   const Dataset data = select_images(all, places);
-  const auto encoder = first_layers(network<Cpu>(file, run), layer);
+  const auto encoder = first_layers(network, layer);
   const std::filesystem::path out = o.out;
   make_folder(out);
   Progress progress(o.split, data.size(), 1);
@@ -87,7 +89,7 @@ void embed(const Options& o) {
   write_text(out / "images.csv", report::csv(rows(all, place.path, places)));
   std::printf(
       "wrote features.npy [%ld, %d], features.flags.npy and images.csv in %s: layer %d of %d, %s images of %s\n",
-      data.size(), features.width, escape_text(o.out).c_str(), layer, run.depth, o.split.c_str(),
+      data.size(), features.width, escape_text(o.out).c_str(), layer, network.depth(), o.split.c_str(),
       escape_text(data.name()).c_str());
   if (const long missing = data.size() - features.images(); missing > 0)
     std::printf("%ld images could not be read: their rows are NaN, and flagged\n", missing);

@@ -9,12 +9,13 @@
 
 #include <vitral/data/loader.hpp>
 #include <vitral/data/subset.hpp>
-#include <vitral/eval/accuracy.hpp>
+#include <vitral/eval/classifiers/accuracy.hpp>
 #include <vitral/io/checkpoint.hpp>
 #include <vitral/io/directory_lock.hpp>
 #include <vitral/io/json.hpp>
 #include <vitral/io/metrics.hpp>
 #include <vitral/io/progress.hpp>
+#include <vitral/models/load_vit.hpp>
 #include <vitral/optim/layer_decay.hpp>
 #include <vitral/vitral.hpp>
 
@@ -62,8 +63,8 @@ void for_each_option(Options& o, bool fine_tuning, Visit visit) {
 
 Options parse(int argc, char** argv) {
   Options o;
-  CLI::App app{"Fine-tunes a network that `pretrain` has written, or trains a classifier on it."};
-  app.add_option("CHECKPOINT", o.checkpoint, "The network: checkpoint.safetensors of a run")->required();
+  CLI::App app{"Fine-tunes a network, or trains a classifier on it."};
+  app.add_option("CHECKPOINT", o.checkpoint, "The network: a checkpoint, such as `pretrain` writes")->required();
   add_data_options(app, o.dataset, o.data, o.tar_image);
   app.add_option("--out", o.out, "Directory for the checkpoint, metrics.jsonl and finetune.json")
       ->capture_default_str();
@@ -86,7 +87,7 @@ Options parse(int argc, char** argv) {
   return o;
 }
 
-/// An encoder and a linear classifier on its last class token. `pretrain` and `evaluate` know the encoder by this name.
+/// An encoder and a linear classifier on its last class token. load_vit knows the encoder by this name.
 struct Classifier {
   using scalar = float;
   using backend = Cpu;
@@ -101,13 +102,11 @@ struct Classifier {
 
 /// The checkpoint's encoder with a head of N(0, 0.01). With `frozen` the head alone is trained; else everything, the
 /// patch embedding and positions too, which pretraining left as they were.
-Classifier load(const SafetensorsFile& file, const PretrainOptions& run, int classes, const Options& o) {
+Classifier load(const SafetensorsFile& file, int classes, const Options& o) {
   Initializer init(Seed{static_cast<std::uint64_t>(o.seed)});
-  Classifier model{ViT<Cpu, float>({run.image, run.patch, run.width, run.depth, run.heads}, Seed{0},
-                                   {.drop_path = o.frozen ? 0 : o.drop_path}),
-                   Linear<dyn, dyn>(run.width, classes, init)};
+  const auto encoder = load_vit<Cpu, float>(file, {.drop_path = o.frozen ? 0 : o.drop_path});
+  Classifier model{encoder, Linear<dyn, dyn>(encoder.width(), classes, init)};
   init.fill_normal(model.head.weight, 0.01);
-  load_module(file, model.encoder, "student.encoder");
   set_trainable(model.encoder, !o.frozen);
   return model;
 }
@@ -143,13 +142,13 @@ double learn(const Classifier& model, Tape& tape, const Batch& batch, long step,
 
 Json finetune(Options o) {
   const SafetensorsFile file(o.checkpoint);
-  const PretrainOptions run = run_of(file);
-  Augmentation view = crop_and_flip(run.image);
+  const ViTSize size = vit_size(file);
+  Augmentation view = crop_and_flip(size.image);
   view.crop_min = o.crop_min;
-  const DataPlace place = data_of(run, o.dataset, o.data, o.tar_image);
+  const DataPlace place = data_of(file, o.dataset, o.data, o.tar_image);
   const Seed seed{static_cast<std::uint64_t>(o.seed)};
   const ChosenImages images =
-      labelled_images(place, {.test = o.test, .holdout = o.holdout, .seed = seed.value}, run.image, view.least_side());
+      labelled_images(place, {.test = o.test, .holdout = o.holdout, .seed = seed.value}, size.image, view.least_side());
   o.holdout = images.holdout;
   const Dataset train = class_subset(images.train, o.labels, seed), test = images.test;
   o.batch = static_cast<int>(std::min<long>(o.batch, train.size()));
@@ -163,16 +162,16 @@ Json finetune(Options o) {
         o.checkpoint, "; choose another directory");
   check(!std::filesystem::exists(checkpoint) || SafetensorsFile(checkpoint).metadata().contains("finetune"), "--out ",
         o.out, " holds the checkpoint of a pretraining run, which would be overwritten; choose another directory");
-  const Classifier model = load(file, run, classes, o);
+  const Classifier model = load(file, classes, o);
   make_folder(out);
   const DirectoryLock lock(out);
   auto parameters = trainable_parameters(model);
-  decay_rates(parameters, run.depth, o.layer_decay);
+  decay_rates(parameters, size.depth, o.layer_decay);
   OptimizerSettings settings = AdamW{.weight_decay = o.weight_decay};
   if (o.frozen) settings = Sgd{};
   Optimizer<float, Cpu> optimizer(settings, parameters);
   Loader loader(train, {view}, {.batch = o.batch, .seed = seed.value, .workers = o.workers}),
-      tests(test, {center_view(run.image)},
+      tests(test, {center_view(size.image)},
             {.batch = static_cast<int>(std::min(256l, test.size())),
              .workers = o.workers,
              .drop_last = false,
@@ -189,7 +188,7 @@ Json finetune(Options o) {
   results["train_images"] = train.size();
   results["classes"] = classes;
   std::printf("%s of %s on %s: %ld of %ld images, %ld parameters, %ld steps of %d images, %d threads\n",
-              o.frozen ? "a classifier on the frozen features" : "fine-tuning", run.method.c_str(),
+              o.frozen ? "a classifier on the frozen features" : "fine-tuning", network_name(file).c_str(),
               escape_text(train.name()).c_str(), train.size(), images.train.size(), count_parameters(model, true),
               steps, o.batch, cpu::threads());
 
@@ -218,9 +217,11 @@ Json finetune(Options o) {
     progress.note(line);
     StateDict state;
     state.add_module(model);
-    state.write(checkpoint, {{"options", file.metadata("options")},
-                             {"finetuned", join(o.frozen ? "frozen, " : "", "labels ", o.labels)},
-                             {"finetune", json_text(results)}});
+    Metadata metadata = history_of(file);
+    metadata["finetuned"] = join(o.frozen ? "frozen, " : "", "labels ", o.labels);
+    metadata["finetune"] = json_text(results);
+    metadata.merge(describe(model.encoder));
+    state.write(checkpoint, metadata);
   }
   progress.finish();
   results["test_images"] = reached.images;

@@ -5,11 +5,13 @@
 #include "common/command_line.hpp"
 
 #include <vitral/core/error.hpp>
-#include <vitral/data/names.hpp>
+#include <vitral/data/datasets.hpp>
 #include <vitral/io/json.hpp>
 #include <vitral/io/nearest.hpp>
 #include <vitral/optim/schedule.hpp>
+#include <vitral/train/methods.hpp>
 
+#include <algorithm>
 #include <cmath>
 #include <iostream>
 #include <limits>
@@ -38,10 +40,7 @@ struct PretrainOptions {
 
   bool operator==(const PretrainOptions&) const = default;
 
-  /// Whether the method is the self-distilled form ("sd-") of base_method().
-  bool self_distilled() const { return method.starts_with("sd-"); }
-  /// simclr, byol or moco-v3.
-  std::string base_method() const { return self_distilled() ? method.substr(3) : method; }
+  bool self_distilled() const { return vitral::is_self_distilled(method); }
   /// Highest learning rate: the base rate is for 256 images a step, and the rate grows with their number.
   double peak_lr() const { return vitral::scaled_learning_rate(lr, long{batch} * accumulate); }
 };
@@ -55,7 +54,7 @@ constexpr double infinity = std::numeric_limits<double>::infinity();
 struct Row {
   const char* name;  // on the command line, after the two hyphens
   const char* help;
-  const char* choices = "";    // "a|b|c", or empty
+  std::vector<std::string> choices = {};
   const char* published = "";  // the key of the published configurations that means the same
   bool free = false;           // whether a resumed run may change it: it leaves every trained number as it is
   bool adjustable = false;     // whether a resumed run may change it, and says so: the run goes on another way
@@ -67,15 +66,15 @@ struct Row {
 template <class Options, class Visit>
 void for_each_option(Options& o, Visit visit) {
   visit(Row{.name = "method", .help = "What to train; sd- is the self-distilled form",
-            .choices = "simclr|byol|moco-v3|sd-simclr|sd-byol|sd-moco-v3"}, o.method);
+            .choices = vitral::method_names()}, o.method);
   visit(Row{.name = "dataset", .help = "Layout of the images in --data",
-            .choices = vitral::dataset_names, .published = "dataset"}, o.dataset);
+            .choices = vitral::dataset_names(), .published = "dataset"}, o.dataset);
   visit(Row{.name = "data", .help = "Directory of the data set [where Debian, or fetch_cifar10.sh, puts it]",
             .published = "data_path", .free = true}, o.data);
   visit(Row{.name = "tar-image", .help = "Ending of the images where samples of archives have several, such as jpg",
             .free = true}, o.tar_image);
   visit(Row{.name = "arch", .help = "Network: width 192, 384 or 768, 3, 6 or 12 heads, depth 12",
-            .choices = "vit_tiny|vit_small|vit_base", .free = true}, o.arch);  // the next three say it in numbers
+            .choices = {"vit_tiny", "vit_small", "vit_base"}, .free = true}, o.arch);  // or in numbers:
   visit(Row{.name = "width", .help = "Embedding width; 0 = of --arch", .least = 0}, o.width);
   visit(Row{.name = "depth", .help = "Number of blocks; 0 = of --arch", .least = 0}, o.depth);
   visit(Row{.name = "heads", .help = "Attention heads; 0 = of --arch", .least = 0}, o.heads);
@@ -91,7 +90,7 @@ void for_each_option(Options& o, Visit visit) {
             .adjustable = true, .least = 1}, o.epochs);
   visit(Row{.name = "warmup-epochs", .help = "Epochs in which the learning rate rises; -1 = a tenth of --epochs",
             .adjustable = true, .least = -1}, o.warmup_epochs);
-  visit(Row{.name = "optimizer", .help = "Optimiser", .choices = "adamw|sgd|lars"}, o.optimizer);
+  visit(Row{.name = "optimizer", .help = "Optimiser", .choices = {"adamw", "sgd", "lars"}}, o.optimizer);
   visit(Row{.name = "lr", .help = "Base learning rate: the highest is lr * batch * accumulate / 256",
             .adjustable = true, .above = 0}, o.lr);
   visit(Row{.name = "min-lr", .help = "Learning rate at the end", .adjustable = true, .least = 0}, o.min_lr);
@@ -104,8 +103,9 @@ void for_each_option(Options& o, Visit visit) {
             .published = "drop_path_rate", .least = 0, .most = 0.99}, o.drop_path);
   visit(Row{.name = "ratio", .help = "Weight of the lower layers' loss (sd- methods)", .least = 0}, o.ratio);
   visit(Row{.name = "ratio-schedule", .help = "The ratio rises from 0 over all epochs, or is constant",
-            .choices = "cosine|constant"}, o.ratio_schedule);
-  visit(Row{.name = "temperature", .help = "Temperature of SimCLR's and MoCo v3's loss", .above = 0}, o.temperature);
+            .choices = {"cosine", "constant"}}, o.ratio_schedule);
+  visit(Row{.name = "temperature", .help = "Temperature of the loss, where the method has one", .above = 0},
+        o.temperature);
   visit(Row{.name = "hidden", .help = "Hidden width of the heads; a lower layer's projector has half of it",
             .published = "mlp_hidden", .least = 2}, o.hidden);
   visit(Row{.name = "out-dim", .help = "Width of the projections", .least = 1}, o.out_dim);
@@ -114,11 +114,11 @@ void for_each_option(Options& o, Visit visit) {
   visit(Row{.name = "crop-min", .help = "Smallest crop as a part of the image's area", .above = 0, .most = 1},
         o.crop_min);
   visit(Row{.name = "seed", .help = "Seed of all random numbers", .least = 0}, o.seed);
-  visit(Row{.name = "device", .help = "Where it is computed", .choices = "cpu|cuda"}, o.device);
+  visit(Row{.name = "device", .help = "Where it is computed", .choices = {"cpu", "cuda"}}, o.device);
   visit(Row{.name = "precision", .help = "Type of the computation; tf32: floats on a GPU's tensor cores",
-            .choices = "fp32|bf16|tf32"}, o.precision);
+            .choices = {"fp32", "bf16", "tf32"}}, o.precision);
   visit(Row{.name = "recompute", .help = "What the backward pass computes again instead of keeping: less memory",
-            .choices = "nothing|block", .free = true}, o.recompute);
+            .choices = {"nothing", "block"}, .free = true}, o.recompute);
   visit(Row{.name = "limit", .help = "Train on so many images alone, drawn by --seed; 0 = all", .least = 0}, o.limit);
   visit(Row{.name = "knn-train", .help = "Images among which k-NN looks, before and after training; 0 = no k-NN",
             .free = true, .least = 0}, o.knn_train);
@@ -155,11 +155,9 @@ inline std::string replaced(std::string text, char from, char to) {
 template <class T>
 void check_value(const std::string& where, const Row& row, const T& value) {
   if constexpr (std::is_same_v<T, std::string>) {
-    if (*row.choices == '\0') return;
-    const std::vector<std::string> choices = CLI::detail::split(row.choices, '|');
-    for (const std::string& choice : choices)
-      if (choice == value) return;
-    vitral::fail(where, " cannot be \"", vitral::legible(value), "\"; use one of ", CLI::detail::join(choices, ", "));
+    if (row.choices.empty() || std::ranges::find(row.choices, value) != row.choices.end()) return;
+    vitral::fail(where, " cannot be \"", vitral::legible(value), "\"; use one of ",
+                 CLI::detail::join(row.choices, ", "));
   } else {
     const double number = static_cast<double>(value);
     if (std::isfinite(number) && number >= row.least && number > row.above && number <= row.most) return;
@@ -204,7 +202,7 @@ inline std::vector<std::string> translate_published(const std::string& where, Js
   if (const Json self_distilled = take_bool("st_inter"); !self_distilled.is_null()) {
     std::string method = "moco-v3";
     if (config.contains("method")) read_json_value(where + "method", config["method"], method);
-    const bool already = method.starts_with("sd-");
+    const bool already = vitral::is_self_distilled(method);
     vitral::check(!already || self_distilled.get<bool>(), where, "method ", vitral::legible(method),
                   " and st_inter false contradict each other; leave one of them out");
     config["method"] = self_distilled.get<bool>() && !already ? "sd-" + method : method;
@@ -268,7 +266,7 @@ inline void fill_defaults(PretrainOptions& o) {
   use(o.width, tiny ? 192 : small ? 384 : 768);
   use(o.heads, tiny ? 3 : small ? 6 : 12);
   use(o.depth, 12);
-  const vitral::DatasetDefaults usual = vitral::dataset_defaults(o.dataset);
+  const vitral::KnownDataset& usual = vitral::known_dataset(o.dataset);
   use(o.image, usual.image);
   use(o.patch, usual.patch);
   if (o.data.empty()) o.data = usual.path;
@@ -321,14 +319,14 @@ inline GivenOptions read_command_line(int argc, const char* const* argv) {
   using namespace options_detail;
   GivenOptions out;
   PretrainOptions& options = out.options;
-  CLI::App app{"Pretrains a vision transformer on images without labels, by SimCLR, BYOL, MoCo v3 or their\n"
-               "self-distilled forms (Jang et al., WACV 2023), and shows what every layer has learnt."};
+  CLI::App app{"Pretrains a vision transformer on images without labels, by a method or its self-distilled form\n"
+               "(Jang et al., WACV 2023), and shows what every layer has learnt."};
   std::string config;
   std::vector<std::string> names{"--config", "--help"};
   for_each_option(options, [&](const Row& row, auto& member) {
     names.push_back(std::string("--") + row.name);
     CLI::Option* const option = app.add_option(names.back(), member, row.help)->capture_default_str()->take_last();
-    if (*row.choices != '\0') option->type_name(row.choices);
+    if (!row.choices.empty()) option->type_name(CLI::detail::join(row.choices, "|"));
   });
   app.add_option("--config", config, "JSON file of options; the published code's files are understood");
   for_each_flag(options, [&](const char* name, const char* help, bool& member) {
@@ -364,7 +362,7 @@ inline PretrainOptions new_run(PretrainOptions options) {
   // Not a rule of check_together: a checkpoint may hold the first layer of a network that was trained deeper.
   vitral::check(!options.self_distilled() || options.depth >= 2, "--method ", options.method,
                 " teaches the layers below the last, and --depth ", options.depth, " has none; use --method ",
-                options.base_method(), " or at least 2 blocks");
+                vitral::plain_name(options.method), " or at least 2 blocks");
   return options;
 }
 

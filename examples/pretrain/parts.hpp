@@ -1,7 +1,7 @@
 // What the source files of `pretrain` share.
 #pragma once
 
-#include "common/layer_features.hpp"
+#include "common/plain_features.hpp"
 #include "pretrain/options.hpp"
 
 #include <csignal>

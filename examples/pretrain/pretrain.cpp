@@ -1,11 +1,11 @@
-// Pretrains a vision transformer without labels by SimCLR, BYOL, MoCo v3 or their self-distilled forms, and shows by
-// k-NN what every layer has learnt. `pretrain --help` explains the options; run.hpp does the work.
-#include "common/saved_run.hpp"
+// Pretrains a vision transformer without labels by a method of train/methods.hpp, and shows by k-NN what every layer
+// has learnt. `pretrain --help` explains the options; run.hpp does the work.
 #include "pretrain/out.hpp"
 #include "pretrain/parts.hpp"
+#include "pretrain/saved_run.hpp"
 
 #include <vitral/backend/cpu/threads.hpp>
-#include <vitral/eval/knn.hpp>
+#include <vitral/eval/classifiers/knn.hpp>
 
 #include <unistd.h>
 
@@ -84,7 +84,7 @@ double knn_of_layer(PlainFeatures known, PlainFeatures asked, int k) {
 
 #if !defined(VITRAL_HAS_CUDA)
 int pretrain_cuda(const nlohmann::ordered_json&) {
-  fail("--device cuda: this program was built without CUDA; install the CUDA Toolkit and build again, or use --device "
-       "cpu");
+  fail("--device cuda: this program was built without CUDA: install the CUDA Toolkit, configure with -DVITRAL_CUDA=ON "
+       "and build again, or use --device cpu");
 }
 #endif

@@ -17,6 +17,7 @@
 #include <vitral/io/plots.hpp>
 #include <vitral/io/progress.hpp>
 #include <vitral/io/table.hpp>
+#include <vitral/models/load_vit.hpp>
 #include <vitral/train/trainer.hpp>
 #include <vitral/vitral.hpp>
 
@@ -65,7 +66,8 @@ struct RunData {
 inline RunData open_run_data(const PretrainOptions& o) {
   const DataPlace place{o.dataset, o.data, o.tar_image};
   const auto split = [&](Split which) { return place.open(which, augmentations(o).first.least_side()); };
-  const Dataset known = split(Split::train), all = has_unlabeled_split(o.dataset) ? split(Split::unlabeled) : known;
+  const Dataset known = split(Split::train),
+                all = known_dataset(o.dataset).unlabeled_split ? split(Split::unlabeled) : known;
   const Dataset train = o.limit > 0 ? subset(all, o.limit, Seed{static_cast<std::uint64_t>(o.seed)}) : all;
   if (o.knn_train == 0 || o.knn_test == 0 || known.classes().empty()) return {train, known, known};
   const ChosenImages chosen =
@@ -138,8 +140,9 @@ int run(const PretrainOptions& o, const RunData& data, Source loader) {
   if (interrupted) return end_interrupted("before the first step: nothing is written");
   if (saved) trainer.load(*saved);
   const auto save = [&] {
-    trainer.save(checkpoint,
-                 {{"options", json_text(to_json(o))}, {"images", std::to_string(images)}, {"fingerprint", mark}});
+    Metadata metadata{{"options", json_text(to_json(o))}, {"images", std::to_string(images)}, {"fingerprint", mark}};
+    metadata.merge(describe(encoder));
+    trainer.save(checkpoint, metadata);
   };
 
   const auto begin = std::chrono::steady_clock::now();
@@ -189,25 +192,23 @@ int run(const PretrainOptions& o, const RunData& data, Source loader) {
   return 0;
 }
 
-/// Small images come from a SmallLoader, others from a Loader.
+/// Images of a data set that fits a device come from a SmallLoader, others from a Loader.
 template <class B, class T, class SmallLoader, template <class> class Method>
 int run(const PretrainOptions& o) {
   const RunData data = open_run_data(o);
   const Views views = two_views(augmentations(o));
   const LoaderOptions options{
       .batch = o.batch, .seed = static_cast<std::uint64_t>(o.seed), .workers = o.workers, .unreadable = o.unreadable};
-  if (o.dataset.starts_with("cifar") || o.dataset.ends_with("mnist"))
-    return run<B, T, Method>(o, data, SmallLoader(data.train, views, options));
+  if (known_dataset(o.dataset).fits_device) return run<B, T, Method>(o, data, SmallLoader(data.train, views, options));
   return run<B, T, Method>(o, data, Loader(data.train, views, options));
 }
 
 /// SmallLoader: what a device may have to augment small images itself.
 template <class B, class T, class SmallLoader = Loader>
 int run_method(const PretrainOptions& o) {
-  const std::string method = o.base_method();
-  if (method == "simclr") return run<B, T, SmallLoader, SimCLR>(o);
-  if (method == "byol") return run<B, T, SmallLoader, BYOL>(o);
-  return run<B, T, SmallLoader, MoCoV3>(o);
+  return with_method(o.method, [&]<template <class> class Method>(const KnownMethod<Method>&) {
+    return run<B, T, SmallLoader, Method>(o);
+  });
 }
 
 }}}  // namespace vitral::programs

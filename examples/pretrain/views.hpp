@@ -9,9 +9,7 @@ namespace vitral { inline namespace VITRAL_ABI { namespace programs {
 
 /// The recipe of the run's method, with its smallest crop.
 inline vitral::AugmentationPair augmentations(const PretrainOptions& o) {
-  auto pair = o.base_method() == "simclr" ? vitral::simclr_augmentation(o.image)
-              : o.base_method() == "byol" ? vitral::byol_augmentation(o.image)
-                                          : vitral::moco_v3_augmentation(o.image);
+  auto pair = vitral::with_method(o.method, [&](const auto& known) { return known.views(o.image); });
   pair.first.crop_min = pair.second.crop_min = o.crop_min;
   return pair;
 }

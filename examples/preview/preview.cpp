@@ -1,10 +1,10 @@
 // A contact sheet of what a network will see: one image of the data set a row, itself first, then its random views.
 #include "common/command_line.hpp"
 
-#include <vitral/data/open.hpp>
+#include <vitral/data/datasets.hpp>
 #include <vitral/data/sheet.hpp>
-#include <vitral/data/views.hpp>
 #include <vitral/io/png.hpp>
+#include <vitral/train/methods.hpp>
 
 #include <cstdio>
 
@@ -32,14 +32,12 @@ Views views_of(const Options& o) {
     const MultiCrop crops = dino_augmentation(o.image, std::max(1, o.image * 96 / 224));
     return multi_crop({shown(crops.first), shown(crops.second), shown(crops.local), crops.locals});
   }
-  const AugmentationPair pair = o.recipe == "simclr" ? simclr_augmentation(o.image)
-                                : o.recipe == "byol" ? byol_augmentation(o.image)
-                                                     : moco_v3_augmentation(o.image);
+  const auto pair = with_method(o.recipe, [&](const auto& known) { return known.views(o.image); });
   return two_views(shown(pair.first), shown(pair.second));
 }
 
 void run(Options o) {
-  const DatasetDefaults usual = dataset_defaults(o.dataset);
+  const KnownDataset& usual = known_dataset(o.dataset);
   if (o.data.empty()) o.data = usual.path;
   if (o.image == 0) o.image = usual.image;
   check(!o.data.empty(), "--dataset ", o.dataset, " needs --data DIR, the directory that holds the images");
@@ -78,9 +76,11 @@ void run(Options o) {
 
 Options parse(int argc, char** argv) {
   Options o;
+  std::vector<std::string> recipes = method_names();
+  recipes.emplace_back("dino");
   CLI::App app("Writes a contact sheet of the random views of a data set's images");
   app.add_option("--dataset", o.dataset, "Layout of the images in --data")
-      ->check(CLI::IsMember(CLI::detail::split(dataset_names, '|')))
+      ->check(CLI::IsMember(dataset_names()))
       ->capture_default_str();
   app.add_option("--data", o.data, "Directory of the data set [where pretrain looks]");
   app.add_option("--tar-image", o.tar_image,
@@ -88,8 +88,8 @@ Options parse(int argc, char** argv) {
   app.add_option("--split", o.split, "Which part of it")
       ->check(CLI::IsMember({"train", "test", "unlabeled"}))
       ->capture_default_str();
-  app.add_option("--recipe", o.recipe, "How the views are made")
-      ->check(CLI::IsMember({"moco-v3", "byol", "simclr", "dino"}))
+  app.add_option("--recipe", o.recipe, "How the views are made: by a method's recipe, or DINO's")
+      ->check(CLI::IsMember(recipes))
       ->capture_default_str();
   app.add_option("--image", o.image, "Side of a view in pixels; 0 = by data set")->check(CLI::Range(0, 4096));
   app.add_option("--rows", o.rows, "Images")->check(CLI::PositiveNumber)->capture_default_str();

@@ -3,7 +3,7 @@
 #pragma once
 
 #include <vitral/core/philox.hpp>
-#include <vitral/eval/segmentation.hpp>
+#include <vitral/eval/video/segmentation.hpp>
 #include <vitral/io/image.hpp>
 
 #include <algorithm>

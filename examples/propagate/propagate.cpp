@@ -12,9 +12,11 @@
 #include <vitral/data/augment.hpp>
 #include <vitral/data/sheet.hpp>
 #include <vitral/eval/features.hpp>
-#include <vitral/eval/propagation.hpp>
+#include <vitral/eval/video/propagation.hpp>
 #include <vitral/io/json.hpp>
 #include <vitral/io/progress.hpp>
+#include <vitral/models/first_layers.hpp>
+#include <vitral/models/load_vit.hpp>
 #include <vitral/models/patch_tokens.hpp>
 
 #include <cstdio>
@@ -34,7 +36,7 @@ struct Options {
 Options parse(int argc, char** argv) {
   Options o;
   CLI::App app{"Carries the masks of a video's first frame through the video by the similarity of a layer's patches."};
-  app.add_option("CHECKPOINT", o.checkpoint, "The network: checkpoint.safetensors of a run")->required();
+  app.add_option("CHECKPOINT", o.checkpoint, "The network: a checkpoint, such as `pretrain` writes")->required();
   auto* const data = app.add_option("--data", o.data, "A folder in the layout of DAVIS 2017");
   auto* const synthetic = app.add_option("--synthetic", o.synthetic, "Videos of moving shapes to draw instead")
                               ->check(CLI::PositiveNumber)
@@ -58,10 +60,9 @@ struct Network {
   ViT<Cpu, float> encoder;
 };
 Network first_blocks(const std::string& checkpoint, int layer) {
-  const SafetensorsFile file(checkpoint);
-  const PretrainOptions run = run_of(file);
-  layer = chosen_layer(layer, run, checkpoint);
-  return {layer, first_layers(network<Cpu>(file, run), layer)};
+  const auto whole = load_vit<Cpu, float>(checkpoint);
+  layer = chosen_layer(layer, whole.depth(), checkpoint);
+  return {layer, first_layers(whole, layer)};
 }
 
 /// A frame's patches. The shorter side becomes `size` pixels, less what makes no whole patch; the longer one is cut

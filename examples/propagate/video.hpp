@@ -5,7 +5,7 @@
 
 #include <vitral/io/decode.hpp>
 #include <vitral/io/file_name.hpp>
-#include <vitral/io/palette_png.hpp>
+#include <vitral/io/label_png.hpp>
 
 #include <algorithm>
 #include <filesystem>

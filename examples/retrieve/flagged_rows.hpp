@@ -2,7 +2,7 @@
 // truth about all rows says about them.
 #pragma once
 
-#include <vitral/eval/retrieval.hpp>
+#include <vitral/eval/retrieval/retrieval.hpp>
 #include <vitral/io/npy.hpp>
 
 #include <cstdint>

@@ -7,8 +7,8 @@
 #include "retrieve/flagged_rows.hpp"
 #include "retrieve/truth.hpp"
 
-#include <vitral/eval/knn.hpp>
-#include <vitral/eval/retrieval.hpp>
+#include <vitral/eval/classifiers/knn.hpp>
+#include <vitral/eval/retrieval/retrieval.hpp>
 #include <vitral/io/json.hpp>
 #include <vitral/io/npy.hpp>
 

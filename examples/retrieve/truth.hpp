@@ -1,7 +1,7 @@
 // What `retrieve` should find for each query, as docs/evaluation.md describes the file.
 #pragma once
 
-#include <vitral/eval/retrieval.hpp>
+#include <vitral/eval/retrieval/retrieval.hpp>
 #include <vitral/io/json.hpp>
 
 #include <algorithm>

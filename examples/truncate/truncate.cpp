@@ -1,11 +1,12 @@
-// The first layers of a pretrained network as a checkpoint of its own, for whoever reads those of `pretrain`.
+// The first layers of a network as a checkpoint of its own.
 //
 //   truncate out/checkpoint.safetensors --layers 6 --out first6.safetensors
 #include "common/command_line.hpp"
 #include "common/trained_network.hpp"
 
 #include <vitral/backend/cpu/cpu.hpp>
-#include <vitral/io/json.hpp>
+#include <vitral/models/first_layers.hpp>
+#include <vitral/models/load_vit.hpp>
 
 #include <cstdio>
 
@@ -22,36 +23,28 @@ struct Options {
 Options parse(int argc, char** argv) {
   Options o;
   CLI::App app{"Writes the network that ends after one of a checkpoint's layers."};
-  app.add_option("CHECKPOINT", o.checkpoint, "The network: checkpoint.safetensors of a run")->required();
+  app.add_option("CHECKPOINT", o.checkpoint, "The network: a checkpoint, such as `pretrain` writes")->required();
   app.add_option("--layers", o.layers, "Blocks to keep")->required();
   app.add_option("--out", o.out, "File to write, one that does not exist")->required();
   parse_command_line(app, argc, argv, "truncate");
   return o;
 }
 
-/// Every layer ends in the network's one final norm, so what stays is the encoder's tensors but those of later blocks.
-/// Teacher, heads and optimiser state go: they belong to the whole network.
+/// Teacher, heads and optimiser state are left out: they belong to the whole network.
 void truncate(const Options& o) {
   const SafetensorsFile file(o.checkpoint);
-  PretrainOptions run = run_of(file);
-  check(o.layers >= 1 && o.layers <= run.depth, "--layers ", o.layers, ": ", o.checkpoint, " has ", run.depth,
-        " layers; choose 1 to ", run.depth);
+  const auto whole = load_vit<Cpu, float>(file);
+  const int depth = whole.depth();
+  check(o.layers >= 1 && o.layers <= depth, "--layers ", o.layers, ": ", o.checkpoint, " has ", depth,
+        " layers; choose 1 to ", depth);
   check(!std::filesystem::exists(o.out), "--out ", o.out, " exists already; name another file, or remove it first");
-  const int depth = run.depth;
-  run.depth = o.layers;
-  const auto cut = network<Cpu>(file, run);  // what cannot be read is not written
-  std::vector<NamedTensor> kept;
-  for_each_tensor(
-      cut,
-      [&](const std::string& name, const auto&) {
-        kept.push_back({name, file.tensor(name)});
-      },
-      "student.encoder");
-  Metadata metadata{{"options", json_text(to_json(run))}, {"truncated", join("from ", depth)}};
-  for (const char* earlier : {"finetuned", "truncated"})
-    if (const auto found = file.metadata().find(earlier); found != file.metadata().end())
-      metadata[earlier] = found->second;
-  write_safetensors(o.out, kept, metadata);
+  Metadata metadata = history_of(file);
+  if (auto run = saved_options(file); !run.empty()) {
+    run["depth"] = o.layers;
+    metadata["options"] = json_text(run);
+  }
+  metadata.try_emplace("truncated", join("from ", depth));  // a cut of a cut is from the first network
+  save_vit(o.out, first_layers(whole, o.layers), metadata);
   std::printf("wrote %s: layers 1 to %d of %d\n", escape_text(o.out).c_str(), o.layers, depth);
 }
 

@@ -110,7 +110,7 @@ inline const Names layer_cases{"softmax",
                                "nt_xent.blocks3",
                                "nt_xent.self"};
 
-/// tests/eval/knn_test.cpp
+/// tests/eval/classifiers/knn_test.cpp
 inline const Names evaluation_cases{"knn"};
 
 inline const SafetensorsFile& operations_file() {

@@ -57,8 +57,7 @@ void head(Fixture& c) {
 }
 
 void patches(Fixture& c) {
-  Initializer init(Seed{1});
-  PatchEmbed<dyn, dyn, double> module(c.tensor<1>("bias").extent(0), c.integers("patch")[0], true, init);
+  PatchEmbed<dyn, dyn, double> module(c.tensor<1>("bias").extent(0), c.integers("patch")[0]);
   c.network_agrees<4>(module.proj, [&](const auto& x) { return module(x); });
 }
 
@@ -103,14 +102,12 @@ const std::vector<Case> cases{
     {"attention.one_head", self_attention},
     {"mlp",
      [](Fixture& c) {
-       Initializer init(Seed{1});
-       Mlp<dyn, dyn, double> module(6, 10, init);
+       Mlp<dyn, dyn, double> module(6, 10);
        c.network_agrees<3>(module, [&](const auto& x) { return module(x); });
      }},
     {"block",
      [](Fixture& c) {
-       Initializer init(Seed{1});
-       TransformerBlock<dyn, double> module(8, c.integers("heads")[0], init);
+       TransformerBlock<dyn, double> module(8, c.integers("heads")[0]);
        CHECK(module.norm1.eps == c.number("eps"));
        c.network_agrees<3>(module, [&](const auto& x) { return module(x); });
      }},

@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
+#include <initializer_list>
 #include <limits>
 
 using namespace vitral;
@@ -60,6 +61,22 @@ TEST_CASE("log of a float is within two units in the last place, also for subnor
   CHECK(std::isnan(math::log(not_a_number)));
 }
 
+TEST_CASE("log1p of a float is within three units in the last place, near zero too") {
+  const auto function = [](float x) { return math::log1p(x); };
+  const auto truth = [](double x) { return std::log1p(x); };
+  CHECK(worst_ulps(function, truth, -0.9999f, 1.0f) < 3);
+  CHECK(worst_ulps(function, truth, -1e-6f, 1e-6f, 20001) < 3);
+  CHECK(worst_ulps(function, truth, 1.0f, 1e6f) < 3);
+  CHECK(ulps(math::log1p(1e-42f), std::log1p(static_cast<double>(1e-42f))) < 2);
+  CHECK(ulps(math::log1p(3e38f), std::log1p(static_cast<double>(3e38f))) < 2);
+  CHECK(math::log1p(0.0f) == 0.0f);
+  CHECK(math::log1p(-1.0f) == -inf);
+  CHECK(math::log1p(inf) == inf);
+  CHECK(std::isnan(math::log1p(-1.5f)));
+  CHECK(std::isnan(math::log1p(-inf)));
+  CHECK(std::isnan(math::log1p(not_a_number)));
+}
+
 TEST_CASE("tanh of a float is within three units in the last place") {
   const auto function = [](float x) { return math::tanh(x); };
   CHECK(worst_ulps(
@@ -94,4 +111,43 @@ TEST_CASE("gelu is x times the normal distribution and gelu_grad its derivative"
   CHECK(math::sigmoid(0.0f) == 0.5f);
   CHECK(math::sigmoid(-200.0f) == 0.0f);
   CHECK(math::sigmoid(200.0f) == 1.0f);
+}
+
+TEST_CASE("softplus is accurate relative to itself and neither overflows nor vanishes early") {
+  const auto function = [](float x) { return math::softplus(x); };
+  const auto truth = [](double x) { return x > 40 ? x : std::log1p(std::exp(x)); };
+  CHECK(worst_ulps(function, truth, -80.0f, 100.0f) < 4);
+  CHECK(math::softplus(1e30f) == 1e30f);
+  CHECK(math::softplus(-inf) == 0.0f);
+  CHECK(math::softplus(inf) == inf);
+  CHECK(math::softplus(-700.0) == doctest::Approx(std::exp(-700.0)).epsilon(1e-14));
+  CHECK(math::softplus(800.0) == 800.0);
+  CHECK(std::isnan(math::softplus(not_a_number)));
+}
+
+TEST_CASE("silu is x times the sigmoid and silu_grad its derivative") {
+  const auto function = [](float x) { return math::silu(x); };
+  CHECK(worst_ulps(
+            function, [](double x) { return x / (1 + std::exp(-x)); }, -80.0f, 80.0f) < 4);
+  for (double x = -9; x <= 9; x += 0.01) {
+    const double slope = (math::silu(x + 1e-5) - math::silu(x - 1e-5)) / 2e-5;
+    CHECK(std::fabs(math::silu_grad(x) - slope) < 1e-9);
+    CHECK(std::fabs(static_cast<double>(math::silu_grad(static_cast<float>(x))) - slope) < 1e-6);
+  }
+  CHECK(math::silu_grad(-1e38f) == 0.0f);
+  CHECK(math::silu_grad(1e38f) == 1.0f);
+  CHECK(std::isnan(math::silu(not_a_number)));
+}
+
+TEST_CASE("sine and cosine are within one unit in the last place, of large angles too") {
+  const auto sine = [](float x) { return math::sin(x); };
+  const auto cosine = [](float x) { return math::cos(x); };
+  for (const float reach : {10.0f, 1e9f}) {
+    CHECK(worst_ulps(
+              sine, [](double x) { return std::sin(x); }, -reach, reach) < 1);
+    CHECK(worst_ulps(
+              cosine, [](double x) { return std::cos(x); }, -reach, reach) < 1);
+  }
+  CHECK(std::isnan(math::sin(inf)));
+  CHECK(std::isnan(math::cos(not_a_number)));
 }

@@ -1,8 +1,8 @@
 #!/bin/bash
 # check.sh NVCC ROOT SOURCE OUTPUT_FOLDER ARCHITECTURES [compile]: SOURCE compiles without a warning as programs do (see
-# cmake/nvcc.sh), and the program passes where there is a device, unless it is only to compile. Without a device the usual
-# generations are one, sm_80: what only one of them has is compiled with the programs and the test of "all". Exit status 77
-# says "skipped": NVCC is "none".
+# cmake/nvcc.sh), and the program passes where there is a device, unless it is only to compile. Without a device the
+# usual generations are one, sm_80: what only one of them has is compiled with the programs and the test of "all". Exit
+# status 77 says "skipped": NVCC is "none".
 set -eu
 nvcc=$1 root=$2 source=$3 folder=$4 architectures=$5
 test "$nvcc" != none || { echo "skipped: no nvcc"; exit 77; }

@@ -44,6 +44,10 @@ bool runs(double tolerance) {
   const double u = 0.5, expected = std::exp(-u) * std::tanh(u) + std::log(1.5) + std::erf(u) - 1 / std::sqrt(1.25) +
                                    std::pow(1.5, 1.5) * u;
   right = near("the long expression", static_cast<C>(z.to_vector()[1]), expected, 4 * tolerance) && right;
+  const auto smooth = eval(silu(x) + softplus(x) * log1p(square(x)) - sin(x) * cos(x));
+  const double s = std::exp(-u),
+               smooth_expected = u / (1 + s) + std::log1p(1 / s) * std::log1p(u * u) - std::sin(u) * std::cos(u);
+  right = near("smooth functions", static_cast<C>(smooth.to_vector()[1]), smooth_expected, 4 * tolerance) && right;
   const Random random{1, 2, 3};
   const auto drawn = eval(cast<float>(x) * 0.0f + uniform(random, x.shape()));
   right = near("a random number", drawn.to_vector()[4], random.uniform_float(4), 0) && right;
@@ -56,6 +60,13 @@ bool runs(double tolerance) {
   tape.backward(result, Rows<T>::from(std::vector<T>(6, T(C(1))), {2}));
   right = near("d x", static_cast<C>(v.grad().to_vector()[5]), 2, tolerance) && right;
   right = near("d bias", static_cast<C>(b.grad().to_vector()[0]), 1, tolerance) && right;
+
+  tape.zero_grad();
+  tape.backward(sum(silu(v) + softplus(v) + log1p(square(v)) + sin(v) + cos(v)));
+  const double sigmoid_of_2 = 1 / (1 + std::exp(-2.0));
+  const double slope =
+      sigmoid_of_2 * (1 + 2 * (1 - sigmoid_of_2)) + sigmoid_of_2 + 4.0 / 5 + std::cos(2.0) - std::sin(2.0);
+  right = near("d smooth functions", static_cast<C>(v.grad().to_vector()[2]), slope, 4 * tolerance) && right;
 
   // The backward of a maximum does not wait for the device, so it can be part of a graph: twice eager, then captured.
   Cuda::Steps steps;

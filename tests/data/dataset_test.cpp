@@ -1,6 +1,7 @@
 #include "temporary.hpp"
 
 #include <vitral/data/dataset.hpp>
+#include <vitral/data/datasets.hpp>
 
 using namespace vitral;
 using testing::Computed;
@@ -39,6 +40,29 @@ TEST_CASE("chosen images come in the order that was asked for, with their labels
   CHECK(chosen.label(1) == data.label(0));
   CHECK(chosen.label(2) == data.label(4));
   CHECK_THROWS_AS((void)chosen.image(3), Error);
+}
+
+TEST_CASE("each data set of the table is opened by its name and has usual sizes that fit each other") {
+  for (const KnownDataset& known : known_datasets) {
+    CAPTURE(known.name);
+    CHECK(&known_dataset(known.name) == &known);  // no name twice
+    CHECK(known.image % known.patch == 0);
+    CHECK(known.takes_ending == (known.name == "tar"));
+    const auto opened = [&] { (void)open_dataset(known.name, "no/such/place", Split::train); };
+    CHECK(testing::contains(testing::error_of(opened), "no/such/place"));
+    CHECK(has_test_split(known.name, "no/such/place") != known.split_folders);
+  }
+}
+
+TEST_CASE(
+    "a data set that is not known is named with the nearest and with all that are, an ending that means nothing too") {
+  CHECK_THROWS_WITH_AS(
+      (void)open_dataset("cifar", "data", Split::train),
+      "vitral: unknown data set \"cifar\" (did you mean cifar10? known: fashion-mnist, mnist, cifar10, "
+      "cifar100, stl10, folder, images, tar)",
+      Error);
+  CHECK_THROWS_WITH_AS((void)open_dataset("mnist", "data", Split::train, 0, "jpg"),
+                       "vitral: mnist: TarImages' ending \"jpg\" means nothing here; leave it out", Error);
 }
 
 TEST_CASE("an image must have as many bytes as its extents say") {

@@ -84,7 +84,7 @@ TEST_CASE("a missing Fashion-MNIST file is named together with what to do") {
   std::string message = files.error();
   CHECK(contains(message, files.images_path.string()));
   CHECK(contains(message, "apt-get install dataset-fashion-mnist"));
-  CHECK(contains(message, "--data DIR"));
+  CHECK(contains(message, "the data set's path"));
   testing::write_bytes(files.images_path, images(4));
   message = files.error();
   CHECK(contains(message, files.labels_path.string()));

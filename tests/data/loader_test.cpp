@@ -120,7 +120,7 @@ TEST_CASE("seed, epoch and view decide an image's pixels, not its place in the b
 TEST_CASE("a batch larger than the data set is an error that gives both numbers and the remedy") {
   const std::string message = error_of([] { loader(100, {.batch = 256}); });
   CHECK(contains(message, "a batch of 256 images is larger than computed, which has 100"));
-  CHECK(contains(message, "use --batch with at most 100"));
+  CHECK(contains(message, "LoaderOptions::batch can be at most 100"));
   CHECK_THROWS_AS(loader(100, {.batch = 0}), Error);
   CHECK_THROWS_AS(loader(100, {.batch = 10, .workers = -1}), Error);
   CHECK(loader(100, {.batch = 100}).batches() == 1);

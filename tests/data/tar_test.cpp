@@ -1,4 +1,5 @@
-#include "images.hpp"
+#include "../images.hpp"
+#include "temporary.hpp"
 
 #include <vitral/data/tar.hpp>
 
@@ -54,7 +55,7 @@ Bytes text(const std::string& s) { return {s.begin(), s.end()}; }
 
 Bytes png(int height, int width) {
   const TemporaryFolder folder;
-  testing::write_png(folder.path / "x.png", slope(height, width));
+  testing::make_png(folder.path / "x.png", slope(height, width));
   return read_bytes(folder.path / "x.png");
 }
 
@@ -104,7 +105,7 @@ TEST_CASE("a folder of archives is read in the order of their names, with its sp
 TEST_CASE("archives of GNU tar and of pax, with long and foreign names, are understood") {
   const TemporaryFolder folder;
   const std::string name = std::string(120, 'n') + "é";
-  testing::write_png(folder.path / "in" / std::string(150, 'd') / (name + ".png"), slope(4, 4));
+  testing::make_png(folder.path / "in" / std::string(150, 'd') / (name + ".png"), slope(4, 4));
   testing::write_bytes(folder.path / "in" / std::string(150, 'd') / (name + ".cls"), text("7"));
   for (const char* format : {"gnu", "pax", "oldgnu"}) {
     const std::string command =
@@ -173,7 +174,7 @@ TEST_CASE("members in any order, hidden ones among them, archive after archive i
 TEST_CASE("a sample with several images is an error, unless the ending of the one to take is known") {
   const auto both = Archive().add("1.depth.png", png(2, 2)).add("1.png", png(3, 3)).add("1.cls", text("0")).end().bytes;
   CHECK(contains(error_in(both), "a.tar: 1.png and 1.depth.png have one key"));
-  CHECK(contains(error_in(both), "--tar-image depth.png or png"));
+  CHECK(contains(error_in(both), "TarImages' ending depth.png or png"));
   const TemporaryFolder folder;
   testing::write_bytes(folder.path / "a.tar", both);
   const auto height = [&](const char* ending) {
@@ -196,8 +197,8 @@ TEST_CASE("a sample with several images is an error, unless the ending of the on
 TEST_CASE("links are what they stand for, or an error") {
   const TemporaryFolder folder;
   const std::string far(120, 'f');
-  testing::write_png(folder.path / "in" / "a" / "1.png", slope(4, 4));
-  testing::write_png(folder.path / "in" / far / "2.png", slope(5, 4));
+  testing::make_png(folder.path / "in" / "a" / "1.png", slope(4, 4));
+  testing::make_png(folder.path / "in" / far / "2.png", slope(5, 4));
   testing::write_bytes(folder.path / "in" / "a" / "1.cls", text("7"));
   fs::create_hard_link(folder.path / "in" / far / "2.png", folder.path / "in" / (far + ".png"));
   fs::create_symlink("../a/1.png", folder.path / "in" / far / "3.png");

@@ -1,4 +1,4 @@
-// What tests of data sets put into a folder of their own, and what they are told.
+// What tests of data sets are told, and images that they compute.
 #pragma once
 
 #include "../temporary.hpp"
@@ -7,19 +7,10 @@
 #include <vitral/data/dataset.hpp>
 
 #include <cstdint>
-#include <filesystem>
-#include <fstream>
 #include <string>
 #include <vector>
 
 namespace testing {
-
-inline void write_bytes(const std::filesystem::path& path, const std::vector<std::uint8_t>& bytes) {
-  std::filesystem::create_directories(path.parent_path());
-  std::ofstream file(path, std::ios::binary);
-  file.write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
-  REQUIRE(file.good());
-}
 
 /// The message of the Error that `call` throws; the test fails if it throws none.
 template <class Call>

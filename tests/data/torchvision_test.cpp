@@ -1,30 +1,20 @@
-// Each operation beside torchvision's on PIL images with the same parameters, and each kind of file beside PIL's RGB:
-// tests/fixtures/make_images.py made the answers.
-#include <vitral/data/augment.hpp>
-#include <vitral/io/decode.hpp>
-#include <vitral/io/safetensors.hpp>
+// Each operation beside torchvision's on PIL images with the same parameters: tests/fixtures/make_images.py made the
+// answers.
+#include "../stored_image.hpp"
 
-#include <doctest/doctest.h>
+#include <vitral/data/augment.hpp>
 
 #include <algorithm>
 #include <cmath>
 
 using namespace vitral;
+using testing::image_of;
 
 namespace {
 
 const SafetensorsFile& answers() {
   static const SafetensorsFile file(VITRAL_TESTS_DIR "/fixtures/augmentations.safetensors");
   return file;
-}
-
-Image image_of(const SafetensorsFile& file, const std::string& name) {
-  const TensorEntry& entry = file.tensor(name);
-  REQUIRE(entry.shape.size() == 3);
-  Image image{static_cast<int>(entry.shape[0]), static_cast<int>(entry.shape[1]), {}};
-  const auto* bytes = reinterpret_cast<const std::uint8_t*>(entry.bytes.data());
-  image.rgb.assign(bytes, bytes + static_cast<std::ptrdiff_t>(entry.shape[0] * entry.shape[1] * 3));
-  return image;
 }
 
 std::vector<float> planes_of(const Image& image) {
@@ -138,43 +128,4 @@ TEST_CASE("blur is a true Gaussian, and differs from PIL's only as far as PIL's 
     CHECK(ours.mean <= boxes.mean + 0.5);
     CHECK(ours.largest <= boxes.largest + 1.5);
   });
-}
-
-TEST_CASE("every kind of file comes out as the RGB that PIL shows") {
-  const SafetensorsFile expected(VITRAL_TESTS_DIR "/fixtures/images.safetensors");
-  REQUIRE(expected.names().size() > 20);
-  for (const std::string& name : expected.names()) {
-    CAPTURE(name);
-    const Image image = read_image(VITRAL_TESTS_DIR "/fixtures/images/" + name);
-    const Image shown = image_of(expected, name);
-    CHECK(image.height == shown.height);
-    CHECK(image.width == shown.width);
-    REQUIRE(image.rgb.size() == shown.rgb.size());
-    int largest = 0;
-    for (std::size_t i = 0; i < image.rgb.size(); ++i)
-      largest = std::max(largest, std::abs(image.rgb[i] - shown.rgb[i]));
-    CHECK(largest <= 1);
-  }
-}
-
-TEST_CASE("small images of every kind, size, depth and orientation come out as PIL shows them") {
-  const SafetensorsFile table(VITRAL_TESTS_DIR "/fixtures/image_table.safetensors");
-  int images = 0;
-  for (const std::string& name : table.names()) {
-    if (name.ends_with(".rgb")) continue;
-    ++images;
-    CAPTURE(name);
-    const auto bytes = table.tensor(name).bytes;
-    const auto* first = reinterpret_cast<const std::uint8_t*>(bytes.data());
-    const Image image = decode_image({first, first + bytes.size()}, name), shown = image_of(table, name + ".rgb");
-    CHECK(image.height == shown.height);
-    CHECK(image.width == shown.width);
-    REQUIRE(image.rgb.size() == shown.rgb.size());
-    int largest = 0;
-    for (std::size_t i = 0; i < image.rgb.size(); ++i)
-      largest = std::max(largest, std::abs(image.rgb[i] - shown.rgb[i]));
-    const bool exact = name.starts_with("png") || name.find("lossless") != std::string::npos;
-    CHECK(largest <= (exact ? 0 : 1));
-  }
-  CHECK(images > 250);
 }

@@ -67,7 +67,6 @@ TEST_CASE("without options everything has a value that can be trained with") {
   const PretrainOptions o = parse({});
   CHECK(o.method == "sd-moco-v3");
   CHECK(o.self_distilled());
-  CHECK(o.base_method() == "moco-v3");
   CHECK(o.data == "/usr/share/datasets/fashion-mnist");
   CHECK(std::vector<int>{o.width, o.heads, o.depth} == std::vector<int>{192, 3, 12});
   CHECK(o.image == 28);
@@ -274,6 +273,21 @@ TEST_CASE("a configuration counts as given to a run that is resumed") {
   CHECK(resumed.lr == 0.25);
   CHECK(has(said, "--lr 0.25"));
   CHECK(has(message_of([&] { resumed_run(parse({"--patch", "7"}), given({"--config", file})); }), "--patch"));
+}
+
+TEST_CASE("the library's advice is given in the options that a program has") {
+  const std::string advice =
+      "LoaderOptions::batch can be at most 5; name it as the data set's path, or use a smaller k or";
+  CHECK(in_options(advice, {"--batch", "--data", "--k"}) ==
+        "--batch can be at most 5; name it as --data DIR, or use a smaller --k or");
+  CHECK(in_options(advice, {"--out"}) == advice);
+  std::string library;
+  for (const auto& entry : fs::recursive_directory_iterator(fs::path(VITRAL_TESTS_DIR) / "../include")) {
+    if (entry.is_directory()) continue;
+    std::ifstream file(entry.path());
+    library.append(std::istreambuf_iterator<char>(file), {});
+  }
+  for (const auto& row : advice_in_options) CHECK_MESSAGE(has(library, std::string(row.first)), row.first);
 }
 
 TEST_CASE("--resume and --overwrite exclude each other") {

@@ -156,6 +156,7 @@ int main(int argc, char** argv) {
 #if !defined(VITRAL_HAS_CUDA)
 GoldenTensors golden_step_cuda(const std::string&, const std::string&, int) {
   throw std::runtime_error(
-      "this program was built without CUDA: install the CUDA Toolkit and build again, or use --device cpu");
+      "this program was built without CUDA: install the CUDA Toolkit, configure with -DVITRAL_CUDA=ON and build again, "
+      "or use --device cpu");
 }
 #endif

@@ -5,6 +5,7 @@
 #include "check_golden.hpp"
 
 #include <vitral/io/checkpoint.hpp>
+#include <vitral/train/methods.hpp>
 #include <vitral/vitral.hpp>
 
 namespace vitral { inline namespace VITRAL_ABI { namespace programs {
@@ -31,7 +32,7 @@ GoldenTensors golden_step_of(const SafetensorsFile& file, int disturbance) {
   using P = typename Encoder::scalar;
   const ViTSize size{integer("image"), integer("patch"), integer("width"), integer("depth"), integer("heads")};
   std::optional<SelfDistillation> distillation;
-  if (file.metadata("method").starts_with("sd-")) distillation = SelfDistillation{number("ratio")};
+  if (is_self_distilled(file.metadata("method"))) distillation = SelfDistillation{number("ratio")};
   Method<Encoder> method(Encoder(size),
                          {integer("hidden"), integer("proj"), number("temperature"), Seed{}, number("momentum")},
                          distillation);
@@ -83,12 +84,11 @@ GoldenTensors golden_step_of(const SafetensorsFile& file, int disturbance) {
 
 template <class B, class T>
 GoldenTensors golden_step_in(const SafetensorsFile& file, int disturbance) {
-  const std::string& name = file.metadata("method");
-  const std::string method = name.starts_with("sd-") ? name.substr(3) : name;
-  if (method == "simclr") return golden_step_of<B, T, SimCLR>(file, disturbance);
-  if (method == "byol") return golden_step_of<B, T, BYOL>(file, disturbance);
-  if (method == "moco") return golden_step_of<B, T, MoCoV3>(file, disturbance);
-  fail(file.path(), ": unknown method ", name, "; expected simclr, byol or moco, with or without sd-");
+  std::string name = file.metadata("method");
+  if (name.ends_with("moco")) name += "-v3";  // the published code leaves the version out
+  return with_method(name, [&]<template <class> class Method>(const KnownMethod<Method>&) {
+    return golden_step_of<B, T, Method>(file, disturbance);
+  });
 }
 
 template <class B>

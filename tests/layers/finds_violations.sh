@@ -4,7 +4,7 @@ set -eu
 check=$(cd "$(dirname "$0")" && pwd)/check.sh
 root=$(mktemp -d)
 trap 'rm -rf "$root"' EXIT
-mkdir -p "$root"/vitral/{core,tensor,backend/cpu,nn,io}
+mkdir -p "$root"/vitral/{core,tensor,backend/cpu,nn,io/cuda}
 touch "$root"/vitral/{core/shape,nn/linear,io/json}.hpp
 
 try() {  # try ACCEPTED|REFUSED FILE INCLUDE
@@ -18,6 +18,8 @@ try accepted backend/cpu/a.hpp '#include <dnnl.h>'
 try accepted backend/cpu/a.hpp '#include <Eigen/Dense>'
 try accepted io/a.hpp '#include <nlohmann/json.hpp>'
 try accepted vitral.hpp '#include <vitral/nn/linear.hpp>'
+try accepted io.hpp '#include <vitral/io/json.hpp>'
+try accepted io/cuda/a.hpp '  for (int i = 9; i > 0; --i) f("-", --i, "-");'
 try refused tensor/a.hpp '#include <vitral/nn/linear.hpp>'
 try refused tensor/a.hpp '  #  include <vitral/nn/linear.hpp>  // why'
 try refused tensor/a.hpp '#include "linear.hpp"'
@@ -31,4 +33,9 @@ try refused nn/a.hpp '#include <zlib.h>'
 try refused backend/cpu/a.hpp '#include <dnnl.hpp>'
 try refused vitral.hpp '#include <vitral/io/json.hpp>'
 try refused other.hpp '#include <vector>'
+try refused io.hpp '#include <string>'
+try refused io.hpp '#include <vitral/nn/linear.hpp>'
+try refused nn.hpp '#include <vitral/nn/linear.hpp>'
+try refused io/a.hpp '  fail("use a smaller --batch");'
+try refused io/a.hpp '/// The device that --device names.'
 echo "every violation is found"

@@ -6,12 +6,14 @@ folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 
 try() {  # try ACCEPTED|REFUSED SOURCE
-  printf '#include <string>\n#include <vector>\nint use(std::vector<std::string> v) { return v.size(); }\n%s\n' "$2" >"$folder/a.cpp"
+  printf '#include <string>\n#include <vector>\nint use(std::vector<std::string> v) { return v.size(); }\n%s\n' "$2" \
+    >"$folder/a.cpp"
   for object in one two; do "$cxx" -std=c++20 -O0 -DNAMESPACE=$object -c "$folder/a.cpp" -o "$folder/$object.o"; done
   if bash "$check" "$folder/one.o" "$folder/two.o" >"$folder/log"; then result=accepted; else result=refused; fi
   test $result = "$1" || { echo "'$2' was $result:"; cat "$folder/log"; exit 1; }
 }
-try accepted 'inline namespace NAMESPACE { struct Ours { std::string name; }; } int f(std::vector<Ours> v) { return v.size(); }'
+try accepted \
+  'inline namespace NAMESPACE { struct Ours { std::string name; }; } int f(std::vector<Ours> v) { return v.size(); }'
 try accepted 'namespace { struct Ours { std::string name; }; } int f(std::vector<Ours> v) { return v.size(); }'
 try refused 'struct Ours { std::string name; }; int f(std::vector<Ours> v) { return v.size(); }'
 try refused 'namespace vitral { inline int ours() { return 1; } } int f() { return vitral::ours(); }'

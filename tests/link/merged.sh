@@ -1,6 +1,6 @@
 #!/bin/bash
-# merged.sh OBJECT OBJECT...: the linker keeps one of two functions of one name (weak symbols), whichever compiler made it.
-# Fails, and names them, where the first object and the others have such symbols in common that are of Vitral or its
+# merged.sh OBJECT OBJECT...: the linker keeps one of two functions of one name (weak symbols), whichever compiler made
+# it. Fails, and names them, where the first object and the others have such symbols in common that are of Vitral or its
 # programs, or made of their types. Those of the libraries that both include, std, nlohmann and CLI, are theirs.
 set -eu
 folder=$(mktemp -d)
@@ -16,16 +16,17 @@ for side in one others; do
 done
 comm -12 "$folder/one" "$folder/others" | grep -v '^DW\.ref\.' >"$folder/common" || true
 
-# Names that stand in no namespace, or begin with their outermost one, but for libraries, words of the language and what is
-# the compiler's own (__).
+# Names that stand in no namespace, or begin with their outermost one, but for libraries, words of the language and what
+# is the compiler's own (__).
 c++filt <"$folder/common" >"$folder/names"
 ours=$(grep -P '(?<![\w:~.{])(?!__)(?!(std|nlohmann|CLI|for|vtable|typeinfo|name|guard|variable|lambda|auto'\
-'|char|char8_t|char16_t|char32_t|wchar_t|unsigned|signed|long|short|int|bool|float|double|void|const|volatile|true|false|nullptr'\
-'|decltype|operator|new|delete|enable_if)\b)[A-Za-z_]\w*' "$folder/names" || true)
+'|char|char8_t|char16_t|char32_t|wchar_t|unsigned|signed|long|short|int|bool|float|double|void|const|volatile'\
+'|true|false|nullptr|decltype|operator|new|delete|enable_if)\b)[A-Za-z_]\w*' "$folder/names" || true)
 if [ -n "$ours" ]; then
   echo "$one and the other objects both have:"
   head -n 20 <<<"$ours"
-  echo "Put them into namespace vitral { inline namespace VITRAL_ABI (core/config.hpp), so that each compiler's stay its own."
+  echo "Put them into namespace vitral { inline namespace VITRAL_ABI (core/config.hpp): each compiler's stay its own."
   exit 1
 fi
-echo "$(wc -l <"$folder/one") and $(wc -l <"$folder/others") weak symbols, $(wc -l <"$folder/common") in common, none of them ours"
+count() { wc -l <"$folder/$1"; }
+echo "$(count one) and $(count others) weak symbols, $(count common) in common, none of them ours"

@@ -56,8 +56,7 @@ TEST_CASE("Linear's gradients agree with finite differences") {
 }
 
 TEST_CASE("Mlp's gradients agree with finite differences") {
-  Initializer init(Seed{1});
-  const Mlp<dyn, dyn, double> mlp(4, 6, init);
+  const Mlp<dyn, dyn, double> mlp(4, 6, Seed{1});
   shake(mlp);
   const auto f = [&](const auto& x, const auto&...) { return mlp(x); };
   CHECK(gradcheck(f, normal(tokens, 1), mlp.fc1.weight.value, mlp.fc1.bias.value, mlp.fc2.weight.value,
@@ -65,8 +64,7 @@ TEST_CASE("Mlp's gradients agree with finite differences") {
 }
 
 TEST_CASE("Attention's gradients agree with finite differences") {
-  Initializer init(Seed{1});
-  const Attention<dyn, double> attention(4, 2, init);
+  const Attention<dyn, double> attention(4, 2, Seed{1});
   shake(attention);
   const auto f = [&](const auto& x, const auto&...) { return attention(x); };
   CHECK(gradcheck(f, normal(tokens, 1), attention.qkv.weight.value, attention.qkv.bias.value,
@@ -74,8 +72,7 @@ TEST_CASE("Attention's gradients agree with finite differences") {
 }
 
 TEST_CASE("TransformerBlock's gradients agree with finite differences, dropping paths too") {
-  Initializer init(Seed{1});
-  const TransformerBlock<dyn, double> block(4, 2, init, 0.3);
+  const TransformerBlock<dyn, double> block(4, 2, Seed{1}, 0.3);
   shake(block);
   const auto evaluation = [&](const auto& x, const auto&...) { return block(x); };
   const auto training = [&](const auto& x, const auto&...) { return block(x, Training(Random{8, 0, 0})); };
@@ -86,18 +83,16 @@ TEST_CASE("TransformerBlock's gradients agree with finite differences, dropping 
 }
 
 TEST_CASE("layers name their parameters as timm does") {
-  Initializer init(Seed{1});
   CHECK(names_of(Linear<2, 3>()) == Names{"weight", "bias"});
   CHECK(names_of(Linear<2, 3, float, Cpu, Bias::no>()) == Names{"weight"});
-  CHECK(names_of(TransformerBlock<8>(8, 2, init)) ==
-        Names{"norm1.weight", "norm1.bias", "attn.qkv.weight", "attn.qkv.bias", "attn.proj.weight", "attn.proj.bias",
-              "norm2.weight", "norm2.bias", "mlp.fc1.weight", "mlp.fc1.bias", "mlp.fc2.weight", "mlp.fc2.bias"});
-  CHECK(names_of(PatchEmbed<8, 2>(8, 2, true, init)) == Names{"proj.weight", "proj.bias"});
+  CHECK(names_of(TransformerBlock<8>(2)) == Names{"norm1.weight", "norm1.bias", "attn.qkv.weight", "attn.qkv.bias",
+                                                  "attn.proj.weight", "attn.proj.bias", "norm2.weight", "norm2.bias",
+                                                  "mlp.fc1.weight", "mlp.fc1.bias", "mlp.fc2.weight", "mlp.fc2.bias"});
+  CHECK(names_of(PatchEmbed<8, 2>()) == Names{"proj.weight", "proj.bias"});
 }
 
 TEST_CASE("a width that the heads do not divide is an error") {
-  Initializer init(Seed{1});
-  CHECK_THROWS_WITH_AS((Attention<dyn, double>(8, 3, init)),
+  CHECK_THROWS_WITH_AS((Attention<dyn, double>(8, 3)),
                        doctest::Contains("a width of 8 cannot be divided among 3 heads"), Error);
 }
 
@@ -113,8 +108,7 @@ TEST_CASE("weights start uniformly within sqrt(6 / (in + out)), biases at zero")
 }
 
 TEST_CASE("query, key and value start as three layers of their own") {
-  Initializer init(Seed{1});
-  const Attention<dyn> attention(32, 2, init);
+  const Attention<dyn> attention(32, 2, Seed{1});
   const double bound = std::sqrt(6.0 / 64);  // not sqrt(6 / 128), that of one layer from 32 to 96
   CHECK(magnitude_of(attention.qkv.weight) <= bound * (1 + 1e-7));
   CHECK(magnitude_of(attention.qkv.weight) > 0.98 * bound);
@@ -137,8 +131,7 @@ TEST_CASE("another seed gives other weights, the same seed the same") {
 }
 
 TEST_CASE("the patch embedding is a convolution whose stride is its size") {
-  Initializer init(Seed{1});
-  const PatchEmbed<dyn, dyn, double> embed(5, 2, true, init);
+  const PatchEmbed<dyn, dyn, double> embed(5, 2, Seed{1});
   shake(embed);
   const auto images = normal(Dyn<4>{2, 3, 4, 6}, 1);
   const auto tokens_of_images = embed(images);
@@ -156,16 +149,14 @@ TEST_CASE("the patch embedding is a convolution whose stride is its size") {
 }
 
 TEST_CASE("the patch embedding's gradients agree with finite differences") {
-  Initializer init(Seed{1});
-  const PatchEmbed<dyn, dyn, double> embed(4, 2, true, init);
+  const PatchEmbed<dyn, dyn, double> embed(4, 2, Seed{1});
   const auto f = [&](const auto& x, const auto&...) { return embed(x); };
   CHECK(gradcheck(f, normal(Dyn<4>{2, 3, 2, 4}, 1), embed.proj.weight.value, embed.proj.bias.value) <
         gradient_tolerance);
 }
 
 TEST_CASE("patches of several tensors of images are those of the images one after the other") {
-  Initializer init(Seed{1});
-  const PatchEmbed<dyn, dyn> embed(5, 2, true, init);
+  const PatchEmbed<dyn, dyn> embed(5, 2, Seed{1});
   const auto one = normal<float>(Dyn<4>{2, 3, 4, 6}, 1), two = normal<float>(Dyn<4>{3, 3, 4, 6}, 2);
   const auto patches = embed.patches<bf16>(one, two);
   REQUIRE(to_string(patches.shape()) == "[5, 6, 12]");
@@ -180,8 +171,7 @@ TEST_CASE("patches of several tensors of images are those of the images one afte
 }
 
 TEST_CASE("images that the patches do not cover are an error") {
-  Initializer init(Seed{1});
-  const PatchEmbed<dyn, dyn, double> embed(4, 2, true, init);
+  const PatchEmbed<dyn, dyn, double> embed(4, 2, Seed{1});
   for (const auto& shape : {Dyn<4>{1, 3, 5, 4}, Dyn<4>{1, 3, 4, 5}, Dyn<4>{1, 1, 4, 4}}) {
     CAPTURE(to_string(shape));
     CHECK_THROWS_WITH_AS(static_cast<void>(embed(normal(shape, 1))),

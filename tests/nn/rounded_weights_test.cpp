@@ -1,7 +1,7 @@
 // Weights rounded ahead of their use: the same bits, for as long as they are kept and no longer.
 #include "../random_tensor.hpp"
 
-#include <vitral/nn/linear.hpp>
+#include <vitral/nn/mlp.hpp>
 #include <vitral/nn/rounded_weights.hpp>
 
 #include <doctest/doctest.h>

@@ -14,8 +14,7 @@ constexpr int images = 24, tokens = 65, width = 32;  // several lanes of gradien
 
 template <class P>
 TransformerBlock<dyn, P> random_block(double drop_path = 0) {
-  Initializer init(Seed{3});
-  TransformerBlock<dyn, P> block(width, 2, init, drop_path);
+  TransformerBlock<dyn, P> block(width, 2, Seed{3}, drop_path);
   std::uint64_t stream = 100;
   for_each_parameter(block, [&](const std::string&, const auto& p) {
     assign(p.value, p.value + P(0.1) * normal<P>(p.shape(), ++stream));

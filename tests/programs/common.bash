@@ -3,8 +3,8 @@ set -u
 bin=$1
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-tiny="--dataset fashion-mnist --limit 160 --batch 16 --epochs 2 --warmup-epochs 1 --width 24 --depth 2 --heads 2 --hidden 32
-      --out-dim 16 --knn-train 0 --seed 3"
+tiny="--dataset fashion-mnist --limit 160 --batch 16 --epochs 2 --warmup-epochs 1 --width 24 --depth 2 --heads 2
+      --hidden 32 --out-dim 16 --knn-train 0 --seed 3"
 
 die() {
   echo "FAILED: $*"

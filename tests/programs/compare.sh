@@ -2,18 +2,20 @@
 # `compare` averages runs over their seeds, says what self-distillation gains, and refuses what does not compare.
 . "$(dirname "$0")/common.bash"
 
-# evaluated NAME METHOD SEED KNN1 KNN2 [DEPTH TRAIN]: what `evaluate` would write of a network of two layers, or of more,
-# all of which are like the second.
+# evaluated NAME METHOD SEED KNN1 KNN2 [DEPTH TRAIN]: what `evaluate` would write of a network of two layers, or of
+# more, all of which are like the second.
 evaluated() {
   mkdir -p "$work/$1"
   local layers="" layer accuracy=$4
   for layer in $(seq "${6:-2}"); do
-    layers+="${layers:+,}{\"layer\": $layer, \"knn\": {\"20\": {\"top1\": $accuracy}}, \"logistic\": {\"top1\": 0.5}, \"multiply_adds\": ${layer}e6}"
+    layers+="${layers:+,}{\"layer\": $layer, \"knn\": {\"20\": {\"top1\": $accuracy}}, \"logistic\": {\"top1\": 0.5}, "
+    layers+="\"multiply_adds\": ${layer}e6}"
     accuracy=$5
   done
   cat >"$work/$1/results.json" <<END
-{"run": {"method": "$2", "seed": $3, "depth": ${6:-2}}, "dataset": "images", "train_images": ${7:-1000}, "test_images": 100,
- "layers": [$layers], "adaptive_exit": [{"confidence": 0.5, "accuracy": 0.5, "multiply_adds": 1e6, "layers": 1.5}]}
+{"run": {"method": "$2", "seed": $3, "depth": ${6:-2}}, "dataset": "images", "train_images": ${7:-1000},
+ "test_images": 100, "layers": [$layers],
+ "adaptive_exit": [{"confidence": 0.5, "accuracy": 0.5, "multiply_adds": 1e6, "layers": 1.5}]}
 END
 }
 evaluated a1 byol 1 0.300 0.400
@@ -42,7 +44,8 @@ done
 # One seed, other depths: the names say so, and the shorter network's column ends early.
 evaluated deeper byol 1 0.3 0.4 12
 compare a1 deeper --out depths
-grep -Fq '| layer | byol, depth 2 | byol, depth 12 |' depths/comparison.md || die "names of networks that differ in depth"
+grep -Fq '| layer | byol, depth 2 | byol, depth 12 |' depths/comparison.md ||
+  die "names of networks that differ in depth"
 grep -q 'differ in more than method and seed' depths/comparison.md || die "no warning of other depths"
 ! grep -q 'What self-distillation gains' depths/comparison.md || die "a gain without a self-distilled network"
 

@@ -17,7 +17,8 @@ done
 for number in $(sed 1d "$work/found/layers.csv" | tr ',' ' '); do
   grep -q "<td>$number\(<\|$\)" "$work/found/report.html" || die "$number is not in the report"
 done
-awk -F, 'NR == 1 { for (i = 1; i <= NF; ++i) if ($i == "SGD top-1 %") column = i } NR > 1 && !($column > 30) { exit 1 }' \
+awk -F, \
+  'NR == 1 { for (i = 1; i <= NF; ++i) if ($i == "SGD top-1 %") column = i } NR > 1 && !($column > 30) { exit 1 }' \
   "$work/found/layers.csv" || die "a linear classifier by SGD is right on less than 30 % of the images, or missing"
 test "$(grep -c '<svg' "$work/found/report.html")" -eq 2 || die "the report has not two charts"
 ! grep -q '"analyses"' "$work/found/results.json" || die "analyses in spite of --no-analyses"
@@ -31,16 +32,19 @@ for i in 1 2 3 4 5 6 7 8; do record 0 300 040 040; record 3 040 300 040; record 
 for name in data_batch_1 data_batch_2 data_batch_3 data_batch_4 data_batch_5 test_batch; do
   cp "$work/batch" "$work/colours/$name.bin"
 done
-"$bin/evaluate" "$checkpoint" --dataset cifar10 --data "$work/colours" --k 20 --out "$work/transfer" >"$work/log" 2>&1 ||
+"$bin/evaluate" "$checkpoint" --dataset cifar10 --data "$work/colours" --k 20 --out "$work/transfer" \
+  >"$work/log" 2>&1 ||
   { cat "$work/log"; die "an evaluation on other images"; }
 test "$(cut -d, -f2 "$work/transfer/layers.csv" | sed 1d | sort -u)" = 100.00 || die "three colours are not told apart"
 grep -q 'pretrained on fashion-mnist' "$work/transfer/report.html" || die "the report does not say what was learned on"
 
-# A folder that is not split: a part of each class is held out, said aloud, drawn by the seed; classes in order do no harm.
+# A folder that is not split: a part of each class is held out, said aloud, drawn by the seed; classes in order do no
+# harm.
 for class in 0 1 2; do
   mkdir -p "$work/one/class$class"
   for i in 0 1 2 3 4 5 6 7 8 9; do
-    "$bin/preview" --dataset fashion-mnist --rows 1 --draws 1 --first $((class * 40 + i)) --out "$work/one/class$class/$i.png" \
+    "$bin/preview" --dataset fashion-mnist --rows 1 --draws 1 --first $((class * 40 + i)) \
+      --out "$work/one/class$class/$i.png" \
       >/dev/null || die "an image"
   done
 done
@@ -48,7 +52,8 @@ mkdir -p "$work/one/__MACOSX" "$work/one/.cache" && cp "$work/one/class0/0.png" 
 held() { "$bin/evaluate" "$checkpoint" --k 1 --sgd-epochs 1 --no-analyses "$@" --out "$work/held" >"$work/log" 2>&1 ||
   { cat "$work/log"; die "a data set that is not split: $*"; }; }
 held --dataset folder --data "$work/one"
-grep -q "one is not split .*: 3 of its 30 images are held out to test on, 0.1 of each class, drawn by seed 0" "$work/log" ||
+grep -q "one is not split .*: 3 of its 30 images are held out to test on, 0.1 of each class, drawn by seed 0" \
+  "$work/log" ||
   { cat "$work/log"; die "what is held out is not said"; }
 grep -q '"test_images": 3,' "$work/held/results.json" || die "not three images are tested on"
 held --dataset folder --data "$work/one" --holdout 0.4 --seed 7 --train 12 --test 6
@@ -56,10 +61,12 @@ grep -q "12 of its 30 images .*seed 7" "$work/log" || { cat "$work/log"; die "--
 grep -q '"train_images": 12,' "$work/held/results.json" || die "--train 12"
 refuses evaluate "holdout 0.2: .* has images of its own to test on" "$checkpoint" --holdout 0.2 --out "$work/none"
 mkdir "$work/one/empty"
-refuses evaluate "one/empty: a class to learn, but no file" "$checkpoint" --dataset folder --data "$work/one" --k 1 --out "$work/none"
+refuses evaluate "one/empty: a class to learn, but no file" "$checkpoint" --dataset folder --data "$work/one" --k 1 \
+  --out "$work/none"
 rmdir "$work/one/empty"
 for file in "$work"/one/class2/*; do echo damaged >"$file"; done
-refuses evaluate "none of the 9 images of the class class2 can be read" "$checkpoint" --dataset folder --data "$work/one" --k 1 \
+refuses evaluate "none of the 9 images of the class class2 can be read" "$checkpoint" --dataset folder \
+  --data "$work/one" --k 1 \
   --out "$work/none"
 
 # Archives: a class that is only tested on is named, and of several images in a sample one has to be chosen.
@@ -70,11 +77,11 @@ for i in 0 1 2 3 4 5 6 7; do
 done
 tar -C "$work/in" -cf "$work/tars/train/a.tar" 0.png 0.cls 1.png 1.cls
 tar -C "$work/in" -cf "$work/tars/val/a.tar" 4.png 4.cls
-refuses evaluate "the class 1 has 1 images to test on, but none to learn from" "$checkpoint" --dataset tar --data "$work/tars" --k 1 \
-  --out "$work/none"
+refuses evaluate "the class 1 has 1 images to test on, but none to learn from" "$checkpoint" --dataset tar \
+  --data "$work/tars" --k 1 --out "$work/none"
 tar -C "$work/in" --sort=name -cf "$work/masks.tar" .
-refuses evaluate "masks.tar: ./0.png and ./0.mask.png have one key.*--tar-image mask.png or png" "$checkpoint" --dataset tar \
-  --data "$work/masks.tar" --k 1 --out "$work/none"
+refuses evaluate "masks.tar: ./0.png and ./0.mask.png have one key.*--tar-image mask.png or png" "$checkpoint" \
+  --dataset tar --data "$work/masks.tar" --k 1 --out "$work/none"
 held --dataset tar --data "$work/masks.tar" --tar-image png --holdout 0.25
 
 expect() { refuses evaluate "$@" --out "$work/none"; }

@@ -1,6 +1,6 @@
 #!/bin/bash
-# `finetune` learns from a share of the labels, whatever the number of threads; --frozen leaves the network as it is; and
-# what it writes is a checkpoint that `evaluate` reads. Mistakes are explained.
+# `finetune` learns from a share of the labels, whatever the number of threads; --frozen leaves the network as it is;
+# and what it writes is a checkpoint that `evaluate` reads. Mistakes are explained.
 . "$(dirname "$0")/common.bash"
 
 run() { "$bin/$1" "${@:2}" >"$work/log" 2>&1 || { cat "$work/log"; die "$*"; }; }
@@ -32,7 +32,8 @@ cmp -s "$work/run.csv" "$work/fine.csv" && die "fine-tuning left the network as 
 for class in 0 1; do
   mkdir -p "$work/one/class$class"
   for i in 0 1 2 3 4; do
-    "$bin/preview" --dataset fashion-mnist --rows 1 --draws 1 --first $((class * 10 + i)) --out "$work/one/class$class/$i.png" \
+    "$bin/preview" --dataset fashion-mnist --rows 1 --draws 1 --first $((class * 10 + i)) \
+      --out "$work/one/class$class/$i.png" \
       >/dev/null || die "an image"
   done
 done

@@ -41,6 +41,9 @@ expect "$work/out/checkpoint.safetensors cannot be resumed: there is no such fil
 cp "$work/good/checkpoint.safetensors" "$work/kept"
 expect "--width: checkpoint has 24, command line has 48" --out "$work/good" --resume --width 48
 cmp "$work/kept" "$work/good/checkpoint.safetensors" || die "the checkpoint changed"
+with_header "$work/kept" 's/"vitral.heads":"2"/"vitral.heads":"4"/' >"$work/good/checkpoint.safetensors"
+expect '"vitral.heads" in its metadata is 4, but its "options" make that 2: they are of two networks' \
+  --out "$work/good" --resume
 truncate -s 5000 "$work/good/checkpoint.safetensors"
 expect "checkpoint.safetensors.*cut short" --out "$work/good" --resume
 

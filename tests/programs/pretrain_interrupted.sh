@@ -1,13 +1,13 @@
 #!/bin/bash
-# pretrain_interrupted.sh BIN [SECONDS [SEED]]: a run that is killed at random moments (KILL, TERM, INT, HUP) and goes on
-# each time ends with the bits of an uninterrupted one, in its checkpoint and its metrics. Give it minutes by hand.
+# pretrain_interrupted.sh BIN [SECONDS [SEED]]: a run that is killed at random moments (KILL, TERM, INT, HUP) and goes
+# on each time ends with the bits of an uninterrupted one, in its checkpoint and its metrics. Give it minutes by hand.
 . "$(dirname "$0")/common.bash"
 bin=$(cd "$bin" && pwd) seconds=${2:-5} seed=${3:-1}
 RANDOM=$seed
 options="$tiny --method sd-moco-v3 --drop-path 0.1 --epochs 6 --limit 96 --threads 1 --out run"
 now() { date +%s%3N; }
 
-mkdir "$work/whole" "$work/cut"  # both runs call their directory `run`, so that the checkpoints are equal to the last byte
+mkdir "$work/whole" "$work/cut"  # both runs call their directory `run`, so that their checkpoints are equal
 begin=$(now)
 (cd "$work/whole" && "$bin/pretrain" $options) >"$work/log" 2>&1 || { cat "$work/log"; die "a correct run"; }
 length=$(($(now) - begin))
@@ -37,7 +37,8 @@ until [ $runs -gt 0 ] && [ $SECONDS -ge $end ]; do
     esac
   done
   for file in checkpoint.safetensors metrics.jsonl; do
-    cmp "$work/whole/run/$file" run/$file || { cat "$work/log"; die "seed $seed, run $runs: $file differs after $cuts cuts"; }
+    cmp "$work/whole/run/$file" run/$file ||
+      { cat "$work/log"; die "seed $seed, run $runs: $file differs after $cuts cuts"; }
   done
   test -z "$(compgen -G 'run/*.partial*')" || die "seed $seed, run $runs: $(ls run)"
   runs=$((runs + 1))

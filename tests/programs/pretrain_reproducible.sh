@@ -1,6 +1,6 @@
 #!/bin/bash
-# The same seed gives bit-identical losses with 1 and 2 threads, any number of loader workers, with blocks computed again
-# in the backward pass, and after Ctrl-C and --resume.
+# The same seed gives bit-identical losses with 1 and 2 threads, any number of loader workers, with blocks computed
+# again in the backward pass, and after Ctrl-C and --resume.
 . "$(dirname "$0")/common.bash"
 
 try() { "$bin/pretrain" "$@" >"$work/log" 2>&1 || { cat "$work/log"; die "pretrain $*"; }; }
@@ -8,7 +8,8 @@ run() { try $tiny --overwrite "$@"; }
 
 for method in sd-moco-v3 byol sd-simclr; do
   run --method $method --drop-path 0.1 --threads 2 --workers 2 --out "$work/whole"
-  test "$(wc -l <"$work/whole/metrics.jsonl")" -eq 20 || die "$method: 20 steps expected, see: $(cat "$work/whole/metrics.jsonl")"
+  test "$(wc -l <"$work/whole/metrics.jsonl")" -eq 20 ||
+    die "$method: 20 steps expected, see: $(cat "$work/whole/metrics.jsonl")"
   run --method $method --drop-path 0.1 --threads 1 --workers 1 --out "$work/one"
   cmp "$work/whole/metrics.jsonl" "$work/one/metrics.jsonl" || die "$method: losses with 1 and 2 threads differ"
   run --method $method --drop-path 0.1 --recompute block --out "$work/again"

@@ -15,7 +15,9 @@ fails() {
   no_library_words pretrain "$@"
   says "$pattern"
 }
-unchanged() { cmp "$work/kept" "$1/checkpoint.safetensors" && cmp "$work/log_kept" "$1/metrics.jsonl" || die "a run changed"; }
+unchanged() {
+  cmp "$work/kept" "$1/checkpoint.safetensors" && cmp "$work/log_kept" "$1/metrics.jsonl" || die "a run changed"
+}
 
 # A directory that holds a run; its name has any bytes.
 out=$work/$'a\n\e[31m b'

@@ -9,7 +9,12 @@ start() {
   "$bin/pretrain" $tiny --out "$out" "$@" >"$work/log" 2>&1 &
   pid=$!
 }
-trains() { until test -s "$out/metrics.jsonl"; do kill -0 $pid || { cat "$work/log"; die "it ended"; }; sleep 0.01; done; }
+trains() {
+  until test -s "$out/metrics.jsonl"; do
+    kill -0 $pid || { cat "$work/log"; die "it ended"; }
+    sleep 0.01
+  done
+}
 # ends_with STATUS: the run ends with it, within seconds.
 ends_with() {
   local begin=$SECONDS

@@ -9,7 +9,8 @@ checkpoint=$work/run/checkpoint.safetensors
 follow() {
   local folder=$1
   shift
-  "$bin/propagate" "$checkpoint" --size 84 --out "$work/$folder" "$@" >"$work/log" 2>&1 || { cat "$work/log"; die "$*"; }
+  "$bin/propagate" "$checkpoint" --size 84 --out "$work/$folder" "$@" >"$work/log" 2>&1 ||
+    { cat "$work/log"; die "$*"; }
 }
 follow drawn --synthetic 1 --threads 1
 found=$(awk '/^found/ { print int($2) }' "$work/log")
@@ -29,7 +30,8 @@ for mask in "$davis"/Annotations/480p/shapes/*.png; do
   cp "$mask" "$davis/JPEGImages/480p/shapes/$(basename "$mask" .png).jpg"
 done
 follow folder --data "$davis" --layer 1
-test "$(awk '/^found/ { print int($2) }' "$work/log")" -gt 60 || { cat "$work/log"; die "the folder's objects were lost"; }
+test "$(awk '/^found/ { print int($2) }' "$work/log")" -gt 60 ||
+  { cat "$work/log"; die "the folder's objects were lost"; }
 test "$(wc -l <"$work/folder/objects.csv")" -eq 4 || die "objects.csv has not three objects"
 cmp "$work/folder/masks/shapes/00000.png" "$davis/Annotations/480p/shapes/00000.png" || die "the first mask was changed"
 

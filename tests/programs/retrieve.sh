@@ -6,7 +6,8 @@
 npy() {
   local file=$1 rows=$2 width=$3 number
   shift 3
-  printf '\x93NUMPY\x01\x00\x76\x00%-117s\n' "{'descr': '${type:-<f4}', 'fortran_order': False, 'shape': ($rows, $width), }" >"$file"
+  printf '\x93NUMPY\x01\x00\x76\x00%-117s\n' \
+    "{'descr': '${type:-<f4}', 'fortran_order': False, 'shape': ($rows, $width), }" >"$file"
   for number; do
     case $number in
       0) printf '\0\0\0\0' ;;
@@ -33,16 +34,18 @@ grep -Eq '^hard +62.50 +50.00' "$work/log" || { cat "$work/log"; die "hard"; }
 test "$(tail -n 1 "$work/found/queries.csv")" = "1,,0.25,0.25" || { cat "$work/found/queries.csv"; die "queries.csv"; }
 grep -q '"mean_average_precision": 0.625' "$work/found/retrieval.json" || die "retrieval.json"
 
-# Copies. All pairs in one ranking, by similarity: at 1 a right and a wrong one, at 0.71 a wrong one, at 0.58 a right and
-# a wrong one: (1/2 + 2/5) / 2.
+# Copies. All pairs in one ranking, by similarity: at 1 a right and a wrong one, at 0.71 a wrong one, at 0.58 a right
+# and a wrong one: (1/2 + 2/5) / 2.
 "$bin/retrieve" "${arguments[@]}" --truth "$work/copies.json" >"$work/log" 2>&1 || { cat "$work/log"; die "copies"; }
 grep -Eq '^copies +62.50' "$work/log" || { cat "$work/log"; die "mean average precision of copies"; }
 grep -q 'nearest rows: 45.00' "$work/log" || { cat "$work/log"; die "micro average precision"; }
 
 expect() { refuses retrieve "$@" --out "$work/none"; }
-expect "$work/none.npy: cannot open" --database "$work/none.npy" --queries "$work/queries.npy" --truth "$work/truth.json"
+expect "$work/none.npy: cannot open" --database "$work/none.npy" --queries "$work/queries.npy" \
+  --truth "$work/truth.json"
 type='<f8' npy "$work/double.npy" 1 3 0 1 0
-expect "double.npy: dtype '<f8', expected '<f4'" --database "$work/double.npy" --queries "$work/queries.npy" --truth "$work/truth.json"
+expect "double.npy: dtype '<f8', expected '<f4'" --database "$work/double.npy" --queries "$work/queries.npy" \
+  --truth "$work/truth.json"
 echo '{"matches": [[0]]}' >"$work/short.json"
 expect "short.json: the truth about 1 queries, but .*queries.npy has 2" "${arguments[@]}" --truth "$work/short.json"
 echo '{"matches": [[0], [4]]}' >"$work/wrong.json"
@@ -54,7 +57,8 @@ echo '{"queries": [{"easy": [3], "hard": [], "junk": [3]}, {"easy": [], "hard": 
 expect "twice.json: query 0 names a row twice" "${arguments[@]}" --truth "$work/twice.json"
 for row in 4294967297 -1 0.5 18446744073709551616 '"0"' null; do
   echo "{\"matches\": [[$row], [2]]}" >"$work/row.json"
-  expect "row.json: query 0 names row .*, expected a whole number from 0 to 2147483647" "${arguments[@]}" --truth "$work/row.json"
+  expect "row.json: query 0 names row .*, expected a whole number from 0 to 2147483647" "${arguments[@]}" \
+    --truth "$work/row.json"
 done
 nested 70000 >"$work/deep.json"
 expect "deep.json is JSON nested more than 64 deep" "${arguments[@]}" --truth "$work/deep.json"
@@ -62,12 +66,14 @@ expect "deep.json is JSON nested more than 64 deep" "${arguments[@]}" --truth "$
 # A row of NaN is an error that names it, unless `embed` has flagged it as one that could not be read: then it is passed
 # over, whoever asks for it, and counted. What is left of the first database is ranked as before.
 npy "$work/flagged.npy" 5 3  1 0 0  nan nan nan  1 1 0  1 1 1  0 0 1
-echo '{"queries": [{"easy": [0], "hard": [3], "junk": [2, 1]}, {"easy": [1], "hard": [3], "junk": []}]}' >"$work/five.json"
+echo '{"queries": [{"easy": [0], "hard": [3], "junk": [2, 1]}, {"easy": [1], "hard": [3], "junk": []}]}' \
+  >"$work/five.json"
 five=(--database "$work/flagged.npy" --queries "$work/queries.npy" --truth "$work/five.json")
 expect "flagged.npy: number 0 of the features of row 1 is nan" "${five[@]}"
 printf '\x93NUMPY\x01\x00\x76\x00%-117s\n\0\1\0\0\0' "{'descr': '|u1', 'fortran_order': False, 'shape': (5,), }" \
   >"$work/flagged.flags.npy"
 "$bin/retrieve" "${five[@]}" --out "$work/five" >"$work/log" 2>&1 || { cat "$work/log"; die "a flagged row"; }
-grep -q "1 of 5 database rows and 0 of 2 queries are flagged as unreadable and passed over" "$work/log" || { cat "$work/log"; die "no count"; }
+grep -q "1 of 5 database rows and 0 of 2 queries are flagged as unreadable and passed over" "$work/log" ||
+  { cat "$work/log"; die "no count"; }
 cmp "$work/found/queries.csv" "$work/five/queries.csv" || die "the flagged row changed the ranking"
 grep -q '"database_rows": 1,' "$work/five/retrieval.json" || die "retrieval.json does not count the flagged row"

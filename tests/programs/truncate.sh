@@ -1,5 +1,6 @@
 #!/bin/bash
-# `truncate` writes a checkpoint that `evaluate` and `embed` take for a network of that depth, and explains mistakes.
+# `truncate` writes a checkpoint that `evaluate` and `embed` take for a network of that depth. Programs read files of
+# earlier versions and files of no run, and explain those that contradict themselves.
 . "$(dirname "$0")/common.bash"
 
 "$bin/pretrain" $tiny --method sd-byol --depth 3 --out "$work/run" >"$work/log" 2>&1 ||
@@ -36,31 +37,62 @@ cp "$whole" "$work/copy"
 expect "copy exists already" "$work/copy" --layers 2 --out "$work/copy"
 cmp "$whole" "$work/copy" || die "the input was changed"
 expect "results.json is no safetensors file" "$work/two/results.json" --layers 1 --out "$work/none"
-expect "evaluation.safetensors: its metadata \"options\" is missing.*pretrain" \
+expect "evaluation.safetensors: its metadata has no \"vitral.model\".*save_vit" \
   "$(dirname "$0")/../fixtures/evaluation.safetensors" --layers 1 --out "$work/none"
+
+run() { "$bin/$1" "${@:2}" >"$work/log" 2>&1 || { cat "$work/log"; die "$*"; }; }
+
+# Files of earlier versions say their network's size in the options of their run.
+older=$work/older.safetensors alone=$work/alone.safetensors
+with_header "$whole" 's/,"vitral\.[a-z]*":"[^"]*"//g' >"$older"
+grep -aq 'vitral\.' "$older" && die "the keys are still there"
+run embed "$older" --layer 2 --images 300 --out "$work/of_older"
+cmp "$work/whole/features.npy" "$work/of_older/features.npy" || die "an older file has other features"
+
+# A network alone, of no run: the images have to be named.
+with_header "$work/two.safetensors" 's/"__metadata__":{.*"vitral.depth"/"__metadata__":{"vitral.depth"/' >"$alone"
+for program in evaluate embed finetune; do
+  refuses $program "alone.safetensors is from no run of .pretrain.*with --dataset and --data" "$alone" \
+    --out "$work/none"
+done
+run embed "$alone" --dataset fashion-mnist --images 300 --out "$work/of_alone"
+cmp "$work/whole/features.npy" "$work/of_alone/features.npy" || die "a network alone has other features"
+run truncate "$alone" --layers 1 --out "$work/alone_one"
+run evaluate "$alone" --dataset fashion-mnist --train 200 --test 50 --k 5 --sgd-epochs 1 --out "$work/found"
+grep -q '<h1>A network on fashion-mnist<' "$work/found/report.html" || die "the report of a network alone"
+refuses compare "found/results.json is about a network of which no run of .pretrain. is known" "$work/found" \
+  --out "$work/none"
+run finetune "$alone" --dataset fashion-mnist --labels 0.01 --test 50 --epochs 1 --frozen --out "$work/taught"
+run propagate "$work/taught/checkpoint.safetensors" --synthetic 1 --size 28 --out "$work/followed"
 
 # Checkpoints that contradict themselves: what is wrong is said before a network is made.
 changed=$work/changed.safetensors
-contradicts() {  # contradicts REGEX SED...
-  local message=$1
-  shift
-  with_header "$whole" "$@" >"$changed"
-  cmp -s "$whole" "$changed" && die "unchanged by $*"
+contradicts() {  # contradicts FROM REGEX SED...
+  local from=$1 message=$2
+  shift 2
+  with_header "$from" "$@" >"$changed"
+  cmp -s "$from" "$changed" && die "unchanged by $*"
   expect "$message" "$changed" --layers 1 --out "$work/none"
 }
-contradicts "its options say depth 2, and its network has more blocks" 's/\\"depth\\":3/\\"depth\\":2/'
-contradicts "cls_token has shape \[1,1,24\], but .* it has \[1,1,48\]" 's/\\"width\\":24/\\"width\\":48/'
-contradicts "pos_embed has shape \[1,17,24\], but .* it has \[1,65,24\]" 's/\\"image\\":28/\\"image\\":56/'
-contradicts "patch_embed.proj.weight has shape \[24,3,7,7\]" 's/\\"patch\\":7/\\"patch\\":1000000/; s/\\"image\\":28/\\"image\\":4000000/'
-contradicts "width 24 is no multiple of --heads 5" 's/\\"heads\\":2/\\"heads\\":5/'
-contradicts "\"options\".*depth must be an integer, not 4294967299" 's/\\"depth\\":3/\\"depth\\":4294967299/'
-contradicts "no tensor student.encoder.blocks.0.norm1.bias; the nearest names are student.encoder.Olocks" \
+# describes KEY VALUE REGEX: a network described so is refused, by the library's keys and by an older file's options.
+describes() {
+  contradicts "$whole" "$3" "s/\"vitral.$1\":\"[0-9]*\"/\"vitral.$1\":\"$2\"/"
+  contradicts "$older" "$3" "s/\\\\\"$1\\\\\":[0-9]*/\\\\\"$1\\\\\":$2/"
+}
+describes depth 2 "says depth 2, but its tensors are of a network with more blocks"
+describes width 48 "cls_token has shape \[1, 1, 24\], but .*width 48.* needs \[1, 1, 48\]"
+describes image 56 "pos_embed has shape \[1, 17, 24\], but .*image 56.* needs \[1, 65, 24\]"
+describes patch 14 "pos_embed has shape \[1, 17, 24\], but .* needs \[1, 5, 24\]"
+describes heads 5 "a width of 24 cannot be divided among 5 heads"
+describes depth 4294967299 "depth.* must be a whole number from 1 to 2147483647, not 4294967299"
+contradicts "$whole" "a network of the kind resnet" 's/"vitral.model":"vit"/"vitral.model":"resnet"/'
+contradicts "$whole" "no tensor student.encoder.blocks.0.norm1.bias; the nearest names are student.encoder.Olocks" \
   's/"student.encoder.blocks.0.norm1.bias"/"student.encoder.Olocks.0.norm1.bias"/'
-contradicts "no tensor student.encoder.norm.bias" 's/"student.encoder.norm.bias"/"student.encoder.blocks.x"/'
+contradicts "$whole" "no tensor student.encoder.norm.bias" 's/"student.encoder.norm.bias"/"student.encoder.blocks.x"/'
 { printf '%s' 's/\\"lr\\":[0-9.e-]*/\\"lr\\":'; nested 70000; echo /; } >"$work/deep"
-contradicts "\"options\" is JSON nested more than 64 deep" -f "$work/deep"
+contradicts "$whole" "\"options\" is JSON nested more than 64 deep" -f "$work/deep"
 { printf '%s' 's/"dtype":"F32"/"dtype":'; nested 70000; echo /; } >"$work/deep"
-contradicts "header.* is JSON nested more than 64 deep" -f "$work/deep"
+contradicts "$whole" "header.* is JSON nested more than 64 deep" -f "$work/deep"
 
 # Every program that reads checkpoints refuses one that asks for a network without end, and one that diverged.
 everywhere() {  # everywhere REGEX
@@ -68,7 +100,7 @@ everywhere() {  # everywhere REGEX
   refuses propagate "$1" "$changed" --synthetic 1 --out "$work/none"
   expect "$1" "$changed" --layers 1 --out "$work/none"
 }
-contradicts "no tensor student.encoder.blocks.3.attn.qkv.weight" 's/\\"depth\\":3/\\"depth\\":1000000000/'
+describes depth 1000000000 "no tensor student.encoder.blocks.3.attn.qkv.weight"
 everywhere "no tensor student.encoder.blocks.3.attn.qkv.weight"
 at=$(grep -ao '"student.encoder.norm.bias":{[^}]*"data_offsets":\[[0-9]*' "$whole" | grep -o '[0-9]*$')
 cp "$whole" "$changed"

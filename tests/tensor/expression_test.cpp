@@ -121,12 +121,17 @@ TEST_CASE_TEMPLATE("functions of one operand agree with the standard library", T
   VITRAL_UNARY(square(x), x * x, any);
   VITRAL_UNARY(exp(x), std::exp(x), any);
   VITRAL_UNARY(log(x), std::log(x), above);
+  VITRAL_UNARY(log1p(x), std::log1p(x), above);
   VITRAL_UNARY(sqrt(x), std::sqrt(x), above);
   VITRAL_UNARY(rsqrt(x), 1 / std::sqrt(x), above);
+  VITRAL_UNARY(sin(x), std::sin(x), any);
+  VITRAL_UNARY(cos(x), std::cos(x), any);
   VITRAL_UNARY(tanh(x), std::tanh(x), any);
   VITRAL_UNARY(erf(x), std::erf(x), any);
   VITRAL_UNARY(gelu(x), 0.5 * x * std::erfc(-x / std::sqrt(2.0)), any);
   VITRAL_UNARY(sigmoid(x), 1 / (1 + std::exp(-x)), any);
+  VITRAL_UNARY(silu(x), x / (1 + std::exp(-x)), any);
+  VITRAL_UNARY(softplus(x), std::log1p(std::exp(x)), any);
   VITRAL_UNARY(relu(x), std::max(x, 0.0), any);
   VITRAL_UNARY(abs(x), std::abs(x), any);
 }
@@ -344,7 +349,7 @@ TEST_CASE("expressions give the same bits on one thread and on two") {
   CHECK(one == two);
 }
 
-TEST_CASE_TEMPLATE("relu, maximum, minimum, clamp and abs hand a NaN on", T, float, double, bf16) {
+TEST_CASE_TEMPLATE("functions hand a NaN on", T, float, double, bf16) {
   const double nan = std::nan("");
   const auto tensor = [](std::vector<double> values) {
     const int n = static_cast<int>(values.size());
@@ -361,6 +366,10 @@ TEST_CASE_TEMPLATE("relu, maximum, minimum, clamp and abs hand a NaN on", T, flo
   const std::vector<bool> of_x{true, false, true}, all(3, true);
   CHECK(places(relu(x)) == of_x);
   CHECK(places(abs(x)) == of_x);
+  CHECK(places(silu(x)) == of_x);
+  CHECK(places(softplus(x)) == of_x);
+  CHECK(places(log1p(x)) == of_x);
+  CHECK(places(sin(x) + cos(x)) == of_x);
   CHECK(places(clamp(x, -1, 1)) == of_x);
   CHECK(places(clamp(x, y, 3)) == all);
   CHECK(places(clamp(1, x, y)) == all);
@@ -384,6 +393,7 @@ TEST_CASE("integers become floats where a result may not be an integer") {
   CHECK(eval(x / cast<double>(x)).to_vector() == std::vector<double>{1, 1, 1});
   CHECK(eval(x < 1.5).to_vector() == std::vector<float>{1, 0, 1});
   CHECK(eval(exp(x * 0)).to_vector() == std::vector<float>{1, 1, 1});
+  CHECK(eval(cos(x * 0) + silu(x * 0) + log1p(x * 0)).to_vector() == std::vector<float>{1, 1, 1});
   CHECK(mean(I::from({1, 2}, {2})).item() == 1.5f);
   CHECK(mean(I::from({2'000'000'000, 2'000'000'000}, {2})).item() == 2e9f);
   CHECK(sum(I::from({2'000'000'000, 2'000'000'000}, {2})).item() == 4'000'000'000);

@@ -4,7 +4,7 @@
 
 #include <vitral/autodiff/operation.hpp>
 #include <vitral/autodiff/reduce.hpp>
-#include <vitral/tensor/matrix.hpp>
+#include <vitral/backend/backend.hpp>
 
 namespace vitral { inline namespace VITRAL_ABI {
 
@@ -68,7 +68,8 @@ void put_bias_gradient(const DY& dy, const Bias& bias) {
     if (!bias.wants_gradient()) return;
     const auto db = bias.gradient();
     const auto rows = rows_of(dy);
-    if constexpr (requires { B::column_sums(rows.data, rows.rows, rows.cols, db.tensor.data(), db.add); })
+    using T = scalar_of<DY>;
+    if constexpr (OffersColumnSums<B, T> && std::is_same_v<scalar_of<decltype(db.tensor)>, compute_t<T>>)
       B::column_sums(rows.data, rows.rows, rows.cols, db.tensor.data(), db.add);
     else
       put(db, reshape_tensor(sum<0>(cast<scalar_of<decltype(db.tensor)>>(as_rows(dy))), db.tensor.shape()));
@@ -82,7 +83,7 @@ void put_gelu_gradient(const DY& dy, const Pre& pre, const DX& dx, const Bias& b
   using B = backend_of<DY>;
   using P = compute_t<scalar_of<DX>>;
   const auto to = rows_of(dx);
-  if constexpr (requires(P * p) { B::gelu_gradient(dy.data(), pre.data(), to.data, to.rows, to.cols, p, false); }) {
+  if constexpr (OffersGeluGradient<B, scalar_of<DX>>) {
     const auto run = [&](P* sums, bool add) {
       B::gelu_gradient(dy.data(), pre.data(), to.data, to.rows, to.cols, sums, add);
     };
@@ -140,6 +141,7 @@ struct MatMul {
     } else if constexpr (Act == Activation::relu) {
       pass_on(eval(select(y <= 0, 0, dy)), x, w, bias);
     } else {
+      static_assert(Act == Activation::none);
       pass_on(dy, x, w, bias);
     }
   }
@@ -184,7 +186,7 @@ struct MatMul {
 template <bool Transposed, Activation Act, class X, class W, class Bias>
 auto multiply(const X& x, const W& w, const Bias& bias) {
   using S = typename matmul_rule<shape_of<X>, shape_of<W>, Transposed>::shape;
-  static_assert(sizeof(row_operand<X>) > 0 && sizeof(promoted<X, W>) > 0);
+  static_assert(sizeof(known_activation<Act>) > 0 && sizeof(row_operand<X>) > 0 && sizeof(promoted<X, W>) > 0);
   MatMul<scalar_of<X>, S, backend_of<X>, shape_of<W>, Transposed, Act> op;
   op.find_rounded(w, bias);
   return apply(std::move(op), x, w, bias);

@@ -14,6 +14,7 @@ namespace detail {
 VITRAL_HD constexpr float as_float(std::uint32_t word) { return bit_cast<float>(word); }
 VITRAL_HD constexpr std::uint32_t as_word(float value) { return bit_cast<std::uint32_t>(value); }
 VITRAL_HD constexpr float magnitude(float x) { return as_float(as_word(x) & 0x7fffffffu); }
+VITRAL_HD inline double magnitude(double x) { return std::fabs(x); }
 VITRAL_HD constexpr std::uint32_t mask(bool condition) { return 0u - static_cast<std::uint32_t>(condition); }
 VITRAL_HD constexpr float with_sign_of(float magnitude, float sign) {
   return as_float(as_word(magnitude) | (as_word(sign) & 0x80000000u));
@@ -23,6 +24,7 @@ VITRAL_HD constexpr float with_sign_of(float magnitude, float sign) {
 
 VITRAL_HD inline double exp(double x) { return std::exp(x); }
 VITRAL_HD inline double log(double x) { return std::log(x); }
+VITRAL_HD inline double log1p(double x) { return std::log1p(x); }
 VITRAL_HD inline double tanh(double x) { return std::tanh(x); }
 VITRAL_HD inline double erf(double x) { return std::erf(x); }
 
@@ -77,6 +79,14 @@ VITRAL_SIMD float log(float x) {
   return (tail - 0.5f * square + f) + n * 0.693359375f + special;
 }
 
+/// log(1 + x) within 3 ulp, for x near 0 too: -infinity at -1, NaN below.
+/// What rounding u = 1 + x has lost is added to first order: log(1 + x) = log(u) + (1 + x - u) / u.
+VITRAL_SIMD float log1p(float x) {
+  const float u = 1.0f + x, back = u - 1.0f;
+  const float lost = x == back ? 0.0f : x - back;  // at infinity: 0, not NaN
+  return log(u) + lost / (u > 0.0f ? u : 1.0f);
+}
+
 /// Hyperbolic tangent within 3 ulp: x + x^3 p(x^2) near zero, 1 - 2 / (e^2x + 1) elsewhere.
 VITRAL_SIMD float tanh(float x) {
   const float a = detail::magnitude(x);
@@ -120,6 +130,33 @@ VITRAL_SIMD float erf(float x) {
 template <class T>
 VITRAL_HD inline T sigmoid(T x) {
   return T(1) / (T(1) + exp(-x));
+}
+
+/// x / (1 + e^-x) (Elfwing, Uchibe and Doya, arXiv 1702.03118), and its derivative.
+template <class T>
+VITRAL_SIMD T silu(T x) {
+  return x * sigmoid(x);
+}
+template <class T>
+VITRAL_SIMD T silu_grad(T x) {
+  const T s = sigmoid(x);
+  return s * (T(1) + x * (T(1) - s));
+}
+
+/// log(1 + e^x) without overflow: max(x, 0) + log(1 + e^-|x|).
+template <class T>
+VITRAL_SIMD T softplus(T x) {
+  return (x < T(0) ? T(0) : x) + log1p(exp(-detail::magnitude(x)));
+}
+
+/// Sine and cosine of x in radians, as std::sin and std::cos (exact for large angles too; not vectorised).
+template <class T>
+VITRAL_HD inline T sin(T x) {
+  return std::sin(x);
+}
+template <class T>
+VITRAL_HD inline T cos(T x) {
+  return std::cos(x);
 }
 
 /// x to the power y, as std::pow (exact signs, zeros and infinities; not vectorised).

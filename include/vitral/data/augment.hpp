@@ -2,7 +2,7 @@
 // evaluation uses.
 #pragma once
 
-#include <vitral/core/config.hpp>
+#include <vitral/backend/views.hpp>
 #include <vitral/core/error.hpp>
 #include <vitral/core/philox.hpp>
 #include <vitral/data/blur.hpp>
@@ -32,22 +32,6 @@ struct Normalization {
     }
   }
 };
-
-/// The changes of the colour jitter.
-enum class ColorChange : std::uint8_t { none, brightness, contrast, saturation, hue };
-
-/// All that chance decides about a view: plain numbers, which kernels read too.
-struct ViewDraw {
-  Box crop;
-  float factor[4] = {};        ///< of each of the four changes; of hue, the turn
-  ColorChange change[4] = {};  ///< in the order in which they are made
-  bool flip = false;
-  bool gray = false;
-  bool solarize = false;
-  double sigma = 0;  ///< of the blur; 0: none
-};
-
-inline constexpr float solarize_threshold = 128.0f / 255.0f;
 
 /// A random view of an image; the defaults are MoCo v3's first view. Blur's sigma is in pixels of the view, as
 /// published for 224 pixels: smaller views keep it (and are blurred more strongly for their size).

@@ -1,21 +1,16 @@
 // Gaussian blur of square float planes, one pass across and one down, with the border's pixels repeated outwards.
 #pragma once
 
-#include <vitral/core/config.hpp>
+#include <vitral/backend/pixels.hpp>
 
 #include <algorithm>
 #include <array>
-#include <cmath>
 #include <cstddef>
 #include <vector>
 
 namespace vitral { inline namespace VITRAL_ABI {
 
 namespace detail {
-
-/// Pixels on either side that a blur of standard deviation `sigma` reads, and their weights before these are scaled.
-VITRAL_HD inline int blur_radius(double sigma) { return static_cast<int>(std::ceil(3 * sigma)); }
-VITRAL_HD inline double blur_weight(int t, double sigma) { return std::exp(-0.5 * t * t / (sigma * sigma)); }
 
 /// out[x] = sum over t of weight[t] * in[t][x] for x in [from, to), `block` at a time: their sums stay in registers,
 /// enough of them that none waits for the other.

@@ -66,7 +66,7 @@ class Unreadable {
     if (count > limit_)
       throw Error(limit_ == 0 ? message
                               : join(message, " (unreadable image number ", count, "; at most ", limit_,
-                                     " are skipped: repair the data, or raise the limit)"));
+                                     " are skipped: repair the data, or raise LoaderOptions::unreadable)"));
     if (is_new && log_) log_(join(message, "; skipped, number ", count, " of at most ", limit_));
   }
   [[nodiscard]] long count() const {
@@ -86,10 +86,10 @@ class BatchPlan {
  public:
   BatchPlan(const Dataset& data, const Views& views, LoaderOptions options)
       : options_(std::move(options)), all_(data.size()), size_(share()) {
-    check(options_.batch > 0, "a batch of ", options_.batch, " images; use --batch with at least 1");
+    check(options_.batch > 0, "a batch of ", options_.batch, " images; LoaderOptions::batch must be 1 or more");
     check(options_.batch <= size_ || !options_.drop_last, "a batch of ", options_.batch, " images is larger than ",
-          data.name(), ", which has ", size_, options_.ranks > 1 ? " for each rank" : "", "; use --batch with at most ",
-          size_);
+          data.name(), ", which has ", size_, options_.ranks > 1 ? " for each rank" : "",
+          "; LoaderOptions::batch can be at most ", size_);
     check(options_.workers >= 0, options_.workers, " loader workers; expected 0 or more");
     check(all_ <= long{UINT32_MAX}, data.name(), ": ", all_, " images, expected at most 2^32 - 1");
     check(!views.empty() && views.size() <= most_views, views.size(), " views of an image; expected 1 to ", most_views);

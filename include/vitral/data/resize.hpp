@@ -2,74 +2,19 @@
 // When it shrinks, the filter widens with the scale (Fant, 1986); PIL and torchvision's antialias=True do the same.
 #pragma once
 
-#include <vitral/core/config.hpp>
+#include <vitral/backend/views.hpp>
 #include <vitral/core/error.hpp>
 #include <vitral/io/image.hpp>
 
 #include <algorithm>
 #include <array>
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <vector>
 
 namespace vitral { inline namespace VITRAL_ABI {
 
-/// The resampling filter: a triangle, or Keys' cubic (1981) with a = -1/2.
-enum class Interpolation { bilinear, bicubic };
-
-/// A rectangle of whole pixels.
-struct Box {
-  int top = 0;
-  int left = 0;
-  int height = 0;
-  int width = 0;
-};
-
-/// One axis of a resize: `in` pixels become `scaled`, of which `out` are kept from `offset` on.
-struct ResizeAxis {
-  int in = 0;
-  int scaled = 0;
-  int offset = 0;
-  int out = 0;
-};
-
 namespace detail {
-
-VITRAL_HD inline double filter_value(Interpolation kind, double x) {
-  x = std::abs(x);
-  if (kind == Interpolation::bilinear) return x < 1 ? 1 - x : 0;
-  if (x < 1) return (1.5 * x - 2.5) * x * x + 1;
-  return x < 2 ? ((-0.5 * x + 2.5) * x - 4) * x + 2 : 0;
-}
-
-/// The filter along one axis: each output pixel is a sum over `taps` input pixels.
-struct AxisFilter {
-  ResizeAxis axis;
-  Interpolation kind;
-  double scale, stretch, reach;
-  int taps;
-
-  VITRAL_HD AxisFilter(const ResizeAxis& axis_, Interpolation kind_) : axis(axis_), kind(kind_) {
-    scale = static_cast<double>(axis.in) / axis.scaled;
-    stretch = scale < 1 ? 1 : scale;
-    reach = stretch * (kind == Interpolation::bilinear ? 1 : 2);
-    taps = static_cast<int>(std::ceil(reach)) * 2 + 1;
-    taps = axis.in < taps ? axis.in : taps;
-  }
-
-  /// Writes the weights of output pixel x, whose sum is 1; returns the first input pixel.
-  VITRAL_HD int weights(int x, float* weight) const {
-    const double center = (x + axis.offset + 0.5) * scale;
-    const int lowest = static_cast<int>(std::floor(center - reach + 0.5)), last = axis.in - taps;
-    const int first = lowest < 0 ? 0 : last < lowest ? last : lowest;
-    double sum = 0;
-    for (int t = 0; t < taps; ++t) sum += filter_value(kind, (first + t + 0.5 - center) / stretch);
-    for (int t = 0; t < taps; ++t)
-      weight[t] = static_cast<float>(filter_value(kind, (first + t + 0.5 - center) / stretch) / sum);
-    return first;
-  }
-};
 
 /// For each output pixel the first input pixel and `taps` weights.
 struct AxisWeights {

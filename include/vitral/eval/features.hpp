@@ -3,8 +3,8 @@
 
 #include <vitral/autodiff/softmax.hpp>
 #include <vitral/backend/cpu/threads.hpp>
-#include <vitral/data/loader.hpp>
 #include <vitral/data/subset.hpp>
+#include <vitral/eval/encoder.hpp>
 
 #include <cmath>
 #include <functional>
@@ -26,6 +26,19 @@ struct Features {
     return width > 0 ? static_cast<int>(rows.size() / static_cast<std::size_t>(width)) : 0;
   }
 };
+
+/// The features of the images in `chosen` rows, in that order.
+[[nodiscard]] inline Features select_rows(const Features& features, const std::vector<long>& chosen) {
+  Features out{{}, features.width, {}, features.classes, {}};
+  for (const long i : chosen) {
+    check(i >= 0 && i < features.images(), "features: row ", i, " of ", features.images(), " was asked for");
+    const auto row = features.rows.begin() + i * features.width;
+    out.rows.insert(out.rows.end(), row, row + features.width);
+    if (!features.labels.empty()) out.labels.push_back(features.labels[static_cast<std::size_t>(i)]);
+    if (!features.places.empty()) out.places.push_back(features.places[static_cast<std::size_t>(i)]);
+  }
+  return out;
+}
 
 /// Throws Error, beginning with `whose`, unless all numbers of rows of `width` are finite; the first row is that of
 /// image (or `what` it is) number `first`.
@@ -49,12 +62,12 @@ inline void check_features(const Features& features, std::string_view whose) {
 /// read is named on the terminal and has no row. For each view one entry per layer. The encoder is in evaluation mode;
 /// `seed` decides what random views look like. `done` is told after each batch how many images have passed.
 /// Throws Error, with the layer, where a feature is not finite.
-template <class Encoder>
-[[nodiscard]] std::vector<std::vector<Features>> extract_features(const Encoder& encoder, const Dataset& data,
+template <FeatureEncoder Network>
+[[nodiscard]] std::vector<std::vector<Features>> extract_features(const Network& encoder, const Dataset& data,
                                                                   long count, const Views& views,
                                                                   std::uint64_t seed = 0, int batch = 128,
                                                                   const std::function<void(long)>& done = {}) {
-  using B = typename Encoder::backend;
+  using B = typename Network::backend;
   check(data.size() > 0, "features: ", data.name(), " has no images");
   const std::vector<long> places = spread_places(data, count, Seed{});
   count = static_cast<long>(places.size());
@@ -107,10 +120,10 @@ template <class Encoder>
 }
 
 /// The same for the view that evaluation uses: one entry per layer.
-template <class Encoder>
-[[nodiscard]] std::vector<Features> extract_features(const Encoder& encoder, const Dataset& data, long count,
+template <FeatureEncoder Network>
+[[nodiscard]] std::vector<Features> extract_features(const Network& encoder, const Dataset& data, long count,
                                                      int batch = 128, const std::function<void(long)>& done = {}) {
-  return std::move(extract_features(encoder, data, count, {center_view(encoder.size.image)}, 0, batch, done)[0]);
+  return std::move(extract_features(encoder, data, count, {center_view(image_side(encoder))}, 0, batch, done)[0]);
 }
 
 }}  // namespace vitral

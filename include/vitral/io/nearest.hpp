@@ -1,8 +1,9 @@
 // The names that a misspelt one may have meant, for error messages.
-// Relies on nothing. Levenshtein's edit distance (Soviet Physics Doklady 10, 1966).
+// Levenshtein's edit distance (Soviet Physics Doklady 10, 1966).
 #pragma once
 
-#include <vitral/core/config.hpp>
+#include <vitral/core/error.hpp>
+#include <vitral/io/legible.hpp>
 
 #include <algorithm>
 #include <cstdlib>
@@ -44,6 +45,15 @@ namespace vitral { inline namespace VITRAL_ABI {
   std::vector<std::string> nearest;
   for (const auto& [distance, candidate] : ranked) nearest.push_back(candidate);
   return nearest;
+}
+
+/// Throws Error: `name` is no `what` ("data set"), of which `known` are all that there are.
+[[noreturn]] inline void fail_unknown(std::string_view what, std::string_view name,
+                                      const std::vector<std::string>& known) {
+  std::string list;
+  for (const std::string& one : known) list += (list.empty() ? "" : ", ") + one;
+  fail("unknown ", what, " \"", legible(name), "\" (did you mean ", nearest_names(name, known, 1).at(0),
+       "? known: ", list, ")");
 }
 
 }}  // namespace vitral

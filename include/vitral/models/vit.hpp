@@ -17,6 +17,16 @@ inline constexpr ViTSize vit_tiny_224{224, 16, 192, 12, 3};
 inline constexpr ViTSize vit_small_224{224, 16, 384, 12, 6};
 inline constexpr ViTSize vit_base_224{224, 16, 768, 12, 12};
 
+/// Throws Error, beginning with `whose`, unless a ViT can have this size.
+inline void check_size(const ViTSize& s, std::string_view whose) {
+  check(s.patch >= 1 && s.image >= s.patch && s.image % s.patch == 0, whose, ": an image size of ", s.image,
+        " is not a multiple of the patch size ", s.patch, "; ViTSize::patch must divide ViTSize::image");
+  check(s.heads >= 1 && s.width >= 4 && s.width % s.heads == 0, whose, ": a width of ", s.width,
+        " cannot be divided among ", s.heads, " heads; ViTSize::heads must divide ViTSize::width");
+  check(s.width % 4 == 0, whose, ": the width must be a multiple of 4 for the 2-D sin-cos positions, not ", s.width);
+  check(s.depth >= 1, whose, ": the depth must be 1 or more, not ", s.depth);
+}
+
 /// What else a ViT can be told.
 struct ViTOptions {
   bool train_patch_embed = false;            // MoCo v3 keeps the patch embedding at its random start
@@ -104,7 +114,7 @@ struct ViT {
 
  private:
   ViT(const ViTSize& s, Initializer init, const ViTOptions& options)
-      : size(s), patch_embed(s.width, s.patch, options.train_patch_embed, init), norm(s.width) {
+      : size(s), patch_embed(s.width, s.patch, options.train_patch_embed, init), norm(s.width, init) {
     using Token = Shape<1, 1, W>;
     const Token token(std::array<int, 3>{1, 1, s.width});
     cls_token.value = Tensor<scalar, Token, B>(token);
@@ -163,12 +173,7 @@ struct ViT {
   }
 
   static const ViTSize& checked(const ViTSize& s) {
-    check(s.patch >= 1 && s.image >= s.patch && s.image % s.patch == 0, "ViT: an image size of ", s.image,
-          " is not a multiple of the patch size ", s.patch, "; choose another --image or --patch");
-    check(s.heads >= 1 && s.width >= 4 && s.width % s.heads == 0, "ViT: a width of ", s.width,
-          " cannot be divided among ", s.heads, " heads; choose another --width or --heads");
-    check(s.width % 4 == 0, "ViT: the width must be a multiple of 4 for the 2-D sin-cos positions, not ", s.width);
-    check(s.depth >= 1, "ViT: the depth must be 1 or more, not ", s.depth);
+    check_size(s, "ViT");
     const auto fits = [](int fixed, int given) { return fixed == dyn || fixed == given; };
     check(fits(Size.image, s.image) && fits(Size.patch, s.patch) && fits(Size.width, s.width) &&
               fits(Size.depth, s.depth) && fits(Size.heads, s.heads),

@@ -1,4 +1,4 @@
-// Dropout and DropPath: no mask is stored, the backward pass draws the same numbers again.
+// Dropout and DropPath. No mask is stored: the backward pass draws the same random numbers again.
 #pragma once
 
 #include <vitral/nn/mode.hpp>
@@ -20,7 +20,8 @@ inline void check_probability(const char* what, double p) {
 
 }  // namespace detail
 
-/// Drops single elements in training mode (Srivastava et al. 2014); the rest is scaled by 1 / (1 - p).
+/// In training mode each element becomes 0 with probability p, and the others are scaled by 1 / (1 - p) (Srivastava et
+/// al. 2014): `Dropout{0.1}`.
 struct Dropout {
   double p = 0;
 
@@ -36,11 +37,12 @@ struct Dropout {
   VITRAL_MEMBERS()
 };
 
-/// Drops the whole branch of a sample in training mode (stochastic depth, Huang et al. 2016).
+/// In training mode drops the whole branch of an image with probability p, and scales the others' by 1 / (1 - p)
+/// (stochastic depth, Huang et al. 2016).
 struct DropPath {
   double p = 0;
 
-  /// The factor of each image's branch, [batch]; empty where nothing is dropped.
+  /// The factor of each image's branch, [batch]; an empty tensor where nothing is dropped.
   template <class P, class B, class Mode>
   [[nodiscard]] Tensor<P, Shape<dyn>, B> keep(int batch, const Mode& mode) const {
     if constexpr (std::is_same_v<Mode, Training>) {
@@ -58,7 +60,7 @@ struct DropPath {
   [[nodiscard]] auto add(const Operand auto& residual, const Operand auto& branch, const Mode& mode = {}) const {
     return with_sum(residual, branch, mode, [](const auto& sum) { return eval(sum); });
   }
-  /// f of residual + branch as an expression.
+  /// f(residual + branch), where f is given the sum as an expression.
   template <class Mode, class F>
   [[nodiscard]] auto with_sum(const Operand auto& residual, const Operand auto& branch, const Mode& mode, F&& f) const {
     using S = shape_of<decltype(branch)>;

@@ -1,4 +1,4 @@
-// How parameters start: seeds of layers, and random numbers of a parameter's own.
+// How parameters start: seeds of layers, and a stream of random numbers for each parameter.
 #pragma once
 
 #include <vitral/autodiff/parameter.hpp>
@@ -17,7 +17,8 @@ namespace vitral { inline namespace VITRAL_ABI {
   return Seed{(std::uint64_t{1} << 63) + layers++};
 }
 
-/// Hands each parameter a stream of random numbers of its own, in the order of construction.
+/// Fills parameters with random numbers. Each has a stream of its own, in the order in which they are filled, so that
+/// one seed determines a whole network.
 class Initializer {
  public:
   explicit Initializer(Seed seed) : seed_(seed) {}
@@ -27,10 +28,14 @@ class Initializer {
   void fill_uniform(const Parameter<T, S, B>& p, double bound) {
     fill(p, [bound](const Random& random, std::uint64_t i) { return bound * (2 * random.uniform(i) - 1); });
   }
+  /// Normal with mean 0.
   template <class T, class S, class B>
   void fill_normal(const Parameter<T, S, B>& p, double deviation) {
     fill(p, [deviation](const Random& random, std::uint64_t i) { return deviation * random.normal(i); });
   }
+
+  /// Lets a constructor hand a temporary on: `Linear(in, out, Initializer(seed).self())`.
+  [[nodiscard]] Initializer& self() { return *this; }
 
  private:
   template <class T, class S, class B, class F>
@@ -44,5 +49,15 @@ class Initializer {
   Seed seed_;
   std::uint64_t streams_ = 0;
 };
+
+namespace detail {
+
+/// A module made of layers hands them widths that may be in their types as well.
+inline void check_width(const char* what, int in_type, int given) {
+  check(in_type == dyn || in_type == given, what, " is ", in_type, " in the type of the layer, and ", given,
+        " was given to its constructor");
+}
+
+}  // namespace detail
 
 }}  // namespace vitral

@@ -217,7 +217,8 @@ template <class X, class T, class S, class B>
   else
     return value;
 }
-/// A parameter for operations that shape it (slice, reshape): watched by the tape of x, or its value where x is on none.
+/// A parameter for operations that shape it (slice, reshape): watched by the tape of x, or its value where x is on
+/// none.
 template <class X, class T, class S, class B>
 [[nodiscard]] auto watched_beside(const X& x, const Parameter<T, S, B>& parameter) {
   if constexpr (is_recorded<X>)

@@ -7,8 +7,9 @@
 
 namespace vitral { inline namespace VITRAL_ABI {
 
-/// A convolution whose stride is its size, computed as a matrix product; its weight keeps timm's shape [Width, 3, p,
-/// p].
+/// Tokens of an image's patches: `PatchEmbed<192, 4>(seed)`, or `PatchEmbed(192, 4, seed)` for sizes known at run time.
+/// It is a convolution whose stride is its size, computed as a matrix product; the weight has timm's shape [Width, 3,
+/// Patch, Patch].
 template <int Width, int Patch, class P = float, class B = Cpu>
 struct PatchEmbed {
   static constexpr int channels = 3;
@@ -20,8 +21,18 @@ struct PatchEmbed {
   } proj;
   int patch;
 
-  /// Frozen where `trainable` is false: MoCo v3 found that random patch projections make training stable.
+  PatchEmbed(Seed seed = next_seed()) requires(Width != dyn && Patch != dyn)
+      : PatchEmbed(Width, Patch, true, Initializer(seed).self()) {}
+  PatchEmbed(int width, int patch, Seed seed = next_seed()) : PatchEmbed(width, patch, true, Initializer(seed).self()) {
+    static_assert(Width == dyn && Patch == dyn,
+                  "vitral: PatchEmbed<Width, Patch> has its sizes in its type: give it a seed alone; or leave them to "
+                  "run time, PatchEmbed(width, patch, seed)");
+  }
+  /// Inside a module that starts from one seed. Frozen where `trainable` is false: MoCo v3 found that random patch
+  /// projections make training stable.
   PatchEmbed(int width, int patch, bool trainable, Initializer& init) : patch(patch) {
+    detail::check_width("PatchEmbed: Width", Width, width);
+    detail::check_width("PatchEmbed: Patch", Patch, patch);
     using Weight = Shape<Width, channels, Patch, Patch>;
     proj.weight = {Tensor<P, Weight, B>(Weight(std::array<int, 4>{width, channels, patch, patch})), trainable};
     proj.bias = {Tensor<P, Shape<Width>, B>(Shape<Width>(std::array<int, 1>{width})), trainable};
@@ -34,8 +45,8 @@ struct PatchEmbed {
     return project(patches<T>(images));
   }
 
-  /// The images of several tensors [batch, 3, height, width], one after the other, cut into patches [all, patches,
-  /// 3 p p] of scalar type T.
+  /// images [batch, 3, height, width], of one tensor or more, one after the other -> [all images, patches, 3 p p]: each
+  /// image cut into patches of p x p pixels, row by row, as scalars of type T.
   template <class T, class First, class... Rest>
   [[nodiscard]] auto patches(const First& images, const Rest&... more) const {
     check_size(images);
@@ -77,7 +88,7 @@ struct PatchEmbed {
   VITRAL_MEMBERS(proj)
 
  private:
-  /// Of one patch.
+  /// The number of values of one patch.
   static constexpr int values_of(int patch) { return times(channels, times(patch, patch)); }
   static constexpr int values = times(channels, times(Patch, Patch));
   using Rows = Shape<dyn, dyn, values>;
@@ -98,10 +109,12 @@ struct PatchEmbed {
     return Rows(std::array<int, 3>{s[0], times(s[2] / patch, s[3] / patch), values_of(patch)});
   }
 };
+PatchEmbed(int, int, Seed = {})->PatchEmbed<dyn, dyn>;
 
-/// Positions [prefix + grid * grid, width]: zero for the prefix tokens; patch p of the grid has [sin(x w), cos(x w),
-/// sin(y w), cos(y w)] with x = p / grid, y = p % grid and frequencies w = 10000^(-i / (width / 4)): MoCo v3's order as
-/// it runs. Frequencies and angles are computed in float, as the published code does.
+/// Positions [prefix + grid * grid, width] in two dimensions, as MoCo v3's published code makes them: zero for the
+/// first `prefix` tokens; patch p has [sin(x w), cos(x w), sin(y w), cos(y w)] for its row x = p / grid, its column
+/// y = p % grid and frequencies w = 10000^(-i / (width / 4)), i = 0 .. width / 4 - 1. Frequencies and angles are
+/// floats, as there.
 [[nodiscard]] inline HostVector<double> sincos_positions(int grid, int width, int prefix = 1) {
   check(width % 4 == 0, "sin-cos positions need a width that 4 divides, not ", width);
   const int quarter = width / 4;

@@ -1,5 +1,5 @@
-// Position embeddings of one grid of patches for another grid, as DINO resizes them for larger images (timm, too,
-// antialiases).
+// Position embeddings resized from one grid of patches to another, for images of other sizes. As DINO's code does it;
+// timm's antialiases.
 #pragma once
 
 #include <vitral/core/error.hpp>
@@ -14,7 +14,7 @@ namespace vitral { inline namespace VITRAL_ABI {
 
 namespace detail {
 
-/// Keys' cubic filter (1981) with a = -3/4, PyTorch's: the weights of the pixels at floor(at) - 1, ..., floor(at) + 2.
+/// Weights of the four pixels at floor(at) - 1 to floor(at) + 2: Keys' cubic filter (1981) with a = -3/4, as PyTorch.
 inline std::array<double, 4> cubic_weights(double at) {
   const double t = at - std::floor(at);
   const auto inner = [](double x) { return (1.25 * x - 2.25) * x * x + 1; };
@@ -24,8 +24,8 @@ inline std::array<double, 4> cubic_weights(double at) {
 
 }  // namespace detail
 
-/// table [grid * grid, width] -> [rows * columns, width]: bicubic, pixel centres aligned, the border repeated, not
-/// antialiased.
+/// table [grid * grid, width] -> [rows * columns, width], by bicubic interpolation. The centres of the outer pixels
+/// stay half a pixel from the border, which is repeated outside. Throws Error where the table has another size.
 [[nodiscard]] inline std::vector<double> resized_positions(const std::vector<double>& table, int grid, int rows,
                                                            int columns, int width) {
   check(table.size() == static_cast<std::size_t>(long{grid} * grid * width) && rows >= 1 && columns >= 1,

@@ -1,4 +1,4 @@
-// RoundedWeights: bf16 copies of the weights and biases of a module, made in one pass instead of one at each use.
+// RoundedWeights: bf16 copies of a module's weights and biases, made in one pass instead of at each use.
 #pragma once
 
 #include <vitral/nn/module.hpp>
@@ -7,8 +7,10 @@
 
 namespace vitral { inline namespace VITRAL_ABI {
 
-/// While it lives, linear layers that compute in bf16 find their weights and biases rounded. Whoever changes parameters
-/// ends it first; a tape keeps what it recorded of the copies. The module must outlive it.
+/// While it lives, linear layers that compute in bf16 use the copies:
+///   { const RoundedWeights rounded(net);  loss = ...net(x)...;  tape.backward(loss); }  optimizer.step(tape);
+/// End it before parameters change: the copies do not follow. A tape keeps the copies it has recorded. The module must
+/// outlive it.
 template <class M>
 class RoundedWeights {
  public:

@@ -1,66 +1,48 @@
-// The transformer block of ViT (Dosovitskiy et al. 2021): attention and an MLP, each behind a LayerNorm and a residual.
+// The transformer block of ViT (Dosovitskiy et al. 2021) and GPT: attention and an MLP, each behind a LayerNorm and
+// beside a residual.
 #pragma once
 
-#include <vitral/autodiff/attention.hpp>
-#include <vitral/autodiff/layout.hpp>
 #include <vitral/autodiff/recompute.hpp>
 #include <vitral/autodiff/whole_block.hpp>
+#include <vitral/nn/attention.hpp>
 #include <vitral/nn/drop.hpp>
-#include <vitral/nn/linear.hpp>
+#include <vitral/nn/mlp.hpp>
 #include <vitral/nn/norm.hpp>
 
 namespace vitral { inline namespace VITRAL_ABI {
 
-/// Multi-head self-attention with packed q, k, v.
-template <int Width, class P = float, class B = Cpu>
-struct Attention {
-  int heads;
-  Linear<Width, times(3, Width), P, B> qkv;
-  Linear<Width, Width, P, B> proj;
-
-  Attention(int width, int heads, Initializer& init)
-      : heads(heads), qkv(width, times(3, width), init, 3), proj(width, width, init) {
-    check(heads >= 1 && width % heads == 0, "Attention: a width of ", width, " cannot be divided among ", heads,
-          " heads");
-  }
-
-  /// x [batch, tokens, Width] -> the same shape
-  [[nodiscard]] auto operator()(const Operand auto& x) const { return proj(attention(qkv(x), heads)); }
-
-  /// What the first token alone receives: [batch, Width]. Its query is the only one that is asked.
-  [[nodiscard]] auto first_token(const Operand auto& x) const {
-    const int width = x.extent(2);
-    const auto weight = watched_beside(x, qkv.weight);
-    const auto bias = watched_beside(x, qkv.bias);
-    const auto q = linear(slice<1, 1>(x, 0), slice<0, Width>(weight, 0, width), slice<0, Width>(bias, 0, width));
-    const auto kv = linear(x, slice<0, times(2, Width)>(weight, width, times(2, width)),
-                           slice<0, times(2, Width)>(bias, width, times(2, width)));
-    return select<1>(proj(attention(q, kv, heads)), 0);
-  }
-
-  VITRAL_MEMBERS(qkv, proj)
-};
-
-template <int Width, class P = float, class B = Cpu>
+/// m + mlp(norm2(m)) for m = x + attn(norm1(x)): `TransformerBlock<64>(4, seed)` has 4 heads; `TransformerBlock(64, 4,
+/// seed)` for a width known at run time. The MLP is four times as wide. A language model's block is
+/// `TransformerBlock<64, float, Cpu, Causal::yes>(4, seed)`.
+template <int Width, class P = float, class B = Cpu, Causal Mask = Causal::no>
 struct TransformerBlock {
   LayerNorm<Width, P, B> norm1;
-  Attention<Width, P, B> attn;
+  Attention<Width, P, B, Mask> attn;
   DropPath drop_path;
   LayerNorm<Width, P, B> norm2;
   Mlp<Width, times(4, Width), P, B> mlp;
   Recompute recompute = Recompute::nothing;
 
+  explicit TransformerBlock(int heads, Seed seed = next_seed(), double drop_path_rate = 0) requires(Width != dyn)
+      : TransformerBlock(Width, heads, Initializer(seed).self(), drop_path_rate) {}
+  TransformerBlock(int width, int heads, Seed seed = next_seed(), double drop_path_rate = 0)
+      : TransformerBlock(width, heads, Initializer(seed).self(), drop_path_rate) {
+    static_assert(Width == dyn,
+                  "vitral: TransformerBlock<Width> has its width in its type: give it heads and a seed; or "
+                  "leave the width to run time, TransformerBlock(width, heads, seed)");
+  }
+  /// Inside a module that starts from one seed.
   TransformerBlock(int width, int heads, Initializer& init, double drop_path_rate = 0)
-      : norm1(width),
+      : norm1(width, init),
         attn(width, heads, init),
         drop_path{drop_path_rate},
-        norm2(width),
+        norm2(width, init),
         mlp(width, times(4, width), init) {}
 
   /// x [batch, tokens, Width] -> the same shape
   template <class Mode = Evaluation>
   [[nodiscard]] auto operator()(const Operand auto& x, const Mode& mode = {}) const {
-    if constexpr (OffersBlocks<B>) {
+    if constexpr (OffersBlocks<B> && Mask == Causal::no) {
       if (x.extent(0) < fewest_images) return composed(x, mode);  // threads share out the tokens instead of the images
       const auto keep1 = drop_path.template keep<P, B>(x.extent(0), mode);
       const auto keep2 = drop_path.template keep<P, B>(x.extent(0), mode);
@@ -73,12 +55,13 @@ struct TransformerBlock {
     }
   }
 
-  /// The same from single operations: what the block is, and what a backend's own form of it is held against.
+  /// The same from single operations: this says what a block is, and a backend's own form is tested against it.
   template <class Mode = Evaluation>
   [[nodiscard]] auto composed(const Operand auto& x, const Mode& mode = {}) const {
     return composed(x, norm1(x), mode, [](const auto& sum) { return eval(sum); });
   }
-  /// The same of x and norm1(x); `finish` is given the result: as an expression, a sum, unless it is recomputed.
+  /// The same where norm1(x) is there already. `finish` makes the result of the last sum, which is still an expression
+  /// so that a norm can join its pass over memory; a block that is recomputed hands it a value.
   template <Operand X, Operand Y, class Mode, class F>
   [[nodiscard]] auto composed(const X& x, const Y& normalized, const Mode& mode, F&& finish) const {
     if constexpr (is_variable<X> && is_variable<Y>)
@@ -96,13 +79,13 @@ struct TransformerBlock {
     return with_residuals(x, normalized, mode, finish);
   }
 
-  /// The first token of the result, [batch, Width]; nothing is computed for the others but what it looks at. That is
-  /// kept whatever `recompute` says: less than what the block before needs when its turn comes.
+  /// The first token of the result alone, [batch, Width]: of the others only keys and values are computed. `recompute`
+  /// changes nothing here: what is kept is less than the block before needs when its turn comes.
   template <class Mode = Evaluation>
   [[nodiscard]] auto first_token(const Operand auto& x, const Mode& mode = {}) const {
     return first_token(x, norm1(x), mode);
   }
-  /// The same of x and norm1(x).
+  /// The same where norm1(x) is there already.
   template <class Mode>
   [[nodiscard]] auto first_token(const Operand auto& x, const Operand auto& normalized, const Mode& mode) const {
     const auto attended = attn.first_token(normalized);
@@ -120,7 +103,7 @@ struct TransformerBlock {
     const auto h = drop_path.with_sum(x, attn(normalized), mode, norm2.beside_value());
     return drop_path.with_sum(h.value, mlp(h.normalized), mode, finish);
   }
-  /// Of x and all parameters: what the block is computed from, and computed again.
+  /// Changes when x or a parameter is changed: a block that is computed again needs them as they were.
   unsigned versions_with(const auto& x) const {
     unsigned sum = detail::versions_of(x);
     for_each_tensor(*this, [&](const std::string&, const auto& member) { sum += member.value.buffer().version(); });
@@ -132,5 +115,6 @@ struct TransformerBlock {
     return wanted;
   }
 };
+TransformerBlock(int, int, Seed = {}, double = 0)->TransformerBlock<dyn>;
 
 }}  // namespace vitral

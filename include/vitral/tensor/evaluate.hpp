@@ -117,9 +117,8 @@ template <class B, class F>
 void assign_each(std::size_t count, F&& of) {
   using Assignments = decltype(of(0));
   using Job = decltype(detail::lower_together(of(0)));
-  if constexpr (requires(const std::vector<Job>& jobs) { B::evaluate_each(jobs); }) {
-    std::vector<Assignments>
-        kept;  // jobs are plain pointers: tensors that `of` has made live here until all are queued
+  if constexpr (OffersEvaluateEach<B, Job>) {
+    std::vector<Assignments> kept;  // jobs are pointers: tensors that `of` has made live here until all are queued
     std::vector<Job> jobs;
     kept.reserve(count);
     jobs.reserve(count);

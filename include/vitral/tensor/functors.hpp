@@ -3,7 +3,6 @@
 #pragma once
 
 #include <vitral/core/bf16.hpp>
-#include <vitral/core/math.hpp>
 #include <vitral/core/pack.hpp>
 
 #include <cmath>
@@ -110,86 +109,6 @@ struct Square {
   template <class T>
   VITRAL_HD static Pack<T> pull(T g, T, T a) {
     return pack(2 * g * a);
-  }
-};
-struct Exp {
-  template <class T>
-  VITRAL_HD static T value(T a) {
-    return math::exp(a);
-  }
-  template <class T>
-  VITRAL_HD static Pack<T> pull(T g, T y, T) {
-    return pack(g * y);
-  }
-};
-struct Log {
-  template <class T>
-  VITRAL_HD static T value(T a) {
-    return math::log(a);
-  }
-  template <class T>
-  VITRAL_HD static Pack<T> pull(T g, T, T a) {
-    return pack(g / a);
-  }
-};
-struct Sqrt {
-  template <class T>
-  VITRAL_HD static T value(T a) {
-    return std::sqrt(a);
-  }
-  template <class T>
-  VITRAL_HD static Pack<T> pull(T g, T y, T) {
-    return pack(g / (2 * y));
-  }
-};
-struct Rsqrt {
-  template <class T>
-  VITRAL_HD static T value(T a) {
-    return T(1) / std::sqrt(a);
-  }
-  template <class T>
-  VITRAL_HD static Pack<T> pull(T g, T y, T) {
-    return pack(g * T(-0.5) * y * y * y);
-  }
-};
-struct Tanh {
-  template <class T>
-  VITRAL_HD static T value(T a) {
-    return math::tanh(a);
-  }
-  template <class T>
-  VITRAL_HD static Pack<T> pull(T g, T y, T) {
-    return pack(g * (1 - y * y));
-  }
-};
-struct Erf {
-  template <class T>
-  VITRAL_HD static T value(T a) {
-    return math::erf(a);
-  }
-  template <class T>
-  VITRAL_HD static Pack<T> pull(T g, T, T a) {
-    return pack(g * T(1.1283791670955126) * math::exp(-a * a));  // 2 / sqrt(pi)
-  }
-};
-struct Gelu {  // x * Phi(x), Hendrycks & Gimpel 2016, not the tanh approximation
-  template <class T>
-  VITRAL_HD static T value(T a) {
-    return math::gelu(a);
-  }
-  template <class T>
-  VITRAL_HD static Pack<T> pull(T g, T, T a) {
-    return pack(g * math::gelu_grad(a));
-  }
-};
-struct Sigmoid {
-  template <class T>
-  VITRAL_HD static T value(T a) {
-    return math::sigmoid(a);
-  }
-  template <class T>
-  VITRAL_HD static Pack<T> pull(T g, T y, T) {
-    return pack(g * y * (1 - y));
   }
 };
 struct Relu {

@@ -1,6 +1,7 @@
 // The arithmetic a user writes: operators and functions that build expressions.
 #pragma once
 
+#include <vitral/tensor/elementary.hpp>
 #include <vitral/tensor/expression.hpp>
 
 namespace vitral { inline namespace VITRAL_ABI {
@@ -106,6 +107,11 @@ template <Operand A>
 [[nodiscard]] auto log(const A& a) {
   return detail::express_real<op::Log>(a);
 }
+/// log(1 + a), accurate near 0.
+template <Operand A>
+[[nodiscard]] auto log1p(const A& a) {
+  return detail::express_real<op::Log1p>(a);
+}
 template <Operand A>
 [[nodiscard]] auto sqrt(const A& a) {
   return detail::express_real<op::Sqrt>(a);
@@ -113,6 +119,15 @@ template <Operand A>
 template <Operand A>
 [[nodiscard]] auto rsqrt(const A& a) {
   return detail::express_real<op::Rsqrt>(a);
+}
+/// Of angles in radians.
+template <Operand A>
+[[nodiscard]] auto sin(const A& a) {
+  return detail::express_real<op::Sin>(a);
+}
+template <Operand A>
+[[nodiscard]] auto cos(const A& a) {
+  return detail::express_real<op::Cos>(a);
 }
 template <Operand A>
 [[nodiscard]] auto tanh(const A& a) {
@@ -129,6 +144,16 @@ template <Operand A>
 template <Operand A>
 [[nodiscard]] auto sigmoid(const A& a) {
   return detail::express_real<op::Sigmoid>(a);
+}
+/// a sigmoid(a) (Elfwing, Uchibe and Doya, arXiv 1702.03118), also called swish.
+template <Operand A>
+[[nodiscard]] auto silu(const A& a) {
+  return detail::express_real<op::Silu>(a);
+}
+/// log(1 + e^a), a smooth relu. Exact everywhere; PyTorch's gives a itself above 20.
+template <Operand A>
+[[nodiscard]] auto softplus(const A& a) {
+  return detail::express_real<op::Softplus>(a);
 }
 template <Operand A>
 [[nodiscard]] auto relu(const A& a) {

@@ -5,6 +5,7 @@
 #include <vitral/tensor/expression.hpp>
 
 #include <cstdint>
+#include <vector>
 
 namespace vitral { inline namespace VITRAL_ABI {
 
@@ -182,12 +183,18 @@ bool reads_elsewhere(const LeafPlan<T, R>& out, const S& shape, const P& plan) {
   }
 }
 
-/// What evaluate_together is given, as one value: a backend may take many of them at once (evaluate_each).
+/// What a backend's evaluate_together is given, as one value.
 template <int R, class Outs, class Plans>
 struct Together {
   Space<R> space;
   Outs out;
   Plans plans;
+};
+
+/// A backend may offer to take many Together, Jobs of one type, in one pass.
+template <class B, class Job>
+concept OffersEvaluateEach = requires(const std::vector<Job>& jobs) {
+  B::evaluate_each(jobs);
 };
 
 /// A reduction sees the space as [outer, n, inner] and reduces n.

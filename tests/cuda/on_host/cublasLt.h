@@ -21,7 +21,10 @@ enum cublasLtMatmulDescAttributes_t {
   CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_POINTER,
   CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_LD
 };
-enum cublasLtMatrixLayoutAttribute_t { CUBLASLT_MATRIX_LAYOUT_BATCH_COUNT, CUBLASLT_MATRIX_LAYOUT_STRIDED_BATCH_OFFSET };
+enum cublasLtMatrixLayoutAttribute_t {
+  CUBLASLT_MATRIX_LAYOUT_BATCH_COUNT,
+  CUBLASLT_MATRIX_LAYOUT_STRIDED_BATCH_OFFSET
+};
 enum cublasLtMatmulPreferenceAttributes_t {
   CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES,
   CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES,
@@ -168,8 +171,8 @@ inline cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t, cublasLtM
     const bool needs_none = way == Algorithm::without_workspace;
     if (needs_none != (preference->workspace == 0) || *count == most) continue;
     const bool possible = way != Algorithm::unsupported && !none;
-    proposed[(*count)++] = {{way}, needs_none ? size_t{0} : size_t{4},
-                            possible ? CUBLAS_STATUS_SUCCESS : CUBLAS_STATUS_NOT_SUPPORTED};
+    proposed[(*count)++] = {
+        {way}, needs_none ? size_t{0} : size_t{4}, possible ? CUBLAS_STATUS_SUCCESS : CUBLAS_STATUS_NOT_SUPPORTED};
   }
   return CUBLAS_STATUS_SUCCESS;
 }
@@ -182,7 +185,9 @@ inline cublasStatus_t cublasLtMatmul(cublasLtHandle_t, cublasLtMatmulDesc_t oper
   if (owners.try_emplace(memory, stream).first->second != stream) on_host::broken("two streams share a work space");
   const on_host::Product p = *operation;
   const on_host::Layout x = *a_layout, y = *b_layout, z = *d_layout;
-  const auto scalar = [&](const void* s) { return on_host::read(s, z.type == CUDA_R_64F ? CUDA_R_64F : CUDA_R_32F, 0); };
+  const auto scalar = [&](const void* s) {
+    return on_host::read(s, z.type == CUDA_R_64F ? CUDA_R_64F : CUDA_R_32F, 0);
+  };
   const double times = scalar(alpha), keep = scalar(beta);
   const auto k = static_cast<size_t>(p.transpose_a ? x.rows : x.cols);
   if ((p.transpose_a ? x.cols : x.rows) != z.rows || (p.transpose_b ? y.rows : y.cols) != z.cols ||
@@ -198,7 +203,8 @@ inline cublasStatus_t cublasLtMatmul(cublasLtHandle_t, cublasLtMatmulDesc_t oper
     on_host::clock_ms() += on_host::algorithm_ms[static_cast<int>(way)];
     std::vector<double> column(z.rows);
     for (std::int64_t member = 0; member < z.count; ++member) {
-      const auto left = on_host::unpack(a, x, p.transpose_a, member), right = on_host::unpack(b, y, p.transpose_b, member);
+      const auto left = on_host::unpack(a, x, p.transpose_a, member),
+                 right = on_host::unpack(b, y, p.transpose_b, member);
       for (std::uint64_t c = 0; c < z.cols; ++c) {
         column.assign(z.rows, 0);
         for (size_t i = 0; i < k; ++i)

@@ -1,5 +1,5 @@
-// The part of the CUDA runtime that Vitral uses, for a device of fibres (threads.hpp): memory is the host's, with guards
-// around it, and streams are queues that run when the host waits (streams.hpp), or are captured into a graph.
+// The part of the CUDA runtime that Vitral uses, for a device of fibres (threads.hpp): memory is the host's, with
+// guards around it, and streams are queues that run when the host waits (streams.hpp), or are captured into a graph.
 #pragma once
 
 #define VITRAL_ON_FIBRES  // what tests know it by
@@ -28,7 +28,11 @@ enum cudaDataType_t { CUDA_R_32F = 0, CUDA_R_64F = 1, CUDA_R_16BF = 14 };
 enum cudaDeviceAttr { cudaDevAttrMultiProcessorCount, cudaDevAttrMaxSharedMemoryPerBlockOptin };
 enum cudaFuncAttribute { cudaFuncAttributeMaxDynamicSharedMemorySize, cudaFuncAttributePreferredSharedMemoryCarveout };
 enum { cudaSharedmemCarveoutMaxShared = 100 };
-enum cudaStreamCaptureMode { cudaStreamCaptureModeGlobal, cudaStreamCaptureModeThreadLocal, cudaStreamCaptureModeRelaxed };
+enum cudaStreamCaptureMode {
+  cudaStreamCaptureModeGlobal,
+  cudaStreamCaptureModeThreadLocal,
+  cudaStreamCaptureModeRelaxed
+};
 inline constexpr unsigned cudaStreamNonBlocking = 1, cudaHostAllocDefault = 0, cudaHostAllocMapped = 2;
 
 namespace on_host {
@@ -209,21 +213,22 @@ cudaError_t cudaLaunchKernelEx(const cudaLaunchConfig_t* config, void (*kernel)(
   const size_t allowed = granted == on_host::granted_shared().end() ? 48 << 10 : granted->second;
   if (config->dynamicSmemBytes > allowed || config->gridDim.y > 65535 || config->gridDim.z > 65535)
     return cudaErrorInvalidValue;
-  on_host::queue(config->stream, on_host::Kind::kernel, [config = *config, kernel, arguments = std::tuple<P...>(arguments...)] {
-    auto body = [&] { std::apply(kernel, arguments); };
-    gridDim = config.gridDim;
-    blockDim = config.blockDim;
-    for (unsigned z = 0; z < gridDim.z; ++z)
-      for (unsigned y = 0; y < gridDim.y; ++y)
-        for (unsigned x = 0; x < gridDim.x; ++x) {
-          blockIdx = {x, y, z};
-          std::memset(on_host::shared, on_host::fresh, config.dynamicSmemBytes + on_host::guard);
-          on_host::Block::current().run(config.blockDim, body);
-          for (size_t i = 0; i < on_host::guard; ++i)
-            if (static_cast<unsigned char>(on_host::shared[config.dynamicSmemBytes + i]) != on_host::fresh)
-              on_host::broken("something was written behind the shared memory");
-        }
-  });
+  on_host::queue(
+      config->stream, on_host::Kind::kernel, [config = *config, kernel, arguments = std::tuple<P...>(arguments...)] {
+        auto body = [&] { std::apply(kernel, arguments); };
+        gridDim = config.gridDim;
+        blockDim = config.blockDim;
+        for (unsigned z = 0; z < gridDim.z; ++z)
+          for (unsigned y = 0; y < gridDim.y; ++y)
+            for (unsigned x = 0; x < gridDim.x; ++x) {
+              blockIdx = {x, y, z};
+              std::memset(on_host::shared, on_host::fresh, config.dynamicSmemBytes + on_host::guard);
+              on_host::Block::current().run(config.blockDim, body);
+              for (size_t i = 0; i < on_host::guard; ++i)
+                if (static_cast<unsigned char>(on_host::shared[config.dynamicSmemBytes + i]) != on_host::fresh)
+                  on_host::broken("something was written behind the shared memory");
+            }
+      });
   return cudaSuccess;
 }
 

@@ -255,8 +255,8 @@ inline int gradient_lanes(const BlockSize& s) {
 
 }  // namespace detail
 
-/// y = block(x) for x, y [images, tokens, D] and parameters as in nn/transformer_block.hpp. keep1 and keep2 [images] scale
-/// the two branches (null: 1). `trace` receives what block_backward needs (null: not kept).
+/// y = block(x) for x, y [images, tokens, D] and parameters as in nn/transformer_block.hpp. keep1 and keep2 [images]
+/// scale the two branches (null: 1). `trace` receives what block_backward needs (null: not kept).
 template <class T>
 void block_forward(const T* x, T* y, const BlockParameters<const compute_t<T>>& w, const compute_t<T>* keep1,
                    const compute_t<T>* keep2, const BlockTrace<T>* trace, const BlockSize& s) {

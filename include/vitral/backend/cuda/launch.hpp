@@ -33,7 +33,7 @@ struct Device {
   Device() {
     int count = 0;
     check(cudaGetDeviceCount(&count) == cudaSuccess && count > 0,
-          "there is no CUDA device; use --device cpu, or look at nvidia-smi");
+          "there is no CUDA device; compute on Cpu, or look at nvidia-smi");
     int current = 0;
     require(cudaGetDevice(&current), "cudaGetDevice");
     require(cudaDeviceGetAttribute(&multiprocessors, cudaDevAttrMultiProcessorCount, current),

@@ -14,7 +14,7 @@ inline void use_pinned_memory() {
                    void* memory = nullptr;
                    const cudaError_t status = cudaHostAlloc(&memory, bytes, cudaHostAllocDefault);
                    check(status == cudaSuccess, "cudaHostAlloc of ", bytes, " bytes: ", cudaGetErrorString(status),
-                         "; use smaller batches or fewer --workers");
+                         "; use a smaller LoaderOptions::batch or fewer LoaderOptions::workers");
                    return memory;
                  },
                  [](void* memory) { cudaFreeHost(memory); }, true};

@@ -1,0 +1,71 @@
+// How alike the representations of layers are, whatever their axes and scale: linear centred kernel alignment
+// (Kornblith, Norouzi, Lee and Hinton, "Similarity of Neural Network Representations Revisited", 2019, equation 4).
+#pragma once
+
+#include <vitral/backend/cpu/matmul.hpp>
+#include <vitral/eval/analyses/centred.hpp>
+
+#include <cmath>
+#include <vector>
+
+namespace vitral { inline namespace VITRAL_ABI {
+
+namespace detail {
+
+/// |X'Y|^2, the sum of squares of a product of width times width numbers, for rows of both for the same images.
+inline double cross_squares(const std::vector<float>& x, long x_width, const std::vector<float>& y, long y_width) {
+  const long images = static_cast<long>(x.size()) / x_width;
+  std::vector<float> product(static_cast<std::size_t>(x_width * y_width));
+  cpu::matmul<float, float, float>(transposed(row_major(x.data(), images, x_width)),
+                                   row_major(y.data(), images, y_width), row_major(product.data(), x_width, y_width),
+                                   false);
+  double sum = 0;
+  for (const float value : product) sum += static_cast<double>(value) * static_cast<double>(value);
+  return sum;
+}
+
+/// A layer's centred features, and what its similarity with others is divided by.
+struct CentredLayer {
+  explicit CentredLayer(const Features& features)
+      : rows(centred<float>(features, column_means(features))),
+        width(features.width),
+        norm(std::sqrt(cross_squares(rows, width, rows, width))) {}
+
+  std::vector<float> rows;
+  long width;
+  double norm;
+};
+
+inline double cka(const CentredLayer& a, const CentredLayer& b) {
+  const long images = static_cast<long>(a.rows.size()) / a.width, others = static_cast<long>(b.rows.size()) / b.width;
+  check(images == others, "CKA: features of ", images, " and of ", others,
+        " images; both must be of the same images in the same order");
+  const double norms = a.norm * b.norm;
+  return norms > 0 ? cross_squares(a.rows, a.width, b.rows, b.width) / norms : 0;
+}
+
+}  // namespace detail
+
+/// Between 0 and 1, 1 where one is the other up to rotation and scale, for features of the same images; widths may
+/// differ. Time and memory are those of products of widths, not of N times N similarities. Constant features resemble
+/// nothing: 0.
+[[nodiscard]] inline double cka(const Features& a, const Features& b) {
+  return detail::cka(detail::CentredLayer(a), detail::CentredLayer(b));
+}
+
+/// Of every layer of `a` (rows of the table) with every layer of `b`, which may be the same or another model's.
+[[nodiscard]] inline std::vector<std::vector<double>> cka_table(const std::vector<Features>& a,
+                                                                const std::vector<Features>& b) {
+  check(!a.empty() && !b.empty(), "CKA: features of ", a.size(), " and of ", b.size(),
+        " layers; expected some of both");
+  const std::vector<detail::CentredLayer> rows(a.begin(), a.end());
+  std::vector<std::vector<double>> table(a.size(), std::vector<double>(b.size()));
+  for (std::size_t j = 0; j < b.size(); ++j) {
+    const detail::CentredLayer column(b[j]);
+    for (std::size_t i = 0; i < a.size(); ++i)
+      table[i][j] = &a == &b && i < j ? table[j][i] : detail::cka(rows[i], column);
+  }
+  return table;
+}
+
+}}  // namespace vitral

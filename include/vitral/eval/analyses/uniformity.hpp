@@ -1,0 +1,116 @@
+// What contrastive learning does to the hypersphere: positives close together, all images spread over it (Wang and
+// Isola, "Understanding Contrastive Representation Learning through Alignment and Uniformity on the Hypersphere",
+// 2020). Rows are l2-normalised; sums are in double and in an order that no number of threads changes.
+#pragma once
+
+#include <vitral/backend/cpu/matmul.hpp>
+#include <vitral/core/math.hpp>
+#include <vitral/eval/analyses/centred.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+#include <vector>
+
+VITRAL_KERNELS_BEGIN
+namespace vitral { inline namespace VITRAL_ABI {
+
+namespace detail {
+
+inline double dot(const float* a, const float* b, long width) {
+  double sum = 0;
+#pragma omp simd reduction(+ : sum)
+  for (long c = 0; c < width; ++c) sum += static_cast<double>(a[c]) * static_cast<double>(b[c]);
+  return sum;
+}
+
+inline void check_views(const Features& x, const Features& y) {
+  check_analysable(x);
+  check_analysable(y);
+  check(x.width == y.width && x.rows.size() == y.rows.size(), "two views: features [", x.images(), ", ", x.width,
+        "] and [", y.images(), ", ", y.width, "]; both must be of the same images and layer");
+}
+
+}  // namespace detail
+
+/// The mean of |x - y|^alpha over rows x, y of two views of the same images; smaller is better aligned.
+[[nodiscard]] inline double alignment(const Features& x, const Features& y, double alpha = 2) {
+  detail::check_views(x, y);
+  double sum = 0;
+  for (std::size_t i = 0; i < x.rows.size();) {
+    double squares = 0;
+    for (const std::size_t end = i + static_cast<std::size_t>(x.width); i < end; ++i) {
+      const double difference = static_cast<double>(x.rows[i]) - static_cast<double>(y.rows[i]);
+      squares += difference * difference;
+    }
+    sum += std::pow(squares, alpha / 2);
+  }
+  return sum / x.images();
+}
+
+/// log of the mean of exp(-t |x_i - x_j|^2) over all pairs i < j; smaller is more uniform. Exact; memory for distances
+/// is that of one block of rows against another.
+[[nodiscard]] inline double uniformity(const Features& x, double t = 2) {
+  check_analysable(x);
+  const long images = x.images(), width = x.width;
+  constexpr long most_rows = 512, most_columns = 2048;
+  std::vector<float> squares(static_cast<std::size_t>(images)),
+      block(static_cast<std::size_t>(std::min(most_rows, images) * std::min(most_columns, images)));
+  std::vector<double> sums(static_cast<std::size_t>(images));
+  const float* const rows = x.rows.data();
+  for (long i = 0; i < images; ++i)
+    squares[static_cast<std::size_t>(i)] = static_cast<float>(detail::dot(rows + i * width, rows + i * width, width));
+  const float scale = static_cast<float>(t);
+  for (long row = 0; row < images; row += most_rows) {
+    const long count = std::min(most_rows, images - row);
+    for (long column = row; column < images; column += most_columns) {
+      const long across = std::min(most_columns, images - column);
+      cpu::matmul<float, float, float>(row_major(rows + row * width, count, width),
+                                       transposed(row_major(rows + column * width, across, width)),
+                                       row_major(block.data(), count, across), false);
+      cpu::parallel_for(count, [&](long i) {
+        const float own = squares[static_cast<std::size_t>(row + i)], *const other = squares.data() + column,
+                    *const product = block.data() + i * across;
+        float sum = 0;
+#pragma omp simd reduction(+ : sum)
+        for (long j = std::max(0L, row + i + 1 - column); j < across; ++j) {
+          const float distance = own + other[j] - 2 * product[j];
+          sum += math::exp(-scale * (distance > 0 ? distance : 0));
+        }
+        sums[static_cast<std::size_t>(row + i)] += static_cast<double>(sum);
+      });
+    }
+  }
+  const double pairs = static_cast<double>(images) * static_cast<double>(images - 1) / 2;
+  return std::log(std::accumulate(sums.begin(), sums.end(), 0.0) / pairs);
+}
+
+/// Mean cosine similarities.
+struct PairSimilarity {
+  double positive;  ///< of the two views of an image
+  double negative;  ///< of all pairs of different images, whichever of the views
+};
+
+/// For rows x, y of two views of the same images. The four products of the views of images i and j are
+/// (x_i + y_i) (x_j + y_j), so their sum over all pairs is that of the square of a sum: no pair is looked at.
+[[nodiscard]] inline PairSimilarity pair_similarity(const Features& x, const Features& y) {
+  detail::check_views(x, y);
+  const long images = x.images(), width = x.width;
+  double positive = 0, own = 0, all = 0;
+  std::vector<double> total(static_cast<std::size_t>(width));
+  for (long i = 0; i < images; ++i) {
+    const float *const a = x.rows.data() + i * width, *const b = y.rows.data() + i * width;
+    positive += detail::dot(a, b, width);
+    for (long c = 0; c < width; ++c) {
+      const double both = static_cast<double>(a[c]) + static_cast<double>(b[c]);
+      own += both * both;
+      total[static_cast<std::size_t>(c)] += both;
+    }
+  }
+  for (const double sum : total) all += sum * sum;
+  const double count = static_cast<double>(images);
+  return {positive / count, (all - own) / (4 * count * (count - 1))};
+}
+
+}}  // namespace vitral
+VITRAL_KERNELS_END

@@ -1,0 +1,61 @@
+// What a sub-network that stops early costs, and what it costs when every image stops where its classifier is sure.
+#pragma once
+
+#include <vitral/eval/classifiers/logistic_regression.hpp>
+#include <vitral/models/vit.hpp>
+
+#include <algorithm>
+#include <iterator>
+#include <vector>
+
+namespace vitral { inline namespace VITRAL_ABI {
+
+/// Multiply-adds for one image of a ViT that ends after block `layers`, of which the last works for the class token
+/// alone: products of matrices; norms, softmax and GELU are left out. With `undecided`, the last block works for all
+/// tokens, as it must where the next one may follow.
+[[nodiscard]] inline double multiply_adds(const ViTSize& size, int layers, bool undecided = false) {
+  check(size.patch >= 1 && layers >= 1, "multiply-adds of ", layers, " layers on patches of ", size.patch, " pixels");
+  const double grid = size.image / size.patch, tokens = grid * grid + 1, width = size.width;
+  const double embedding = grid * grid * 3 * size.patch * size.patch * width;
+  const double block = tokens * width * (12 * width + 2 * tokens);
+  const double last = tokens * width * (2 * width + 2) + 10 * width * width;
+  return embedding + (layers - 1) * block + (undecided ? block : last);
+}
+
+/// A point of the curve that adaptive exits draw: images leave after the first layer whose classifier gives its class a
+/// probability of `confidence` or more, and after the last at the latest.
+struct AdaptiveExit {
+  double confidence, accuracy, multiply_adds, layers;  // the last two on average
+};
+
+/// The curve for each of `confidences`. probabilities[layer]: rows of `classes` numbers for each image.
+[[nodiscard]] inline std::vector<AdaptiveExit> adaptive_exits(const std::vector<std::vector<double>>& probabilities,
+                                                              const std::vector<int>& labels, int classes,
+                                                              const ViTSize& size,
+                                                              const std::vector<double>& confidences) {
+  const int depth = static_cast<int>(probabilities.size());
+  check(depth >= 1 && !labels.empty(), "adaptive exits: there are no layers or no images");
+  for (const std::vector<double>& rows : probabilities)
+    check(classes >= 1 && std::ssize(rows) == std::ssize(labels) * classes, "adaptive exits: a layer has ", rows.size(),
+          " probabilities, expected ", classes, " for each of ", labels.size(), " images");
+  std::vector<AdaptiveExit> curve;
+  for (const double confidence : confidences) {
+    AdaptiveExit sum{confidence, 0, 0, 0};
+    for (std::size_t i = 0; i < labels.size(); ++i)
+      for (int layer = 1; layer <= depth; ++layer) {
+        const auto row =
+            probabilities[static_cast<std::size_t>(layer - 1)].begin() + static_cast<std::ptrdiff_t>(i) * classes;
+        const auto best = std::max_element(row, row + classes);
+        if (*best < confidence && layer < depth) continue;
+        sum.accuracy += best - row == labels[i];
+        sum.multiply_adds += multiply_adds(size, layer, layer < depth);
+        sum.layers += layer;
+        break;
+      }
+    const double images = static_cast<double>(labels.size());
+    curve.push_back({confidence, sum.accuracy / images, sum.multiply_adds / images, sum.layers / images});
+  }
+  return curve;
+}
+
+}}  // namespace vitral

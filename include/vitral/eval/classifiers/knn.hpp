@@ -1,0 +1,190 @@
+// Weighted k-nearest-neighbour classification (Wu et al. 2018) as DINO and SDSSL use it: cosine similarity, and weights
+// exp(similarity / temperature).
+#pragma once
+
+#include <vitral/backend/cpu/cpu.hpp>
+#include <vitral/backend/cpu/packed.hpp>
+#include <vitral/eval/features.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <numeric>
+
+namespace vitral { inline namespace VITRAL_ABI {
+
+struct KnnOptions {
+  int k = 20;
+  double temperature = 0.07;
+  bool leave_one_out = false;  ///< query i is row i of the training set, and no neighbour of itself
+};
+
+/// The k nearest training rows of every query, nearest first: rows of length k.
+struct Neighbours {
+  int k = 0;
+  std::vector<float> similarity;
+  std::vector<int> place;
+
+  [[nodiscard]] int queries() const { return k ? static_cast<int>(place.size()) / k : 0; }
+};
+
+namespace detail {
+
+/// The largest numbers of a stream with their places, largest first; of equals the one that came first.
+class LargestFew {
+ public:
+  LargestFew(float* value, int* place, int k) : value_(value), place_(place), k_(k) {
+    std::fill_n(value, k, -std::numeric_limits<float>::infinity());
+    std::fill_n(place, k, -1);
+  }
+  /// The next `count` numbers, at the places first, first + 1, ...; `left_out` is none of them.
+  void take(const float* number, int count, int first, int left_out) {
+    constexpr int step = 32;
+    for (int i = 0; i < count; i += step) {
+      const int end = std::min(count, i + step);
+      // Nearly always nothing is as large as the last of the few: one comparison for many numbers.
+      int larger = 0;  // an int: compilers do not vectorise a bool
+      const float bound = value_[k_ - 1];
+#pragma omp simd reduction(| : larger)
+      for (int j = i; j < end; ++j) larger |= number[j] > bound ? 1 : 0;
+      if (!larger) continue;
+      for (int j = i; j < end; ++j)
+        if (number[j] > value_[k_ - 1] && first + j != left_out) insert(number[j], first + j);
+    }
+  }
+
+ private:
+  void insert(float number, int place) {
+    int at = k_ - 1;
+    for (; at > 0 && number > value_[at - 1]; --at) {
+      value_[at] = value_[at - 1];
+      place_[at] = place_[at - 1];
+    }
+    value_[at] = number;
+    place_[at] = place;
+  }
+
+  float* value_;
+  int* place_;
+  int k_;
+};
+
+}  // namespace detail
+
+/// Throws Error unless features are finite and there are k neighbours for each query, of which there must be some.
+/// Exact; memory for similarities is that of one block of queries against one block of training rows,
+/// however many there are. Of equal similarities the earlier row is nearer.
+[[nodiscard]] inline Neighbours nearest_neighbours(const Features& train, const Features& test, int k,
+                                                   bool leave_one_out = false) {
+  check_features(train, "k-NN: the training features");
+  check_features(test, "k-NN: the features to classify");
+  const int rows = train.images(), queries = test.images(), width = train.width, others = rows - leave_one_out;
+  check(k >= 1 && k <= others, "k-NN: k is ", k, ", but there are ", others,
+        " training features; use a smaller k or more training features");
+  check(width == test.width, "k-NN: training features have width ", width, ", test features ", test.width);
+  check(!leave_one_out || queries == rows, "k-NN: leaving one out of ", rows,
+        " features asks for all of them, not for ", queries);
+  Neighbours out{k, std::vector<float>(static_cast<std::size_t>(queries) * static_cast<std::size_t>(k)), {}};
+  out.place.resize(out.similarity.size());
+  constexpr int most_queries = 64, most_rows = 512;  // of a product, which stays in the cache
+  const long parts = (long{queries} + most_queries - 1) / most_queries;
+  std::vector<detail::LargestFew> best;
+  for (long i = 0; i < queries; ++i) best.emplace_back(out.similarity.data() + i * k, out.place.data() + i * k, k);
+  cpu::PackedMatrix<float> packed;
+  for (int row = 0; row < rows; row += most_rows) {
+    const int known = std::min(most_rows, rows - row);
+    packed.pack(transposed(row_major(train.rows.data() + long{row} * width, known, width)));
+    cpu::parallel_for(parts, [&](long part) {
+      static thread_local cpu::WorkMemory buffer;
+      const int query = static_cast<int>(part) * most_queries, asked = std::min(most_queries, queries - query);
+      const auto block = row_major(buffer.reserve<float>(most_queries * most_rows), asked, known);
+      packed.multiply(row_major(test.rows.data() + long{query} * width, asked, width), block);
+      for (int i = 0; i < asked; ++i)
+        best[static_cast<std::size_t>(query + i)].take(&block(i, 0), known, row, leave_one_out ? query + i : -1);
+    });
+  }
+  for (std::size_t i = 0; i < out.place.size(); ++i)
+    check(out.place[i] >= 0 && std::isfinite(out.similarity[i]), "k-NN: the features of query ",
+          i / static_cast<std::size_t>(k), " are too large to be multiplied; scale them to unit length");
+  return out;
+}
+
+/// The `count` classes that the first k neighbours of each query vote for, most votes first: rows of length `count`. Of
+/// equal votes the lower class. Throws Error unless each neighbour has one of the `labels`, which are 0 to classes - 1.
+[[nodiscard]] inline std::vector<int> voted_classes(const Neighbours& neighbours, const std::vector<int>& labels,
+                                                    int classes, int k, double temperature, int count) {
+  check(k >= 1 && k <= neighbours.k && count >= 1 && count <= classes, "k-NN: ", k, " of ", neighbours.k,
+        " neighbours were asked for ", count, " of ", classes, " classes");
+  check(temperature > 0, "k-NN: the temperature must be above 0, not ", temperature);
+  check(neighbours.similarity.size() == neighbours.place.size(), "k-NN: ", neighbours.place.size(), " neighbours have ",
+        neighbours.similarity.size(), " similarities");
+  for (const int place : neighbours.place)
+    check(place >= 0 && static_cast<std::size_t>(place) < labels.size(), "k-NN: a neighbour is training image ", place,
+          ", and there are labels of ", labels.size());
+  for (const int label : labels)
+    check(label >= 0 && label < classes, "k-NN: label ", label, " is not one of 0 to ", classes - 1);
+  const long queries = neighbours.queries();
+  std::vector<int> out(static_cast<std::size_t>(queries * count));
+  cpu::parallel_for(queries, [&](long query) {
+    std::vector<double> votes(static_cast<std::size_t>(classes));
+    // Relative to the nearest, so that no vote is infinite: the ranking is the same.
+    const auto nearest = static_cast<double>(neighbours.similarity[static_cast<std::size_t>(query * neighbours.k)]);
+    for (long i = query * neighbours.k; i < query * neighbours.k + k; ++i) {
+      const auto at = static_cast<std::size_t>(i);
+      votes[static_cast<std::size_t>(labels[static_cast<std::size_t>(neighbours.place[at])])] +=
+          std::exp((static_cast<double>(neighbours.similarity[at]) - nearest) / temperature);
+    }
+    std::vector<int> order(votes.size());
+    std::iota(order.begin(), order.end(), 0);
+    std::partial_sort(order.begin(), order.begin() + count, order.end(), [&](int a, int b) {
+      const double x = votes[static_cast<std::size_t>(a)], y = votes[static_cast<std::size_t>(b)];
+      return x != y ? x > y : a < b;
+    });
+    std::copy_n(order.begin(), count, out.begin() + query * count);
+  });
+  return out;
+}
+
+/// The predicted class of each test row.
+[[nodiscard]] inline std::vector<int> knn_classify(const Features& train, const Features& test,
+                                                   const KnnOptions& options = {}) {
+  return voted_classes(nearest_neighbours(train, test, options.k, options.leave_one_out), train.labels, train.classes,
+                       options.k, options.temperature, 1);
+}
+
+/// The share of rows of `ranked`, as long as `labels` demands, that contain the label among their first `top`.
+[[nodiscard]] inline double top_accuracy(const std::vector<int>& ranked, const std::vector<int>& labels, int top) {
+  check(!labels.empty() && ranked.size() % labels.size() == 0, "accuracy: ", ranked.size(), " guesses for ",
+        labels.size(), " images; expected as many for each");
+  const std::size_t count = ranked.size() / labels.size();
+  check(top >= 1 && static_cast<std::size_t>(top) <= count, "accuracy: the first ", top, " of ", count, " guesses");
+  long right = 0;
+  for (std::size_t i = 0; i < labels.size(); ++i) {
+    const auto row = ranked.begin() + static_cast<std::ptrdiff_t>(i * count);
+    right += std::find(row, row + top, labels[i]) != row + top;
+  }
+  return static_cast<double>(right) / static_cast<double>(labels.size());
+}
+
+/// The share of test rows that k-NN classifies correctly.
+[[nodiscard]] inline double knn_accuracy(const Features& train, const Features& test, const KnnOptions& options = {}) {
+  check(static_cast<int>(test.labels.size()) == test.images(), "k-NN: there are ", test.labels.size(), " labels of ",
+        test.images(), " images to classify");
+  return top_accuracy(knn_classify(train, test, options), test.labels, 1);
+}
+
+/// The same for the class tokens of an encoder's every layer, with so many images of each split.
+template <class Encoder>
+[[nodiscard]] std::vector<double> knn_accuracy(const Encoder& encoder, const Dataset& train, long train_count,
+                                               const Dataset& test, long test_count, const KnnOptions& options = {}) {
+  for (const Dataset& data : {train, test})
+    check(!data.classes().empty(), "k-NN: the images of ", data.name(), " have no labels");
+  const auto known = extract_features(encoder, train, train_count);
+  const auto asked = extract_features(encoder, test, test_count);
+  std::vector<double> accuracy;
+  for (std::size_t layer = 0; layer < known.size(); ++layer)
+    accuracy.push_back(knn_accuracy(known[layer], asked[layer], options));
+  return accuracy;
+}
+
+}}  // namespace vitral

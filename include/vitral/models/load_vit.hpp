@@ -1,0 +1,147 @@
+// A ViT and its file: the file's metadata says what network its tensors are, so nothing else is needed to load it.
+// Relies on nlohmann::json, by io/. docs/checkpoints.md lists the keys.
+#pragma once
+
+#include <vitral/io/checkpoint.hpp>
+#include <vitral/io/json.hpp>
+#include <vitral/models/vit.hpp>
+
+#include <charconv>
+#include <limits>
+
+namespace vitral { inline namespace VITRAL_ABI {
+
+namespace detail {
+
+/// What a file says about the size of its network, by name.
+struct ViTField {
+  const char* name;
+  int ViTSize::*member;
+};
+inline constexpr ViTField vit_fields[] = {{"image", &ViTSize::image},
+                                          {"patch", &ViTSize::patch},
+                                          {"width", &ViTSize::width},
+                                          {"depth", &ViTSize::depth},
+                                          {"heads", &ViTSize::heads}};
+
+/// The number that `text` stands for; Error, beginning with `where`, unless it is whole and 1 or more.
+inline int vit_extent(const std::string& where, const std::string& text) {
+  int number = 0;
+  const char* const last = text.data() + text.size();
+  const auto [end, error] = std::from_chars(text.data(), last, number);
+  check(error == std::errc() && end == last && number >= 1, where, " must be a whole number from 1 to ",
+        std::numeric_limits<int>::max(), ", not ", legible(text));
+  return number;
+}
+
+/// The size that the file names, under the keys of describe or, in older files of `pretrain`, in the JSON object
+/// "options".
+inline ViTSize named_size(const SafetensorsFile& file) {
+  const Metadata& metadata = file.metadata();
+  ViTSize size;
+  if (const auto model = metadata.find("vitral.model"); model != metadata.end()) {
+    check(model->second == "vit", file.path(), " holds a network of the kind ", legible(model->second),
+          " (\"vitral.model\" in its metadata); load_vit reads the kind vit");
+    for (const auto& [name, member] : vit_fields) {
+      const std::string key = join("vitral.", name);
+      size.*member = vit_extent(join(file.path(), ": \"", key, "\" in its metadata"), file.metadata(key));
+    }
+    return size;
+  }
+  const auto options = metadata.find("options");
+  check(options != metadata.end(), file.path(),
+        ": its metadata has no \"vitral.model\", so what network its tensors are is not known; expected a file of "
+        "save_vit, or of Trainer::save with describe(encoder) in its metadata");
+  const std::string where = file.path() + ": its metadata \"options\"";
+  const auto json = parse_json(options->second, where);
+  check(json.is_object(), where, " is no JSON object");
+  for (const auto& [name, member] : vit_fields) {
+    check(json.contains(name), where, " names no ", name);
+    size.*member = vit_extent(join(where, ": ", name), json_text(json[name]));
+  }
+  return size;
+}
+
+/// What stands before the names of the encoder's tensors: methods of ssl/ keep theirs as "student.encoder".
+inline std::string vit_prefix(const SafetensorsFile& file) {
+  for (const char* prefix : {"student.encoder.", "encoder.", ""})
+    if (file.contains(prefix + std::string("cls_token"))) return prefix;
+  fail(file.path(), " holds no ViT: it has no tensor cls_token, encoder.cls_token or student.encoder.cls_token");
+}
+
+/// Holds the size against the file's tensors, so that a network is made only of what the file has.
+inline void check_tensors(const SafetensorsFile& file, const ViTSize& size, const std::string& prefix) {
+  std::string whose = "the network of its metadata (";
+  for (const auto& [name, member] : vit_fields)
+    whose += join(member == &ViTSize::image ? "" : ", ", name, " ", size.*member);
+  whose += ")";
+  const auto expect = [&](const std::string& name, std::initializer_list<long> shape) {
+    check_shape(file, prefix + name, std::span(shape.begin(), shape.size()), whose);
+  };
+  const long width = size.width, patch = size.patch, grid = size.image / size.patch;
+  const long first = file.contains(prefix + "dist_token") ? 2 : 1;
+  expect("cls_token", {1, 1, width});
+  expect("pos_embed", {1, first + grid * grid, width});
+  expect("patch_embed.proj.weight", {width, 3, patch, patch});
+  const auto weight = [](int block) { return join("blocks.", block, ".attn.qkv.weight"); };
+  for (int block = 0; block < size.depth; ++block) {
+    check(file.contains(prefix + weight(block)), file.path(), ": its metadata says depth ", size.depth,
+          ", but it has no tensor ", prefix, weight(block));
+    expect(weight(block), {3 * width, width});
+  }
+  check(!file.contains(prefix + weight(size.depth)), file.path(), ": its metadata says depth ", size.depth,
+        ", but its tensors are of a network with more blocks");
+}
+
+}  // namespace detail
+
+/// The metadata by which load_vit knows a network: {"vitral.model": "vit", "vitral.image": "32", ...}.
+[[nodiscard]] inline Metadata describe(const ViTSize& size) {
+  Metadata out{{"vitral.model", "vit"}};
+  for (const auto& [name, member] : detail::vit_fields) out[join("vitral.", name)] = std::to_string(size.*member);
+  return out;
+}
+template <class B, class T, ViTSize Size>
+[[nodiscard]] Metadata describe(const ViT<B, T, Size>& encoder) {
+  return describe(encoder.size);
+}
+
+/// The size of the network in the file. Throws Error where the file does not say it, or has other tensors than it says.
+[[nodiscard]] inline ViTSize vit_size(const SafetensorsFile& file) {
+  const ViTSize size = detail::named_size(file);
+  check_size(size, file.path());
+  detail::check_tensors(file, size, detail::vit_prefix(file));
+  return size;
+}
+
+/// The encoder of a file that save_vit or Trainer::save has written, the student's where there is a teacher:
+///   const auto encoder = load_vit<Cpu, float>("out/checkpoint.safetensors");
+///   const auto features = encoder(images);  // [batch, width]
+/// Whether there is a distillation token follows from the file, whatever `options` say. Throws Error, naming the file,
+/// for a file of another network, tensors that do not fit, and numbers that are not finite.
+template <class B, class T>
+[[nodiscard]] ViT<B, T> load_vit(const SafetensorsFile& file, ViTOptions options = {}) {
+  const ViTSize size = vit_size(file);
+  const std::string prefix = detail::vit_prefix(file);
+  options.distillation_token = file.contains(prefix + "dist_token");
+  ViT<B, T> encoder(size, Seed{0}, options);
+  for_each_tensor(encoder,
+                  [&](const std::string& name, auto& member) { load_tensor(file, prefix + name, member.value); });
+  return encoder;
+}
+template <class B, class T>
+[[nodiscard]] ViT<B, T> load_vit(const std::filesystem::path& path, const ViTOptions& options = {}) {
+  return load_vit<B, T>(SafetensorsFile(path), options);
+}
+
+/// Writes a network alone, under timm's names, for load_vit. `metadata` is kept beside its description.
+template <class B, class T, ViTSize Size>
+void save_vit(const std::filesystem::path& path, const ViT<B, T, Size>& encoder, const Metadata& metadata = {}) {
+  Metadata all = describe(encoder);
+  all.insert(metadata.begin(), metadata.end());  // what describes the network stays
+  StateDict state;
+  state.add_module(encoder);
+  state.write(path, all);
+}
+
+}}  // namespace vitral

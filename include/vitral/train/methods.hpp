@@ -1,0 +1,66 @@
+// The methods that are known by name: a line of one table each, which programs, help texts and messages read.
+// It stands here because a line names a method (ssl/) and the recipe of its views (data/).
+#pragma once
+
+#include <vitral/data/views.hpp>
+#include <vitral/io/nearest.hpp>
+#include <vitral/ssl/method.hpp>
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+namespace vitral { inline namespace VITRAL_ABI {
+
+/// A line of the table: a method, which is a template over the encoder, and the recipe of the two views that it
+/// compares.
+template <template <class> class Method>
+struct KnownMethod {
+  std::string_view name;                ///< of the plain form; "sd-" before it names the self-distilled one
+  AugmentationPair (*views)(int size);  ///< for views of so many pixels a side
+};
+
+/// The table. A method of your own is a header with a template as SimCLR is one, and a line here.
+inline constexpr std::tuple known_methods{
+    KnownMethod<SimCLR>{"simclr", simclr_augmentation},
+    KnownMethod<BYOL>{"byol", byol_augmentation},
+    KnownMethod<MoCoV3>{"moco-v3", moco_v3_augmentation},
+};
+
+/// Whether the name is that of a self-distilled form: "sd-byol".
+[[nodiscard]] constexpr bool is_self_distilled(std::string_view name) { return name.starts_with("sd-"); }
+
+/// The name of the plain form: "byol" of "byol" and of "sd-byol".
+[[nodiscard]] constexpr std::string_view plain_name(std::string_view name) {
+  return is_self_distilled(name) ? name.substr(3) : name;
+}
+
+/// All names: those of the plain forms in the table's order, then those of the self-distilled ones.
+[[nodiscard]] inline std::vector<std::string> method_names() {
+  std::vector<std::string> names;
+  for (const char* prefix : {"", "sd-"})
+    std::apply([&](const auto&... known) { (names.push_back(join(prefix, known.name)), ...); }, known_methods);
+  return names;
+}
+
+/// f(the line of that name, of either form), for programs that choose a method at run time; Error, which lists the
+/// names, where there is none. f returns the same type for all of them:
+///
+///   with_method("sd-byol", [&]<template <class> class Method>(const KnownMethod<Method>& known) {
+///     return train(self_distilled(Method(encoder)), two_views(known.views(32)));
+///   });
+template <class F>
+auto with_method(std::string_view name, F&& f) {
+  std::optional<decltype(f(std::get<0>(known_methods)))> result;
+  const auto take = [&](const auto& known) {
+    if (plain_name(name) == known.name) result = f(known);
+  };
+  std::apply([&](const auto&... known) { (take(known), ...); }, known_methods);
+  if (!result) fail_unknown("method", name, method_names());
+  return std::move(*result);
+}
+
+}}  // namespace vitral

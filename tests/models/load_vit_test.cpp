@@ -1,0 +1,169 @@
+// A network and its file: save_vit, load_vit, and first_layers, which such a file often holds.
+#include "../random_tensor.hpp"
+#include "../temporary.hpp"
+
+#include <vitral/models/first_layers.hpp>
+#include <vitral/models/load_vit.hpp>
+
+#include <doctest/doctest.h>
+
+using namespace vitral_tests;
+
+namespace {
+
+using Net = ViT<Cpu, float>;
+
+constexpr ViTSize small{8, 4, 16, 2, 2};
+
+/// The description of `small`, changed.
+Metadata described(const std::string& key, const std::string& value) {
+  Metadata out = describe(small);
+  out["vitral." + key] = value;
+  return out;
+}
+
+/// A folder for files, and what is done with them.
+struct Files {
+  testing::TemporaryFolder folder;
+
+  std::filesystem::path saved(const Net& net, const Metadata& metadata, const std::string& prefix = "") const {
+    StateDict state;
+    state.add_module(net, prefix);
+    state.write(folder.path / "net", metadata);
+    return folder.path / "net";
+  }
+  void refused(const Net& net, const Metadata& metadata, const char* message) const {
+    CAPTURE(message);
+    CHECK_THROWS_WITH_AS((void)(load_vit<Cpu, float>(saved(net, metadata))), doctest::Contains(message), Error);
+  }
+};
+
+void same(const Net& a, const Net& b) {
+  std::vector<std::pair<std::string, std::vector<float>>> all;
+  for_each_tensor(a, [&](const std::string& name, const auto& p) { all.push_back({name, p.value.to_vector()}); });
+  std::size_t i = 0;
+  for_each_tensor(b, [&](const std::string& name, const auto& p) {
+    REQUIRE(i < all.size());
+    CHECK(all[i++] == std::pair(name, p.value.to_vector()));
+  });
+  CHECK(i == all.size());
+}
+
+}  // namespace
+
+TEST_CASE_FIXTURE(Files, "a network that was saved is loaded bit by bit, with its size and the options of now") {
+  const Net net(small, Seed{3});
+  const auto path = folder.path / "net";
+  save_vit(path, net, {{"note", "kept"}, {"vitral.depth", "7"}});
+  const Net back = load_vit<Cpu, float>(path, {.drop_path = 0.5, .recompute = Recompute::block});
+  same(net, back);
+  CHECK(back.size.heads == 2);
+  CHECK(back.blocks[1].drop_path.p == 0.5);
+  CHECK(back.blocks[1].recompute == Recompute::block);
+  const SafetensorsFile file(path);
+  CHECK(file.metadata() == Metadata{{"note", "kept"},
+                                    {"vitral.model", "vit"},
+                                    {"vitral.image", "8"},
+                                    {"vitral.patch", "4"},
+                                    {"vitral.width", "16"},
+                                    {"vitral.depth", "2"},
+                                    {"vitral.heads", "2"}});
+  const auto images = normal<float>(Dyn<4>{2, 3, 8, 8}, 1);
+  CHECK(load_vit<Cpu, float>(file)(images).to_vector() == net(images).to_vector());
+
+  const Net two_tokens(small, Seed{4}, {.distillation_token = true});
+  save_vit(path, two_tokens);
+  same(two_tokens, load_vit<Cpu, float>(path));
+}
+
+TEST_CASE_FIXTURE(Files, "tensors stand under a prefix of the library, and the student goes first") {
+  const Net student(small, Seed{3}), teacher(small, Seed{4});
+  for (const char* prefix : {"", "encoder", "student.encoder"})
+    same(student, load_vit<Cpu, float>(saved(student, describe(student), prefix)));
+  StateDict state;
+  state.add_module(teacher, "teacher.encoder");
+  state.add_module(teacher, "encoder");
+  state.add_module(student, "student.encoder");
+  state.write(folder.path / "both", describe(student));
+  same(student, load_vit<Cpu, float>(folder.path / "both"));
+  CHECK_THROWS_WITH_AS((void)(load_vit<Cpu, float>(saved(student, describe(student), "other"))),
+                       doctest::Contains("holds no ViT: it has no tensor cls_token, encoder.cls_token or "), Error);
+}
+
+TEST_CASE_FIXTURE(Files, "a file from before the library's keys says its size in the options of its run") {
+  const Net net(small, Seed{3});
+  const auto with = [](const char* options) { return Metadata{{"options", options}, {"step", "10"}}; };
+  same(net, load_vit<Cpu, float>(
+                saved(net, with(R"({"method":"byol","width":16,"depth":2,"heads":2,"patch":4,"image":8,"lr":0.1})"),
+                      "student.encoder")));
+  refused(net, {}, "\"vitral.model\", so what network its tensors are is not known");
+  refused(net, with("{"), "\"options\" is no valid JSON");
+  refused(net, with("[1]"), "\"options\" is no JSON object");
+  refused(net, with(R"({"width":16,"depth":2,"heads":2,"image":8})"), "\"options\" names no patch");
+  refused(net, with(R"({"width":"16","depth":2,"heads":2,"patch":4,"image":8})"),
+          "\"options\": width must be a whole number from 1 to 2147483647, not \"16\"");
+  refused(net, with(R"({"width":16,"depth":4294967298,"heads":2,"patch":4,"image":8})"), "not 4294967298");
+}
+
+TEST_CASE_FIXTURE(Files,
+                  "a description that cannot be, or not of these tensors, is an error before memory is asked for") {
+  const Net net(small, Seed{3});
+  refused(net, described("model", "resnet"), "a network of the kind resnet");
+  refused(net, described("heads", "3"), "a width of 16 cannot be divided among 3 heads");
+  refused(net, described("image", "9"), "an image size of 9 is not a multiple of the patch size 4");
+  refused(net, described("image", "2147483644"),
+          "pos_embed has shape [1, 5, 16], but the network of its metadata "
+          "(image 2147483644, patch 4, width 16, depth 2, heads 2) needs "
+          "[1, 288230375077969922, 16]");
+  refused(net, described("patch", "2"), "pos_embed has shape [1, 5, 16]");
+  refused(net, described("width", "32"), "cls_token has shape [1, 1, 16], but the network of its metadata (");
+  refused(net, described("depth", "1"), "says depth 1, but its tensors are of a network with more blocks");
+  refused(net, described("depth", "2147483647"), "it has no tensor blocks.2.attn.qkv.weight");
+  for (const char* text : {"0", "-2", "2.0", " 2", "2 ", "", "two", "99999999999"})
+    refused(net, described("depth", text), "\"vitral.depth\" in its metadata must be a whole number from 1");
+  Metadata missing = describe(small);
+  missing.erase("vitral.heads");
+  refused(net, missing, "its metadata has no \"vitral.heads\"");
+}
+
+TEST_CASE_FIXTURE(Files, "a tensor that is missing, of another shape or not finite is named") {
+  const Net net(small, Seed{3});
+  const SafetensorsFile whole(saved(net, describe(net)));
+  const auto changed = [&](const std::string& name, auto change) {
+    std::vector<NamedTensor> tensors;
+    for (const std::string& each : whole.names()) {
+      tensors.push_back({each, whole.tensor(each)});
+      if (each == name) change(tensors.back());
+    }
+    write_safetensors(folder.path / "changed", tensors, whole.metadata());
+    return folder.path / "changed";
+  };
+  const auto refuses = [&](const std::filesystem::path& path, const char* message) {
+    CHECK_THROWS_WITH_AS((void)(load_vit<Cpu, float>(path)), doctest::Contains(message), Error);
+  };
+  refuses(changed("blocks.1.norm2.bias", [](NamedTensor& t) { t.name = "blocks.1.norm2.bais"; }),
+          "has no tensor blocks.1.norm2.bias; the nearest names are blocks.0.norm2.bias");
+  refuses(changed("blocks.1.mlp.fc1.weight",
+                  [](NamedTensor& t) {
+                    t.tensor.shape = {16, 64};
+                  }),
+          "blocks.1.mlp.fc1.weight has shape [16, 64], but the network needs [64, 16]");
+  std::vector<float> numbers(16);
+  numbers[5] = std::numeric_limits<float>::infinity();
+  refuses(changed("norm.bias", [&](NamedTensor& t) { t.tensor.bytes = std::as_bytes(std::span(numbers)); }),
+          "number 5 of tensor norm.bias is inf");
+}
+
+TEST_CASE_FIXTURE(Files, "the first layers are a network of their own, whose features are the whole's at that layer") {
+  const Net net(ViTSize{8, 4, 16, 3, 2}, Seed{3});
+  const auto images = normal<float>(Dyn<4>{2, 3, 8, 8}, 1);
+  const Net two = first_layers(net, 2);
+  CHECK(two.depth() == 2);
+  CHECK(net.depth() == 3);
+  CHECK(two(images).to_vector() == net.layers(images)[1].to_vector());
+  CHECK(two.norm.weight.value.data() == net.norm.weight.value.data());
+  save_vit(folder.path / "two", two);
+  CHECK(vit_size(SafetensorsFile(folder.path / "two")).depth == 2);
+  CHECK_THROWS_WITH_AS((void)(first_layers(net, 4)), doctest::Contains("first_layers: 4 is not one of 1 to 3"), Error);
+  CHECK_THROWS_WITH_AS((void)(first_layers(net, 0)), doctest::Contains("first_layers: 0"), Error);
+}
