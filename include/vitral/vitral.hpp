@@ -3,6 +3,7 @@
 
 #include <vitral/autodiff/attention.hpp>
 #include <vitral/autodiff/layout.hpp>
+#include <vitral/autodiff/losses.hpp>
 #include <vitral/autodiff/matmul.hpp>
 #include <vitral/autodiff/norm.hpp>
 #include <vitral/autodiff/reduce.hpp>
@@ -14,6 +15,7 @@
 #include <vitral/optim/optimizers.hpp>
 #include <vitral/optim/schedule.hpp>
 #include <vitral/ssl/method.hpp>
+#include <vitral/tensor/print.hpp>
 
 #if !defined(__CUDACC__)
 #include <vitral/backend/cpu/cpu.hpp>

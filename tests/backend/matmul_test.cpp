@@ -150,11 +150,14 @@ TEST_CASE_TEMPLATE("matmul gives the same bits with one thread and with two", T,
   cpu::set_threads(threads);
 }
 
-TEST_CASE("matmul names the shapes that do not fit") {
+TEST_CASE("matmul names the shapes that do not fit, and the activation that there is not") {
   float x[12] = {};
   CHECK_THROWS_WITH_AS(
       cpu::matmul(row_major<const float>(x, 2, 3), row_major<const float>(x, 4, 3), row_major(x, 2, 3), false),
       "vitral: matmul: cannot multiply 1 x [2, 3] by 1 x [4, 3] into 1 x [2, 3]", Error);
+  CHECK_THROWS_WITH_AS(cpu::matmul(row_major<const float>(x, 2, 3), row_major<const float>(x, 3, 2),
+                                   row_major(x + 6, 2, 2), false, {nullptr, static_cast<Activation>(3)}),
+                       "vitral: matmul: an epilogue with activation 3; expected none, relu or gelu", Error);
   CHECK_THROWS_AS(cpu::set_threads(0), Error);
 }
 

@@ -1,9 +1,14 @@
-// The conformance test of backends, for CUDA. Skipped where there is no device.
+// CUDA is a backend. Skipped where there is no device.
 #define DOCTEST_CONFIG_IMPLEMENT
-#define VITRAL_TEST_CUDA
-#include "../backend/conformance_test.cpp"
+#include "../backend/conformance/conformance.hpp"
+
+#include <vitral/backend/cuda/cuda.hpp>
 
 #include <cstdio>
+
+CONFORMANCE_OF(vitral::Cuda);
+
+static_assert(vitral::HasLanes<vitral::Cuda> && vitral::OffersViews<vitral::Cuda>);
 
 int main(int argc, char** argv) {
   int devices = 0;

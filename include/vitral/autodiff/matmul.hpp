@@ -4,7 +4,7 @@
 
 #include <vitral/autodiff/operation.hpp>
 #include <vitral/autodiff/reduce.hpp>
-#include <vitral/tensor/matrix.hpp>
+#include <vitral/backend/backend.hpp>
 
 namespace vitral { inline namespace VITRAL_ABI {
 
@@ -28,7 +28,7 @@ struct matmul_rule {
 
 namespace op {
 
-/// GELU's backward as a value: the gradient of the result times the slope at the argument.
+/// The gradient of a GELU's argument: that of its result times the slope there.
 struct GeluGradient {
   template <class T>
   VITRAL_HD static T value(T g, T a) {
@@ -40,7 +40,7 @@ struct GeluGradient {
 
 namespace detail {
 
-/// All axes but the last one as rows.
+/// The tensor as a matrix whose columns are its last axis.
 template <class T, class S, class B>
 Matrix<T> rows_of(const Tensor<T, S, B>& x) {
   const auto [rows, cols] = row_extents(x);
@@ -68,7 +68,8 @@ void put_bias_gradient(const DY& dy, const Bias& bias) {
     if (!bias.wants_gradient()) return;
     const auto db = bias.gradient();
     const auto rows = rows_of(dy);
-    if constexpr (requires { B::column_sums(rows.data, rows.rows, rows.cols, db.tensor.data(), db.add); })
+    using T = scalar_of<DY>;
+    if constexpr (OffersColumnSums<B, T> && std::is_same_v<scalar_of<decltype(db.tensor)>, compute_t<T>>)
       B::column_sums(rows.data, rows.rows, rows.cols, db.tensor.data(), db.add);
     else
       put(db, reshape_tensor(sum<0>(cast<scalar_of<decltype(db.tensor)>>(as_rows(dy))), db.tensor.shape()));
@@ -82,7 +83,7 @@ void put_gelu_gradient(const DY& dy, const Pre& pre, const DX& dx, const Bias& b
   using B = backend_of<DY>;
   using P = compute_t<scalar_of<DX>>;
   const auto to = rows_of(dx);
-  if constexpr (requires(P * p) { B::gelu_gradient(dy.data(), pre.data(), to.data, to.rows, to.cols, p, false); }) {
+  if constexpr (OffersGeluGradient<B, scalar_of<DX>>) {
     const auto run = [&](P* sums, bool add) {
       B::gelu_gradient(dy.data(), pre.data(), to.data, to.rows, to.cols, sums, add);
     };
@@ -140,11 +141,12 @@ struct MatMul {
     } else if constexpr (Act == Activation::relu) {
       pass_on(eval(select(y <= 0, 0, dy)), x, w, bias);
     } else {
+      static_assert(Act == Activation::none);
       pass_on(dy, x, w, bias);
     }
   }
 
-  /// The inputs' gradients, given that of the preactivation.
+  /// The gradients of x, the weight and the bias, given that of x w + bias.
   template <class G, class X, class Weight, class Bias>
   void pass_on(const G& g, const X& x, const Weight& w, const Bias& bias) {
     if (x.wants_gradient()) {
@@ -165,7 +167,7 @@ struct MatMul {
     put_bias_gradient(g, bias);
   }
 
-  /// Spares `forward` the conversions that a RoundedWeights has made.
+  /// Takes over the conversions that a RoundedWeights has made, which spares `forward` its own.
   template <class Weight, class Bias>
   void find_rounded(const Weight& w, const Bias& bias) {
     if constexpr (std::is_same_v<T, bf16>) {
@@ -184,7 +186,7 @@ struct MatMul {
 template <bool Transposed, Activation Act, class X, class W, class Bias>
 auto multiply(const X& x, const W& w, const Bias& bias) {
   using S = typename matmul_rule<shape_of<X>, shape_of<W>, Transposed>::shape;
-  static_assert(sizeof(row_operand<X>) > 0 && sizeof(promoted<X, W>) > 0);
+  static_assert(sizeof(known_activation<Act>) > 0 && sizeof(row_operand<X>) > 0 && sizeof(promoted<X, W>) > 0);
   MatMul<scalar_of<X>, S, backend_of<X>, shape_of<W>, Transposed, Act> op;
   op.find_rounded(w, bias);
   return apply(std::move(op), x, w, bias);
@@ -192,7 +194,7 @@ auto multiply(const X& x, const W& w, const Bias& bias) {
 
 }  // namespace detail
 
-/// x [..., K] times w [K, N].
+/// x [..., K] times w [K, N]: [..., N].
 template <Operand X, Operand W>
 [[nodiscard]] auto matmul(const X& x, const W& w) {
   return detail::multiply<false, Activation::none>(x, w, None{});

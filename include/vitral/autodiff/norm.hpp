@@ -2,8 +2,8 @@
 #pragma once
 
 #include <vitral/autodiff/softmax.hpp>
+#include <vitral/backend/backend.hpp>
 #include <vitral/tensor/layout.hpp>
-#include <vitral/tensor/matrix.hpp>
 
 namespace vitral { inline namespace VITRAL_ABI {
 
@@ -39,7 +39,7 @@ RawGradient<P> raw_gradient(const I& input) {
   }
 }
 
-/// The last extent of X meets the only one of a scale or bias.
+/// A scale or bias has one extent, that of X's last axis.
 template <class X, class Scale>
 struct vector_rule {
   static_assert(shape_of<Scale>::rank == 1, "vitral: a normalisation's scale and bias need exactly one extent");
@@ -97,12 +97,6 @@ struct LayerNorm {
   }
 };
 
-template <class B, class T, class Space, class Plan, class P = compute_t<T>>
-concept NormalizesPlans = requires(const Space& space, const Plan& plan, T* x, const P* scale, P* statistics,
-                                   long extent, double eps) {
-  B::layer_norm_of_plan(space, plan, x, scale, scale, x, statistics, statistics, extent, extent, eps);
-};
-
 /// LayerNorm of an expression's value x: forward evaluates both in one pass over memory.
 template <class P, class B, class E>
 struct LayerNormOf : LayerNorm<P, B> {
@@ -121,7 +115,7 @@ struct LayerNormOf : LayerNorm<P, B> {
 /// Training mode: the statistics are the batch's own, those of each view apart. The activation is none or ReLU.
 template <class P, class B, Activation Act>
 struct BatchNorm {
-  static_assert(Act != Activation::gelu, "vitral: batch_norm applies a ReLU or nothing");
+  static_assert(Act == Activation::none || Act == Activation::relu, "vitral: batch_norm applies a ReLU or nothing");
   static constexpr int keeps_inputs = 2;
   static constexpr bool keeps_result = Act == Activation::relu, is_layer = true;
   Tensor<P, Shape<dyn>, B> running_mean, running_var;  // empty where nobody keeps them
@@ -179,7 +173,7 @@ template <Operand X, class Scale, class Bias>
   using T = scalar_of<X>;
   using B = backend_of<X>;
   constexpr int R = detail::axes_of<shape_of<X>>;
-  if constexpr (is_expr<X> && !is_of_parameters<X> && detail::NormalizesPlans<B, T, Space<R>, decltype(lower<R>(x))>) {
+  if constexpr (is_expr<X> && !is_of_parameters<X> && OffersLayerNormOfPlan<B, T, decltype(lower<R>(x)), R>) {
     const auto value = detail::record_value(detail::tape_of(x), x, detail::tensor_of<X>::uninitialized(x.shape()));
     return Normalized(value, apply(detail::LayerNormOf<compute_t<T>, B, X>{{eps}, &x}, value, scale, bias));
   } else {
@@ -203,7 +197,7 @@ template <Activation Act = Activation::none, Operand X, class Scale, class Bias,
                x, scale, bias);
 }
 
-/// BatchNorm in evaluation mode: by the running statistics, which is an element-wise expression.
+/// BatchNorm of x in evaluation mode: normalised by the running statistics.
 template <Operand X, class Scale, class Bias, class P, class S, class B>
 [[nodiscard]] auto batch_norm_eval(const X& x, const Scale& scale, const Bias& bias,
                                    const Tensor<P, S, B>& running_mean, const Tensor<P, S, B>& running_var,

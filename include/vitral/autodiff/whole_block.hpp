@@ -1,20 +1,14 @@
-// A whole transformer block as one node of the tape, for backends that take images through it while they are in the
-// cache. nn/transformer_block.hpp says what is computed, and does it by single operations elsewhere.
+// A whole transformer block as one node of the tape, for backends with OffersBlocks. Elsewhere nn/transformer_block.hpp
+// computes the same by single operations.
 #pragma once
 
 #include <vitral/autodiff/operation.hpp>
-#include <vitral/backend/block_parameters.hpp>
+#include <vitral/backend/backend.hpp>
 
 namespace vitral { inline namespace VITRAL_ABI {
 
-/// Whether a backend computes whole blocks.
-template <class B>
-concept OffersBlocks = requires {
-  B::offers_blocks;
-};
-
-/// What a block's backward pass finds: everything it needs, or the block's input alone, from which it computes the rest
-/// again (Chen et al., arXiv 1604.06174).
+/// What a block computes again in its backward pass: nothing, as all that it needs is kept, or the whole block from its
+/// input, which alone is kept (Chen et al., arXiv 1604.06174).
 enum class Recompute { nothing, block };
 
 namespace detail {

@@ -1,15 +1,22 @@
-// Backend: what a device has to offer, as a concept. A backend is a stateless struct of static functions on pointers
-// and windows; adding one touches one folder, and tests/backend/conformance_test.cpp says whether it is right.
+// Backend: everything that the library asks of a device, as concepts. A backend is a stateless struct of static functions
+// on pointers and windows, in a folder of its own here; tests/backend/conformance says whether it is right.
 #pragma once
 
+#include <vitral/backend/block_parameters.hpp>
+#include <vitral/core/lanes.hpp>
 #include <vitral/tensor/heads.hpp>
 #include <vitral/tensor/matrix.hpp>
 #include <vitral/tensor/plan.hpp>
 
+#include <array>
 #include <concepts>
 #include <cstddef>
+#include <cstdint>
 
 namespace vitral { inline namespace VITRAL_ABI {
+
+struct ViewJob;    // backend/views.hpp
+struct ViewShape;  // backend/views.hpp
 
 // What holds for every function below:
 // - Pointers are to the backend's memory and stay the caller's; nothing is kept after the call. Rows are dense.
@@ -17,17 +24,15 @@ namespace vitral { inline namespace VITRAL_ABI {
 // - A gradient is overwritten, or added to where its `add` flag says so. A null gradient is not wanted.
 // - A NaN reaches every result that depends on it, through a ReLU too, whose gradient is then that of the result.
 // - The result is a function of the arguments alone: the same bits for any number of threads and in every run.
-// - Calls are ordered (Lanes say where not): each sees what those before it wrote. Only copy_to_host has to
-//   wait for the device.
+// - Calls are done in order (Lanes say where not): each sees what those before it wrote. Only copies that are not queued
+//   and Steps::wait have to wait for the device.
 
-/// Memory. `allocate` gives at least 64-byte alignment and throws Error when there is no more; `on_host` says whether
-/// the program may follow the pointers itself. Counts are in elements. The copies named queue_ need not be done when
-/// they return: the host's memory has to stay as it is until the run of Steps is, in which they are.
-/// Steps: run(kind, f), kind 0, 1 or 2, does or queues what f queues, and wait(its result) waits until that is done;
-/// runs of one kind should queue the same operations. `ahead`: runs that the host should queue before it waits for the
-/// first.
-/// Lanes, optional (core/lanes.hpp): lanes 1 to `count`; enter(lane) forks from the main lane, 0, and enter(0) joins,
-/// so that calls are ordered within a lane and around fork and join; place() says where the next call goes.
+/// Memory. Counts are in elements.
+/// on_host              whether the program may follow the backend's pointers itself.
+/// allocate             at least 64-byte alignment; throws Error when there is no more.
+/// copy_from_host, copy_to_host    are done when they return.
+/// queue_copy_from_host, queue_copy_to_host    are done when the run of Steps is in which they are queued; until then
+///                      the host's memory has to stay as it is.
 template <class B, class T>
 concept BackendMemory = requires(void* memory, T* to, const T* from, long count, T value, std::size_t bytes) {
   { B::on_host } -> std::convertible_to<bool>;
@@ -39,13 +44,28 @@ concept BackendMemory = requires(void* memory, T* to, const T* from, long count,
   B::copy_to_host(from, to, count);
   B::queue_copy_from_host(from, to, count);
   B::queue_copy_to_host(from, to, count);
+};
+
+/// Steps: a struct that queues work as a whole.
+/// run(kind, work)      does or queues what work() queues and returns the run's number. kind is 0, 1 or 2; runs of one
+///                      kind should queue the same operations.
+/// wait(run)            until the run with this number is done, one of the last few; throws what kernels have noted.
+/// ahead                how many runs the host should queue before it waits for the first.
+/// eager                on a device: whether operations are queued one by one all the same.
+template <class B>
+concept BackendSteps = std::default_initializable<typename B::Steps> &&
+    requires(typename B::Steps& steps, std::size_t kind, void (*work)(), long run) {
   { B::Steps::ahead } -> std::convertible_to<long>;
+  { steps.run(kind, work) } -> std::same_as<long>;
+  steps.wait(run);
+  requires B::on_host || requires {
+    { B::Steps::eager } -> std::convertible_to<bool>;
+  };
 };
 
 /// Plans of expressions (tensor/plan.hpp; `value_at` is their meaning). `out` is dense over the space.
 /// evaluate             out = plan.
 /// evaluate_together    several outs; for each element the first is stored before the second plan is read, and so on.
-/// evaluate_each        optional: evaluate_together for a std::vector of Together (tensor/plan.hpp), in one pass.
 /// evaluate_window      out[window's strides] = plan; only the strides of `window` are read.
 /// reduce_sum           the space is [outer, n, inner]: out [outer, inner] = scale * sum over n. n may be 0.
 /// reduce_max           the largest value over n >= 1 and where it stands first; a NaN counts as largest.
@@ -63,12 +83,9 @@ concept BackendExpressions = requires(Space<2> space, T* out, const T* upstream,
   B::pull_back(space, plan, target, upstream);
 };
 
-/// Products. a [m, k] and b [k, n] have any strides, c [m, n] dense rows (or dense columns without an epilogue) and
-/// must not overlap them. c = a b, or c += a b when `accumulate`, then the epilogue (tensor/matrix.hpp). T x T
-/// gives T, and bf16 x bf16 also float; sums are kept in P. Throws Error on shapes that do not fit.
-/// column_sums          optional: sums [cols], of type P, = (or +=) the sum of the rows of x [rows, cols].
-/// gelu_gradient        optional: dx = dy * gelu'(pre), all [rows, cols], where gelu is what the epilogue applies; and
-///                      column_sums of dx, where sums is not null. dx may be dy.
+/// Products. a [m, k] and b [k, n] have any strides; c [m, n] has dense rows (or dense columns without an epilogue) and
+/// must not overlap them. c = a b, or c += a b when `accumulate`, then the epilogue (tensor/matrix.hpp). T x T gives T,
+/// and bf16 x bf16 also float; sums are kept in P. Throws Error on shapes that do not fit.
 template <class B, class T>
 concept BackendProducts = requires(Matrix<T> a, Matrix<compute_t<T>> wide, MatrixBatch<T> batch, bool accumulate,
                                    Epilogue<T> epilogue, Epilogue<compute_t<T>> wide_epilogue) {
@@ -80,7 +97,6 @@ concept BackendProducts = requires(Matrix<T> a, Matrix<compute_t<T>> wide, Matri
 
 /// Normalisation of x [rows, cols]; gamma, beta and their gradients [cols] may be null, statistics are of type P.
 /// layer_norm           per row, biased variance; mean and rstd [rows] are for the backward pass (null: not kept).
-/// layer_norm_of_plan   optional: x = a plan's value, and layer_norm of it, in one pass.
 /// batch_norm           training mode, per column of each of `views` equal blocks of rows, biased variance; where
 ///                      `relu`, y is what is above zero; mean and rstd [views, cols]. The running statistics (null: not
 ///                      kept) become (1 - momentum) running + momentum batch, the variance unbiased, for each view in
@@ -130,11 +146,59 @@ concept BackendLookups = requires(Heads<const T> in, Heads<T> out, compute_t<T>*
 };
 
 template <class B, class T>
-concept BackendFor = BackendMemory<B, T> && BackendExpressions<B, T> && BackendProducts<B, T> && BackendNorms<B, T> &&
-    BackendRows<B, T> && BackendLookups<B, T>;
+concept BackendFor = BackendMemory<B, T> && BackendSteps<B> && BackendExpressions<B, T> && BackendProducts<B, T> &&
+    BackendNorms<B, T> && BackendRows<B, T> && BackendLookups<B, T>;
 
 /// A backend serves float and bf16; `double`, for checks, where BackendFor<B, double> holds.
 template <class B>
 concept Backend = BackendFor<B, float> && BackendFor<B, bf16>;
+
+// What a backend may offer beside this; where it does not, the library does the same by other operations. Two more stand
+// where lower folders need them: HasLanes (core/lanes.hpp) and OffersEvaluateEach (tensor/plan.hpp).
+// Lanes are queues that work beside each other, numbered 1 to `count`; lane 0 is the main one. enter(lane) forks from
+// the main lane and enter(0) joins: calls are done in order within a lane and around fork and join. place() says where
+// the next call goes.
+
+/// sums [cols], of type P, = (or +=) the sum of the rows of x [rows, cols].
+template <class B, class T>
+concept OffersColumnSums = requires(const T* x, compute_t<T>* sums, long rows, long cols, bool add) {
+  B::column_sums(x, rows, cols, sums, add);
+};
+
+/// dx = dy * gelu'(pre), all [rows, cols], where gelu is what the epilogue applies; and the column sums of dx where sums
+/// is not null. dx may be dy.
+template <class B, class T>
+concept OffersGeluGradient = requires(const T* dy, T* dx, compute_t<T>* sums, long rows, long cols, bool add) {
+  B::gelu_gradient(dy, dy, dx, rows, cols, sums, add);
+};
+
+/// x = the plan's value, and its layer_norm y, in one pass.
+template <class B, class T, class Plan, int R>
+concept OffersLayerNormOfPlan = requires(Space<R> space, Plan plan, T* x, const compute_t<T>* gamma,
+                                         compute_t<T>* stats, long rows, long cols, double eps) {
+  B::layer_norm_of_plan(space, plan, x, gamma, gamma, x, stats, stats, rows, cols, eps);
+};
+
+/// A whole transformer block (autodiff/whole_block.hpp) of x [images, tokens, D], in one operation each way. keep1 and
+/// keep2 [images] scale the branches (null: by 1), and the trace is what the backward pass finds (null: nothing is kept,
+/// it is computed again). Backward: dx (null: not wanted) with a flag, the parameters' gradients with a flag each.
+template <class B, class T = float>
+concept OffersBlocks = requires(const T* x, T* y, bool add, BlockParameters<const compute_t<T>> parameters,
+                                BlockParameters<compute_t<T>> gradients,
+                                std::array<bool, BlockParameters<T>::count> adds, const compute_t<T>* keep,
+                                const BlockTrace<T>* trace, BlockSize size) {
+  B::block_forward(x, y, parameters, keep, keep, trace, size);
+  B::block_backward(x, x, y, add, parameters, gradients, adds, keep, keep, trace, size);
+};
+
+/// Views of images (backend/views.hpp): `views` [count, 3, side, side], of which the i-th is made of image
+/// jobs[i].image of `images` [n, height, width, 3]; the jobs may change when the call returns. check_views throws Error
+/// where the views are too large for the device.
+template <class B>
+concept OffersViews = requires(const ViewShape& shape, const ViewJob* jobs, std::size_t count,
+                               const std::uint8_t* images, float* views) {
+  B::check_views(shape);
+  B::make_views(shape, jobs, count, images, views);
+};
 
 }}  // namespace vitral

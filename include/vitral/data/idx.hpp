@@ -134,7 +134,7 @@ inline std::filesystem::path mnist_file(const std::filesystem::path& folder, Spl
   const std::string file = (split == Split::train ? "train-" : "t10k-") + std::string(part);
   std::error_code ignored;
   for (const char* suffix : {"", ".gz"})
-    if (const auto path = folder / (file + suffix); std::filesystem::exists(path, ignored)) return path;
+    if (auto path = folder / (file + suffix); std::filesystem::exists(path, ignored)) return path;
   fail((folder / file).string(), "[.gz]: no such file, expected ", name, " there; ", advice,
        ", or name the folder that has it as the data set's path");
 }

@@ -1,77 +1,22 @@
-// Antialiased resizing of a part of an image into three float planes, one pass down and one pass across.
-// When it shrinks, the filter widens with the scale (Fant, 1986); PIL and torchvision's antialias=True do the same.
+// Resizing of a part of an image into three float planes, one pass down and one pass across, without aliasing: where an
+// image shrinks, the filter widens with the scale (Fant, 1986), as in PIL and with torchvision's antialias=True.
 #pragma once
 
-#include <vitral/core/config.hpp>
+#include <vitral/backend/views.hpp>
 #include <vitral/core/error.hpp>
 #include <vitral/io/image.hpp>
 
 #include <algorithm>
 #include <array>
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <vector>
 
 namespace vitral { inline namespace VITRAL_ABI {
 
-/// The resampling filter: a triangle, or Keys' cubic (1981) with a = -1/2.
-enum class Interpolation { bilinear, bicubic };
-
-/// A rectangle of whole pixels.
-struct Box {
-  int top = 0;
-  int left = 0;
-  int height = 0;
-  int width = 0;
-};
-
-/// One axis of a resize: `in` pixels become `scaled`, of which `out` are kept from `offset` on.
-struct ResizeAxis {
-  int in = 0;
-  int scaled = 0;
-  int offset = 0;
-  int out = 0;
-};
-
 namespace detail {
 
-VITRAL_HD inline double filter_value(Interpolation kind, double x) {
-  x = std::abs(x);
-  if (kind == Interpolation::bilinear) return x < 1 ? 1 - x : 0;
-  if (x < 1) return (1.5 * x - 2.5) * x * x + 1;
-  return x < 2 ? ((-0.5 * x + 2.5) * x - 4) * x + 2 : 0;
-}
-
-/// The filter along one axis: each output pixel is a sum over `taps` input pixels.
-struct AxisFilter {
-  ResizeAxis axis;
-  Interpolation kind;
-  double scale, stretch, reach;
-  int taps;
-
-  VITRAL_HD AxisFilter(const ResizeAxis& axis_, Interpolation kind_) : axis(axis_), kind(kind_) {
-    scale = static_cast<double>(axis.in) / axis.scaled;
-    stretch = scale < 1 ? 1 : scale;
-    reach = stretch * (kind == Interpolation::bilinear ? 1 : 2);
-    taps = static_cast<int>(std::ceil(reach)) * 2 + 1;
-    taps = axis.in < taps ? axis.in : taps;
-  }
-
-  /// Writes the weights of output pixel x, whose sum is 1; returns the first input pixel.
-  VITRAL_HD int weights(int x, float* weight) const {
-    const double center = (x + axis.offset + 0.5) * scale;
-    const int lowest = static_cast<int>(std::floor(center - reach + 0.5)), last = axis.in - taps;
-    const int first = lowest < 0 ? 0 : last < lowest ? last : lowest;
-    double sum = 0;
-    for (int t = 0; t < taps; ++t) sum += filter_value(kind, (first + t + 0.5 - center) / stretch);
-    for (int t = 0; t < taps; ++t)
-      weight[t] = static_cast<float>(filter_value(kind, (first + t + 0.5 - center) / stretch) / sum);
-    return first;
-  }
-};
-
-/// For each output pixel the first input pixel and `taps` weights.
+/// The same for all output pixels: the first input pixel and the weights of each.
 struct AxisWeights {
   int taps = 0;
   std::vector<int> first;
@@ -92,8 +37,8 @@ inline AxisWeights axis_weights(const ResizeAxis& axis, Interpolation kind) {
 
 }  // namespace detail
 
-/// Resizes the pixels of `crop` (nothing outside is read) as the two axes say, into `planes` [3, down.out, across.out]
-/// with values in [0, 1]. Flipping mirrors left and right.
+/// Resizes the pixels of `crop` as the two axes say, into `planes` [3, down.out, across.out] with values in [0, 1].
+/// Nothing outside of the crop is read; `flip` mirrors left and right.
 inline void resize(const Image& image, const Box& crop, const ResizeAxis& down, const ResizeAxis& across,
                    Interpolation kind, bool flip, float* planes) {
   const detail::AxisWeights rows = detail::axis_weights(down, kind);
@@ -119,7 +64,7 @@ inline void resize(const Image& image, const Box& crop, const ResizeAxis& down, 
     weight = columns.weight.data();
     for (int x = 0; x < across.out; ++x, weight += columns.taps) {
       const float* at = mixed + static_cast<std::ptrdiff_t>(columns.first[static_cast<std::size_t>(x)]) * 3;
-      std::array<float, 4> sum{};  // the fourth is the next pixel's red, for the sake of a vector of four
+      std::array<float, 4> sum{};  // three channels; the fourth sum makes it a vector, and is not used
       for (int t = 0; t < columns.taps; ++t, at += 3)
         for (std::size_t c = 0; c < 4; ++c) sum[c] += weight[t] * at[c];
       const int column = flip ? across.out - 1 - x : x;
@@ -132,7 +77,8 @@ inline void resize(const Image& image, const Box& crop, const ResizeAxis& down, 
   }
 }
 
-/// Resizes the pixels of `crop` to `size` x `size`: `planes` is [3, size, size] with values in [0, 1].
+/// Resizes the pixels of `crop` to a square, `planes` [3, size, size] with values in [0, 1]. Error where the crop does
+/// not lie inside the image.
 inline void resize(const Image& image, const Box& crop, int size, Interpolation kind, bool flip, float* planes) {
   check(crop.top >= 0 && crop.left >= 0 && crop.height > 0 && crop.width > 0 &&
             crop.top <= image.height - crop.height && crop.left <= image.width - crop.width,

@@ -151,12 +151,10 @@ void for_each_tensor(M& module, F&& f, std::string prefix = "") {
 /// The same for parameters alone.
 template <class M, class F>
 void for_each_parameter(M& module, F&& f, std::string prefix = "") {
-  for_each_tensor(
-      module,
-      [&](const std::string& path, auto& member) {
-        if constexpr (is_parameter<std::remove_cvref_t<decltype(member)>>) f(path, member);
-      },
-      std::move(prefix));
+  const auto visit = [&](const std::string& path, auto& member) {
+    if constexpr (is_parameter<std::remove_cvref_t<decltype(member)>>) f(path, member);
+  };
+  for_each_tensor(module, visit, std::move(prefix));
 }
 
 /// Calls f(path, parameter, partner) for each parameter of a module and the one of the same path in another module of
@@ -216,7 +214,8 @@ template <class X, class T, class S, class B>
   else
     return value;
 }
-/// A parameter for operations that shape it (slice, reshape): watched by the tape of x, or its value where x is on none.
+/// A parameter for operations that shape it (slice, reshape): watched by the tape of x, or its value where x is on
+/// none.
 template <class X, class T, class S, class B>
 [[nodiscard]] auto watched_beside(const X& x, const Parameter<T, S, B>& parameter) {
   if constexpr (is_recorded<X>)

@@ -72,6 +72,7 @@ struct BatchNorm1d {
   /// x [N, D] -> [N, D]; training needs 2 rows or more of each view.
   template <Activation Act = Activation::none, class Mode = Evaluation>
   [[nodiscard]] auto apply(const Operand auto& x, const Mode& mode = {}) const {
+    static_assert(Act == Activation::none || Act == Activation::relu, "vitral: batch_norm applies a ReLU or nothing");
     if constexpr (std::is_same_v<Mode, Training>)
       return batch_norm_train<Act>(x, weight, bias, running_mean.value, running_var.value, momentum, eps, mode.views,
                                    mode.statistics_passes);

@@ -111,10 +111,10 @@ struct PatchEmbed {
 };
 PatchEmbed(int, int, Seed = {})->PatchEmbed<dyn, dyn>;
 
-/// Positions [prefix + grid * grid, width] in two dimensions, as MoCo v3's published code makes them: zero for the first
-/// `prefix` tokens; patch p has [sin(x w), cos(x w), sin(y w), cos(y w)] for its row x = p / grid, its column
-/// y = p % grid and frequencies w = 10000^(-i / (width / 4)), i = 0 .. width / 4 - 1. Frequencies and angles are floats,
-/// as there.
+/// Positions [prefix + grid * grid, width] in two dimensions, as MoCo v3's published code makes them: zero for the
+/// first `prefix` tokens; patch p has [sin(x w), cos(x w), sin(y w), cos(y w)] for its row x = p / grid, its column
+/// y = p % grid and frequencies w = 10000^(-i / (width / 4)), i = 0 .. width / 4 - 1. Frequencies and angles are
+/// floats, as there.
 [[nodiscard]] inline HostVector<double> sincos_positions(int grid, int width, int prefix = 1) {
   check(width % 4 == 0, "sin-cos positions need a width that 4 divides, not ", width);
   const int quarter = width / 4;

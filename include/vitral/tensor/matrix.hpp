@@ -1,7 +1,8 @@
-// A two-dimensional window on memory that somebody else owns, as the kernels take it.
+// Matrices as kernels take them: windows on memory that somebody else owns, and what a product's epilogue does.
 #pragma once
 
 #include <vitral/core/bf16.hpp>
+#include <vitral/core/error.hpp>
 
 #include <type_traits>
 
@@ -55,16 +56,35 @@ struct MatrixBatch {
   VITRAL_HD constexpr operator MatrixBatch<U>() const { return {first, count, stride}; }
 };
 
-/// What a matmul's epilogue applies to each element.
+/// What a product's epilogue applies to each value. Every backend knows them all: code for one activation at a time ends
+/// in a static_assert on the last, code for any of them goes through with_activation.
 enum class Activation { none, relu, gelu };
 
-/// What happens to each value of C = A B (+ C) before it is stored: pre = C + bias[column], C = activation(pre).
+/// Does not compile for any other value.
+template <Activation activation>
+struct known_activation {
+  static_assert(activation == Activation::none || activation == Activation::relu || activation == Activation::gelu,
+                "vitral: a product's epilogue applies none, relu or gelu; apply other functions to its result");
+};
+
+/// Calls f(std::integral_constant of the activation). Throws Error where it is none of them.
+template <class F>
+void with_activation(Activation activation, F&& f) {
+  switch (activation) {
+    case Activation::none: return f(std::integral_constant<Activation, Activation::none>{});
+    case Activation::relu: return f(std::integral_constant<Activation, Activation::relu>{});
+    case Activation::gelu: return f(std::integral_constant<Activation, Activation::gelu>{});
+  }
+  fail("matmul: an epilogue with activation ", static_cast<int>(activation), "; expected none, relu or gelu");
+}
+
+/// What happens to each value of C = A B (+ C) before it is stored: pre = C + bias[column], then C = activation(pre).
 template <class C>
 struct Epilogue {
   const compute_t<C>* bias = nullptr;  ///< [columns] or null
   Activation activation = Activation::none;
   C* pre = nullptr;                 ///< where to keep `pre`, laid out as C; or null
-  const C* rounded_bias = nullptr;  ///< the bias rounded to C, which spares some backends the work; or null
+  const C* rounded_bias = nullptr;  ///< the bias rounded to C, which spares some backends a kernel; or null
 
   [[nodiscard]] bool empty() const { return !bias && activation == Activation::none && !pre; }
 };

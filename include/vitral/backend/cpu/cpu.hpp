@@ -18,7 +18,7 @@ namespace vitral { inline namespace VITRAL_ABI {
 
 /// See backend/backend.hpp for what each function has to do.
 struct Cpu {
-  static constexpr bool on_host = true, offers_blocks = true;
+  static constexpr bool on_host = true;
 
   // ---- memory
   [[nodiscard]] static void* allocate(std::size_t bytes) { return vitral::detail::allocate_on_host(bytes); }

@@ -56,9 +56,14 @@ void multiply(Matrix<const T> a, Matrix<const T> b, Matrix<C> c, bool accumulate
 
 template <Activation activation, class P>
 VITRAL_SIMD P activate(P value) {
-  if constexpr (activation == Activation::relu) return value < P(0) ? P(0) : value;
-  if constexpr (activation == Activation::gelu) return math::gelu(value);
-  return value;
+  if constexpr (activation == Activation::none) {
+    return value;
+  } else if constexpr (activation == Activation::relu) {
+    return value < P(0) ? P(0) : value;
+  } else {
+    static_assert(activation == Activation::gelu, "vitral: the CPU's epilogues do not know this activation");
+    return math::gelu(value);
+  }
 }
 
 /// One row of the epilogue; `sum` is the product's row and may be c itself.
@@ -82,16 +87,13 @@ void finish_row(const S* sum, C* c, C* pre, const compute_t<C>* bias, bool add_c
 
 template <class S, class C>
 void finish(Matrix<S> sum, Matrix<C> c, const Epilogue<C>& epilogue, bool add_c) {
-  for (long i = 0; i < c.rows; ++i) {
-    const S* const from = sum.data + i * sum.row_stride;
-    C* const to = c.data + i * c.row_stride;
-    C* const pre = epilogue.pre ? epilogue.pre + i * c.row_stride : nullptr;
-    switch (epilogue.activation) {
-      case Activation::none: finish_row<Activation::none>(from, to, pre, epilogue.bias, add_c, c.cols); break;
-      case Activation::relu: finish_row<Activation::relu>(from, to, pre, epilogue.bias, add_c, c.cols); break;
-      case Activation::gelu: finish_row<Activation::gelu>(from, to, pre, epilogue.bias, add_c, c.cols); break;
+  with_activation(epilogue.activation, [&](auto activation) {
+    for (long i = 0; i < c.rows; ++i) {
+      C* const pre = epilogue.pre ? epilogue.pre + i * c.row_stride : nullptr;
+      finish_row<decltype(activation)::value>(sum.data + i * sum.row_stride, c.data + i * c.row_stride, pre,
+                                              epilogue.bias, add_c, c.cols);
     }
-  }
+  });
 }
 
 /// Product and epilogue of one tile while it is in the cache. A bf16 tile with an epilogue is summed in float.

@@ -13,6 +13,7 @@
 #include <vitral/backend/cuda/reduce.hpp>
 #include <vitral/backend/cuda/rows.hpp>
 #include <vitral/backend/cuda/steps.hpp>
+#include <vitral/backend/cuda/views.hpp>
 
 namespace vitral { inline namespace VITRAL_ABI {
 
@@ -129,6 +130,13 @@ struct BasicCuda {
   static void attention_backward(const auto&... arguments) { cuda::attention_backward(arguments...); }
   static void gather_rows(const auto&... arguments) { cuda::gather_rows(arguments...); }
   static void scatter_add_rows(const auto&... arguments) { cuda::scatter_add_rows(arguments...); }
+
+  // ---- views of images
+  static void check_views(const ViewShape& shape) { cuda::check_views(shape); }
+  static void make_views(const ViewShape& shape, const ViewJob* jobs, std::size_t count, const std::uint8_t* images,
+                         float* views) {
+    cuda::make_views(shape, jobs, count, images, views);
+  }
 
  private:
   template <class T>

@@ -391,8 +391,12 @@ __global__ void finish_kernel(Matrix<C> c, C* pre, const compute_t<C>* bias) {
       P& x = values.value[k];
       if (bias) x += bias[col + k];
       before.value[k] = x;
-      if constexpr (activation == Activation::relu) x = x < P(0) ? P(0) : x;
-      if constexpr (activation == Activation::gelu) x = gelu<C>(x);
+      if constexpr (activation == Activation::relu) {
+        x = x < P(0) ? P(0) : x;
+      } else if constexpr (activation != Activation::none) {
+        static_assert(activation == Activation::gelu, "vitral: CUDA's epilogues do not know this activation");
+        x = gelu<C>(x);
+      }
     }
     if (pre) store_run(pre + at, before);
     store_run(c.data + at, values);
@@ -406,9 +410,7 @@ void finish(const Matrix<C>& c, C* pre, const compute_t<C>* bias) {
 }
 template <class C>
 void finish(const Matrix<C>& c, C* pre, const compute_t<C>* bias, Activation activation) {
-  if (activation == Activation::gelu) return finish<Activation::gelu>(c, pre, bias);
-  if (activation == Activation::relu) return finish<Activation::relu>(c, pre, bias);
-  finish<Activation::none>(c, pre, bias);
+  with_activation(activation, [&](auto known) { finish<decltype(known)::value>(c, pre, bias); });
 }
 
 template <class From, class To>

@@ -1,11 +1,13 @@
-// Batches whose views a CUDA device makes from a data set in its own memory, as Loader makes them on the host: for
-// small images, with which a host does not keep up. Included by .cu files.
+// Loader for devices: the data set lies in the device's memory as bytes, and the device makes the views. For small
+// images, of which a host cannot make enough views a second. Included by .cu files.
 #pragma once
 
-#include <vitral/data/cuda/augment.hpp>
+#include <vitral/backend/backend.hpp>
+#include <vitral/backend/views.hpp>
 #include <vitral/data/loader.hpp>
 #include <vitral/tensor/tensor.hpp>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <utility>
@@ -13,14 +15,15 @@
 
 namespace vitral { inline namespace VITRAL_ABI {
 
-/// Loader's interface and, pixel for pixel, its batches: chance is the same, and so is rounding up to the blur, unless
-/// the host's compiler fuses products with sums (g++ -O2 -march=native); single hues may then land on the next of their
-/// steps, which are 6 of 255. Throws Error if the images differ in size, if they or the views are too large for the
-/// device, or if a view is no Augmentation. Of the options, `workers` and `patience` mean nothing here; images that
-/// cannot be read are found in the constructor, which loads the data set.
+/// Has Loader's interface and makes the same batches: the same images, crops and colours, drawn by the same random
+/// numbers. Pixels differ by rounding alone: in the blur, and, where the host's compiler fuses products with sums
+/// (g++ -O2 -march=native), before it, which may move a hue to the next of PIL's steps, 6 of 255 away.
+/// The constructor loads the whole data set. It throws Error if the images differ in size, if they or the views are too
+/// large for the device, or if a view is no Augmentation. The options `workers` and `patience` have no effect here;
+/// images that cannot be read are found in the constructor.
 template <class B>
 class CudaLoader {
-  static_assert(!B::on_host, "vitral: CudaLoader makes batches in a device's memory; use Loader");
+  static_assert(OffersViews<B>, "vitral: CudaLoader needs a backend that makes views; use Loader");
 
  public:
   using batch_type = ImageBatch<B, Cpu>;  // labels are in host memory
@@ -64,7 +67,8 @@ class CudaLoader {
       }
       const int side = views_[k].size();
       batch.views.push_back(Tensor<float, Shape<dyn, 3, dyn, dyn>, B>::uninitialized({count, side, side}));
-      cuda::make_views(shapes_[k], jobs_, static_cast<const std::uint8_t*>(pixels_.data()), batch.views[k].data());
+      B::make_views(shapes_[k], jobs_.data(), jobs_.size(), static_cast<const std::uint8_t*>(pixels_.data()),
+                    batch.views[k].data());
     }
     return true;
   }
@@ -93,10 +97,17 @@ class CudaLoader {
     width_ = image.width;
     for (const ImageView& view : views_) {
       check(view.augmentation() != nullptr, data_.name(), ": the device makes random views alone; use the CPU loader");
-      shapes_.emplace_back(*view.augmentation(), height_, width_);
-      cuda::check_views(shapes_.back());
+      shapes_.push_back(shape_of(*view.augmentation()));
+      B::check_views(shapes_.back());
     }
     pixels_ = Buffer::of<B>(static_cast<std::size_t>(data_.size()) * image.rgb.size());
+  }
+
+  [[nodiscard]] ViewShape shape_of(const Augmentation& a) const {
+    ViewShape shape{height_, width_, a.size, a.interpolation, a.sigma_max};
+    std::copy_n(a.normalize.mean.data(), 3, shape.mean);
+    std::copy_n(a.normalize.deviation.data(), 3, shape.deviation);
+    return shape;
   }
 
   void upload() {
@@ -128,8 +139,8 @@ class CudaLoader {
   Buffer pixels_;               // [n, height, width, 3] bytes on the device
   std::vector<int> labels_;     // of every image
   std::vector<long> places_;    // its number, or that of the image in its place
-  std::vector<cuda::ViewShape> shapes_;
-  std::vector<cuda::ViewJob> jobs_;
+  std::vector<ViewShape> shapes_;
+  std::vector<ViewJob> jobs_;
   std::vector<std::uint32_t> order_;
   long epoch_ = 0;
   long next_ = 0;  // the batch that next() returns

@@ -41,7 +41,7 @@ inline void check_weights(const AttentionWeights& weights) {
         images, " images, ", tokens, " tokens and ", heads, " heads for a width of ", width);
   AttentionWeights out{images, heads, tokens, {}};
   const long square = long{tokens} * tokens, narrow = width / heads;
-  out.rows.resize(static_cast<std::size_t>(images * heads * square));
+  out.rows.resize(static_cast<std::size_t>(long{images} * heads * square));
   const auto part = [&](long from) {
     return MatrixBatch<const float>{{qkv + from, tokens, narrow, 3l * width, 1}, images, 3l * tokens * width};
   };

@@ -1,64 +1,46 @@
-// Random views made on the device, as data/augment.hpp makes them on the host: a block of threads for each view, which
-// stays in shared memory from the crop to the end. Included by .cu files.
+// Random views of images (backend/views.hpp): a block of threads makes a view, which stays in shared memory from the crop
+// to the end. The numbers are those of data/augment.hpp on the host, up to rounding. Included by .cu files.
 #pragma once
 
 #include <vitral/backend/cuda/block_reduce.hpp>
 #include <vitral/backend/cuda/instructions.hpp>
 #include <vitral/backend/cuda/launch.hpp>
-#include <vitral/data/augment.hpp>
+#include <vitral/backend/views.hpp>
 
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <iterator>
-#include <vector>
 
 namespace vitral { inline namespace VITRAL_ABI { namespace cuda {
 
-/// A view to make: of which image, and what chance decided about it.
-struct ViewJob {
-  ViewDraw drawn;
-  std::uint32_t image;
-};
-
-/// What the views of one kernel have in common, and how the block's shared memory is divided among them.
-struct ViewShape {
-  int height = 0, width = 0;  // of the images
-  int side = 0;               // of the views
-  Interpolation interpolation = Interpolation::bilinear;
-  int row_taps = 0, column_taps = 0, blur_taps = 0;  // at most
-  float mean[3] = {}, deviation[3] = {};
-
-  ViewShape() = default;
-  ViewShape(const Augmentation& a, int height_, int width_)
-      : height(height_),
-        width(width_),
-        side(a.size),
-        interpolation(a.interpolation),
-        row_taps(vitral::detail::AxisFilter({height, side, 0, side}, interpolation).taps),
-        column_taps(vitral::detail::AxisFilter({width, side, 0, side}, interpolation).taps),
-        blur_taps(2 * vitral::detail::blur_radius(a.sigma_max) + 1) {
-    std::copy_n(a.normalize.mean.data(), 3, mean);
-    std::copy_n(a.normalize.deviation.data(), 3, deviation);
-  }
-
-  VITRAL_HD int count() const { return side * side; }  // pixels of a view
-  /// Rows of the view as wide as the crop, three channels a pixel; later the blur's rows, plane by plane.
-  VITRAL_HD int mixed() const { return 3 * side * (width > side ? width : side); }
-  VITRAL_HD int weights() const { return side * (row_taps + column_taps); }
-  [[nodiscard]] std::size_t shared_bytes() const {
-    return sizeof(float) * static_cast<std::size_t>(3 * count() + mixed() + weights() + 2 * side + blur_taps);
-  }
-};
-
 namespace detail {
+
+/// How a block's shared memory is divided.
+struct ViewLayout {
+  ViewShape shape;
+  int row_taps, column_taps, blur_taps;  // at most
+
+  explicit ViewLayout(const ViewShape& s)
+      : shape(s),
+        row_taps(vitral::detail::AxisFilter({s.height, s.side, 0, s.side}, s.interpolation).taps),
+        column_taps(vitral::detail::AxisFilter({s.width, s.side, 0, s.side}, s.interpolation).taps),
+        blur_taps(2 * vitral::detail::blur_radius(s.sigma_max) + 1) {}
+
+  VITRAL_HD int count() const { return shape.side * shape.side; }  // pixels of a view
+  /// Rows of the view as wide as the crop, three channels a pixel; later the blur's rows, plane by plane.
+  VITRAL_HD int mixed() const { return 3 * shape.side * (shape.width > shape.side ? shape.width : shape.side); }
+  VITRAL_HD int weights() const { return shape.side * (row_taps + column_taps); }
+  [[nodiscard]] std::size_t shared_bytes() const {
+    return sizeof(float) * static_cast<std::size_t>(3 * count() + mixed() + weights() + 2 * shape.side + blur_taps);
+  }
+};
 
 /// As many views as the arguments of a kernel have room for.
 struct ViewJobs {
-  ViewJob job[(32764 - sizeof(ViewShape) - 2 * sizeof(void*)) / sizeof(ViewJob)];
+  ViewJob job[(32764 - sizeof(ViewLayout) - 2 * sizeof(void*)) / sizeof(ViewJob)];
 };
 
-constexpr int view_threads = 512;
 constexpr std::size_t reduction_bytes = 32 * sizeof(double);  // of shared memory, which block_reduce takes for itself
 
 /// A float whose products the compiler does not contract with sums, so that the device rounds as the host does: a
@@ -113,13 +95,14 @@ struct Planes {
 };
 
 /// See resize() in data/resize.hpp. `weights` and `first` are of the rows, then of the columns.
-__device__ inline void resize_crop(const ViewDraw& drawn, const ViewShape& shape, const std::uint8_t* image,
+__device__ inline void resize_crop(const ViewDraw& drawn, const ViewLayout& layout, const std::uint8_t* image,
                                    const Planes& planes, float* mixed, float* weights, int* first) {
+  const ViewShape& shape = layout.shape;
   const Box crop = drawn.crop;
   const int side = shape.side, line = 3 * crop.width;
   const vitral::detail::AxisFilter down({crop.height, side, 0, side}, shape.interpolation);
   const vitral::detail::AxisFilter across({crop.width, side, 0, side}, shape.interpolation);
-  float* const column_weights = weights + side * shape.row_taps;
+  float* const column_weights = weights + side * layout.row_taps;
   share_out(2 * side, [&](int i) {
     first[i] = i < side ? down.weights(i, weights + i * down.taps)
                         : across.weights(i - side, column_weights + (i - side) * across.taps);
@@ -192,18 +175,19 @@ __device__ inline void blur_across(double sigma, int radius, int side, const Pla
 
 /// Block i makes view i. Between the barriers a thread touches none but its own pixels.
 template <int threads>
-__global__ void __launch_bounds__(threads) view_kernel(const __grid_constant__ ViewJobs jobs, const ViewShape shape,
+__global__ void __launch_bounds__(threads) view_kernel(const __grid_constant__ ViewJobs jobs, const ViewLayout layout,
                                                        const std::uint8_t* images, float* views) {
   const ViewJob& job = jobs.job[blockIdx.x];
   const ViewDraw& drawn = job.drawn;
-  const Planes planes{dynamic_shared<float>(), shape.count()};
+  const ViewShape& shape = layout.shape;
+  const Planes planes{dynamic_shared<float>(), layout.count()};
   float* const mixed = planes.data + 3 * planes.count;
-  float* const weights = mixed + shape.mixed();
-  float* const blur_weights = weights + shape.weights();
-  int* const first = reinterpret_cast<int*>(blur_weights + shape.blur_taps);
+  float* const weights = mixed + layout.mixed();
+  float* const blur_weights = weights + layout.weights();
+  int* const first = reinterpret_cast<int*>(blur_weights + layout.blur_taps);
 
   const long image_bytes = 3l * shape.height * shape.width;
-  resize_crop(drawn, shape, images + job.image * image_bytes, planes, mixed, weights, first);
+  resize_crop(drawn, layout, images + job.image * image_bytes, planes, mixed, weights, first);
   for (int i = 0; i < 4; ++i) change_colors(drawn.change[i], drawn.factor[i], planes);
   if (drawn.gray)
     planes.each([](Unfused& red, Unfused& green, Unfused& blue) { red = green = blue = luma(red, green, blue); });
@@ -231,26 +215,27 @@ __global__ void __launch_bounds__(threads) view_kernel(const __grid_constant__ V
 
 /// Throws Error unless the device makes such views.
 inline void check_views(const ViewShape& shape) {
-  const std::size_t bytes = shape.shared_bytes() + 2 * detail::reduction_bytes;
+  const std::size_t bytes = detail::ViewLayout(shape).shared_bytes() + 2 * detail::reduction_bytes;
   check(bytes <= Device::instance().shared_bytes, "views of ", shape.side, " x ", shape.side, " pixels from images of ",
         shape.height, " x ", shape.width, " take ", bytes, " bytes of shared memory, and the device has ",
         Device::instance().shared_bytes, "; use the CPU loader");
 }
 
-/// Queues views [jobs, 3, side, side] of images [n, height, width, 3]. The jobs travel as arguments of the kernels:
-/// the caller may change them at once.
-inline void make_views(const ViewShape& shape, const std::vector<ViewJob>& jobs, const std::uint8_t* images,
-                       float* views) {
+/// Queues views [count, 3, side, side] of images [n, height, width, 3]. The jobs travel as arguments of the kernels: the
+/// caller may change them at once.
+template <int threads = 512>
+void make_views(const ViewShape& shape, const ViewJob* jobs, std::size_t count, const std::uint8_t* images,
+                float* views) {
+  const detail::ViewLayout layout(shape);
+  constexpr auto kernel = &detail::view_kernel<threads>;
+  allow_shared("views", kernel, layout.shared_bytes() + detail::reduction_bytes);
   detail::ViewJobs some{};
-  constexpr auto kernel = &detail::view_kernel<detail::view_threads>;
-  allow_shared("views", kernel, shape.shared_bytes() + detail::reduction_bytes);
-  for (std::size_t done = 0; done < jobs.size();) {
-    const std::size_t count = std::min(std::size(some.job), jobs.size() - done);
-    std::copy_n(jobs.data() + done, count, some.job);
-    launch("views", kernel, static_cast<unsigned>(count), detail::view_threads, shape.shared_bytes(), some, shape,
-           images, views);
-    views += static_cast<std::ptrdiff_t>(count) * 3 * shape.count();
-    done += count;
+  for (std::size_t done = 0; done < count;) {
+    const std::size_t now = std::min(std::size(some.job), count - done);
+    std::copy_n(jobs + done, now, some.job);
+    launch("views", kernel, static_cast<unsigned>(now), threads, layout.shared_bytes(), some, layout, images, views);
+    views += static_cast<std::ptrdiff_t>(now) * 3 * layout.count();
+    done += now;
   }
 }
 
