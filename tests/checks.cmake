@@ -42,6 +42,7 @@ vitral_test(format.finds_violations COMMAND bash "${CMAKE_CURRENT_SOURCE_DIR}/fo
 
 # The code in the README is code that compiles.
 vitral_test(docs COMMAND bash "${CMAKE_CURRENT_SOURCE_DIR}/docs/check.sh")
+vitral_test(docs.operations COMMAND bash "${CMAKE_CURRENT_SOURCE_DIR}/docs/operations.sh")
 
 # Every header compiles alone, without a warning: by the faster compiler, as g++ sees them all in two_files below.
 list(GET compilers -1 compiler)
