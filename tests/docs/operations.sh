@@ -2,7 +2,8 @@
 # docs/operations.md names every public operation of tensor/ and autodiff/ and none that is not there; its C++ stands in
 # tests/autodiff/tape_test.cpp, which is compiled.
 cd "$(dirname "$0")/../.." || exit 1
-headers=(include/vitral/tensor/{operators,expression,evaluate,tensor,layout,reduce,print}.hpp include/vitral/autodiff/*.hpp)
+headers=(include/vitral/tensor/{operators,expression,evaluate,tensor,layout,reduce,print}.hpp
+  include/vitral/autodiff/*.hpp)
 
 public=$(grep -hoP '^\[\[nodiscard\]\] [\w<>:,& ]+? \K\w+(?=\()' "${headers[@]}" | sort -u)
 named=$(grep '^| `' docs/operations.md | cut -d '|' -f 2 | grep -oP '\w+(?=[<(])' | sort -u)
