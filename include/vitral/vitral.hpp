@@ -9,7 +9,9 @@
 #include <vitral/autodiff/reduce.hpp>
 #include <vitral/autodiff/softmax.hpp>
 #include <vitral/models/vit.hpp>
+#include <vitral/nn/embedding.hpp>
 #include <vitral/nn/rounded_weights.hpp>
+#include <vitral/nn/sequential.hpp>
 #include <vitral/optim/optimizers.hpp>
 #include <vitral/optim/schedule.hpp>
 #include <vitral/ssl/method.hpp>

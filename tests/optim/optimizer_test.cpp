@@ -86,7 +86,8 @@ const std::vector<OptimizerSettings> all_settings{
 /// Every tensor of a method and of its optimiser after steps on random images; the last step has no gradient at all.
 /// `together` moves the teacher in the optimiser's pass.
 std::vector<std::vector<float>> after_steps(const OptimizerSettings& settings, bool together) {
-  MoCoV3 method(ViT<Cpu, float>(ViTSize{8, 4, 48, 2, 2}, Seed{1}), {.hidden = 256, .out = 64}, SelfDistillation{0.5});
+  MoCoV3 method(ViT<Cpu, float>(ViTSize{8, 4, 48, 2, 2}, Seed{1}), {.hidden = 256, .out = 64, .momentum = 0.9},
+                SelfDistillation{0.5});
   auto optimizer = make_optimizer(settings, method);
   Tape tape;
   for (std::uint64_t i = 0; i < 4; ++i) {
@@ -98,10 +99,14 @@ std::vector<std::vector<float>> after_steps(const OptimizerSettings& settings, b
     else  // the upper layers and the heads get no gradient: their averages move alone
       tape.backward(mean(square(method.student.encoder.layers(tape.constant(view1))[0])));
     if (together) {
-      optimizer.step(tape, method, 0.9);
+      optimizer.step(tape, method);
     } else {
       optimizer.step(tape);
-      method.update_teacher(0.9);
+      method.for_each_average([](const auto& teacher, const auto& student, double momentum) {
+        for_each_pair(teacher, student, [&](const std::string&, const auto& average, const auto& source) {
+          assign(average.value, moving_average(average.value, source.value, momentum));
+        });
+      });
     }
   }
   std::vector<std::vector<float>> out;
@@ -258,7 +263,7 @@ TEST_CASE("a method without a teacher takes the same step") {
   const Tensor<float, Shape<dyn, 3, dyn, dyn>> view = normal<float>(Shape<dyn, 3, dyn, dyn>({4, 8, 8}), 1);
   Tape tape;
   tape.backward(method.loss(tape, view, view, Training{}));
-  optimizer.step(tape, method, 0.9);
+  optimizer.step(tape, method);
   CHECK(optimizer.steps() == 1);
   CHECK(weight.to_vector() != before);
 }

@@ -1,5 +1,5 @@
-// SGD, AdamW and LARS. Each step is one fused pass over a parameter, its gradient, its state and, where a teacher
-// follows it, its moving average.
+// Optimizer: AdamW, Adam, SGD or LARS (update_rules.hpp) for all parameters of a module. A step is one fused pass over
+// each parameter, its gradient, its state and, where another parameter follows it, that moving average.
 #pragma once
 
 #include <vitral/autodiff/tape.hpp>
@@ -28,18 +28,24 @@ class Optimizer {
   /// more. Throws where none has one, and where the tape has a gradient for a parameter that no optimiser trains.
   void step(const Tape& tape) {
     averages_.clear();
-    run(tape, 0);
+    run(tape);
   }
 
-  /// Does what step(tape) and then method.update_teacher(momentum) do, bit for bit, in one pass over memory.
-  template <class Method>
-  void step(const Tape& tape, const Method& method, double momentum) {
+  /// The same, and then moves the averages of a task in the same pass over memory. The task's for_each_average(f) calls
+  /// f(average, source, momentum) with two modules of one type: each parameter of the first moves towards its partner
+  /// in the second (moving_average). States, such as a BatchNorm's statistics, stay each module's own. A task without
+  /// for_each_average has no averages.
+  template <class Task>
+  void step(const Tape& tape, const Task& task) {
     averages_.clear();
-    method.for_each_average([&](const auto& average, const auto& source) {
-      averages_.push_back({average, source, false});
-    });
+    const auto note = [this](const auto& average, const auto& source, double momentum) {
+      for_each_pair(average, source, [&](const std::string&, const auto& a, const auto& p) {
+        averages_.push_back({flat(a.value), flat(p.value), momentum, false});
+      });
+    };
+    if constexpr (requires { task.for_each_average(note); }) task.for_each_average(note);
     std::ranges::sort(averages_, {}, [](const Average& a) { return a.source.data(); });
-    run(tape, momentum);
+    run(tape);
   }
 
   /// What a schedule changes from step to step.
@@ -50,6 +56,7 @@ class Optimizer {
     std::visit([weight_decay](auto& settings) { settings.weight_decay = weight_decay; }, settings_);
   }
 
+  [[nodiscard]] const OptimizerSettings& settings() const { return settings_; }
   [[nodiscard]] const std::vector<ParameterRef<P, B>>& parameters() const { return parameters_; }
   [[nodiscard]] long steps() const { return steps_; }
   void set_steps(long steps) { steps_ = steps; }
@@ -64,6 +71,7 @@ class Optimizer {
  private:
   struct Average {
     Flat<P, B> value, source;
+    double momentum;
     bool done;
   };
   /// A parameter that this step changes, and the average that follows it.
@@ -73,7 +81,7 @@ class Optimizer {
 
   /// One pass for the parameters with an average, one for those without, and one for the averages of what the step left
   /// alone: frozen parameters, and those that no gradient reached.
-  void run(const Tape& tape, double momentum) {
+  void run(const Tape& tape) {
     check_gradients(tape);
     ++steps_;
     followed_.clear();
@@ -96,7 +104,7 @@ class Optimizer {
 
     const auto moved = [&](const Job& job) {
       const Average& a = averages_[job.average];
-      return into(a.value, moving_average(a.value, a.source, momentum));
+      return into(a.value, moving_average(a.value, a.source, a.momentum));
     };
     std::visit(
         [&](const auto& settings) {

@@ -1,4 +1,4 @@
-// Schedules: linear warm-up, then a cosine to the final value; for learning rate, weight decay, momentum and ratio.
+// Schedules of a number from step to step, such as the learning rate: a cosine after a warm-up, or steps.
 #pragma once
 
 #include <vitral/core/error.hpp>
@@ -8,8 +8,13 @@
 
 namespace vitral { inline namespace VITRAL_ABI {
 
+/// From `base` at progress 0 along half a cosine (Loshchilov and Hutter 2017) towards `final`, which 1 would reach.
+[[nodiscard]] inline double cosine_between(double base, double final, double progress) {
+  return final + 0.5 * (base - final) * (1 + std::cos(3.14159265358979323846 * progress));
+}
+
 /// The value at step i of `steps`: from `start` linearly to `base`, which the last of `warmup` steps reaches; then
-/// along half a cosine (Loshchilov and Hutter 2017) towards `final`. This is the form of DINO's published code.
+/// along half a cosine towards `final`. This is the form of DINO's published code.
 struct CosineSchedule {
   double base, final;
   long steps;
@@ -20,8 +25,7 @@ struct CosineSchedule {
     check(step >= 0 && step < steps, "schedule: step ", step, " is outside 0 .. ", steps - 1);
     if (step < warmup)
       return warmup == 1 ? start : start + (base - start) * static_cast<double>(step) / static_cast<double>(warmup - 1);
-    const double done = static_cast<double>(step - warmup) / static_cast<double>(steps - warmup);
-    return final + 0.5 * (base - final) * (1 + std::cos(3.14159265358979323846 * done));
+    return cosine_between(base, final, static_cast<double>(step - warmup) / static_cast<double>(steps - warmup));
   }
 };
 
