@@ -55,7 +55,8 @@ class Tape {
     B::copy(upstream.data(), g.tensor.data(), g.tensor.size());
     run();
   }
-  /// The gradient of a loss, which must be one number. An expression is evaluated (and recorded) first.
+  /// The same for a loss, which must be one number and whose gradient is 1. An expression is evaluated, and recorded,
+  /// first.
   template <Operand Loss>
   void backward(const Loss& loss) {
     if constexpr (is_variable<Loss>) {
