@@ -45,6 +45,7 @@ vitral_test(format.finds_violations COMMAND bash "${CMAKE_CURRENT_SOURCE_DIR}/fo
 
 # The code in the README is code that compiles.
 vitral_test(docs COMMAND bash "${CMAKE_CURRENT_SOURCE_DIR}/docs/check.sh")
+vitral_test(docs.operations COMMAND bash "${CMAKE_CURRENT_SOURCE_DIR}/docs/operations.sh")
 
 # What CONTRIBUTING.md adds to the library, as diffs, applies and compiles.
 vitral_test(docs.contributing COMMAND bash "${CMAKE_CURRENT_SOURCE_DIR}/docs/contributing.sh" "${${compiler}_path}"
