@@ -48,7 +48,7 @@ inline Metadata history_of(const SafetensorsFile& file) {
 /// The options that say which images a program takes, if others than those of the checkpoint's run.
 inline void add_data_options(CLI::App& app, std::string& dataset, std::string& data, std::string& tar_image) {
   app.add_option("--dataset", dataset, "Layout of the images in --data [that of the run]")
-      ->check(CLI::IsMember(dataset_names()));
+      ->type_name(CLI::detail::join(dataset_names(), "|"));
   app.add_option("--data", data, "Directory of the data set [that of the run]");
   app.add_option("--tar-image", tar_image, "Ending of the images where samples of archives have several, such as jpg");
 }
