@@ -139,8 +139,8 @@ inline void write_png(const std::filesystem::path& path, int height, int width, 
 
 }  // namespace detail
 
-/// Any PNG file as RGB, turned upright as its EXIF data say; alpha is dropped. Throws Error, with `name`, on a file that
-/// is damaged or has more than max_pixels.
+/// Any PNG file as RGB, turned upright as its EXIF data say; alpha is dropped. Throws Error, with `name`, on a file
+/// that is damaged or has more than max_pixels.
 [[nodiscard]] inline Image decode_png(const std::vector<std::uint8_t>& bytes, const std::string& name) {
   auto png = detail::decode_png(bytes, detail::PngPixels::rgb, name, "not a PNG that can be read as RGB");
   return upright({png.height, png.width, std::move(png.bytes)}, png.orientation);
