@@ -32,6 +32,9 @@ foreach(compiler IN ITEMS gcc clang)
   endif()
 endforeach()
 
+# For checks that one compiler makes: clang++, the faster one, where it is here.
+list(GET compilers -1 compiler)
+
 # The order of the folders, and what each may include.
 vitral_test(layers COMMAND bash "${CMAKE_CURRENT_SOURCE_DIR}/layers/check.sh" "${PROJECT_SOURCE_DIR}/include")
 vitral_test(layers.finds_violations COMMAND bash "${CMAKE_CURRENT_SOURCE_DIR}/layers/finds_violations.sh")
@@ -43,8 +46,11 @@ vitral_test(format.finds_violations COMMAND bash "${CMAKE_CURRENT_SOURCE_DIR}/fo
 # The code in the README is code that compiles.
 vitral_test(docs COMMAND bash "${CMAKE_CURRENT_SOURCE_DIR}/docs/check.sh")
 
-# Every header compiles alone, without a warning: by the faster compiler, as g++ sees them all in two_files below.
-list(GET compilers -1 compiler)
+# What CONTRIBUTING.md adds to the library, as diffs, applies and compiles.
+vitral_test(docs.contributing COMMAND bash "${CMAKE_CURRENT_SOURCE_DIR}/docs/contributing.sh" "${${compiler}_path}"
+            "${flags_file}")
+
+# Every header compiles alone, without a warning: g++ sees them all in two_files below.
 vitral_test(headers PROCESSORS 2 COMMAND bash "${CMAKE_CURRENT_SOURCE_DIR}/headers/check.sh" "${${compiler}_path}"
             "${flags_file}" "${PROJECT_SOURCE_DIR}/include")
 
@@ -68,6 +74,10 @@ foreach(compiler IN LISTS compilers)
               "${PROJECT_BINARY_DIR}/compile_time.${compiler}.txt")
   set_tests_properties(compile_time.${compiler} PROPERTIES RUN_SERIAL TRUE)
 endforeach()
+
+# clang-tidy reads every header once: bugs and waste that the compilers do not warn of.
+vitral_test(tidy COMMAND bash "${CMAKE_CURRENT_SOURCE_DIR}/tidy/check.sh" "${flags_file}"
+            "${CMAKE_CURRENT_BINARY_DIR}/link/everything.hpp")
 
 # Two source files that include everything link into one program, beside one with other checks.
 file(GLOB_RECURSE headers CONFIGURE_DEPENDS RELATIVE "${PROJECT_SOURCE_DIR}/include"

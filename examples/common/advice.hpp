@@ -1,4 +1,5 @@
-// What the library's messages advise, in a program's words: they name fields and arguments, which a program's options set.
+// What the library's messages advise, in a program's words: they name fields and arguments, which a program's options
+// set.
 #pragma once
 
 #include <vitral/core/config.hpp>
@@ -17,10 +18,6 @@ inline constexpr std::pair<std::string_view, std::string_view> advice_in_options
     {"LoaderOptions::unreadable", "--unreadable"},
     {"the optimiser's lr", "--lr"},
     {"Schedule::clip_grad", "--clip-grad"},
-    {"ViTSize::image", "--image"},
-    {"ViTSize::patch", "--patch"},
-    {"ViTSize::width", "--width"},
-    {"ViTSize::heads", "--heads"},
     {"TarImages' ending", "--tar-image"},
     {"the data set's path", "--data DIR"},
     {"compute on Cpu", "use --device cpu"},

@@ -5,19 +5,17 @@
 //   evaluate out/checkpoint.safetensors --out evaluation
 //   evaluate out/checkpoint.safetensors --against other/checkpoint.safetensors --out evaluation
 #include "common/command_line.hpp"
-#include "evaluate/analyses.hpp"
 #include "evaluate/features.hpp"
+#include "evaluate/images.hpp"
 #include "evaluate/report.hpp"
 #include "pretrain/saved_run.hpp"
 #include "pretrain/views.hpp"
 
-#include <vitral/eval/classifiers/early_exit.hpp>
-#include <vitral/eval/classifiers/knn.hpp>
-#include <vitral/eval/classifiers/probe.hpp>
-#include <vitral/models/first_layers.hpp>
+#include <vitral/eval/evaluate.hpp>
 
-#include <chrono>
+#include <algorithm>
 #include <cstdio>
+#include <functional>
 #include <limits>
 #include <optional>
 
@@ -75,119 +73,83 @@ Options parse(int argc, char** argv) {
       ->excludes(against);
   app.add_option("--threads", o.threads, "Threads; 0 = all cores")->check(CLI::NonNegativeNumber);
   parse_command_line(app, argc, argv, "evaluate");
-  std::sort(o.k.begin(), o.k.end());
   return o;
 }
 
-/// Milliseconds of one batch through the network, the median of seven.
-double milliseconds(const ViT<Cpu, float>& encoder, int batch) {
-  const int side = encoder.size.image;
-  const Tensor<float, Shape<dyn, 3, dyn, dyn>> images({batch, side, side});
-  std::vector<double> times;
-  for (int i = 0; i < 8; ++i) {
-    const auto begin = std::chrono::steady_clock::now();
-    const auto token = encoder(images);
-    const std::chrono::duration<double, std::milli> time = std::chrono::steady_clock::now() - begin;
-    if (i > 0) times.push_back(time.count());  // the first prepares
+/// A bar for each part of the work.
+class Bars {
+ public:
+  void operator()(const EvaluationStep& step) {
+    if (step.done == 0) {
+      finish();
+      bar_.emplace(std::string(step.part), step.all, step.images);
+      return;
+    }
+    bar_->update(step.done, std::nan(""));
+    if (step.done == step.all) finish();
   }
-  std::sort(times.begin(), times.end());
-  return times[times.size() / 2];
-}
+  void finish() {
+    if (bar_) bar_->finish();
+    bar_.reset();
+  }
 
-/// Linear classifiers by SGD for every layer.
-std::vector<LayerProbe> sgd(const std::vector<Features>& known, const std::vector<Features>& asked, int epochs) {
-  Progress progress("SGD", epochs, known[0].images());
-  auto probes = sgd_probes(known, asked, {.epochs = epochs}, [&](int done) { progress.update(done, std::nan("")); });
-  progress.finish();
-  return probes;
-}
+ private:
+  std::optional<Progress> bar_;
+};
 
-Json to_json(const LayerProbe& probe) {
-  Json out{{"top1", probe.best.test.top1()}, {"top5", probe.best.test.top5()}, {"rate", probe.best.rate}};
-  for (const RateScores& scores : probe.rates)
-    out["rates"].push_back({{"rate", scores.rate},
-                            {"held_out_top1", scores.held_out.top1()},
-                            {"top1", scores.test.top1()},
-                            {"top5", scores.test.top5()}});
+/// What results.json says of the network, of the run that it is from, where that is known, and of the choice of images.
+Json about(const Options& o, const SafetensorsFile& file, const std::optional<PretrainOptions>& run, double holdout) {
+  Json out{{"checkpoint", o.checkpoint}};
+  if (run) out["run"] = to_json(*run);
+  for (const auto& [key, value] : history_of(file))
+    if (key != "options") out[key] = value;
+  out["holdout"] = holdout;
+  out["seed"] = o.choice.seed;
   return out;
 }
 
-Json evaluate(const Options& o) {
+EvaluationResults evaluate(const Options& o) {
   const SafetensorsFile file(o.checkpoint);
   std::optional<PretrainOptions> run;
   if (file.metadata().contains("options")) run = run_of(file);
   const auto encoder = load_vit<Cpu, float>(file);
-  const ViTSize& size = encoder.size;
   const DataPlace place = data_of(file, o.dataset, o.data, o.tar_image);
-  std::optional<evaluation::Network> other;
+  std::optional<ViT<Cpu, float>> other;
   if (!o.against.empty()) other = load_vit<Cpu, float>(o.against);
-  const FeatureRequest request{o.checkpoint, place, o.choice, o.k.back()};
+  const FeatureRequest request{o.checkpoint, place, o.choice, *std::max_element(o.k.begin(), o.k.end())};
   const SplitFeatures found =
       o.device == "cuda" ? splits_of(features_on_cuda(plain(request))) : features_on<Cpu>(request);
-  const std::vector<Features>&known = found.train, &asked = found.test;
   make_folder(o.out);  // what is wrong with it is said before the longest part of the work
-  check(o.no_analyses || asked[0].images() >= 20, "the analyses need 20 test images or more, not ", asked[0].images(),
-        "; use more (--test), or --no-analyses");
+  check(o.no_analyses || found.test[0].images() >= 20, "the analyses need 20 test images or more, not ",
+        found.test[0].images(), "; use more (--test), or --no-analyses");
 
-  Json out;
-  out["checkpoint"] = o.checkpoint;
-  if (run) out["run"] = to_json(*run);
-  for (const auto& [key, value] : history_of(file))
-    if (key != "options") out[key] = value;
-  out["dataset"] = found.dataset;
-  out["train_images"] = known[0].images();
-  out["test_images"] = asked[0].images();
-  out["holdout"] = found.holdout;
-  out["seed"] = o.choice.seed;
-  out["classes"] = known[0].classes;
-  out["temperature"] = KnnOptions{}.temperature;
-  out["logistic_c"] = o.c;
-  out["sgd_epochs"] = o.sgd_epochs;
-  out["speed_batch"] = o.batch;
-  out["threads"] = cpu::threads();
-  const int classes = known[0].classes, five = std::min(5, classes);
-  const std::vector<LayerProbe> probes = sgd(known, asked, o.sgd_epochs);
-  std::vector<std::vector<double>> probabilities;
-  Progress progress("layers", size.depth, 0);
-  for (int layer = 1; layer <= size.depth; ++layer) {
-    const Features &from = known[static_cast<std::size_t>(layer - 1)], &to = asked[static_cast<std::size_t>(layer - 1)];
-    const auto scores = [&](const std::vector<int>& ranked) {
-      return Json{{"top1", top_accuracy(ranked, to.labels, 1)}, {"top5", top_accuracy(ranked, to.labels, five)}};
-    };
-    Json row{{"layer", layer}};
-    const Neighbours near = nearest_neighbours(from, to, o.k.back());
-    for (const int k : o.k)
-      row["knn"][std::to_string(k)] =
-          scores(voted_classes(near, from.labels, classes, k, KnnOptions{}.temperature, five));
-    probabilities.push_back(class_probabilities(logistic_regression(from, o.c), to));
-    row["logistic"] = scores(ranked_classes(probabilities.back(), classes));
-    row["sgd"] = to_json(probes[static_cast<std::size_t>(layer - 1)]);
-    const auto shorter = first_layers(encoder, layer);  // it really stops there
-    row["multiply_adds"] = multiply_adds(shorter.size, layer);
-    const double batch = milliseconds(shorter, o.batch);
-    row["milliseconds"] = milliseconds(shorter, 1);
-    row["images_per_second"] = 1000 * o.batch / batch;
-    out["layers"].push_back(row);
-    progress.update(layer, std::nan(""));
-  }
-  progress.finish();
-  std::vector<double> confidences;
-  for (int i = 0; i <= 20; ++i) confidences.push_back(i / 20.0);
-  for (const AdaptiveExit& exit : adaptive_exits(probabilities, asked[0].labels, classes, size, confidences))
-    out["adaptive_exit"].push_back({{"confidence", exit.confidence},
-                                    {"accuracy", exit.accuracy},
-                                    {"multiply_adds", exit.multiply_adds},
-                                    {"layers", exit.layers}});
+  Bars bars;
+  const EvaluationProgress progress = std::ref(bars);
+  const Json subject = about(o, file, run, found.holdout);
+  EvaluationResults out = evaluate_features(
+      encoder, found.train, found.test,
+      {.k = o.k, .logistic_c = o.c, .sgd = {.epochs = o.sgd_epochs}, .speed_batch = o.batch, .progress = progress});
+  out.dataset = found.dataset;
+  write_evaluation(o.out, subject, out);  // stands, whatever becomes of the rest
   if (o.no_analyses) return out;
-  write_evaluation(o.out, out);  // stands, whatever becomes of the rest
-  const AugmentationPair views = run ? augmentations(*run) : moco_v3_augmentation(size.image);
+  const int side = encoder.size.image;
+  const AugmentationPair views = run ? augmentations(*run) : moco_v3_augmentation(side);
   const int least_side = std::max(views.first.least_side(), other ? center_view(other->size.image).least_side() : 0);
-  const evaluation::AnalysedSplit train{place.open(Split::train, center_view(size.image).least_side()),
-                                        found.train_places},
-      test{place.open(Split::test, least_side), found.test_places};
-  out["analyses"] =
-      evaluation::analyse({encoder, two_views(views), train, test, known.back(), asked, o.points, other}, o.out);
-  if (other) out["analyses"]["against"] = o.against;
+  const Dataset train = place.open(Split::train, center_view(side).least_side()),
+                test = place.open(Split::test, least_side);
+  AnalysisOptions analyses{two_views(views), o.points};
+  if (other)
+    analyses.against = [&](const Dataset& images) {
+      bars({"other network", 0, images.size(), 1});
+      return extract_features(*other, images, images.size(), 128, [&](long done) {
+        bars({"other network", done, images.size(), 1});
+      });
+    };
+  out.analyses = analyse(encoder, found.train, found.test, test, analyses, progress);
+  out.analyses->against = o.against;
+  bars.finish();
+  evaluation::draw_images(o.out, encoder, *out.analyses, train, test);
+  write_evaluation(o.out, subject, out);
   return out;
 }
 
@@ -205,8 +167,7 @@ int main(int argc, char** argv) {
   return exit_status([&] {
     const Options options = parse(argc, argv);
     if (options.threads > 0) cpu::set_threads(options.threads);
-    const Json results = evaluate(options);
-    write_evaluation(options.out, results);
+    const EvaluationResults results = evaluate(options);
     std::fputs(layer_table(results).c_str(), stdout);
     std::printf("wrote results.json, layers.csv, adaptive_exit.csv%s and report.html in %s\n",
                 options.no_analyses ? "" : ", attention.png, neighbours.png", escape_text(options.out).c_str());

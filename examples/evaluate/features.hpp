@@ -20,12 +20,12 @@ struct FeatureRequest {
   int k;  // the most neighbours that k-NN will ask
 };
 
-/// Every layer's features of both splits' images, and these images' numbers in them. `holdout`: see ChosenImages.
+/// Every layer's features of images of both splits, with `places` that are numbers in the splits. `holdout`: see
+/// ChosenImages.
 struct SplitFeatures {
   std::string dataset;
   double holdout;
   std::vector<Features> train, test;
-  std::vector<long> train_places, test_places;
 };
 
 template <class B>
@@ -37,21 +37,21 @@ SplitFeatures features_on(const FeatureRequest& r) {
   check(r.k <= chosen.train.size(), "--k ", r.k, " is more than the ", chosen.train.size(), " images of --train");
   std::printf("%s, %d layers: features of %ld and %ld images of %s\n", network_name(file).c_str(), encoder.depth(),
               chosen.train.size(), chosen.test.size(), escape_text(chosen.train.name()).c_str());
-  const auto extract = [&](const char* label, const Dataset& data, const std::vector<long>& places,
-                           std::vector<long>& readable) {
+  const auto extract = [&](const char* label, const Dataset& data, const std::vector<long>& places) {
     Progress progress(label, data.size(), 1);
     auto layers =
         extract_features(encoder, data, data.size(), 128, [&](long done) { progress.update(done, std::nan("")); });
     progress.finish();
     check_readable(data, layers[0].places);
-    for (const long i : layers[0].places) readable.push_back(places[static_cast<std::size_t>(i)]);
+    for (Features& layer : layers)
+      for (long& place : layer.places) place = places[static_cast<std::size_t>(place)];
     return layers;
   };
-  SplitFeatures out{chosen.train.name(), chosen.holdout, {}, {}, {}, {}};
-  out.train = extract("train", chosen.train, chosen.train_places, out.train_places);
+  SplitFeatures out{chosen.train.name(), chosen.holdout, {}, {}};
+  out.train = extract("train", chosen.train, chosen.train_places);
   check(r.k <= out.train[0].images(), "--k ", r.k, " is more than the ", out.train[0].images(),
         " images of --train that can be read");
-  out.test = extract("test", chosen.test, chosen.test_places, out.test_places);
+  out.test = extract("test", chosen.test, chosen.test_places);
   return out;
 }
 
@@ -59,8 +59,7 @@ SplitFeatures features_on(const FeatureRequest& r) {
 /// the standard library.
 using PlainRequest =
     std::tuple<std::string, std::string, std::string, std::string, long, long, double, std::uint64_t, int>;
-using PlainSplits = std::tuple<std::string, double, std::vector<PlainFeatures>, std::vector<PlainFeatures>,
-                               std::vector<long>, std::vector<long>>;
+using PlainSplits = std::tuple<std::string, double, std::vector<PlainFeatures>, std::vector<PlainFeatures>>;
 
 inline PlainRequest plain(const FeatureRequest& request) {
   const auto& [checkpoint, place, choice, k] = request;
@@ -72,15 +71,14 @@ inline FeatureRequest request_of(const PlainRequest& plain) {
   return {checkpoint, {dataset, path, tar_image}, {train, test, holdout, seed}, k};
 }
 inline PlainSplits plain(SplitFeatures found) {
-  PlainSplits out{std::move(found.dataset),    found.holdout, {}, {}, std::move(found.train_places),
-                  std::move(found.test_places)};
+  PlainSplits out{std::move(found.dataset), found.holdout, {}, {}};
   for (Features& layer : found.train) std::get<2>(out).push_back(plain(std::move(layer)));
   for (Features& layer : found.test) std::get<3>(out).push_back(plain(std::move(layer)));
   return out;
 }
 inline SplitFeatures splits_of(PlainSplits plain) {
-  auto& [dataset, holdout, train, test, train_places, test_places] = plain;
-  SplitFeatures out{std::move(dataset), holdout, {}, {}, std::move(train_places), std::move(test_places)};
+  auto& [dataset, holdout, train, test] = plain;
+  SplitFeatures out{std::move(dataset), holdout, {}, {}};
   for (PlainFeatures& layer : train) out.train.push_back(features(std::move(layer)));
   for (PlainFeatures& layer : test) out.test.push_back(features(std::move(layer)));
   return out;

@@ -5,15 +5,15 @@
 #include <vitral/data/loader.hpp>
 #include <vitral/data/sheet.hpp>
 #include <vitral/eval/analyses/attention_maps.hpp>
-#include <vitral/eval/classifiers/knn.hpp>
+#include <vitral/eval/results.hpp>
+#include <vitral/io/png.hpp>
 
 #include <algorithm>
 #include <array>
+#include <filesystem>
 #include <vector>
 
 namespace vitral { inline namespace VITRAL_ABI { namespace programs::evaluation {
-
-using Places = std::vector<long>;  // of images in a data set
 
 constexpr int gap = 4;  // pixels between images
 
@@ -69,7 +69,7 @@ inline vitral::Image under_heat(vitral::Image image, const std::vector<float>& w
 
 /// A block of rows for each example: the image and the mean of all heads in every layer from left to right, then below
 /// them each head. `layers`: attention of the examples in each block; `image_side`: the network's image size.
-inline vitral::Image attention_sheet(const vitral::Dataset& data, const Places& examples,
+inline vitral::Image attention_sheet(const vitral::Dataset& data, const std::vector<long>& examples,
                                      const std::vector<vitral::AttentionWeights>& layers, int image_side) {
   using namespace vitral;
   const int heads = layers[0].heads, depth = static_cast<int>(layers.size()), count = static_cast<int>(examples.size());
@@ -98,29 +98,36 @@ inline vitral::Image attention_sheet(const vitral::Dataset& data, const Places& 
 
 /// A row for each query: the test image, then its nearest training images from left to right, in a blue frame where the
 /// class is the same and in an orange one where it is not.
-inline vitral::Image neighbour_sheet(const vitral::Dataset& test, const Places& queries, const vitral::Dataset& train,
-                                     const vitral::Neighbours& nearest, int image_side) {
+inline vitral::Image neighbour_sheet(const vitral::Dataset& test, const vitral::Dataset& train,
+                                     const std::vector<vitral::NearestImages>& queries, int image_side) {
   using namespace vitral;
   constexpr Color right{0, 114, 178}, wrong{213, 94, 0}, neutral{160, 160, 160};
   constexpr int border = 4;
   const Thumbnail thumbnail(image_side);
   const int framed = thumbnail.pixels() + 2 * border, step = framed + gap;
-  const int rows = static_cast<int>(queries.size());
-  Image sheet = blank_image(gap + rows * step, 3 * gap + (1 + nearest.k) * step);
+  const int rows = static_cast<int>(queries.size()), columns = 1 + static_cast<int>(queries[0].nearest.size());
+  Image sheet = blank_image(gap + rows * step, 3 * gap + columns * step);
   const auto put = [&](int row, int left, const Image& image, const Color& color) {
     place(sheet, gap + row * step, left, blank_image(framed, framed, color));
     place(sheet, gap + row * step + border, left + border, thumbnail(image));
   };
   for (int row = 0; row < rows; ++row) {
-    const long query = queries[static_cast<std::size_t>(row)];
-    put(row, gap, readable_image(test, query), neutral);
-    for (int i = 0; i < nearest.k; ++i) {
-      const int known = nearest.place[static_cast<std::size_t>(row * nearest.k + i)];
-      put(row, 3 * gap + (1 + i) * step, readable_image(train, known),
-          train.label(known) == test.label(query) ? right : wrong);
-    }
+    const NearestImages& query = queries[static_cast<std::size_t>(row)];
+    put(row, gap, readable_image(test, query.image), neutral);
+    int left = 3 * gap;
+    for (const NearImage& near : query.nearest)
+      put(row, left += step, readable_image(train, near.image), near.label == query.label ? right : wrong);
   }
   return sheet;
+}
+
+/// Writes attention.png and neighbours.png, which show what the analyses name, to `folder`.
+inline void draw_images(const std::filesystem::path& folder, const vitral::ViT<vitral::Cpu, float>& encoder,
+                        const vitral::Analyses& found, const vitral::Dataset& train, const vitral::Dataset& test) {
+  using namespace vitral;
+  const auto weights = attention_weights(encoder, images_for(encoder, test, found.attention_images));
+  write_png(folder / "attention.png", attention_sheet(test, found.attention_images, weights, encoder.size.image));
+  write_png(folder / "neighbours.png", neighbour_sheet(test, train, found.neighbours, encoder.size.image));
 }
 
 }}}  // namespace vitral::programs::evaluation

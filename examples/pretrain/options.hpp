@@ -74,7 +74,7 @@ void for_each_option(Options& o, Visit visit) {
   visit(Row{.name = "tar-image", .help = "Ending of the images where samples of archives have several, such as jpg",
             .free = true}, o.tar_image);
   visit(Row{.name = "arch", .help = "Network: width 192, 384 or 768, 3, 6 or 12 heads, depth 12",
-            .choices = {"vit_tiny", "vit_small", "vit_base"}, .free = true}, o.arch);  // the next three say it in numbers
+            .choices = {"vit_tiny", "vit_small", "vit_base"}, .free = true}, o.arch);  // or in numbers:
   visit(Row{.name = "width", .help = "Embedding width; 0 = of --arch", .least = 0}, o.width);
   visit(Row{.name = "depth", .help = "Number of blocks; 0 = of --arch", .least = 0}, o.depth);
   visit(Row{.name = "heads", .help = "Attention heads; 0 = of --arch", .least = 0}, o.heads);

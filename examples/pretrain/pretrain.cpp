@@ -1,5 +1,5 @@
-// Pretrains a vision transformer without labels by a method of train/methods.hpp, and shows by k-NN what every layer has
-// learnt. `pretrain --help` explains the options; run.hpp does the work.
+// Pretrains a vision transformer without labels by a method of train/methods.hpp, and shows by k-NN what every layer
+// has learnt. `pretrain --help` explains the options; run.hpp does the work.
 #include "pretrain/out.hpp"
 #include "pretrain/parts.hpp"
 #include "pretrain/saved_run.hpp"

@@ -44,18 +44,19 @@ struct Difference {
 };
 
 /// Adds how far the device's batch is from the host's, in 255ths; false if they are not of the same images.
-bool compare(const CudaBatch<Cuda>& device, const Batch& host, const Views& views, Difference& out) {
-  if (device.epoch != host.epoch || device.index != host.index || device.size != host.size ||
-      device.labels != host.labels || device.views.size() != host.views.size())
+bool compare(const CudaLoader<Cuda>::batch_type& device, const Batch& host, const Views& views, Difference& out) {
+  if (device.epoch != host.epoch || device.index != host.index || device.places != host.places ||
+      !std::equal(host.labels.data(), host.labels.data() + host.size(), device.labels.data()) ||
+      device.views.size() != host.views.size())
     return false;
   for (std::size_t k = 0; k < views.size(); ++k) {
     const int side = views[k].size();
-    if (device.views[k].shape() != Shape<dyn, 3, dyn, dyn>{host.size, side, side}) return false;
+    if (device.views[k].shape() != Shape<dyn, 3, dyn, dyn>{host.size(), side, side}) return false;
     const std::vector<float> values = device.views[k].to_vector();
     for (std::size_t i = 0; i < values.size(); ++i) {
       const std::size_t channel = i / static_cast<std::size_t>(side * side) % 3;
       const double scale = 255 * static_cast<double>(views[k].augmentation()->normalize.deviation[channel]);
-      const double difference = scale * std::fabs(static_cast<double>(values[i] - host.views[k][i]));
+      const double difference = scale * std::fabs(static_cast<double>(values[i] - host.views[k].data()[i]));
       out.largest = std::max(out.largest, difference);
       out.sum += difference;  // a NaN stays in it
     }
@@ -70,7 +71,7 @@ bool agrees(const char* what, const Shades& images, const Views& views, LoaderOp
   CudaLoader<Cuda> device(images, views, options);
   Difference difference;
   Batch expected;
-  CudaBatch<Cuda> batch, again;
+  CudaLoader<Cuda>::batch_type batch, again;
   bool right = device.batches() == host.batches() && !device.next(batch);
   for (long epoch = 0; epoch < 2; ++epoch) {
     host.start(epoch, epoch);

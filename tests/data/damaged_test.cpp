@@ -2,6 +2,7 @@
 #include "../images.hpp"
 #include "temporary.hpp"
 
+#include <vitral/backend/cpu/cpu.hpp>
 #include <vitral/data/image_folder.hpp>
 #include <vitral/data/loader.hpp>
 
@@ -22,9 +23,8 @@ TEST_CASE("a folder with broken files among good ones trains on the good ones") 
   Loader loader(
       UnlabeledFolder(folder.path), two_views(moco_v3_augmentation(8)),
       {.batch = 3, .workers = 2, .unreadable = 3, .log = [&](const std::string& line) { log.push_back(line); }});
-  loader.start(0);
   long images = 0;
-  for (Batch batch; loader.next(batch);) images += batch.size;
+  for (const Batch& batch : loader.epoch(0)) images += batch.size();
   CHECK(images == 12);
   CHECK(loader.unreadable() == 3);
   REQUIRE(log.size() == 3);
@@ -42,11 +42,10 @@ TEST_CASE("a loader that does not replace leaves out what cannot be read, whatev
     Loader loader(
         UnlabeledFolder(folder.path), {center_view(8)},
         {.batch = 4, .workers = workers, .drop_last = false, .shuffle = false, .replace = false, .log = nullptr});
-    loader.start(0);
     std::vector<std::vector<int>> missing;
-    for (Batch batch; loader.next(batch);) {
+    for (const Batch& batch : loader.epoch(0)) {
       missing.push_back(batch.missing);
-      for (const int row : batch.missing) CHECK(batch.views[0][static_cast<std::size_t>(row) * 192] == 0);
+      for (const int row : batch.missing) CHECK(batch.views[0](row, 0, 0, 0) == 0);
     }
     CHECK(missing == std::vector<std::vector<int>>{{3}, {0, 1}, {}});
     CHECK(loader.unreadable() == 3);

@@ -1,5 +1,6 @@
 #include "temporary.hpp"
 
+#include <vitral/backend/cpu/cpu.hpp>
 #include <vitral/data/cifar.hpp>
 #include <vitral/data/loader.hpp>
 
@@ -29,14 +30,20 @@ Loader loader(long count, LoaderOptions options) {
 
 std::vector<Batch> all(Loader& from, long epoch, long first = 0) {
   std::vector<Batch> batches;
-  from.start(epoch, first);
-  for (Batch batch; from.next(batch); batch = Batch{}) batches.push_back(batch);
+  for (const Batch& batch : from.epoch(epoch, first)) batches.push_back(batch);
   return batches;
 }
 
-bool same(const Batch& a, const Batch& b) {
-  return a.epoch == b.epoch && a.index == b.index && a.size == b.size && a.labels == b.labels && a.views == b.views;
+template <class T, class S>
+bool same(const Tensor<T, S>& a, const Tensor<T, S>& b) {
+  return a.shape() == b.shape() && std::equal(a.data(), a.data() + a.size(), b.data());
 }
+bool same(const Batch& a, const Batch& b) {
+  bool views = a.views.size() == b.views.size();
+  for (std::size_t k = 0; views && k < a.views.size(); ++k) views = same(a.views[k], b.views[k]);
+  return a.epoch == b.epoch && a.index == b.index && a.places == b.places && same(a.labels, b.labels) && views;
+}
+std::vector<int> labels_of(const Batch& batch) { return {batch.labels.data(), batch.labels.data() + batch.size()}; }
 
 }  // namespace
 
@@ -77,10 +84,12 @@ TEST_CASE("an epoch shows every image once, in an order of its own") {
   for (long epoch = 0; epoch < 2; ++epoch) {
     std::vector<int> seen;
     for (const Batch& batch : all(data, epoch)) {
-      CHECK(batch.size == (batch.index == 8 ? 4 : 7));
+      CHECK(batch.size() == (batch.index == 8 ? 4 : 7));
       REQUIRE(batch.views.size() == 2);
-      for (const auto& view : batch.views) CHECK(view.size() == static_cast<std::size_t>(batch.size) * 3 * 64);
-      seen.insert(seen.end(), batch.labels.begin(), batch.labels.end());
+      for (const auto& view : batch.views) CHECK(view.shape() == Shape<dyn, 3, dyn, dyn>{batch.size(), 8, 8});
+      const std::vector<int> labels = labels_of(batch);  // the computed images' numbers
+      CHECK(std::equal(labels.begin(), labels.end(), batch.places.begin(), batch.places.end()));
+      seen.insert(seen.end(), labels.begin(), labels.end());
     }
     CHECK(std::set<int>(seen.begin(), seen.end()).size() == 60);
     CHECK(seen.size() == 60);
@@ -97,16 +106,15 @@ TEST_CASE("seed, epoch and view decide an image's pixels, not its place in the b
   const Views views = two_views(moco_v3_augmentation(8));
   Loader data = loader(12, {.batch = 4, .seed = 7});
   for (const Batch& batch : all(data, 2))
-    for (std::size_t i = 0; i < 4; ++i) {
-      const auto which = static_cast<std::uint64_t>(batch.labels[i]);  // the computed images' labels
-      std::vector<float> out(192);
-      views[0](Computed{12}.image(batch.labels[i]), {7, stream_view(0) + 2, which}, out.data());
-      CHECK(std::equal(out.begin(), out.end(), batch.views[0].begin() + static_cast<long>(i * 192)));
-      views[1](Computed{12}.image(batch.labels[i]), {7, stream_view(1) + 2, which}, out.data());
-      CHECK(std::equal(out.begin(), out.end(), batch.views[1].begin() + static_cast<long>(i * 192)));
-    }
+    for (int i = 0; i < 4; ++i)
+      for (std::size_t k = 0; k < 2; ++k) {
+        const long which = batch.places[static_cast<std::size_t>(i)];
+        std::vector<float> out(192);
+        views[k](Computed{12}.image(which), {7, stream_view(k) + 2, static_cast<std::uint64_t>(which)}, out.data());
+        CHECK(std::equal(out.begin(), out.end(), batch.views[k].data() + i * 192));
+      }
   Loader other = loader(12, {.batch = 4, .seed = 8});
-  CHECK(all(other, 2)[0].views[0] != all(data, 2)[0].views[0]);
+  CHECK(!same(all(other, 2)[0].views[0], all(data, 2)[0].views[0]));
 }
 
 TEST_CASE("a batch larger than the data set is an error that gives both numbers and the remedy") {
@@ -148,7 +156,8 @@ TEST_CASE("an unreadable image is named once, counted, and replaced by the next,
     REQUIRE(batches.size() == 10);
     for (std::size_t i = 0; i < 10; ++i) CHECK(same(batches[i], expected[i]));
     std::multiset<int> labels;
-    for (const Batch& batch : batches) labels.insert(batch.labels.begin(), batch.labels.end());
+    for (const Batch& batch : batches)
+      for (const int label : labels_of(batch)) labels.insert(label);
     CHECK(labels.count(17) == 0);
     CHECK(labels.count(18) == 2);
   }
@@ -199,16 +208,18 @@ TEST_CASE("ranks share an epoch: together they see what one process with the lar
   }
   for (std::size_t k = 0; k < expected.size(); ++k) {
     std::multiset<int> labels;
-    for (const auto& part : parts) labels.insert(part[k].labels.begin(), part[k].labels.end());
-    CHECK(labels == std::multiset<int>(expected[k].labels.begin(), expected[k].labels.end()));
-    CHECK(parts[1][k].labels[0] == expected[k].labels[1]);
-    const auto pixels = parts[1][k].views[0].begin();
-    CHECK(std::equal(pixels, pixels + 192, expected[k].views[0].begin() + 192));
+    for (const auto& part : parts)
+      for (const int label : labels_of(part[k])) labels.insert(label);
+    const std::vector<int> together = labels_of(expected[k]);
+    CHECK(labels == std::multiset<int>(together.begin(), together.end()));
+    CHECK(parts[1][k].labels(0) == together[1]);
+    const float* const pixels = parts[1][k].views[0].data();
+    CHECK(std::equal(pixels, pixels + 192, expected[k].views[0].data() + 192));
   }
   std::size_t seen = 0;
   for (const int rank : {0, 1, 2}) {
     Loader part = loader(50, {.batch = 4, .drop_last = false, .rank = rank, .ranks = 3});
-    for (const Batch& batch : all(part, 0)) seen += batch.labels.size();
+    for (const Batch& batch : part.epoch(0)) seen += batch.places.size();
   }
   CHECK(seen == 50);
   CHECK_THROWS_AS(loader(50, {.batch = 4, .rank = 3, .ranks = 3}), Error);
@@ -220,20 +231,30 @@ TEST_CASE("evaluation passes follow the data set's order and repeat exactly") {
   Loader passes(data, {center_view(8)}, {.batch = 4, .drop_last = false, .shuffle = false});
   const std::vector<Batch> first = all(passes, 0), second = all(passes, 1);
   REQUIRE(first.size() == 2);
-  CHECK(first[0].labels == std::vector<int>{0, 1, 2, 3});
-  CHECK(first[1].labels == std::vector<int>{4, 5});
-  CHECK(first[1].views == second[1].views);
+  CHECK(labels_of(first[0]) == std::vector<int>{0, 1, 2, 3});
+  CHECK(labels_of(first[1]) == std::vector<int>{4, 5});
+  CHECK(same(first[1].views[0], second[1].views[0]));
   std::vector<float> one(192);
   center_view(8)(data.image(5), one.data());
-  CHECK(std::equal(one.begin(), one.end(), first[1].views[0].begin() + 192));
+  CHECK(std::equal(one.begin(), one.end(), first[1].views[0].data() + 192));
 }
 
 TEST_CASE("multi-crop batches hold large views, then small ones") {
   Loader data(Computed{8, 16}, multi_crop(dino_augmentation(12, 6, 3)), {.batch = 4});
   const std::vector<Batch> batches = all(data, 0);
   REQUIRE(batches[0].views.size() == 5);
-  for (std::size_t k = 0; k < 5; ++k) CHECK(batches[0].views[k].size() == 4u * 3 * (k < 2 ? 144 : 36));
-  CHECK(batches[0].views[3] != batches[0].views[4]);
+  for (std::size_t k = 0; k < 5; ++k)
+    CHECK(batches[0].views[k].shape() == Shape<dyn, 3, dyn, dyn>{4, k < 2 ? 12 : 6, k < 2 ? 12 : 6});
+  CHECK(!same(batches[0].views[3], batches[0].views[4]));
+}
+
+TEST_CASE("what somebody holds of a batch stays as it is when the loader goes on") {
+  Loader data = loader(40, {.batch = 4, .seed = 5, .workers = 1});
+  const std::vector<Batch> expected = all(data, 0);
+  std::vector<Tensor<float, Shape<dyn, 3, dyn, dyn>>> held;
+  for (const Batch& batch : data.epoch(0)) held.push_back(batch.views[1]);
+  REQUIRE(held.size() == 10);
+  for (std::size_t i = 0; i < held.size(); ++i) CHECK(same(held[i], expected[i].views[1]));
 }
 
 TEST_CASE("stopping, destroying, moving and starting anew work at any moment") {
@@ -293,7 +314,7 @@ TEST_CASE("batches lie in the host memory of a backend, which a whole epoch take
     while (data.next(batch)) {
     }
     CHECK(taken > 0);
-    CHECK(taken <= 2 * (2 + 2 + 1));  // two views for each slot and for the caller's batch
+    CHECK(taken <= 3 * (2 + 2 + 1));  // two views and labels for each slot and for the caller's batch
   }
   CHECK(released == taken);
   host_memory = before;
@@ -308,7 +329,7 @@ TEST_CASE("a loader is made from a data set and a recipe in one line") {
   data.start(0);
   Batch batch;
   CHECK(data.next(batch));
-  CHECK(batch.labels == std::vector<int>(5, 3));
+  CHECK(labels_of(batch) == std::vector<int>(5, 3));
   CHECK(data.dataset().name() == "cifar10");
   CHECK(data.options().batch == 5);
 }

@@ -65,8 +65,8 @@ TEST_CASE("attention's sheet shows the image, the mean of the heads, and below i
 }
 
 TEST_CASE("a neighbour of the query's class has a blue frame, another an orange one") {
-  const Neighbours nearest{2, {1, 0.5f, 1, 0.5f}, {3, 4, 0, 2}};
-  const Image sheet = neighbour_sheet(Grays{}, {1, 2}, Grays{}, nearest, side);
+  const std::vector<NearestImages> queries{{1, 1, {{3, 1, 1}, {4, 0, 0.5f}}}, {2, 0, {{0, 0, 1}, {2, 0, 0.5f}}}};
+  const Image sheet = neighbour_sheet(Grays{}, Grays{}, queries, side);
   const auto frame = [&](int row, int column) {
     return pixel(sheet, gap + row * (framed + gap), (column == 0 ? gap : 3 * gap) + column * (framed + gap));
   };

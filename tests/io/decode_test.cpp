@@ -1,6 +1,6 @@
-// Every kind of image file beside PIL's RGB of it (tests/fixtures/make_images.py and make_image_table.py made the answers),
-// and files that are damaged: whatever is done to one, reading it gives an image or an Error, in bounded memory. The
-// fuzzers of tests/fuzz go on from here.
+// Every kind of image file beside PIL's RGB of it (tests/fixtures/make_images.py and make_image_table.py made the
+// answers), and files that are damaged: whatever is done to one, reading it gives an image or an Error, in bounded
+// memory. The fuzzers of tests/fuzz go on from here.
 #include "../images.hpp"
 #include "../stored_image.hpp"
 

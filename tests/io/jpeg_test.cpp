@@ -12,7 +12,8 @@ using testing::TemporaryFolder;
 
 namespace {
 
-/// The file's bytes with the extents that its header claims replaced; `frame` is the second byte of the header's marker.
+/// The file's bytes with the extents that its header claims replaced; `frame` is the second byte of the header's
+/// marker.
 std::vector<std::uint8_t> with_extents(std::vector<std::uint8_t> bytes, std::uint8_t frame, int height, int width) {
   for (std::size_t i = 0; i + 9 < bytes.size(); ++i)
     if (bytes[i] == 0xff && bytes[i + 1] == frame) {  // then length, precision, height, width

@@ -1,6 +1,7 @@
 #!/bin/bash
 # check.sh INCLUDE_ROOT: a folder includes only from itself and those before it, heavy headers stay where they belong,
-# data.hpp, io.hpp, train.hpp and eval.hpp include all of their folders, and no message names a program's option.
+# data.hpp, io.hpp, train.hpp and eval.hpp include all of their folders, and no message names a program's option. A header
+# of a cheap folder may rely on io/: then io.hpp brings it, and vitral.hpp must not.
 set -eu
 cd "$1"
 
@@ -28,13 +29,16 @@ awk -v order="$order" -v umbrella="$umbrella" -v whole="$whole" -v cheap="$cheap
   FNR == 1 {
     folder = folder_of(FILENAME)
     beside = folder == "" ? substr(FILENAME, 8, length(FILENAME) - 11) : ""  # "io" of vitral/io.hpp
-    if (folder == "" && beside != "vitral" && !(beside in is_whole)) report(beside ".hpp may not stand beside the folders")
+    if (folder == "" && beside != "vitral" && !(beside in is_whole))
+      report(beside ".hpp may not stand beside the folders")
     if (folder != "" && !(folder in rank)) report("the folder " folder " has no place in the order")
   }
   /--[a-z]/ {  # in a string or a comment, rather than a decrement
     words = ""
-    for (rest = $0; match(rest, /"([^"\\]|\\.)*"/); rest = substr(rest, RSTART + RLENGTH)) words = words substr(rest, RSTART, RLENGTH)
-    if (words ~ /--[a-z]/ || rest ~ /\/\/.*--[a-z]/) report("names an option of a program; name the function or the field")
+    for (rest = $0; match(rest, /"([^"\\]|\\.)*"/); rest = substr(rest, RSTART + RLENGTH))
+      words = words substr(rest, RSTART, RLENGTH)
+    if (words ~ /--[a-z]/ || rest ~ /\/\/.*--[a-z]/)
+      report("names an option of a program; name the function or the field")
   }
   /^[ \t]*#[ \t]*include/ {
     if (!match($0, /<[^>]+>/)) { report("write includes as <vitral/...> or <name>"); next }
@@ -43,10 +47,11 @@ awk -v order="$order" -v umbrella="$umbrella" -v whole="$whole" -v cheap="$cheap
     if (header ~ /^vitral\//) {
       target = folder_of(header)
       included[FILENAME, header] = 1
+      if (target == "io" && folder in is_cheap) relies_on_io[FILENAME] = 1
       if (target == "") report("a header of the library includes " header)
       else if (beside == "vitral" && !(target in in_umbrella))
         report("vitral.hpp includes " header ", which may need an optional dependency")
-      else if (beside in is_whole && target != beside)
+      else if (beside in is_whole && target != beside && !(beside == "io" && target in is_cheap))
         report(beside ".hpp includes " header ", which is not of " beside "/")
       else if (folder != "" && rank[target] > rank[folder])
         report(folder "/ includes " header ", which stands above it")
@@ -66,7 +71,20 @@ awk -v order="$order" -v umbrella="$umbrella" -v whole="$whole" -v cheap="$cheap
       printf "%s:%d: %s does not exist\n", part[1], part[3], part[2]
       ++errors
     }
+    reached["vitral/vitral.hpp"] = 1
+    do {
+      grown = 0
+      for (i = 1; i <= count; ++i) {
+        split(includes[i], part, SUBSEP)
+        if (part[1] in reached && part[2] ~ /^vitral\// && !(part[2] in reached)) { reached[part[2]] = 1; grown = 1 }
+      }
+    } while (grown)
     for (header in exists) {
+      if (header in relies_on_io && header in reached) { printf "vitral.hpp comes to %s, which relies on io/\n", header; ++errors }
+      if (("vitral/io.hpp" in exists) && (header in relies_on_io) != (("vitral/io.hpp", header) in included) &&
+          folder_of(header) in is_cheap) {
+        printf "io.hpp includes what relies on io/, and nothing else of other folders: see %s\n", header; ++errors
+      }
       file = "vitral/" folder_of(header) ".hpp"
       if (folder_of(header) in is_whole && file in exists && header !~ /\/cuda\// && !((file, header) in included)) {
         printf "%s: leaves out #include <%s>\n", file, header; ++errors

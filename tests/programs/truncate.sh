@@ -59,7 +59,7 @@ run embed "$alone" --dataset fashion-mnist --images 300 --out "$work/of_alone"
 cmp "$work/whole/features.npy" "$work/of_alone/features.npy" || die "a network alone has other features"
 run truncate "$alone" --layers 1 --out "$work/alone_one"
 run evaluate "$alone" --dataset fashion-mnist --train 200 --test 50 --k 5 --sgd-epochs 1 --out "$work/found"
-grep -q '<h1>A network on Fashion-MNIST' "$work/found/report.html" || die "the report of a network alone"
+grep -q '<h1>A network on fashion-mnist<' "$work/found/report.html" || die "the report of a network alone"
 refuses compare "found/results.json is about a network of which no run of .pretrain. is known" "$work/found" \
   --out "$work/none"
 run finetune "$alone" --dataset fashion-mnist --labels 0.01 --test 50 --epochs 1 --frozen --out "$work/taught"

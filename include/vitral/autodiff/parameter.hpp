@@ -12,7 +12,10 @@ struct RoundedCopy {
 
   RoundedCopy() = default;
   RoundedCopy(const RoundedCopy&) {}
-  RoundedCopy& operator=(const RoundedCopy&) { return elements = Buffer(), *this; }
+  RoundedCopy& operator=(const RoundedCopy&) {
+    elements = Buffer();
+    return *this;
+  }
   ~RoundedCopy() = default;
 };
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <vitral/core/error.hpp>
+#include <vitral/core/host_memory.hpp>
 #include <vitral/core/lanes.hpp>
 
 #include <array>
@@ -189,6 +190,23 @@ class Buffer {
     buffer.block_ = detail::Pool<B>::instance().acquire(bytes);
     buffer.block_->references.store(1, std::memory_order_relaxed);
     buffer.block_->trained.store(false, std::memory_order_relaxed);
+    return buffer;
+  }
+
+  /// Memory of the host, in no pool, that a device can copy from while the host goes on (core/host_memory.hpp).
+  [[nodiscard]] static Buffer of_host(std::size_t bytes) {
+    struct HostBlock : detail::Block {
+      void (*give_back)(void*) = host_memory.release;  // of the pair that allocates it
+    };
+    auto made = std::make_unique<HostBlock>();
+    made->data = host_memory.allocate(bytes > 0 ? bytes : 1);
+    made->release = [](detail::Block* block) {
+      const std::unique_ptr<HostBlock> last(static_cast<HostBlock*>(block));
+      last->give_back(last->data);
+    };
+    made->references.store(1, std::memory_order_relaxed);
+    Buffer buffer;
+    buffer.block_ = made.release();
     return buffer;
   }
 

@@ -76,11 +76,13 @@ namespace detail {
 [[nodiscard]] inline std::string escape_markdown(std::string_view text) {
   constexpr std::string_view special = "_*`[]<>&|\\~";
   const std::string plain = ' ' + escape_text(text) + ' ';
-  const auto letter = [&](std::size_t at) { return plain[at] != ' ' && special.find(plain[at]) == special.npos; };
+  const auto letter = [&](std::size_t at) {
+    return plain[at] != ' ' && special.find(plain[at]) == std::string_view::npos;
+  };
   std::string out;
   for (std::size_t i = 1; i + 1 < plain.size(); ++i) {
     const bool inside = plain[i] == '_' && letter(i - 1) && letter(i + 1);  // as in vit_tiny, where it means nothing
-    if (special.find(plain[i]) != special.npos && !inside) out += '\\';
+    if (special.find(plain[i]) != std::string_view::npos && !inside) out += '\\';
     out += plain[i];
   }
   return out;

@@ -1,5 +1,5 @@
-// CIFAR-10 and CIFAR-100 (Krizhevsky, 2009) in their binary layout: records of label bytes and 3 * 32 * 32 planar
-// pixels.
+// CIFAR-10 and CIFAR-100 (Krizhevsky, 2009) in their binary layout: a record for each image, of label bytes and
+// 3 x 32 x 32 bytes of pixels, one plane for each colour.
 #pragma once
 
 #include <vitral/core/config.hpp>
@@ -18,7 +18,7 @@ namespace vitral { inline namespace VITRAL_ABI {
 
 namespace detail {
 
-/// Records of `labels` label bytes, the last of which is the class, and the pixels of one image.
+/// The records of either. Each begins with `labels` label bytes, of which the last is the class.
 class CifarRecords {
  public:
   [[nodiscard]] long size() const { return static_cast<long>(records_.size() / record()); }
@@ -64,10 +64,10 @@ class CifarRecords {
 
 }  // namespace detail
 
-/// 32 x 32 colour photographs in ten classes; 50000 to train and 10000 to test in the published files.
+/// Colour photographs of 32 x 32 pixels in ten classes: 50000 to train, 10000 to test.
 struct Cifar10 : detail::CifarRecords {
-  /// Reads data_batch_1.bin to data_batch_5.bin, or test_batch.bin, from `folder` or its subfolder
-  /// cifar-10-batches-bin. Throws Error if a file is missing or damaged.
+  /// Reads data_batch_1.bin to data_batch_5.bin, or for the test split test_batch.bin, from `folder` or its subfolder
+  /// cifar-10-batches-bin. Error where a file is missing or damaged.
   explicit Cifar10(const std::filesystem::path& folder, Split split = Split::train)
       : CifarRecords(1, 10, "run `bash examples/fetch_cifar10.sh " + folder.string() + "`") {
     refuse_unlabeled(split, "CIFAR-10");
@@ -83,10 +83,9 @@ struct Cifar10 : detail::CifarRecords {
   [[nodiscard]] std::string name() const { return "cifar10"; }
 };
 
-/// 32 x 32 colour photographs in a hundred classes (the fine labels); 50000 to train and 10000 to test.
+/// Colour photographs of 32 x 32 pixels in a hundred classes, which are the fine labels: 50000 to train, 10000 to test.
 struct Cifar100 : detail::CifarRecords {
-  /// Reads train.bin or test.bin from `folder` or its subfolder cifar-100-binary. Throws Error if it is missing or
-  /// damaged.
+  /// Reads train.bin or test.bin from `folder` or its subfolder cifar-100-binary. Error where it is missing or damaged.
   explicit Cifar100(const std::filesystem::path& folder, Split split = Split::train)
       : CifarRecords(2, 100, "get cifar-100-binary.tar.gz from the CIFAR-100 page and unpack it") {
     refuse_unlabeled(split, "CIFAR-100");

@@ -1,4 +1,4 @@
-// What a data set is (a concept) and a handle that holds any of them, so that a tool can choose one at run time.
+// What a data set is, as a concept, and a handle that holds any of them, so that a program can choose one at run time.
 #pragma once
 
 #include <vitral/core/config.hpp>
@@ -15,7 +15,7 @@
 
 namespace vitral { inline namespace VITRAL_ABI {
 
-/// Which part of a data set to read; few have an unlabeled one.
+/// The part of a data set to read. Few data sets have an unlabeled one.
 enum class Split { train, test, unlabeled };
 
 /// "train", "test" or "unlabeled".
@@ -23,13 +23,14 @@ enum class Split { train, test, unlabeled };
   return split == Split::train ? "train" : split == Split::test ? "test" : "unlabeled";
 }
 
-/// Throws Error where a data set has no such split.
+/// For data sets without an unlabeled split: Error, which names the data set, where it is asked for.
 inline void refuse_unlabeled(Split split, const std::string& name) {
   check(split != Split::unlabeled, name, ": has no unlabeled split; use train or test");
 }
 
-/// ImageSource, numbered from 0, with an index into `classes` each; images without labels have no classes, and -1.
-/// `image` and `label` are called from several threads at once.
+/// What a data set offers: images with numbers from 0 to size() - 1, and the label of each, an index into classes().
+/// Without labels there are no classes, and each label is -1. A loader calls `image` and `label` from several threads
+/// at once. A member file(i) tells the file of image i, where images have files of their own.
 template <class D>
 concept ImageSource = requires(const D& data, long i) {
   { data.size() } -> std::convertible_to<long>;
@@ -49,7 +50,7 @@ class Dataset {
 
   [[nodiscard]] long size() const { return self_->size(); }
 
-  /// Image i; throws Error unless 0 <= i < size().
+  /// Image i. Error unless 0 <= i < size(), here and below, and where the image cannot be read.
   [[nodiscard]] Image image(long i) const {
     check_index(i);
     return self_->image(i);
@@ -61,7 +62,7 @@ class Dataset {
     return self_->label(i);
   }
 
-  /// The file that image i comes from; "" where images have no files of their own.
+  /// The file of image i; empty where images have no files of their own.
   [[nodiscard]] std::filesystem::path file(long i) const {
     check_index(i);
     return self_->file(i);
@@ -123,7 +124,7 @@ struct Selection {
 
 }  // namespace detail
 
-/// The images at `places`, in that order.
+/// The data set of the images with the numbers `places`, in this order; a number may stand in it twice.
 [[nodiscard]] inline Dataset select_images(const Dataset& data, std::vector<long> places) {
   return detail::Selection{data, std::move(places)};
 }

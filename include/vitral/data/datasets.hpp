@@ -50,9 +50,11 @@ template <class D>
 // clang-format off
 /// The table. A data set of your own is a header with a class as in cifar.hpp, and a line here.
 inline constexpr KnownDataset known_datasets[] = {
-    {.name = "fashion-mnist", .open = open_as<FashionMnist>, .image = 28, .patch = 7, .path = FashionMnist::usual_path, .fits_device = true},
+    {.name = "fashion-mnist", .open = open_as<FashionMnist>, .image = 28, .patch = 7,
+     .path = FashionMnist::usual_path, .fits_device = true},
     {.name = "mnist", .open = open_as<Mnist>, .image = 28, .patch = 7, .fits_device = true},
-    {.name = "cifar10", .open = open_as<Cifar10>, .image = 32, .patch = 4, .path = "data/cifar-10-batches-bin", .fits_device = true},
+    {.name = "cifar10", .open = open_as<Cifar10>, .image = 32, .patch = 4,
+     .path = "data/cifar-10-batches-bin", .fits_device = true},
     {.name = "cifar100", .open = open_as<Cifar100>, .image = 32, .patch = 4, .fits_device = true},
     {.name = "stl10", .open = open_as<Stl10>, .image = 96, .patch = 8, .unlabeled_split = true},
     {.name = "folder", .open = open_as<ImageFolder>, .image = 224, .patch = 16, .split_folders = true},

@@ -1,4 +1,4 @@
-// What data sets that are folders have in common.
+// What the data sets that are folders have in common: their names, their entries, their splits.
 #pragma once
 
 #include <vitral/core/config.hpp>
@@ -13,17 +13,17 @@
 
 namespace vitral { inline namespace VITRAL_ABI {
 
-/// The folder's own name, also of "photos/" and ".".
+/// The folder's own name: "photos" of "data/photos/", and of "." that of the folder which this is.
 inline std::string folder_name(const std::filesystem::path& folder) {
   std::error_code ignored;
   const auto path = std::filesystem::weakly_canonical(folder, ignored);
   return path.filename().empty() ? path.parent_path().filename().string() : path.filename().string();
 }
 
-/// Whether data sets pass an entry of this name over: hidden ones, and what macOS puts into archives.
+/// Whether data sets leave out an entry of this name: a hidden one, or what macOS adds to archives.
 inline bool is_hidden(std::string_view name) { return name.starts_with('.') || name == "__MACOSX"; }
 
-/// The entries of a folder, sorted by name, without hidden ones; throws Error where it cannot be read.
+/// The entries of a folder that are not hidden, sorted by name. Error where the folder cannot be read.
 inline std::vector<std::filesystem::directory_entry> visible_entries(const std::filesystem::path& folder) {
   std::vector<std::filesystem::directory_entry> entries;
   std::error_code error;
@@ -36,13 +36,14 @@ inline std::vector<std::filesystem::directory_entry> visible_entries(const std::
   return entries;
 }
 
-/// Whether a folder holds its splits apart, as DIR/train and so on.
+/// Whether a folder has its splits in folders of their own, DIR/train and so on.
 inline bool is_split(const std::filesystem::path& folder) {
   std::error_code ignored;
   return std::filesystem::is_directory(folder / "train", ignored);
 }
 
-/// The folder that holds a split: DIR/train, and DIR/test or else DIR/val, where DIR/train exists; else DIR.
+/// The folder of a split. Where there is DIR/train, it is that or, for the test split, DIR/test or else DIR/val;
+/// without DIR/train it is DIR for both. `holds`: what such a folder is to hold, for the Error where there is none.
 inline std::filesystem::path split_folder(const std::filesystem::path& folder, Split split, const char* holds) {
   namespace fs = std::filesystem;
   std::error_code ignored;

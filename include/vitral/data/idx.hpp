@@ -1,4 +1,4 @@
-// The MNIST family in LeCun's IDX format, gzip-compressed or plain. Needs zlib.
+// MNIST and the data sets that share its files: LeCun's IDX format, compressed by gzip or plain. Needs zlib.
 #pragma once
 
 #include <vitral/core/config.hpp>
@@ -21,13 +21,13 @@ namespace vitral { inline namespace VITRAL_ABI {
 
 namespace detail {
 
-/// An IDX file of unsigned bytes: its extents and its content.
+/// What an IDX file of unsigned bytes holds: an array of these extents.
 struct IdxContent {
   std::vector<long> extents;
   std::vector<std::uint8_t> bytes;
 };
 
-/// Reads exactly `count` bytes, fewer only at the end of the file; damaged compressed data is an Error.
+/// Reads `count` bytes, or what is left of the file, and returns how many. Error where compressed data is damaged.
 inline std::size_t read_gzip(gzFile file, const std::string& name, std::uint8_t* out, std::size_t count) {
   std::size_t done = 0;
   while (done < count) {
@@ -43,7 +43,7 @@ inline std::size_t read_gzip(gzFile file, const std::string& name, std::uint8_t*
   return done;
 }
 
-/// Reads an IDX file of unsigned bytes with `dimensions` extents (gzip-compressed or not: zlib notices).
+/// Reads an IDX file of unsigned bytes with `dimensions` extents. zlib notices whether it is compressed.
 inline IdxContent read_idx(const std::filesystem::path& path, int dimensions) {
   const std::string name = path.string();
   struct Close {
@@ -85,8 +85,8 @@ inline IdxContent read_idx(const std::filesystem::path& path, int dimensions) {
 /// Gray images and their labels in a pair of IDX files.
 class Idx {
  public:
-  /// Reads images [N, height, width] and labels [N] that are below the number of `classes`. Throws Error if a file is
-  /// damaged or the two do not fit together.
+  /// Reads images [N, height, width] and labels [N], each of them less than the number of `classes`. Error where a file
+  /// is missing or damaged, or the two do not fit each other.
   Idx(const std::filesystem::path& images, const std::filesystem::path& labels, std::vector<std::string> classes,
       std::string name)
       : classes_(std::move(classes)), name_(std::move(name)) {
@@ -126,14 +126,15 @@ class Idx {
 
 namespace detail {
 
-/// The file `part` of a split as the MNIST family names it, "train-images-idx3-ubyte" or with .gz.
+/// The file of a split as MNIST names it, with or without .gz: of `part` "images-idx3-ubyte" that is
+/// "train-images-idx3-ubyte" or "t10k-images-idx3-ubyte". `advice`: where to get it, for the Error where there is none.
 inline std::filesystem::path mnist_file(const std::filesystem::path& folder, Split split, const char* part,
                                         const std::string& name, const std::string& advice) {
   refuse_unlabeled(split, name);
   const std::string file = (split == Split::train ? "train-" : "t10k-") + std::string(part);
   std::error_code ignored;
   for (const char* suffix : {"", ".gz"})
-    if (const auto path = folder / (file + suffix); std::filesystem::exists(path, ignored)) return path;
+    if (auto path = folder / (file + suffix); std::filesystem::exists(path, ignored)) return path;
   fail((folder / file).string(), "[.gz]: no such file, expected ", name, " there; ", advice,
        ", or name the folder that has it as the data set's path");
 }
@@ -150,12 +151,12 @@ inline Idx mnist_like(const std::filesystem::path& folder, Split split, std::vec
 
 }  // namespace detail
 
-/// 28 x 28 images of clothes in ten classes (Xiao, Rasul and Vollgraf, 2017): 60000 to train, 10000 to test.
-/// Debian's package dataset-fashion-mnist installs the files.
+/// Gray images of clothes, 28 x 28 pixels, in ten classes (Xiao, Rasul and Vollgraf, 2017): 60000 to train, 10000 to
+/// test. Debian's package dataset-fashion-mnist installs the files.
 struct FashionMnist : Idx {
   static constexpr const char* usual_path = "/usr/share/datasets/fashion-mnist";
 
-  /// Reads train-images-idx3-ubyte[.gz] and so on from `folder`. Throws Error if a file is missing or damaged.
+  /// Reads train-images-idx3-ubyte[.gz] and so on from `folder`. Error where a file is missing or damaged.
   explicit FashionMnist(const std::filesystem::path& folder = usual_path, Split split = Split::train)
       : Idx(detail::mnist_like(
             folder, split,
@@ -163,8 +164,8 @@ struct FashionMnist : Idx {
             "fashion-mnist", join("run `apt-get install dataset-fashion-mnist` (it fills ", usual_path, ")"))) {}
 };
 
-/// 28 x 28 images of ten kinds in MNIST's own files: handwritten digits (LeCun et al., 1998), or anything else that
-/// is published under the same file names, such as Kuzushiji-MNIST.
+/// Gray images of 28 x 28 pixels in ten classes, in files of MNIST's names: handwritten digits (LeCun et al., 1998), or
+/// what else is published in such files, such as Kuzushiji-MNIST.
 struct Mnist : Idx {
   explicit Mnist(const std::filesystem::path& folder, Split split = Split::train)
       : Idx(detail::mnist_like(folder, split, {"0", "1", "2", "3", "4", "5", "6", "7", "8", "9"}, "mnist",

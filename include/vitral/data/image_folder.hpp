@@ -1,4 +1,4 @@
-// Folders of PNG, JPEG and WebP images, decoded when they are asked for. Needs the libraries of decode.hpp.
+// Folders of PNG, JPEG and WebP files, which are decoded when they are asked for. Needs the libraries of io/decode.hpp.
 #pragma once
 
 #include <vitral/core/config.hpp>
@@ -19,12 +19,13 @@ namespace vitral { inline namespace VITRAL_ABI {
 
 namespace detail {
 
-/// Adds the images below a folder; links are followed. `walked`: real paths of the folders that were entered.
+/// Adds the files below a folder whose names end as an image's, following links. `walked` holds the real path of each
+/// folder that was entered: one that is met twice is an Error.
 inline void add_images(const std::filesystem::path& folder, std::set<std::filesystem::path>& walked,
                        std::vector<std::filesystem::path>& files) {
   for (const auto& entry : visible_entries(folder)) {
     std::error_code error;
-    if (!entry.is_directory(error)) {  // a link to nothing, too, so that it is missed when it is to be read
+    if (!entry.is_directory(error)) {  // or a link to nothing, which is an error when it is to be read
       if (has_image_ending(entry.path())) files.push_back(entry.path());
       continue;
     }
@@ -36,7 +37,7 @@ inline void add_images(const std::filesystem::path& folder, std::set<std::filesy
   }
 }
 
-/// The images at any depth below a folder, sorted by path; hidden files and folders are left out, links followed.
+/// The image files at any depth below a folder, sorted by path. Hidden files and folders are left out.
 inline std::vector<std::filesystem::path> images_below(const std::filesystem::path& folder) {
   std::error_code ignored;
   std::vector<std::filesystem::path> files;
@@ -48,13 +49,14 @@ inline std::vector<std::filesystem::path> images_below(const std::filesystem::pa
 
 }  // namespace detail
 
-/// DIR/<class>/**/<image>: the classes are the folders' names, sorted; images are sorted by path. Where DIR/train
-/// exists it holds the training split, and DIR/test or else DIR/val the other; without it the whole of DIR is both.
+/// A folder for each class, DIR/cat/anything/below/1.jpg: classes are the folders' names, sorted, and images are sorted
+/// by path. Where there is DIR/train, that is the training split, and DIR/test or else DIR/val the test split; without
+/// it both splits are the whole of DIR.
 class ImageFolder {
  public:
-  /// Lists the images, of which large ones may be decoded at a scale that leaves `least_side` pixels (0: none is, see
-  /// decode_jpeg); throws Error if there are no classes, a class to learn has no images, or train lacks
-  /// a test class.
+  /// Lists the images. Large JPEG files may be decoded at a smaller scale that leaves the shorter side `least_side`
+  /// pixels; 0: always whole (see decode_jpeg). Error where there are no classes, a class to learn has no image, or a
+  /// class to test is none to learn.
   explicit ImageFolder(const std::filesystem::path& folder, Split split = Split::train, int least_side = 0)
       : name_(folder_name(folder)), least_side_(least_side) {
     const char* const holds = "a folder of PNG, JPEG or WebP files for each class";
@@ -103,7 +105,8 @@ class ImageFolder {
   std::vector<int> labels_;
 };
 
-/// All images below a folder, without labels, sorted by path. DIR/train and so on are as ImageFolder has them.
+/// All images at any depth below a folder, without labels, sorted by path. Splits and `least_side` are as in
+/// ImageFolder.
 class UnlabeledFolder {
  public:
   explicit UnlabeledFolder(const std::filesystem::path& folder, Split split = Split::train, int least_side = 0)

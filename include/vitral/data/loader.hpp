@@ -1,13 +1,14 @@
-// Shuffled batches of views, prepared ahead by worker threads. What a batch holds is a pure function of the seed, the
-// epoch and its number: never of the number of workers, their timing, or where an interrupted run resumed.
+// Batches of views of shuffled images, which worker threads prepare ahead. What a batch holds depends on the seed, the
+// epoch and the number of the batch alone: not on how many workers there are, their timing, or where a run was resumed.
 #pragma once
 
 #include <vitral/core/config.hpp>
 #include <vitral/core/error.hpp>
 #include <vitral/core/escape.hpp>
-#include <vitral/core/host_memory.hpp>
-#include <vitral/core/philox.hpp>
+#include <vitral/data/batch.hpp>
 #include <vitral/data/dataset.hpp>
+#include <vitral/data/epoch.hpp>
+#include <vitral/data/order.hpp>
 #include <vitral/data/views.hpp>
 
 #include <algorithm>
@@ -32,61 +33,35 @@
 
 namespace vitral { inline namespace VITRAL_ABI {
 
-/// Streams of `Random` that loading draws from; the epoch is added to them, so that each owns 2^24 of them.
-inline constexpr std::uint64_t stream_shuffle = 0x11000000;
-inline constexpr std::uint64_t streams_per_view = 0x01000000;
-/// The stream of view k: what view k of image i looks like is decided by the seed, the epoch, k and i.
-[[nodiscard]] inline constexpr std::uint64_t stream_view(std::size_t k) { return 0x12000000 + k * streams_per_view; }
-inline constexpr std::size_t most_views = 13;  // those up to the trainer's own streams
-
 struct LoaderOptions {
   int batch = 256;
   std::uint64_t seed = 0;
-  int workers = 2;        ///< 0 prepares each batch inside next()
+  int workers = 2;        ///< threads that prepare batches; 0: next() prepares each itself
   bool drop_last = true;  ///< leave out the images that do not fill a batch
-  bool shuffle = true;    ///< false: the data set's own order, as evaluation wants it
-  int rank = 0;           ///< of `ranks` processes that share each epoch: batch k of all ranks together holds the
-  int ranks = 1;          ///< images that batch k of one process with `ranks` times the batch would hold
-  long unreadable = 100;  ///< images that may turn out unreadable; each is replaced by the next one that is readable,
-  bool replace = true;    ///< unless this is false, as evaluation wants it: then it is one of Batch::missing
-  double patience = 30;   ///< seconds of waiting for a batch after which the log names what is being read
-  /// Where to say what was skipped and what is waited for, from several threads; empty: nowhere.
+  bool shuffle = true;    ///< each epoch has an order of its own; false, for evaluation: the data set's order
+  int rank = 0;           ///< the number of this process among `ranks`
+  int ranks = 1;          ///< processes that share each epoch: their batches k together are batch k of one process
+                          ///< whose batches are `ranks` times as large
+  long unreadable = 100;  ///< images that may turn out unreadable; one more is an Error
+  bool replace = true;    ///< the next readable image takes their place; false, for evaluation: they are Batch::missing
+  double patience = 30;   ///< seconds after which the log tells which image a late batch is waiting for
+  /// Takes lines about images that were skipped or are waited for; it is called by several threads. Empty: no lines.
   std::function<void(const std::string&)> log = [](const std::string& line) {
     std::fprintf(stderr, "%s\n", escape_text(line).c_str());
   };
 };
 
-/// `views[k]` is [size, 3, extent, extent], of view k; the buffers go back and forth between loader and caller.
-struct Batch {
-  long epoch = 0;
-  long index = 0;  ///< 0 ... batches() - 1
-  std::vector<HostVector<float>> views;
-  std::vector<int> labels;
-  int size = 0;              ///< images; less than asked for only in the last batch without drop_last
-  std::vector<int> missing;  ///< rows, ascending, that could not be read nor were replaced: zeros, with the label -1
-};
-
-/// The order in which an epoch visits `count` images (the shuffle of Fisher and Yates).
-[[nodiscard]] inline std::vector<std::uint32_t> shuffled(long count, std::uint64_t seed, long epoch) {
-  const Random random{seed, stream_shuffle + static_cast<std::uint64_t>(epoch), 0};
-  std::vector<std::uint32_t> order(static_cast<std::size_t>(count));
-  for (std::size_t i = 0; i < order.size(); ++i) order[i] = static_cast<std::uint32_t>(i);
-  for (std::size_t i = order.size(); i > 1; --i)
-    std::swap(order[i - 1], order[random.below(i, static_cast<std::uint32_t>(i))]);
-  return order;
-}
-
 namespace detail {
 
-/// What could not be read, and whether that is still tolerable.
+/// Counts the images that could not be read, against LoaderOptions::unreadable.
 class Unreadable {
  public:
   Unreadable(const LoaderOptions& options) : limit_(options.unreadable), log_(options.log) {}  // NOLINT
 
-  /// Image `which` failed with `message`; throws Error when it is one too many. Repeated failures count once.
+  /// Notes that reading image `which` failed with `message`; Error where it is one too many. An image counts once.
   void note(std::uint32_t which, const std::string& message) {
     const std::lock_guard lock(mutex_);
-    // Workers that go on failing after the one too many do not change what is said about it.
+    // After the one too many nothing more is counted, so that its number stays as the Error said it.
     const bool is_new = static_cast<long>(images_.size()) <= limit_ && images_.insert(which).second;
     const long count = static_cast<long>(images_.size());
     if (count > limit_)
@@ -107,7 +82,7 @@ class Unreadable {
   std::function<void(const std::string&)> log_;
 };
 
-/// Which images an epoch's batches hold: this rank's share of a data set, in the epoch's order.
+/// Tells which images the batches of an epoch hold: this rank's share of the data set, in the epoch's order.
 class BatchPlan {
  public:
   BatchPlan(const Dataset& data, const Views& views, LoaderOptions options)
@@ -125,15 +100,14 @@ class BatchPlan {
   [[nodiscard]] long batches() const {
     return options_.drop_last ? size_ / options_.batch : (size_ + options_.batch - 1) / options_.batch;
   }
-  /// Images of batch `index`, of which the first is number index * options().batch of the order.
+  /// How many images batch `index` has; its first one is number index * options().batch of the order.
   [[nodiscard]] int size_of(long index) const {
     return static_cast<int>(std::min<long>(options_.batch, size_ - index * options_.batch));
   }
 
-  /// Makes `order` that of `epoch`; throws Error unless there is such an epoch and it has a batch `first`.
+  /// Writes the order of `epoch`. Error unless there is such an epoch and it has a batch `first`.
   void start(long epoch, long first, std::vector<std::uint32_t>& order) const {
-    check(epoch >= 0 && epoch < 1l << 24, "epoch ", epoch, "; expected 0 to ", (1l << 24) - 1);
-    check(first >= 0 && first <= batches(), "batch ", first, " of an epoch that has ", batches());
+    check_start(epoch, first, batches());
     if (!options_.shuffle && !order.empty()) return;
     std::vector<std::uint32_t> all;
     if (options_.shuffle) all = shuffled(all_, options_.seed, epoch);
@@ -145,7 +119,7 @@ class BatchPlan {
   }
 
  private:
-  /// Images of an epoch that are this rank's.
+  /// How many images of an epoch are this rank's.
   long share() const {
     check(options_.ranks >= 1 && options_.rank >= 0 && options_.rank < options_.ranks, "rank ", options_.rank, " of ",
           options_.ranks, "; expected ranks from 0 to one less than their number");
@@ -157,7 +131,7 @@ class BatchPlan {
   long all_, size_;
 };
 
-/// Image `which`; nothing, and a note of it, where it cannot be read.
+/// Image `which`; nothing, noted in `unreadable`, where it cannot be read.
 inline std::optional<Image> image_or_note(const Dataset& data, long which, Unreadable& unreadable) {
   try {
     return data.image(which);
@@ -171,8 +145,8 @@ inline std::optional<Image> image_or_note(const Dataset& data, long which, Unrea
   fail("none of the ", data.size(), " images of ", data.name(), " can be read");
 }
 
-/// Image `which`, or the next one of the data set that can be read, and its number; `reading` is told each number
-/// that is tried.
+/// Image `which`, or the next one of the data set that can be read, with its number. Calls reading(number) before it
+/// tries an image.
 template <class Reading>
 std::pair<Image, long> readable(const Dataset& data, long which, Unreadable& unreadable, const Reading& reading) {
   for (long tried = 0; tried < data.size(); ++tried) {
@@ -183,8 +157,8 @@ std::pair<Image, long> readable(const Dataset& data, long which, Unreadable& unr
   fail_unreadable(data);
 }
 
-/// What the workers share with the caller. Batch k of the epoch is prepared in slot k modulo the number of slots, so
-/// at most workers + 2 batches exist at a time.
+/// What the workers share with the caller. There are workers + 2 slots, and so at most that many batches at a time:
+/// batch k of the epoch is prepared in slot k modulo their number.
 class LoaderState {
  public:
   LoaderState(Dataset data, Views views, LoaderOptions options)
@@ -194,7 +168,7 @@ class LoaderState {
         options_(plan_.options()),
         unreadable_(options_) {
     for (int i = 0; i < options_.workers + 2; ++i) slots_.emplace_back();
-    taken_ = claimed_ = batches();  // nothing to take before start()
+    taken_ = claimed_ = batches();  // before start() the epoch is at its end
   }
   LoaderState(const LoaderState&) = delete;
   LoaderState& operator=(const LoaderState&) = delete;
@@ -220,7 +194,7 @@ class LoaderState {
     room_.notify_all();
     for (std::thread& thread : threads_) thread.join();
     threads_.clear();
-    claimed_ = taken_ = batches();  // next() says "end" until the next start
+    claimed_ = taken_ = batches();  // until the next start() the epoch is at its end
   }
 
   bool next(Batch& batch) {
@@ -236,7 +210,7 @@ class LoaderState {
         if (options_.log) options_.log(slow(slot, patience.count()));
     }
     waited_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-    if (slot.error) std::rethrow_exception(slot.error);  // and again, should next() be called again
+    if (slot.error) std::rethrow_exception(slot.error);  // each time that next() is called
     std::swap(batch, slot.batch);
     {
       const std::lock_guard lock(mutex_);
@@ -258,7 +232,7 @@ class LoaderState {
     Batch batch;
     bool done = false;
     std::exception_ptr error;
-    std::atomic<std::uint32_t> reading{0};  // the image at work
+    std::atomic<std::uint32_t> reading{0};  // the number of the image that is being read
   };
 
   std::string slow(const Slot& slot, double seconds) const {
@@ -297,18 +271,19 @@ class LoaderState {
   void fill(long index, Slot& slot) {
     Batch& batch = slot.batch;
     const long first = index * options_.batch;
-    const auto count = static_cast<std::size_t>(plan_.size_of(index));
+    const int count = plan_.size_of(index);
     batch.epoch = epoch_;
     batch.index = index;
-    batch.size = static_cast<int>(count);
     batch.views.resize(views_.size());
-    for (std::size_t k = 0; k < views_.size(); ++k) batch.views[k].resize(count * pixels(k));
-    batch.labels.resize(count);
+    for (std::size_t k = 0; k < views_.size(); ++k)
+      make_room(batch.views[k], {count, views_[k].size(), views_[k].size()});
+    make_room(batch.labels, {count});
+    batch.places.clear();
     batch.missing.clear();
     const auto epoch = static_cast<std::uint64_t>(epoch_);
-    for (std::size_t i = 0; i < count; ++i) {
+    for (int i = 0; i < count; ++i) {
       if (abandoned()) return;
-      const std::uint32_t which = order_[static_cast<std::size_t>(first) + i];
+      const std::uint32_t which = order_[static_cast<std::size_t>(first + i)];
       const auto reading = [&](long number) {
         slot.reading.store(static_cast<std::uint32_t>(number), std::memory_order_relaxed);
       };
@@ -321,20 +296,17 @@ class LoaderState {
         image = image_or_note(data_, used, unreadable_);
       }
       for (std::size_t k = 0; k < views_.size(); ++k) {
-        float* const out = batch.views[k].data() + i * pixels(k);
+        const long pixels = batch.views[k].size() / count;
+        float* const out = batch.views[k].data() + i * pixels;
         if (image)
           views_[k](*image, {options_.seed, stream_view(k) + epoch, which}, out);
         else
-          std::fill_n(out, pixels(k), 0.0f);
+          std::fill_n(out, pixels, 0.0f);
       }
-      if (!image) batch.missing.push_back(static_cast<int>(i));
-      batch.labels[i] = image ? data_.label(used) : -1;
+      if (!image) batch.missing.push_back(i);
+      batch.labels.data()[i] = image ? data_.label(used) : -1;
+      batch.places.push_back(used);
     }
-  }
-
-  std::size_t pixels(std::size_t view) const {
-    const auto extent = static_cast<std::size_t>(views_[view].size());
-    return 3 * extent * extent;
   }
 
   bool abandoned() {
@@ -361,7 +333,7 @@ class LoaderState {
 
 }  // namespace detail
 
-/// Image `which` of a data set as a Loader hands it out: where it cannot be read, the next one that can.
+/// Image `which` of a data set or, as a Loader has it, where that cannot be read the next one that can.
 [[nodiscard]] inline Image readable_image(const Dataset& data, long which) {
   LoaderOptions quiet;
   quiet.log = nullptr;
@@ -369,10 +341,11 @@ class LoaderState {
   return detail::readable(data, which, unreadable, [](long) {}).first;
 }
 
-/// `start(epoch)`, then `next(batch)` until it is false. Throws Error if the batch is larger than the data set.
-/// An unreadable image (its data set throws Error) is logged and replaced by the next readable one, the same whatever
-/// the number of workers, or left out (LoaderOptions::replace); more of them than `LoaderOptions::unreadable` are an
-/// Error.
+/// A source of batches of views:
+///   Loader loader(Cifar10("data"), two_views(moco_v3_augmentation(32)), {.batch = 128});
+///   for (const Batch& batch : loader.epoch(0)) ...
+/// Error where a batch is larger than the data set. An image that its data set cannot read (it throws Error) is logged,
+/// and replaced or left out as LoaderOptions::replace says; more than LoaderOptions::unreadable of them are an Error.
 class Loader {
  public:
   using batch_type = Batch;
@@ -383,14 +356,18 @@ class Loader {
   /// Batches in an epoch.
   [[nodiscard]] long batches() const { return state_->batches(); }
 
-  /// Begins an epoch (0 ... 2^24 - 1) at its batch `first_batch`; what was going on is abandoned.
+  /// Begins an epoch (0 ... 2^24 - 1) at its batch `first_batch`; an epoch that is under way is given up.
   void start(long epoch, long first_batch = 0) { state_->start(epoch, first_batch); }
 
   /// Takes the next batch, waiting for it if need be; false after the epoch's last, after stop() and before start().
-  /// Throws the Error of one unreadable image too many, and what else was thrown for one of the batch's images.
+  /// Error where an image too many is unreadable; whatever else a data set threw for an image of the batch, next
+  /// throws.
   bool next(Batch& batch) { return state_->next(batch); }
 
-  /// Ends the workers; the destructor does it too.
+  /// An epoch as a range: for (const auto& batch : loader.epoch(3)) ...
+  [[nodiscard]] Epoch<Loader> epoch(long number, long first_batch = 0) { return {*this, number, first_batch}; }
+
+  /// Ends the epoch and its workers. The destructor does so, too.
   void stop() { state_->stop(); }
 
   /// Seconds that next() has spent waiting, from the construction on.
@@ -399,11 +376,11 @@ class Loader {
   [[nodiscard]] const Dataset& dataset() const { return state_->dataset(); }
   [[nodiscard]] const Views& views() const { return state_->views(); }
   [[nodiscard]] const LoaderOptions& options() const { return state_->options(); }
-  /// Images that could not be read so far.
+  /// How many images could not be read so far.
   [[nodiscard]] long unreadable() const { return state_->unreadable(); }
 
  private:
-  std::unique_ptr<detail::LoaderState> state_;  // at a fixed address for the workers, so that a Loader can move
+  std::unique_ptr<detail::LoaderState> state_;  // the workers need a fixed address, and a Loader can be moved
 };
 
 }}  // namespace vitral

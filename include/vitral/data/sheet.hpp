@@ -1,4 +1,4 @@
-// Sheets of images: several of them side by side on a white ground.
+// Sheets: several images side by side on a white ground.
 #pragma once
 
 #include <vitral/io/image.hpp>
@@ -16,7 +16,7 @@ namespace vitral { inline namespace VITRAL_ABI {
   return image;
 }
 
-/// An image from planes [3, side, side] of numbers between 0 and 1, as views without normalisation are.
+/// An image from `planes` [3, side, side] of numbers in [0, 1], which is what a view without normalisation has.
 [[nodiscard]] inline Image image_from_floats(const float* planes, int side) {
   Image image = blank_image(side, side);
   const std::size_t count = image.rgb.size() / 3;
@@ -25,7 +25,7 @@ namespace vitral { inline namespace VITRAL_ABI {
   return image;
 }
 
-/// Each pixel as a square of factor x factor: small images keep their pixels visible.
+/// The image with each pixel as a square of factor x factor, so that one sees the pixels of a small image.
 [[nodiscard]] inline Image enlarged(const Image& image, int factor) {
   Image out = blank_image(image.height * factor, image.width * factor);
   for (int y = 0; y < out.height; ++y)
@@ -35,7 +35,7 @@ namespace vitral { inline namespace VITRAL_ABI {
   return out;
 }
 
-/// Puts an image into a sheet, its upper left corner at (top, left); throws Error where it does not fit.
+/// Copies an image into a sheet, its upper left corner to (top, left). Error where it does not fit.
 inline void place(Image& sheet, int top, int left, const Image& image) {
   check(top >= 0 && left >= 0 && top + image.height <= sheet.height && left + image.width <= sheet.width,
         "an image of ", image.height, " x ", image.width, " pixels at (", top, ", ", left, ") does not fit a sheet of ",

@@ -1,4 +1,5 @@
-// STL-10 (Coates, Lee and Ng, 2011) in its binary layout: images as three planes, each column by column.
+// STL-10 (Coates, Lee and Ng, 2011) in its binary layout: an image is three planes, one for each colour, and a plane is
+// stored column by column.
 #pragma once
 
 #include <vitral/core/config.hpp>
@@ -16,11 +17,11 @@
 
 namespace vitral { inline namespace VITRAL_ABI {
 
-/// 96 x 96 colour photographs in ten classes: 5000 to train, 8000 to test, 100000 without labels.
+/// Colour photographs of 96 x 96 pixels in ten classes: 5000 to train, 8000 to test, and 100000 without labels.
 class Stl10 {
  public:
-  /// Opens train_X.bin and train_y.bin, the same of test, or unlabeled_X.bin in `folder` or its subfolder
-  /// stl10_binary. Images are paged in as they are used. Throws Error if a file is missing or damaged.
+  /// Opens train_X.bin and train_y.bin, test_X.bin and test_y.bin, or unlabeled_X.bin, in `folder` or its subfolder
+  /// stl10_binary. The file is mapped: an image is read when it is used. Error where a file is missing or damaged.
   explicit Stl10(const std::filesystem::path& folder, Split split = Split::train)
       : path_(find(folder, name_of(split) + std::string("_X.bin"))), pixels_(path_) {
     check(pixels_.size() > 0 && pixels_.size() % record == 0, path_.string(), ": truncated, ", pixels_.size(),

@@ -1,4 +1,4 @@
-// A part of a data set that stands for the whole: drawn by a seed over all of it, every class in proportion.
+// Parts of a data set that stand for the whole: their images are drawn by a seed, from every class its share.
 #pragma once
 
 #include <vitral/core/philox.hpp>
@@ -25,7 +25,7 @@ inline std::vector<int> class_numbers(const Dataset& data) {
   return out;
 }
 
-/// The numbers of each class's images with what `seed` drew for them, in the order of that.
+/// For each class the numbers of its images, each with the random number that `seed` gives it, in the order of these.
 using Drawn = std::vector<std::vector<std::pair<std::uint32_t, long>>>;
 inline Drawn drawn_by_class(const std::vector<int>& labels, std::size_t classes, Seed seed) {
   constexpr std::uint64_t stream = 0x10000000;  // apart from the loader's
@@ -45,8 +45,8 @@ inline Drawn drawn_by_class(const Dataset& data, Seed seed) {
 
 }  // namespace detail
 
-/// The numbers, ascending, of `count` images drawn by `seed`: of each class as many as its share of the data set
-/// says, give or take one; all images where there are no more. A larger count contains every smaller one.
+/// The numbers of `count` images that `seed` draws, ascending: of each class its share of the data set, give or take
+/// one image; all images where there are no more. With one seed a larger count has all images of a smaller one.
 [[nodiscard]] inline std::vector<long> spread_places(const Dataset& data, long count, Seed seed) {
   check(count > 0, "a subset of ", count, " images of ", data.name(), " was asked for; expected at least 1");
   std::vector<long> places(static_cast<std::size_t>(std::min(count, data.size())));
@@ -66,14 +66,14 @@ inline Drawn drawn_by_class(const Dataset& data, Seed seed) {
   return places;
 }
 
-/// The data set that has the images of spread_places alone.
+/// The data set of the images that spread_places names: subset(train, 2048).
 [[nodiscard]] inline Dataset subset(const Dataset& data, long count, Seed seed = {}) {
   return select_images(data, spread_places(data, count, seed));
 }
 
-/// Numbers in `labels`, ascending, of round(share * n) of the n images of each class, and at least one of each that
-/// has any. With one seed a larger share contains every smaller one. Throws Error unless 0 < share <= 1 and each label
-/// is one of 0 to classes - 1.
+/// The places in `labels`, ascending, of round(share * n) of the n images of each class that `seed` draws, and at least
+/// one of each class that has any. With one seed a larger share has all images of a smaller one. Error unless
+/// 0 < share <= 1 and each label is one of 0 to classes - 1.
 [[nodiscard]] inline std::vector<long> share_of_each_class(const std::vector<int>& labels, int classes, double share,
                                                            Seed seed) {
   check(share > 0 && share <= 1, "a share of ", share, " of each class was asked for; expected above 0 and at most 1");
@@ -87,19 +87,19 @@ inline Drawn drawn_by_class(const Dataset& data, Seed seed) {
   return places;
 }
 
-/// The data set that has share_of_each_class alone.
+/// The data set of the images that share_of_each_class names.
 [[nodiscard]] inline Dataset class_subset(const Dataset& data, double share, Seed seed) {
   return select_images(
       data, share_of_each_class(detail::class_numbers(data), static_cast<int>(data.classes().size()), share, seed));
 }
 
-/// A data set's images in two parts, by their numbers, ascending.
+/// The numbers of a data set's images in two parts, each ascending.
 struct HeldOut {
   std::vector<long> kept, held;
 };
 
-/// Holds out round(share * n) of the n images of each class, drawn by `seed`: at least one, but never a class's last.
-/// Throws Error unless 0 < share < 1 and there is something to hold out.
+/// Holds out round(share * n) of the n images of each class, drawn by `seed`: at least one of two or more, but never
+/// all. Error unless 0 < share < 1 and some class has two images.
 [[nodiscard]] inline HeldOut hold_out(const Dataset& data, double share, Seed seed) {
   check(share > 0 && share < 1, "a share of ", share, " was to be held out; expected above 0 and below 1");
   HeldOut out;

@@ -1,5 +1,6 @@
-// Images in tar archives, in WebDataset's layout: the files of a sample share their path up to the first dot of the
-// name, its key: "0001.jpg" beside "0001.cls" (the class as a number). Archives are indexed once, never unpacked.
+// Images in tar archives in WebDataset's layout: the files of one sample have one key, which is the path up to the
+// first dot of the name: "0001.jpg" and "0001.cls", which holds the class as a number. An archive is indexed once and
+// never unpacked. Needs the libraries of io/decode.hpp.
 #pragma once
 
 #include <vitral/core/config.hpp>
@@ -25,8 +26,8 @@ namespace vitral { inline namespace VITRAL_ABI {
 
 namespace detail {
 
-/// A member's path as WebDataset takes it apart: "a/0001.left.JPG" has the key "a/0001" and the ending "left.jpg".
-/// Hidden members, and those without key or ending, have neither.
+/// The two parts of a member's path: "a/0001.left.JPG" has the key "a/0001" and the ending "left.jpg". Both are empty
+/// where one is missing or the member is hidden.
 struct TarName {
   std::string key, ending;
 
@@ -42,7 +43,7 @@ struct TarName {
   }
 };
 
-/// What an archive has under one key; paths are empty where it has none.
+/// The members of one key; an entry without a path is not there.
 struct TarSample {
   TarEntry image;
   TarEntry label_file;
@@ -50,8 +51,8 @@ struct TarSample {
   int label = -1;
 };
 
-/// The samples of an archive in the order of their first members, wherever their others stand. `ending`: that of their
-/// images, "" where they have one image each.
+/// The samples of an archive, in the order in which the first member of each stands there. `ending` tells which of a
+/// sample's images to take; "" where each has one image.
 class TarIndex {
  public:
   TarIndex(const std::filesystem::path& archive, std::string_view ending)
@@ -91,7 +92,7 @@ class TarIndex {
     if (!entry.link.empty()) linked_ = true;
   }
 
-  /// Gives links the content of what they stand for.
+  /// Gives each link the place of the content that it stands for.
   void follow_links() {
     if (!linked_) return;
     const auto normal = [](const std::string& path) { return std::filesystem::path(path).lexically_normal().string(); };
@@ -144,12 +145,13 @@ class TarIndex {
 
 }  // namespace detail
 
-/// The images of one or more archives, in order. Samples need no labels; where one has them, all must.
+/// The images of one or more archives, in their order. Either all samples have labels, or none has.
 class TarImages {
  public:
-  /// `source` is an archive, or a folder whose .tar files are read in the order of their names; classes.txt beside the
-  /// archives, one name a line, may name the classes. Where the folder has train/, the splits are as in ImageFolder; so
-  /// is `least_side`. Where samples have several images, `ending` ("jpg", "left.jpg") is that of the one to take.
+  /// `source` is an archive, or a folder, whose archives are read in the order of their names; the splits of a folder,
+  /// and `least_side`, are as in ImageFolder. Where samples have several images, `ending` ("jpg", "left.jpg") tells
+  /// which to take. A file classes.txt beside the archives may name the classes, one a line. Error where an archive is
+  /// damaged or a sample is not as it should be.
   explicit TarImages(const std::filesystem::path& source, Split split = Split::train, int least_side = 0,
                      const std::string& ending = "")
       : least_side_(least_side) {
@@ -183,7 +185,7 @@ class TarImages {
   }
   [[nodiscard]] int label(long i) const { return samples_[static_cast<std::size_t>(i)].label; }
 
-  /// The archive's path with that of image i in it.
+  /// The path of the archive, and in it that of image i.
   [[nodiscard]] std::filesystem::path file(long i) const {
     const Sample& sample = samples_[static_cast<std::size_t>(i)];
     return archives_[sample.archive].string() + "/" + sample.entry.path;  // of which a leading / is no root
@@ -199,7 +201,7 @@ class TarImages {
     int label = -1;
   };
 
-  /// Whether a file's name ends as archives do: compressed ones, too, which are refused when they are read.
+  /// Whether a file's name ends as an archive's. Compressed ones are among them: to read one is an Error that says so.
   static bool has_tar_ending(const std::filesystem::path& path) {
     const std::string name = detail::lower_case(path.filename().string());
     for (const char* ending : {".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz", ".tar.zst", ".tzst"})

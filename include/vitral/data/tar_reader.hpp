@@ -1,5 +1,5 @@
-// The members of a tar archive: POSIX.1-1988 (ustar), GNU's long names, and the paths, sizes and links of POSIX.1-2001
-// (pax) are understood; archives that follow one another in one file are read as one.
+// The members of a tar archive: of POSIX.1-1988 (ustar), with GNU's long names, and with the paths, sizes and links of
+// POSIX.1-2001 (pax). Archives that follow one another in one file are read as one.
 #pragma once
 
 #include <vitral/core/config.hpp>
@@ -22,14 +22,16 @@
 
 namespace vitral { inline namespace VITRAL_ABI {
 
-/// A file in an archive, or a link to one, which has no content of its own.
+/// A file in an archive, or a link to one. `offset` and `size`, in bytes, tell where its content is; a link has none.
 struct TarEntry {
   std::string path;
   std::uint64_t offset = 0, size = 0;
   std::string link{};  ///< the path, in the archive, of the file that a link stands for
 };
 
-/// Reads an archive's headers from its beginning to its end, jumping over the content.
+/// Reads an archive's headers one after the other, leaping over the content:
+///   TarReader reader(path);
+///   for (TarEntry entry; reader.next(entry);) ...
 class TarReader {
  public:
   explicit TarReader(const std::filesystem::path& path) : name_(path.string()), file_(detail::open_file(path)) {
@@ -39,8 +41,8 @@ class TarReader {
     refuse_compressed();
   }
 
-  /// The next file or link; false at the end. Throws Error where the archive is damaged, cut off, or holds what cannot
-  /// be read, such as a sparse file.
+  /// Takes the next file or link; false at the end. Error where the archive is damaged or cut off, or has a member that
+  /// is not read here, such as a sparse file.
   bool next(TarEntry& entry) {
     About about;
     for (Header header; read_header(header);) {
@@ -53,14 +55,14 @@ class TarReader {
       check(size <= length_ - content, name_, ": truncated, the header at byte ", content - header.size(),
             " announces ", size, " bytes, but ", length_ - content, " follow; copy the archive again");
       at_ = content + (size + 511) / 512 * 512;
-      if (kind == 'L' || kind == 'K' || kind == 'x') {  // about the next member: GNU's long names, or pax records
+      if (kind == 'L' || kind == 'K' || kind == 'x') {  // no member: it tells about the next one
         check(size <= 1 << 20, name_, ": a header of ", size, " bytes at byte ", content, ", expected at most 1 MiB");
         std::string text(size, '\0');
         read(content, text.data(), size);
         if (kind == 'x')
           read_pax(text, content, about);
         else
-          (kind == 'L' ? about.path : about.link) = text.c_str();  // ends at its NUL
+          (kind == 'L' ? about.path : about.link) = text.c_str();  // up to the NUL
         continue;
       }
       const std::string path = about.path.empty() ? ustar_path(header) : about.path;
@@ -78,6 +80,7 @@ class TarReader {
     return false;
   }
 
+  /// The bytes of a file.
   [[nodiscard]] std::vector<std::uint8_t> content(const TarEntry& entry) const {
     return detail::read_from(file_, name_, entry.offset, entry.size);
   }
@@ -86,7 +89,7 @@ class TarReader {
   using Header = std::array<std::uint8_t, 512>;
   static constexpr std::uint64_t no_size = UINT64_MAX;
 
-  /// What the headers before a member's own say about it.
+  /// What the headers that precede a member's own tell about it.
   struct About {
     std::string path, link;
     std::uint64_t size = no_size;
@@ -99,7 +102,8 @@ class TarReader {
           name_, ": cannot read ", count, " bytes at byte ", offset);
   }
 
-  /// False at the end of the file. Blocks of zeros close an archive; another one may follow.
+  /// Reads the next header that is not zeros; false at the end of the file. Blocks of zeros close an archive, and
+  /// another archive may follow.
   bool read_header(Header& header) {
     for (bool closed = false;; closed = true, at_ += header.size()) {
       check(at_ < length_ || closed, name_,
@@ -129,7 +133,7 @@ class TarReader {
             ")");
   }
 
-  /// Octal digits, or GNU's binary form, marked by the first bit; nothing where a field is neither.
+  /// A field's number: octal digits or, where the first bit is set, GNU's binary form. Nothing where it is neither.
   static std::optional<std::uint64_t> number(const std::uint8_t* field, std::size_t width) {
     std::uint64_t value = 0;
     if (field[0] & 0x80) {
@@ -158,12 +162,12 @@ class TarReader {
     return prefix.empty() ? name : prefix + "/" + name;
   }
 
-  /// What a link stands for, as a path in the archive: hard links name that; symbolic ones start from their own folder.
+  /// The path in the archive of what a link stands for: a hard link names that, a symbolic one starts from its folder.
   static std::string link_target(char kind, const std::string& path, const std::string& named) {
     return kind == '1' ? named : (std::filesystem::path(path).parent_path() / named).string();
   }
 
-  /// Records "LENGTH KEY=VALUE\n", LENGTH counting the whole record.
+  /// Reads pax records, "LENGTH KEY=VALUE\n" each, where LENGTH counts the bytes of the whole record.
   void read_pax(std::string_view text, std::uint64_t at, About& about) const {
     const auto require = [&](bool condition) {
       check(condition, name_, ": damaged pax records at byte ", at, "; copy the archive again");

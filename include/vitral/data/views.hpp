@@ -1,6 +1,6 @@
-// Which views of an image a method compares: the published recipes of SimCLR, BYOL, MoCo v3 and DINO.
-// Chen et al. 2020 (SimCLR, appendix A); Grill et al. 2020 (BYOL, appendix B, table 6); Chen, Xie and He 2021 (MoCo v3,
-// whose recipe SDSSL uses); Caron et al. 2021 (DINO, after SwAV's multi-crop).
+// The views of an image that a method compares, and the published recipes for them: SimCLR (Chen et al. 2020, appendix
+// A), BYOL (Grill et al. 2020, appendix B, table 6), MoCo v3 (Chen, Xie and He 2021; SDSSL uses it, too) and DINO
+// (Caron et al. 2021, after SwAV's multi-crop).
 #pragma once
 
 #include <vitral/data/augment.hpp>
@@ -11,20 +11,21 @@
 
 namespace vitral { inline namespace VITRAL_ABI {
 
-/// How one view is made, random (an Augmentation) or not (a CenterView); square, of `size()` pixels a side.
+/// How one view is made: by an Augmentation, at random, or by a CenterView, always alike. Views are squares of `size()`
+/// pixels a side.
 class ImageView {
  public:
-  ImageView(const Augmentation& a) : how_(a) { check_augmentation(a); }  // NOLINT: an Augmentation is a ImageView
+  ImageView(const Augmentation& a) : how_(a) { check_augmentation(a); }  // NOLINT: either is an ImageView
   ImageView(const CenterView& c) : how_(c) {}                            // NOLINT
 
   [[nodiscard]] int size() const {
     return std::visit([](const auto& how) { return how.size; }, how_);
   }
 
-  /// How a random view is made; null where chance decides nothing.
+  /// The Augmentation; null where the view is a CenterView.
   [[nodiscard]] const Augmentation* augmentation() const { return std::get_if<Augmentation>(&how_); }
 
-  /// Writes the view, [3, size, size].
+  /// Writes the view to `out` [3, size, size].
   void operator()(const Image& image, Random random, float* out) const {
     if (const Augmentation* const a = augmentation()) return (*a)(image, random, out);
     std::get<CenterView>(how_)(image, out);
@@ -34,10 +35,11 @@ class ImageView {
   std::variant<Augmentation, CenterView> how_;
 };
 
-/// The views of an image, in the order in which a batch holds them.
+/// The views that a loader makes of each image; Batch::views has them in this order.
 using Views = std::vector<ImageView>;
 
-/// Throws Error if either is impossible or their sizes differ.
+/// Two views of one size: two_views(moco_v3_augmentation(32)), or two of your own. Error where the sizes differ or an
+/// Augmentation is impossible.
 [[nodiscard]] inline Views two_views(const Augmentation& first, const Augmentation& second) {
   check(first.size == second.size, "two views of ", first.size, " and ", second.size,
         " pixels; expected the same size");
@@ -46,7 +48,8 @@ using Views = std::vector<ImageView>;
 using AugmentationPair = std::pair<Augmentation, Augmentation>;
 [[nodiscard]] inline Views two_views(const AugmentationPair& pair) { return two_views(pair.first, pair.second); }
 
-/// MoCo v3's recipe for ViT: blur 1 and 0.1, solarize 0 and 0.2. The published smallest crop is 0.08 (its ResNet: 0.2).
+/// MoCo v3's recipe for ViT, for views of `size` pixels a side: the first is always blurred, the second one time in
+/// ten, and solarized one time in five. (For a ResNet its authors took crop_min 0.2 instead of 0.08.)
 [[nodiscard]] inline AugmentationPair moco_v3_augmentation(int size) {
   Augmentation first;
   first.size = size;
@@ -57,14 +60,15 @@ using AugmentationPair = std::pair<Augmentation, Augmentation>;
   return {first, second};
 }
 
-/// BYOL's recipe: MoCo v3's, with bicubic resizing.
+/// BYOL's recipe: that of MoCo v3 with bicubic resizing.
 [[nodiscard]] inline AugmentationPair byol_augmentation(int size) {
   AugmentationPair pair = moco_v3_augmentation(size);
   pair.first.interpolation = pair.second.interpolation = Interpolation::bicubic;
   return pair;
 }
 
-/// SimCLR's recipe at colour strength 1, the same for both views: bicubic resizing, blur 0.5, no solarize.
+/// SimCLR's recipe at colour strength 1, alike for both views: bicubic resizing, blurred every other time, never
+/// solarized.
 [[nodiscard]] inline AugmentationPair simclr_augmentation(int size) {
   Augmentation view = byol_augmentation(size).first;
   view.brightness = view.contrast = view.saturation = 0.8;
@@ -73,7 +77,7 @@ using AugmentationPair = std::pair<Augmentation, Augmentation>;
   return {view, view};
 }
 
-/// Random crop and flip alone, as classifiers are trained with labels (Szegedy et al. 2015).
+/// A random crop and flip and nothing else, as for classifiers that learn from labels (Szegedy et al. 2015).
 [[nodiscard]] inline Augmentation crop_and_flip(int size) {
   Augmentation view;
   view.size = size;
@@ -82,13 +86,13 @@ using AugmentationPair = std::pair<Augmentation, Augmentation>;
   return view;
 }
 
-/// Two large views and `locals` small ones of small parts.
+/// The views of multi-crop: two large ones, and `locals` small ones of small parts of the image.
 struct MultiCrop {
   Augmentation first, second, local;
   int locals = 0;
 };
 
-/// DINO's recipe: large views of 40 to 100 percent of the area, small ones of 5 to 40 percent.
+/// DINO's recipe: the large views show 40 to 100 percent of the image's area, the small ones 5 to 40 percent.
 [[nodiscard]] inline MultiCrop dino_augmentation(int size = 224, int local_size = 96, int locals = 8) {
   const AugmentationPair pair = byol_augmentation(size);
   MultiCrop crops{pair.first, pair.second, pair.first, locals};
@@ -100,7 +104,7 @@ struct MultiCrop {
   return crops;
 }
 
-/// The large views, then the small ones.
+/// These views for a loader: the large ones, then the small ones. Error where `locals` is negative.
 [[nodiscard]] inline Views multi_crop(const MultiCrop& crops) {
   check(crops.locals >= 0, "multi-crop with ", crops.locals, " small views; expected 0 or more");
   Views views = two_views(crops.first, crops.second);

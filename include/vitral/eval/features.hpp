@@ -3,8 +3,8 @@
 
 #include <vitral/autodiff/softmax.hpp>
 #include <vitral/backend/cpu/threads.hpp>
-#include <vitral/data/loader.hpp>
 #include <vitral/data/subset.hpp>
+#include <vitral/eval/encoder.hpp>
 
 #include <cmath>
 #include <functional>
@@ -26,6 +26,19 @@ struct Features {
     return width > 0 ? static_cast<int>(rows.size() / static_cast<std::size_t>(width)) : 0;
   }
 };
+
+/// The features of the images in `chosen` rows, in that order.
+[[nodiscard]] inline Features select_rows(const Features& features, const std::vector<long>& chosen) {
+  Features out{{}, features.width, {}, features.classes, {}};
+  for (const long i : chosen) {
+    check(i >= 0 && i < features.images(), "features: row ", i, " of ", features.images(), " was asked for");
+    const auto row = features.rows.begin() + i * features.width;
+    out.rows.insert(out.rows.end(), row, row + features.width);
+    if (!features.labels.empty()) out.labels.push_back(features.labels[static_cast<std::size_t>(i)]);
+    if (!features.places.empty()) out.places.push_back(features.places[static_cast<std::size_t>(i)]);
+  }
+  return out;
+}
 
 /// Throws Error, beginning with `whose`, unless all numbers of rows of `width` are finite; the first row is that of
 /// image (or `what` it is) number `first`.
@@ -49,12 +62,12 @@ inline void check_features(const Features& features, std::string_view whose) {
 /// read is named on the terminal and has no row. For each view one entry per layer. The encoder is in evaluation mode;
 /// `seed` decides what random views look like. `done` is told after each batch how many images have passed.
 /// Throws Error, with the layer, where a feature is not finite.
-template <class Encoder>
-[[nodiscard]] std::vector<std::vector<Features>> extract_features(const Encoder& encoder, const Dataset& data,
+template <FeatureEncoder Network>
+[[nodiscard]] std::vector<std::vector<Features>> extract_features(const Network& encoder, const Dataset& data,
                                                                   long count, const Views& views,
                                                                   std::uint64_t seed = 0, int batch = 128,
                                                                   const std::function<void(long)>& done = {}) {
-  using B = typename Encoder::backend;
+  using B = typename Network::backend;
   check(data.size() > 0, "features: ", data.name(), " has no images");
   const std::vector<long> places = spread_places(data, count, Seed{});
   count = static_cast<long>(places.size());
@@ -76,20 +89,17 @@ template <class Encoder>
   }
   std::vector<std::vector<Features>> out(views.size(), empty);
   std::vector<float> rows;
-  loader.start(0);
-  for (Batch part; loader.next(part);) {
+  for (const Batch& part : loader.epoch(0)) {
     for (std::size_t view = 0; view < views.size(); ++view) {
-      const int side = views[view].size();
-      const auto tokens =
-          encoder.layers(Tensor<float, Shape<dyn, 3, dyn, dyn>, B>::from(part.views[view], {part.size, side, side}));
+      const auto tokens = encoder.layers(to_backend<B>(part.views[view]));
       for (std::size_t layer = 0; layer < tokens.size(); ++layer) {
         Features& to = out[view][layer];
         const auto normalised = l2_normalize(cast<float>(tokens[layer]));
-        rows.resize(static_cast<std::size_t>(part.size) * static_cast<std::size_t>(width));
+        rows.resize(static_cast<std::size_t>(part.size()) * static_cast<std::size_t>(width));
         B::copy_to_host(normalised.data(), rows.data(), normalised.size());
         const std::string name = join("layer ", layer + 1);
         auto missing = part.missing.begin();
-        for (int i = 0; i < part.size; ++i) {
+        for (int i = 0; i < part.size(); ++i) {
           if (missing != part.missing.end() && *missing == i) {
             ++missing;
             continue;
@@ -98,22 +108,22 @@ template <class Encoder>
           const long place = places[static_cast<std::size_t>(part.index * batch + i)];
           check_finite({row, row + width}, width, name, place);
           to.rows.insert(to.rows.end(), row, row + width);
-          to.labels.push_back(part.labels[static_cast<std::size_t>(i)]);
+          to.labels.push_back(part.labels.data()[i]);
           to.places.push_back(place);
         }
       }
     }
-    if (done) done(part.index * batch + part.size);
+    if (done) done(part.index * batch + part.size());
   }
   if (out[0][0].rows.empty()) detail::fail_unreadable(loader.dataset());
   return out;
 }
 
 /// The same for the view that evaluation uses: one entry per layer.
-template <class Encoder>
-[[nodiscard]] std::vector<Features> extract_features(const Encoder& encoder, const Dataset& data, long count,
+template <FeatureEncoder Network>
+[[nodiscard]] std::vector<Features> extract_features(const Network& encoder, const Dataset& data, long count,
                                                      int batch = 128, const std::function<void(long)>& done = {}) {
-  return std::move(extract_features(encoder, data, count, {center_view(encoder.size.image)}, 0, batch, done)[0]);
+  return std::move(extract_features(encoder, data, count, {center_view(image_side(encoder))}, 0, batch, done)[0]);
 }
 
 }}  // namespace vitral

@@ -79,7 +79,8 @@ class AtomicFile {
     std::filesystem::directory_iterator entry(parent(), error);
     for (; !error && entry != std::filesystem::directory_iterator(); entry.increment(error)) {
       const std::string name = entry->path().filename().native();
-      if (!name.starts_with(begin) || name.find_first_not_of("-0123456789", begin.size()) != name.npos) continue;
+      if (!name.starts_with(begin) || name.find_first_not_of("-0123456789", begin.size()) != std::string::npos)
+        continue;
       const int file = ::open(entry->path().c_str(), O_WRONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
       if (file < 0) continue;
       if (::flock(file, LOCK_EX | LOCK_NB) == 0) ::unlink(entry->path().c_str());

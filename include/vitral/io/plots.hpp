@@ -34,7 +34,7 @@ inline std::string find_program(std::string_view name) {
   std::string_view directories = variable ? variable : "/usr/bin:/bin";
   while (!directories.empty()) {
     const std::size_t end = std::min(directories.find(':'), directories.size());
-    const std::string candidate = std::string(directories.substr(0, end)) + "/" + std::string(name);
+    std::string candidate = std::string(directories.substr(0, end)) + "/" + std::string(name);
     if (::access(candidate.c_str(), X_OK) == 0) return candidate;
     directories.remove_prefix(std::min(end + 1, directories.size()));
   }

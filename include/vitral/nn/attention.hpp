@@ -9,8 +9,8 @@ namespace vitral { inline namespace VITRAL_ABI {
 /// Whether a token sees itself and earlier ones alone, as in a language model, or all.
 enum class Causal { yes, no };
 
-/// `Attention<64>(4, seed)` has 4 heads; `Attention(64, 4, seed)` for a width known at run time. Queries, keys and values
-/// come from one product, under timm's names. A causal one is `Attention<64, float, Cpu, Causal::yes>(4, seed)`.
+/// `Attention<64>(4, seed)` has 4 heads; `Attention(64, 4, seed)` for a width known at run time. Queries, keys and
+/// values come from one product, under timm's names. A causal one is `Attention<64, float, Cpu, Causal::yes>(4, seed)`.
 template <int Width, class P = float, class B = Cpu, Causal Mask = Causal::no>
 struct Attention {
   int heads;

@@ -31,8 +31,8 @@ struct PatchEmbed {
   /// Inside a module that starts from one seed. Frozen where `trainable` is false: MoCo v3 found that random patch
   /// projections make training stable.
   PatchEmbed(int width, int patch, bool trainable, Initializer& init) : patch(patch) {
-    detail::check_width("PatchEmbed: Width", Width, width);
-    detail::check_width("PatchEmbed: Patch", Patch, patch);
+    detail::checked_width("PatchEmbed: Width", Width, width);
+    detail::checked_width("PatchEmbed: Patch", Patch, patch);
     using Weight = Shape<Width, channels, Patch, Patch>;
     proj.weight = {Tensor<P, Weight, B>(Weight(std::array<int, 4>{width, channels, patch, patch})), trainable};
     proj.bias = {Tensor<P, Shape<Width>, B>(Shape<Width>(std::array<int, 1>{width})), trainable};
@@ -111,10 +111,10 @@ struct PatchEmbed {
 };
 PatchEmbed(int, int, Seed = {})->PatchEmbed<dyn, dyn>;
 
-/// Positions [prefix + grid * grid, width] in two dimensions, as MoCo v3's published code makes them: zero for the first
-/// `prefix` tokens; patch p has [sin(x w), cos(x w), sin(y w), cos(y w)] for its row x = p / grid, its column
-/// y = p % grid and frequencies w = 10000^(-i / (width / 4)), i = 0 .. width / 4 - 1. Frequencies and angles are floats,
-/// as there.
+/// Positions [prefix + grid * grid, width] in two dimensions, as MoCo v3's published code makes them: zero for the
+/// first `prefix` tokens; patch p has [sin(x w), cos(x w), sin(y w), cos(y w)] for its row x = p / grid, its column
+/// y = p % grid and frequencies w = 10000^(-i / (width / 4)), i = 0 .. width / 4 - 1. Frequencies and angles are
+/// floats, as there.
 [[nodiscard]] inline HostVector<double> sincos_positions(int grid, int width, int prefix = 1) {
   check(width % 4 == 0, "sin-cos positions need a width that 4 divides, not ", width);
   const int quarter = width / 4;

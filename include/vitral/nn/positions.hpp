@@ -24,8 +24,8 @@ inline std::array<double, 4> cubic_weights(double at) {
 
 }  // namespace detail
 
-/// table [grid * grid, width] -> [rows * columns, width], by bicubic interpolation. The centres of the outer pixels stay
-/// half a pixel from the border, which is repeated outside. Throws Error where the table has another size.
+/// table [grid * grid, width] -> [rows * columns, width], by bicubic interpolation. The centres of the outer pixels
+/// stay half a pixel from the border, which is repeated outside. Throws Error where the table has another size.
 [[nodiscard]] inline std::vector<double> resized_positions(const std::vector<double>& table, int grid, int rows,
                                                            int columns, int width) {
   check(table.size() == static_cast<std::size_t>(long{grid} * grid * width) && rows >= 1 && columns >= 1,

@@ -15,7 +15,8 @@
 
 namespace vitral { inline namespace VITRAL_ABI {
 
-/// A line of the table: a method, which is a template over the encoder, and the recipe of the two views that it compares.
+/// A line of the table: a method, which is a template over the encoder, and the recipe of the two views that it
+/// compares.
 template <template <class> class Method>
 struct KnownMethod {
   std::string_view name;                ///< of the plain form; "sd-" before it names the self-distilled one

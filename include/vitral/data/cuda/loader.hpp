@@ -15,27 +15,18 @@
 
 namespace vitral { inline namespace VITRAL_ABI {
 
-/// `views[k]` is [size, 3, extent, extent], of view k.
-template <class B>
-struct CudaBatch {
-  long epoch = 0;
-  long index = 0;  ///< 0 ... batches() - 1
-  std::vector<Tensor<float, Shape<dyn, 3, dyn, dyn>, B>> views;
-  std::vector<int> labels;
-  int size = 0;  ///< images; less than asked for only in the last batch without drop_last
-};
-
 /// Has Loader's interface and makes the same batches: the same images, crops and colours, drawn by the same random
 /// numbers. Pixels differ by rounding alone: in the blur, and, where the host's compiler fuses products with sums
 /// (g++ -O2 -march=native), before it, which may move a hue to the next of PIL's steps, 6 of 255 away.
 /// The constructor loads the whole data set. It throws Error if the images differ in size, if they or the views are too
-/// large for the device, or if a view is no Augmentation. The options `workers` and `patience` have no effect here.
+/// large for the device, or if a view is no Augmentation. The options `workers` and `patience` have no effect here;
+/// images that cannot be read are found in the constructor.
 template <class B>
 class CudaLoader {
   static_assert(OffersViews<B>, "vitral: CudaLoader needs a backend that makes views; use Loader");
 
  public:
-  using batch_type = CudaBatch<B>;
+  using batch_type = ImageBatch<B, Cpu>;  // labels are in host memory
 
   CudaLoader(Dataset data, Views views, LoaderOptions options = {})
       : data_(std::move(data)), views_(std::move(views)), plan_(data_, views_, std::move(options)) {
@@ -60,9 +51,12 @@ class CudaLoader {
     const std::uint32_t* const images = order_.data() + next_ * options().batch;
     batch.epoch = epoch_;
     batch.index = next_++;
-    batch.size = count;
-    batch.labels.clear();
-    for (int i = 0; i < count; ++i) batch.labels.push_back(labels_[images[i]]);
+    batch.places.clear();
+    detail::make_room(batch.labels, {count});
+    for (int i = 0; i < count; ++i) {
+      batch.labels.data()[i] = labels_[images[i]];
+      batch.places.push_back(places_[images[i]]);
+    }
     batch.views.clear();  // their memory may serve the new ones
     for (std::size_t k = 0; k < views_.size(); ++k) {
       jobs_.clear();
@@ -78,6 +72,9 @@ class CudaLoader {
     }
     return true;
   }
+
+  /// An epoch as a range.
+  [[nodiscard]] Epoch<CudaLoader> epoch(long number, long first_batch = 0) { return {*this, number, first_batch}; }
 
   /// Ends the epoch.
   void stop() { next_ = batches(); }
@@ -126,6 +123,7 @@ class CudaLoader {
             "; the device takes images of one size alone: use the CPU loader");
       some.insert(some.end(), image.rgb.begin(), image.rgb.end());
       labels_.push_back(data_.label(used));
+      places_.push_back(used);
       if (some.size() < upload_bytes && i + 1 < data_.size()) continue;
       B::copy_from_host(some.data(), static_cast<std::uint8_t*>(pixels_.data()) + done, static_cast<long>(some.size()));
       done += some.size();
@@ -140,6 +138,7 @@ class CudaLoader {
   int height_ = 0, width_ = 0;  // of every image
   Buffer pixels_;               // [n, height, width, 3] bytes on the device
   std::vector<int> labels_;     // of every image
+  std::vector<long> places_;    // its number, or that of the image in its place
   std::vector<ViewShape> shapes_;
   std::vector<ViewJob> jobs_;
   std::vector<std::uint32_t> order_;

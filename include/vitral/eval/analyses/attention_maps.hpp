@@ -3,7 +3,7 @@
 #pragma once
 
 #include <vitral/backend/cpu/cpu.hpp>
-#include <vitral/models/vit.hpp>
+#include <vitral/eval/encoder.hpp>
 
 #include <algorithm>
 #include <cmath>
@@ -41,7 +41,7 @@ inline void check_weights(const AttentionWeights& weights) {
         images, " images, ", tokens, " tokens and ", heads, " heads for a width of ", width);
   AttentionWeights out{images, heads, tokens, {}};
   const long square = long{tokens} * tokens, narrow = width / heads;
-  out.rows.resize(static_cast<std::size_t>(images * heads * square));
+  out.rows.resize(static_cast<std::size_t>(long{images} * heads * square));
   const auto part = [&](long from) {
     return MatrixBatch<const float>{{qkv + from, tokens, narrow, 3l * width, 1}, images, 3l * tokens * width};
   };
@@ -61,14 +61,16 @@ inline void check_weights(const AttentionWeights& weights) {
 
 /// The weights of every block for normalised images [batch, 3, image, image]. In the last block the class token's query
 /// is the only one whose answer the network uses.
-template <class Encoder>
-[[nodiscard]] std::vector<AttentionWeights> attention_weights(const Encoder& encoder, const Operand auto& images) {
-  static_assert(std::is_same_v<typename Encoder::backend, Cpu>, "vitral: attention weights are computed on the CPU");
+template <VisionTransformer Network>
+[[nodiscard]] std::vector<AttentionWeights> attention_weights(const Network& encoder, const Operand auto& images) {
   std::vector<AttentionWeights> out;
+  std::vector<float> host;
   auto x = encoder.tokens(images);
   for (const auto& block : encoder.blocks) {
-    const auto qkv = block.attn.qkv(block.norm1(x));
-    out.push_back(attention_weights(qkv.data(), qkv.extent(0), block.attn.heads, qkv.extent(1), x.extent(2)));
+    const auto qkv = eval(cast<float>(block.attn.qkv(block.norm1(x))));
+    host.resize(static_cast<std::size_t>(qkv.size()));
+    Network::backend::copy_to_host(qkv.data(), host.data(), qkv.size());
+    out.push_back(attention_weights(host.data(), qkv.extent(0), block.attn.heads, qkv.extent(1), x.extent(2)));
     if (out.size() < encoder.blocks.size()) x = block(x);
   }
   return out;

@@ -1,0 +1,75 @@
+// What eval asks of a network: the features of its layers, and how large the images are that it takes.
+#pragma once
+
+#include <vitral/data/augment.hpp>
+#include <vitral/data/loader.hpp>
+#include <vitral/models/vit.hpp>
+
+#include <concepts>
+#include <vector>
+
+namespace vitral { inline namespace VITRAL_ABI {
+
+namespace detail {
+
+/// Normalised images [batch, 3, side, side].
+template <class B>
+using ImageBatch = Tensor<float, Shape<dyn, 3, dyn, dyn>, B>;
+
+}  // namespace detail
+
+/// A network on any backend whose features can be evaluated: for normalised images [batch, 3, side, side], `layers`
+/// gives a tensor [batch, width()] for each of its depth() layers.
+///
+///     struct Net {
+///       using backend = Cpu;
+///       int width() const;
+///       int depth() const;
+///       std::vector<Tensor<float, Shape<dyn, dyn>>> layers(const Operand auto& images) const;
+///     };
+template <class E>
+concept FeatureEncoder = requires(const E& encoder, const detail::ImageBatch<typename E::backend>& images) {
+  { encoder.width() } -> std::convertible_to<int>;
+  { encoder.depth() } -> std::convertible_to<int>;
+  encoder.layers(images)[0].extent(1);
+};
+
+namespace detail {
+
+template <class B, class T, ViTSize Size>
+void is_vit(const ViT<B, T, Size>&);
+
+}  // namespace detail
+
+/// A ViT of any size: what its layers cost and how far its heads look is known, too.
+template <class E>
+concept VisionTransformer = requires(const E& encoder) {
+  detail::is_vit(encoder);
+};
+
+/// Pixels a side of the images that the encoder takes: `image`, or where that is 0 its own size.image.
+/// Throws Error where neither says.
+template <class E>
+[[nodiscard]] int image_side(const E& encoder, int image = 0) {
+  if constexpr (requires { encoder.size.image; })
+    if (image == 0) image = encoder.size.image;
+  check(image > 0, "features: the encoder takes images of ", image,
+        " pixels a side; give it a member size.image, or say it in EvaluationOptions::image");
+  return image;
+}
+
+/// Images of a data set as the encoder sees them in evaluation: scaled, cut to their centre and normalised.
+template <class E>
+[[nodiscard]] detail::ImageBatch<typename E::backend> images_for(const E& encoder, const Dataset& data,
+                                                                 const std::vector<long>& places) {
+  const int side = image_side(encoder);
+  HostVector<float> pixels(places.size() * 3 * static_cast<std::size_t>(side) * static_cast<std::size_t>(side));
+  float* to = pixels.data();
+  for (const long place : places) {
+    center_view(side)(readable_image(data, place), to);
+    to += 3l * side * side;
+  }
+  return detail::ImageBatch<typename E::backend>::from(pixels, {static_cast<int>(places.size()), side, side});
+}
+
+}}  // namespace vitral
