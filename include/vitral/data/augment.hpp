@@ -212,6 +212,7 @@ struct CenterView {
   }
 };
 
+/// The view of evaluation: the middle of the image, of so many pixels a side.
 [[nodiscard]] inline CenterView center_view(int size) {
   check(size > 0, "a view of ", size, " pixels was asked for; expected at least 1");
   CenterView view;

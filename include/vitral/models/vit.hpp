@@ -10,11 +10,17 @@ namespace vitral { inline namespace VITRAL_ABI {
 struct ViTSize {
   int image = dyn, patch = dyn, width = dyn, depth = dyn, heads = dyn;
 };
+/// ViT-Ti for images of 32 pixels in patches of 4.
 inline constexpr ViTSize vit_tiny_32{32, 4, 192, 12, 3};
+/// ViT-S for images of 32 pixels in patches of 4.
 inline constexpr ViTSize vit_small_32{32, 4, 384, 12, 6};
+/// ViT-B for images of 32 pixels in patches of 4.
 inline constexpr ViTSize vit_base_32{32, 4, 768, 12, 12};
+/// ViT-Ti for images of 224 pixels in patches of 16.
 inline constexpr ViTSize vit_tiny_224{224, 16, 192, 12, 3};
+/// ViT-S for images of 224 pixels in patches of 16.
 inline constexpr ViTSize vit_small_224{224, 16, 384, 12, 6};
+/// ViT-B for images of 224 pixels in patches of 16.
 inline constexpr ViTSize vit_base_224{224, 16, 768, 12, 12};
 
 /// Throws Error, beginning with `whose`, unless a ViT can have this size.

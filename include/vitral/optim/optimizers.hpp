@@ -17,9 +17,11 @@ struct AdamW {
   double lr = 1e-3, weight_decay = 0.01;
   double beta1 = 0.9, beta2 = 0.999, eps = 1e-8;
 };
+/// Stochastic gradient descent with momentum, as in PyTorch.
 struct Sgd {
   double lr = 0.1, weight_decay = 0, momentum = 0.9;
 };
+/// LARS (You, Gitman and Ginsburg 2017): SGD whose rate is scaled for each tensor.
 struct Lars {
   double lr = 0.3, weight_decay = 1e-6, momentum = 0.9, trust = 0.001;
 };

@@ -186,6 +186,7 @@ struct SimCLR : TeacherlessMethod<Encoder, NtXent> {
       : TeacherlessMethod<Encoder, NtXent>(detail::make_teacherless(encoder, o, NtXent{o.temperature}, distillation)),
         options(o) {}
 };
+/// BYOL (Grill et al. 2020, arXiv 2006.07733).
 template <class Encoder>
 struct BYOL : TeacherMethod<Encoder, CosineDistance> {
   MethodOptions options;
@@ -194,6 +195,7 @@ struct BYOL : TeacherMethod<Encoder, CosineDistance> {
             detail::make_with_teacher(encoder, o, CosineDistance{}, LastNorm::no, distillation)),
         options(o) {}
 };
+/// MoCo v3 (Chen, Xie and He 2021, arXiv 2104.02057).
 template <class Encoder>
 struct MoCoV3 : TeacherMethod<Encoder, InfoNce> {
   MethodOptions options;

@@ -60,6 +60,7 @@ struct Assignment {
   Tensor<T, S, B> to;
   E expression;
 };
+/// The assignment to = expression, for assign_together.
 template <class T, class S, class B, class E>
 [[nodiscard]] auto into(const Tensor<T, S, B>& to, const E& expression) {
   return Assignment<T, S, B, E>{to, expression};

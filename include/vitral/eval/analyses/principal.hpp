@@ -21,6 +21,7 @@ struct PrincipalAxes {
   [[nodiscard]] int width() const { return static_cast<int>(mean.size()); }
 };
 
+/// The principal axes of features [images, width], in double.
 [[nodiscard]] inline PrincipalAxes principal_axes(const Features& features) {
   PrincipalAxes out{column_means(features), {}, {}};
   const long images = features.images(), width = features.width;

@@ -25,6 +25,7 @@ struct QueryTruth {
   std::vector<int> easy, hard, junk;
 };
 
+/// Which rows the revisited protocol asks for.
 enum class Difficulty { easy, medium, hard };
 
 /// Easy ignores the hard ones, hard the easy ones; medium looks for both.

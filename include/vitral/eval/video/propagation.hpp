@@ -22,6 +22,7 @@ struct PatchFeatures {
   [[nodiscard]] long patches() const { return long{rows} * columns; }
 };
 
+/// Where labels come from, and how many patches vote.
 struct PropagationOptions {
   int last_frames = 7;       ///< frames that are looked at beside the first
   int top = 5;               ///< patches that a patch takes its label from

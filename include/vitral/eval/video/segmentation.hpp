@@ -106,6 +106,7 @@ struct SegmentationScore {
   double decay = 0;   ///< the mean over the first quarter of frames less that over the last
 };
 
+/// Mean, recall and decay of a measure over the frames of an object.
 [[nodiscard]] inline SegmentationScore segmentation_score(const std::vector<double>& frames) {
   check(!frames.empty(), "segmentation: there are no frames to judge");
   const auto mean = [&](std::size_t begin, std::size_t end) {
