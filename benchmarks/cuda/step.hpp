@@ -44,7 +44,7 @@ class Step {
       return method_.loss(tape_, view1_, view2_, Training{});
     }();
     tape_.backward(loss);
-    optimizer_.step(tape_, method_, 0.996);
+    optimizer_.step(tape_, method_);
     return loss.value();
   }
 

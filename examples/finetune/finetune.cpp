@@ -17,6 +17,7 @@
 #include <vitral/io/progress.hpp>
 #include <vitral/models/load_vit.hpp>
 #include <vitral/optim/layer_decay.hpp>
+#include <vitral/train/trainer.hpp>
 #include <vitral/vitral.hpp>
 
 #include <cstdio>
@@ -87,13 +88,20 @@ Options parse(int argc, char** argv) {
   return o;
 }
 
-/// An encoder and a linear classifier on its last class token. load_vit knows the encoder by this name.
+/// An encoder and a linear classifier on its last class token, as a task. load_vit knows the encoder by this name.
 struct Classifier {
   using scalar = float;
   using backend = Cpu;
   ViT<Cpu, float> encoder;
   Linear<dyn, dyn> head;
+  bool frozen;       // the encoder, which is then in evaluation mode and leaves nothing on the tape
+  double smoothing;  // of the targets
 
+  auto loss(Tape& tape, const Batch& batch, const Training& mode) const {
+    const auto& images = batch.views[0];
+    const auto features = frozen ? tape.constant(encoder(images)) : encoder(tape.constant(images), mode);
+    return mean(cross_entropy(head(features), batch.labels, smoothing));
+  }
   static void visit(auto& self, auto&& f) {
     f("student.encoder", self.encoder);
     f("head", self.head);
@@ -105,7 +113,7 @@ struct Classifier {
 Classifier load(const SafetensorsFile& file, int classes, const Options& o) {
   Initializer init(Seed{static_cast<std::uint64_t>(o.seed)});
   const auto encoder = load_vit<Cpu, float>(file, {.drop_path = o.frozen ? 0 : o.drop_path});
-  Classifier model{encoder, Linear<dyn, dyn>(encoder.width(), classes, init)};
+  Classifier model{encoder, Linear<dyn, dyn>(encoder.width(), classes, init), o.frozen, o.frozen ? 0 : o.smoothing};
   init.fill_normal(model.head.weight, 0.01);
   set_trainable(model.encoder, !o.frozen);
   return model;
@@ -122,22 +130,6 @@ TopCount classify(const Classifier& model, Loader& loader) {
   }
   check(count.images > 0, "none of the images of ", loader.dataset().name(), " that are to be classified can be read");
   return count;
-}
-
-/// The loss of a batch after its gradients went onto the tape.
-double learn(const Classifier& model, Tape& tape, const Batch& batch, long step, const Options& o) {
-  constexpr std::uint64_t stream = 0x20000000;  // apart from the loader's
-  const Training mode{Random{static_cast<std::uint64_t>(o.seed), stream, static_cast<std::uint64_t>(step)}};
-  const auto& images = batch.views[0];
-  tape.zero_grad();
-  const auto features = o.frozen ? tape.constant(model.encoder(images)) : model.encoder(tape.constant(images), mode);
-  const auto loss = eval(mean(cross_entropy(model.head(features), batch.labels, o.frozen ? 0 : o.smoothing)));
-  const auto value = static_cast<double>(loss.item());
-  if (!std::isfinite(value)) tape.clear();
-  check(std::isfinite(value), "the loss became ", value, " at step ", step,
-        "; training stops. Begin again with a lower learning rate (--lr)");
-  tape.backward(loss);
-  return value;
 }
 
 Json finetune(Options o) {
@@ -167,9 +159,11 @@ Json finetune(Options o) {
   const DirectoryLock lock(out);
   auto parameters = trainable_parameters(model);
   decay_rates(parameters, size.depth, o.layer_decay);
-  OptimizerSettings settings = AdamW{.weight_decay = o.weight_decay};
-  if (o.frozen) settings = Sgd{};
-  Optimizer<float, Cpu> optimizer(settings, parameters);
+  const double lr = scaled_learning_rate(o.lr, o.batch);
+  OptimizerSettings settings = AdamW{.lr = lr, .weight_decay = o.weight_decay};
+  if (o.frozen) settings = Sgd{.lr = lr};
+  Trainer trainer(model, Optimizer<float, Cpu>(settings, parameters),
+                  {.epochs = o.epochs, .warmup_epochs = o.warmup_epochs}, seed);
   Loader loader(train, {view}, {.batch = o.batch, .seed = seed.value, .workers = o.workers}),
       tests(test, {center_view(size.image)},
             {.batch = static_cast<int>(std::min(256l, test.size())),
@@ -178,8 +172,7 @@ Json finetune(Options o) {
              .shuffle = false,
              .unreadable = test.size(),
              .replace = false});
-  const long per_epoch = loader.batches(), steps = per_epoch * o.epochs;
-  const CosineSchedule schedule{scaled_learning_rate(o.lr, o.batch), 0, steps, o.warmup_epochs * per_epoch};
+  const long per_epoch = trainer.steps_per_epoch(loader), steps = per_epoch * o.epochs;
 
   Json results{{"checkpoint", o.checkpoint}, {"dataset", train.name()}, {"frozen", o.frozen}};
   const auto note = [&](const char* name, const auto& member, auto&&...) { results[name] = member; };
@@ -194,25 +187,19 @@ Json finetune(Options o) {
 
   MetricsLog metrics(out / "metrics.jsonl");
   Progress progress("", steps, o.batch);
-  Tape tape;
   TopCount reached;
-  for (int epoch = 0; epoch < o.epochs; ++epoch) {
-    progress.set_label("epoch " + std::to_string(epoch + 1) + "/" + std::to_string(o.epochs));
-    loader.start(epoch);
-    double sum = 0;
-    long step = epoch * per_epoch;
-    for (Batch batch; loader.next(batch); ++step) {
-      const double loss = learn(model, tape, batch, step, o);
-      optimizer.set_lr(schedule.at(step));
-      optimizer.step(tape);
-      sum += loss;
-      progress.update(step + 1, loss);
-    }
+  double sum = 0;  // of the epoch's losses
+  trainer.fit(loader, [&](const StepReport& report) {
+    const long epoch = report.step / per_epoch + 1, done = report.step + 1;
+    progress.set_label("epoch " + std::to_string(epoch) + "/" + std::to_string(o.epochs));
+    progress.update(done, report.loss);
+    sum += report.loss;
+    if (done % per_epoch != 0) return true;
     reached = classify(model, tests);
-    const double loss = sum / static_cast<double>(per_epoch);
-    metrics.append(step, {{"epoch", epoch + 1}, {"loss", loss}, {"top1", reached.top1()}, {"top5", reached.top5()}});
+    const double loss = std::exchange(sum, 0) / static_cast<double>(per_epoch);
+    metrics.append(done, {{"epoch", epoch}, {"loss", loss}, {"top1", reached.top1()}, {"top5", reached.top5()}});
     char line[96];
-    std::snprintf(line, sizeof line, "epoch %3d  loss %.4f  test top-1 %6.2f %%  top-5 %6.2f %%", epoch + 1, loss,
+    std::snprintf(line, sizeof line, "epoch %3ld  loss %.4f  test top-1 %6.2f %%  top-5 %6.2f %%", epoch, loss,
                   100 * reached.top1(), 100 * reached.top5());
     progress.note(line);
     StateDict state;
@@ -222,7 +209,8 @@ Json finetune(Options o) {
     metadata["finetune"] = json_text(results);
     metadata.merge(describe(model.encoder));
     state.write(checkpoint, metadata);
-  }
+    return true;
+  });
   progress.finish();
   results["test_images"] = reached.images;
   results["top1"] = reached.top1();

@@ -116,14 +116,13 @@ int run(const PretrainOptions& o, const RunData& data, Source loader) {
       {.drop_path = o.drop_path, .recompute = o.recompute == "block" ? Recompute::block : Recompute::nothing});
   const auto accuracy = [&] { return layer_accuracy(encoder, data.known, data.test, o); };
   std::optional<SelfDistillation> distillation;
-  if (o.self_distilled()) distillation = SelfDistillation{o.ratio};
-  Trainer trainer(Method<ViT<B, T>>(encoder, {o.hidden, o.out_dim, o.temperature, seed}, distillation), optimizer(o),
+  if (o.self_distilled()) distillation = SelfDistillation{o.ratio, o.ratio_schedule == "cosine"};
+  Trainer trainer(Method<ViT<B, T>>(encoder, {o.hidden, o.out_dim, o.temperature, seed, o.momentum}, distillation),
+                  optimizer(o),
                   {.epochs = o.epochs,
                    .warmup_epochs = o.warmup_epochs,
                    .min_lr = o.min_lr,
                    .weight_decay_end = o.weight_decay_end,
-                   .momentum = o.momentum,
-                   .ratio_rises = o.ratio_schedule == "cosine",
                    .accumulate = o.accumulate,
                    .clip_grad = o.clip_grad},
                   seed);
@@ -135,7 +134,7 @@ int run(const PretrainOptions& o, const RunData& data, Source loader) {
     check_resumable(*saved, o, images, mark, per_epoch);
   }
   std::printf("%s on %s: %ld images, %ld parameters, %ld steps of %d images, %d threads\n", o.method.c_str(),
-              escape_text(data.train.name()).c_str(), images, count_parameters(trainer.method(), true), steps,
+              escape_text(data.train.name()).c_str(), images, count_parameters(trainer.task(), true), steps,
               o.batch * o.accumulate, cpu::threads());
   const auto untrained = accuracy();
   if (interrupted) return end_interrupted("before the first step: nothing is written");
@@ -157,8 +156,9 @@ int run(const PretrainOptions& o, const RunData& data, Source loader) {
                       trainer.steps_done());
     trainer.fit(loader, [&](const StepReport& r) {
       const long done = r.step + 1;
-      metrics.append(
-          r.step, {{"epoch", r.epoch}, {"loss", r.loss}, {"lr", r.lr}, {"momentum", r.momentum}, {"ratio", r.ratio}});
+      nlohmann::ordered_json row{{"epoch", r.epoch}, {"loss", r.loss}, {"lr", r.lr}};
+      for (const NamedNumber& number : r.numbers) row[number.name] = number.value;
+      metrics.append(r.step, row);
       progress.set_label("epoch " + std::to_string(r.step / per_epoch + 1) + "/" + std::to_string(o.epochs));
       progress.update(done, r.loss);
       const bool stops = interrupted != 0;  // asked once, so that a run that stops has saved

@@ -20,16 +20,14 @@ template <class B, class T>
 std::vector<float> numbers(long& graphs) {
   cuda::Steps::eager = false;
   const ViT<B, T> encoder(ViTSize{16, 4, 64, 2, 2}, Seed{1}, {.drop_path = 0.05});
-  Trainer trainer(
-      MoCoV3(encoder, {.hidden = 64, .out = 32}, SelfDistillation{}), AdamW{.lr = 1e-3},
-      {.epochs = 5, .warmup_epochs = 0, .momentum = 0.9, .ratio_rises = true, .accumulate = 2, .clip_grad = 1},
-      Seed{3});
+  Trainer trainer(MoCoV3(encoder, {.hidden = 64, .out = 32, .momentum = 0.9}, SelfDistillation{.rises = true}),
+                  AdamW{.lr = 1e-3}, {.epochs = 5, .accumulate = 2, .clip_grad = 1}, Seed{3});
   Loader loader(vitral_tests::Noise{16, 16}, two_views(moco_v3_augmentation(16)),
                 {.batch = 8, .seed = 3, .workers = 1});
   std::vector<float> out;
   trainer.fit(loader, [&](const StepReport& r) { return out.push_back(static_cast<float>(r.loss)), true; });
   graphs = trainer.runs().graphs_made();
-  for_each_parameter(trainer.method(), [&](const std::string&, const auto& p) {
+  for_each_parameter(trainer.task(), [&](const std::string&, const auto& p) {
     for (const float x : p.value.to_vector()) out.push_back(x);
   });
   return out;

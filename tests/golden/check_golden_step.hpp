@@ -33,7 +33,9 @@ GoldenTensors golden_step_of(const SafetensorsFile& file, int disturbance) {
   const ViTSize size{integer("image"), integer("patch"), integer("width"), integer("depth"), integer("heads")};
   std::optional<SelfDistillation> distillation;
   if (is_self_distilled(file.metadata("method"))) distillation = SelfDistillation{number("ratio")};
-  Method<Encoder> method(Encoder(size), {integer("hidden"), integer("proj"), number("temperature")}, distillation);
+  Method<Encoder> method(Encoder(size),
+                         {integer("hidden"), integer("proj"), number("temperature"), Seed{}, number("momentum")},
+                         distillation);
   load_module(file, method);
 
   Random random{static_cast<std::uint64_t>(disturbance), 0, 0};
@@ -75,8 +77,7 @@ GoldenTensors golden_step_of(const SafetensorsFile& file, int disturbance) {
   });
   auto optimizer = make_optimizer(
       AdamW{number("lr"), number("weight_decay"), number("beta1"), number("beta2"), number("eps")}, method);
-  optimizer.step(tape);
-  method.update_teacher(number("momentum"));
+  optimizer.step(tape, method);
   for_each_tensor(method, [&](const std::string& name, const auto& x) { keep("after." + name, x.value); });
   return out;
 }

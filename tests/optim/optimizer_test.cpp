@@ -1,4 +1,4 @@
-// SGD, AdamW, LARS and clipping against PyTorch's steps in double.
+// SGD, AdamW, Adam, LARS and clipping against PyTorch's steps in double.
 #include "../random_tensor.hpp"
 
 #include <vitral/autodiff/reduce.hpp>
@@ -80,12 +80,14 @@ std::set<std::string> cases_of(const std::string& optimizer) {
 }
 
 const std::vector<OptimizerSettings> all_settings{
-    AdamW{.lr = 0.1, .weight_decay = 0.5}, Sgd{.lr = 0.1, .weight_decay = 0.5}, Lars{.lr = 0.1, .weight_decay = 0.5}};
+    AdamW{.lr = 0.1, .weight_decay = 0.5}, Adam{.lr = 0.1, .weight_decay = 0.5}, Sgd{.lr = 0.1, .weight_decay = 0.5},
+    Lars{.lr = 0.1, .weight_decay = 0.5}};
 
 /// Every tensor of a method and of its optimiser after steps on random images; the last step has no gradient at all.
 /// `together` moves the teacher in the optimiser's pass.
 std::vector<std::vector<float>> after_steps(const OptimizerSettings& settings, bool together) {
-  MoCoV3 method(ViT<Cpu, float>(ViTSize{8, 4, 48, 2, 2}, Seed{1}), {.hidden = 256, .out = 64}, SelfDistillation{0.5});
+  MoCoV3 method(ViT<Cpu, float>(ViTSize{8, 4, 48, 2, 2}, Seed{1}), {.hidden = 256, .out = 64, .momentum = 0.9},
+                SelfDistillation{0.5});
   auto optimizer = make_optimizer(settings, method);
   Tape tape;
   for (std::uint64_t i = 0; i < 4; ++i) {
@@ -97,10 +99,14 @@ std::vector<std::vector<float>> after_steps(const OptimizerSettings& settings, b
     else  // the upper layers and the heads get no gradient: their averages move alone
       tape.backward(mean(square(method.student.encoder.layers(tape.constant(view1))[0])));
     if (together) {
-      optimizer.step(tape, method, 0.9);
+      optimizer.step(tape, method);
     } else {
       optimizer.step(tape);
-      method.update_teacher(0.9);
+      method.for_each_average([](const auto& teacher, const auto& student, double momentum) {
+        for_each_pair(teacher, student, [&](const std::string&, const auto& average, const auto& source) {
+          assign(average.value, moving_average(average.value, source.value, momentum));
+        });
+      });
     }
   }
   std::vector<std::vector<float>> out;
@@ -118,6 +124,15 @@ TEST_CASE("AdamW makes PyTorch's steps") {
                            .beta1 = number(name + "/beta1"),
                            .beta2 = number(name + "/beta2"),
                            .eps = number(name + "/eps")});
+}
+
+TEST_CASE("Adam makes PyTorch's steps, weight decay being part of the gradient") {
+  CHECK(cases_of("adam").size() == 3);
+  for (const std::string& name : cases_of("adam"))
+    check_case(name, Adam{.weight_decay = number(name + "/weight_decay"),
+                          .beta1 = number(name + "/beta1"),
+                          .beta2 = number(name + "/beta2"),
+                          .eps = number(name + "/eps")});
 }
 
 TEST_CASE("SGD makes PyTorch's steps") {
@@ -220,6 +235,9 @@ TEST_CASE("the state is named after the parameter it belongs to") {
   make_optimizer(AdamW{}, ones()).for_each_state(note);
   CHECK(names == std::vector<std::string>{"0.weight", "1.weight", "0.bias", "1.bias"});
   names.clear();
+  make_optimizer(Adam{}, ones()).for_each_state(note);
+  CHECK(names == std::vector<std::string>{"0.weight", "1.weight", "0.bias", "1.bias"});
+  names.clear();
   make_optimizer(Sgd{}, ones()).for_each_state(note);
   CHECK(names == std::vector<std::string>{"0.weight", "0.bias"});
 }
@@ -245,7 +263,7 @@ TEST_CASE("a method without a teacher takes the same step") {
   const Tensor<float, Shape<dyn, 3, dyn, dyn>> view = normal<float>(Shape<dyn, 3, dyn, dyn>({4, 8, 8}), 1);
   Tape tape;
   tape.backward(method.loss(tape, view, view, Training{}));
-  optimizer.step(tape, method, 0.9);
+  optimizer.step(tape, method);
   CHECK(optimizer.steps() == 1);
   CHECK(weight.to_vector() != before);
 }

@@ -1,6 +1,7 @@
 // The methods with a toy encoder: who shares what, what the loss is made of, what moves and what does not.
 #include "../random_tensor.hpp"
 
+#include <vitral/optim/optimizers.hpp>
 #include <vitral/ssl/method.hpp>
 
 #include <doctest/doctest.h>
@@ -63,6 +64,14 @@ Values states_of(const M& module) {
     if constexpr (is_state<std::remove_cvref_t<decltype(member)>>) out.push_back(member.value.to_vector());
   });
   return out;
+}
+
+/// A step that changes no parameter but the averages.
+template <class M>
+void move_averages(const M& method) {
+  Tape tape;
+  tape.backward(method.loss(tape, view1, view2, mode));
+  make_optimizer(Sgd{.lr = 0}, method).step(tape, method);
 }
 
 /// Moves every parameter, each by other amounts.
@@ -142,13 +151,16 @@ TEST_CASE("the student's trainable parameters get gradients, the teacher's none"
   });
 }
 
-TEST_CASE("update_teacher moves encoder and last projector by one minus the momentum, and no running statistic") {
+TEST_CASE("the teacher's encoder and projector move by one minus the momentum, and no running statistic") {
   auto method = self_distilled(MoCoV3(Toy(), options));
   disturb(method.student);
   static_cast<void>(loss_of(method));  // moves the running statistics apart
-  const auto before = parameters_of(method.teacher), statistics = states_of(method.teacher);
-  method.update_teacher(0.75);
-  CHECK(states_of(method.teacher) == statistics);
+  const auto before = parameters_of(method.teacher), statistics = states_of(method.student);
+  method.momentum = 0.75;
+  move_averages(method);
+  CHECK(states_of(method.student) != statistics);
+  for (const auto& state : states_of(method.teacher))
+    for (const auto& other : states_of(method.student)) CHECK(state != other);
   auto source = parameters_of(method.student.encoder);
   const auto head = parameters_of(method.student.projector.back());
   source.insert(source.end(), head.begin(), head.end());
@@ -160,7 +172,8 @@ TEST_CASE("update_teacher moves encoder and last projector by one minus the mome
     CHECK(distance(after[i], expected) < 1e-14);
     CHECK(after[i] != before[i]);
   }
-  method.update_teacher(1);
+  method.momentum = 1;
+  move_averages(method);
   CHECK(parameters_of(method.teacher) == after);
 }
 
@@ -221,7 +234,7 @@ TEST_CASE("SimCLR has neither teacher nor predictors, and its loss is that of th
       method.criterion(std::vector{z[1]}, z[1]).item() + 0.5 * method.criterion(std::vector{z[0]}, z[1]).item();
   CHECK(loss_of(method) == doctest::Approx(expected).epsilon(1e-12));
   const auto before = parameters_of(method);
-  method.update_teacher(0.5);
+  move_averages(method);
   CHECK(parameters_of(method) == before);
 }
 
@@ -246,6 +259,20 @@ TEST_CASE("a loss moves the running statistics of both branches") {
   };
   moved(student, states_of(method.student));
   moved(teacher, states_of(method.teacher));
+}
+
+TEST_CASE("a schedule moves momentum and ratio along cosines, and a constant ratio not at all") {
+  auto method = self_distilled(MoCoV3(Toy(), {.hidden = 8, .out = 4, .momentum = 0.8}), {.ratio = 0.5, .rises = true});
+  CHECK(method.momentum == 0.8);
+  CHECK(method.ratio == 0.5);
+  method.schedule(0);
+  CHECK(method.ratio == 0);
+  method.schedule(0.5);
+  CHECK(method.momentum == doctest::Approx(0.9));
+  CHECK(method.ratio == doctest::Approx(0.25));
+  auto constant = self_distilled(SimCLR(Toy(), options), {.ratio = 0.5});
+  constant.schedule(0.25);
+  CHECK(constant.ratio == 0.5);
 }
 
 TEST_CASE("a negative ratio is an error") {

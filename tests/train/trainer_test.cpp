@@ -1,5 +1,8 @@
 #include "noise.hpp"
 
+#include <vitral/data/batches.hpp>
+#include <vitral/data/loader.hpp>
+#include <vitral/train/supervised.hpp>
 #include <vitral/train/trainer.hpp>
 #include <vitral/vitral.hpp>
 
@@ -19,9 +22,11 @@ namespace {
 
 const ViTSize tiny{8, 4, 16, 2, 2};
 
-auto make_trainer(const Schedule& schedule, const OptimizerSettings& settings = AdamW{.lr = 1e-3}) {
+auto make_trainer(const Schedule& schedule, const OptimizerSettings& settings = AdamW{.lr = 1e-3},
+                  double momentum = 0.996, bool ratio_rises = false) {
   const ViT<Cpu, float> encoder(tiny, Seed{1});
-  return Trainer(MoCoV3(encoder, {.hidden = 16, .out = 8}, SelfDistillation{0.5}), settings, schedule, Seed{2});
+  return Trainer(MoCoV3(encoder, {.hidden = 16, .out = 8, .momentum = momentum}, SelfDistillation{0.5, ratio_rises}),
+                 settings, schedule, Seed{2});
 }
 
 Loader make_loader(int batch = 4) {
@@ -39,7 +44,7 @@ struct Folder {
 }  // namespace
 
 TEST_CASE("a run reports every step with its schedule's values") {
-  auto trainer = make_trainer({.epochs = 4, .warmup_epochs = 1, .momentum = 0.9, .ratio_rises = true});
+  auto trainer = make_trainer({.epochs = 4, .warmup_epochs = 1}, AdamW{.lr = 1e-3}, 0.9, true);
   auto loader = make_loader();
   std::vector<StepReport> reports;
   trainer.fit(loader, [&](const StepReport& r) { return reports.push_back(r), true; });
@@ -47,21 +52,21 @@ TEST_CASE("a run reports every step with its schedule's values") {
   CHECK(reports.front().lr == 0);
   CHECK(reports[5].lr == doctest::Approx(1e-3));  // the warm-up's last step
   CHECK(reports.back().lr < 1e-4);
-  CHECK(reports.front().momentum == doctest::Approx(0.9));
-  CHECK(reports[12].momentum == doctest::Approx(0.95));
-  CHECK(reports.front().ratio == doctest::Approx(0));
-  CHECK(reports[12].ratio == doctest::Approx(0.25));
+  CHECK(reports.front()["momentum"] == doctest::Approx(0.9));
+  CHECK(reports[12]["momentum"] == doctest::Approx(0.95));
+  CHECK(reports.front()["ratio"] == doctest::Approx(0));
+  CHECK(reports[12]["ratio"] == doctest::Approx(0.25));
   CHECK(reports.back().epoch == doctest::Approx(4));
 }
 
 TEST_CASE("training changes the student's trainable parameters and moves the teacher, but not the frozen ones") {
-  auto trainer = make_trainer({.epochs = 1, .warmup_epochs = 0, .momentum = 0.5});
-  const auto before = clone_module(trainer.method());
+  auto trainer = make_trainer({.epochs = 1}, AdamW{.lr = 1e-3}, 0.5);
+  const auto before = clone_module(trainer.task());
   trainer.fit(make_loader());
   std::vector<std::vector<float>> old;
   for_each_tensor(before, [&](const std::string&, const auto& m) { old.push_back(m.value.to_vector()); });
   std::size_t i = 0;
-  for_each_tensor(trainer.method(), [&](const std::string& name, const auto& member) {
+  for_each_tensor(trainer.task(), [&](const std::string& name, const auto& member) {
     const bool frozen = name.find("pos_embed") != std::string::npos || name.find("patch_embed") != std::string::npos;
     CAPTURE(name);
     CHECK((member.value.to_vector() == old[i++]) == frozen);
@@ -86,10 +91,9 @@ TEST_CASE("a run that is saved, loaded elsewhere and continued gives the paramet
     second.fit(make_loader());
     CHECK(second.steps_done() == whole.steps_done());
     std::vector<std::vector<float>> expected;
-    for_each_tensor(whole.method(),
-                    [&](const std::string&, const auto& m) { expected.push_back(m.value.to_vector()); });
+    for_each_tensor(whole.task(), [&](const std::string&, const auto& m) { expected.push_back(m.value.to_vector()); });
     std::size_t i = 0;
-    for_each_tensor(second.method(), [&](const std::string& name, const auto& m) {
+    for_each_tensor(second.task(), [&](const std::string& name, const auto& m) {
       CAPTURE(name);
       CHECK(m.value.to_vector() == expected[i++]);
     });
@@ -97,17 +101,17 @@ TEST_CASE("a run that is saved, loaded elsewhere and continued gives the paramet
 }
 
 TEST_CASE("batches that do not fill a step are left out, and too few of them are an error") {
-  auto trainer = make_trainer({.epochs = 1, .warmup_epochs = 0, .accumulate = 3});
+  auto trainer = make_trainer({.epochs = 1, .accumulate = 3});
   auto loader = make_loader();
   long steps = 0;
   trainer.fit(loader, [&](const StepReport&) { return ++steps > 0; });
   CHECK(steps == 2);
-  CHECK_THROWS_WITH_AS(make_trainer({.epochs = 1, .warmup_epochs = 0, .accumulate = 7}).fit(make_loader()),
+  CHECK_THROWS_WITH_AS(make_trainer({.epochs = 1, .accumulate = 7}).fit(make_loader()),
                        doctest::Contains("6 batches in an epoch are fewer than the 7"), Error);
 }
 
 TEST_CASE("a loss that is not finite stops training with a sentence") {
-  auto trainer = make_trainer({.epochs = 9, .warmup_epochs = 0}, Sgd{.lr = 1e30});
+  auto trainer = make_trainer({.epochs = 9}, Sgd{.lr = 1e30});
   CHECK_THROWS_WITH_AS(trainer.fit(make_loader()), doctest::Contains("the loss became"), Error);
 }
 
@@ -119,7 +123,6 @@ struct NoisyLoader {
   Loader loader = make_loader();
   float pixel = 0;
 
-  [[nodiscard]] const Views& views() const { return loader.views(); }
   [[nodiscard]] long batches() const { return loader.batches(); }
   void start(long epoch, long first) { loader.start(epoch, first); }
   void stop() { loader.stop(); }
@@ -138,12 +141,11 @@ void stops_at_nan(bool self_distilled, const std::string& where) {
   const ViT<Cpu, float> encoder(tiny, Seed{1});
   std::optional<SelfDistillation> distillation;
   if (self_distilled) distillation.emplace();
-  Trainer trainer(Method<ViT<Cpu, float>>(encoder, {.hidden = 16, .out = 8}, distillation), AdamW{},
-                  {.epochs = 1, .warmup_epochs = 0});
+  Trainer trainer(Method<ViT<Cpu, float>>(encoder, {.hidden = 16, .out = 8}, distillation), AdamW{}, {.epochs = 1});
   NoisyLoader loader;
   loader.pixel = where == "pixel" ? nan : 0;
   bool poisoned = where == "pixel";
-  for_each_parameter(trainer.method(), [&](const std::string& name, const auto& p) {
+  for_each_parameter(trainer.task(), [&](const std::string& name, const auto& p) {
     if (name != where) return;
     p.value.data()[3] = nan;
     poisoned = true;
@@ -169,25 +171,25 @@ TEST_CASE("a pixel or a weight that is NaN stops all six methods at once") {
 
 TEST_CASE("a checkpoint with a number that is not finite is not written, and the older one stays") {
   const Folder folder;
-  auto trainer = make_trainer({.epochs = 1, .warmup_epochs = 0});
+  auto trainer = make_trainer({.epochs = 1});
   trainer.save(folder.path / "state");
   const auto written = std::filesystem::last_write_time(folder.path / "state");
-  for_each_parameter(trainer.method(), [&](const std::string& name, const auto& p) {
+  for_each_parameter(trainer.task(), [&](const std::string& name, const auto& p) {
     if (name == "student.encoder.norm.bias") p.value.data()[2] = -std::numeric_limits<float>::infinity();
   });
   CHECK_THROWS_WITH_AS(trainer.save(folder.path / "state"),
                        doctest::Contains("student.encoder.norm.bias holds a number that is not finite"), Error);
   CHECK(std::filesystem::last_write_time(folder.path / "state") == written);
   CHECK(std::distance(std::filesystem::directory_iterator(folder.path), {}) == 1);
-  make_trainer({.epochs = 1, .warmup_epochs = 0}).load(SafetensorsFile(folder.path / "state"));
+  make_trainer({.epochs = 1}).load(SafetensorsFile(folder.path / "state"));
 }
 
 TEST_CASE("a step count that cannot be is an error") {
   const Folder folder;
-  auto trainer = make_trainer({.epochs = 2, .warmup_epochs = 0});
+  auto trainer = make_trainer({.epochs = 2});
   trainer.fit(make_loader());
   trainer.save(folder.path / "state");
-  auto shorter = make_trainer({.epochs = 1, .warmup_epochs = 0});
+  auto shorter = make_trainer({.epochs = 1});
   shorter.load(SafetensorsFile(folder.path / "state"));
   CHECK_THROWS_WITH_AS(shorter.fit(make_loader()),
                        doctest::Contains("12 steps are done, but 1 epochs of 6 steps are 6"), Error);
@@ -233,12 +235,12 @@ std::string errors_of(Call call) {
 
 TEST_CASE("a parameter without a gradient is named after the first step, once") {
   const ViT<Cpu, float> encoder(tiny, Seed{1});
-  Trainer trainer(Forgetful(encoder, {.hidden = 16, .out = 8}), AdamW{}, {.epochs = 1, .warmup_epochs = 0});
+  Trainer trainer(Forgetful(encoder, {.hidden = 16, .out = 8}), AdamW{}, {.epochs = 1});
   CHECK(errors_of([&] { trainer.fit(make_loader()); }) ==
         "Trainer: no gradient reaches 1 trainable parameters, which stay as they are: unused\n");
   CHECK(trainer.without_gradient() == std::vector<std::string>{"unused"});
   CHECK(errors_of([&] {
-          auto complete = make_trainer({.epochs = 1, .warmup_epochs = 0});
+          auto complete = make_trainer({.epochs = 1});
           complete.fit(make_loader());
           CHECK(complete.without_gradient().empty());
         }) == "");
@@ -246,18 +248,150 @@ TEST_CASE("a parameter without a gradient is named after the first step, once") 
 
 TEST_CASE("a checkpoint of another architecture is refused and changes nothing") {
   const Folder folder;
-  auto trainer = make_trainer({.epochs = 1, .warmup_epochs = 0});
+  auto trainer = make_trainer({.epochs = 1});
   trainer.save(folder.path / "state");
   const ViT<Cpu, float> wider(ViTSize{8, 4, 32, 2, 2}, Seed{1});
-  Trainer other(MoCoV3(wider, {.hidden = 16, .out = 8}, SelfDistillation{0.5}), AdamW{},
-                {.epochs = 1, .warmup_epochs = 0});
-  const auto before = clone_module(other.method());
+  Trainer other(MoCoV3(wider, {.hidden = 16, .out = 8}, SelfDistillation{0.5}), AdamW{}, {.epochs = 1});
+  const auto before = clone_module(other.task());
   CHECK_THROWS_WITH_AS(other.load(SafetensorsFile(folder.path / "state")), doctest::Contains("another architecture"),
                        Error);
   std::vector<std::vector<float>> old;
   for_each_tensor(before, [&](const std::string&, const auto& m) { old.push_back(m.value.to_vector()); });
   std::size_t i = 0;
-  for_each_tensor(other.method(), [&](const std::string&, const auto& m) { CHECK(m.value.to_vector() == old[i++]); });
+  for_each_tensor(other.task(), [&](const std::string&, const auto& m) { CHECK(m.value.to_vector() == old[i++]); });
+}
+
+namespace {
+
+/// Two classes of points, apart by the sign of their first number.
+struct Points {
+  Tensor<float, Shape<dyn, 2>> x{64};
+  Tensor<int, Shape<dyn>> y{64};
+  Points() {
+    const Random random{1, 0, 0};
+    for (int i = 0; i < 64; ++i) {
+      y(i) = i % 2;
+      x(i, 0) = static_cast<float>((y(i) ? 1 : -1) * (0.5 + random.uniform(static_cast<std::uint64_t>(2 * i))));
+      x(i, 1) = static_cast<float>(random.normal(static_cast<std::uint64_t>(2 * i + 1)));
+    }
+  }
+};
+
+struct Net {
+  Linear<2, 8> hidden{Seed{1}};
+  Linear<8, 2> out{Seed{2}};
+  VITRAL_MEMBERS(hidden, out)
+  auto operator()(const auto& x) const { return out(relu(hidden(x))); }
+};
+
+struct Pixels {
+  Linear<192, 2> out{Seed{1}};
+  VITRAL_MEMBERS(out)
+  auto operator()(const auto& x, const Training&) const { return out(reshape(x, Shape<dyn, 192>{x.extent(0)})); }
+};
+
+/// A task of one's own: a mean is learnt, a slow copy follows it, and everything that a task may offer is there.
+struct Follow {
+  struct Guess {
+    Parameter<float, Shape<2>> value{};
+    VITRAL_MEMBERS(value)
+  };
+  Guess guess, slow = clone_module(guess);
+  std::vector<double> progress{};
+  Tensor<float, Shape<>> distance{};
+  VITRAL_MEMBERS(guess, slow)
+  Follow() { set_trainable(slow, false); }
+
+  auto loss(Tape& tape, const auto& batch, const Training&) {
+    const auto away = eval(tape.constant(batch.x) - guess.value);
+    distance = mean(abs(away.value()));
+    return mean(square(away)) * 2;  // an expression
+  }
+  void schedule(double done) { progress.push_back(done); }
+  void for_each_average(auto&& f) const { f(slow, guess, 0.5); }
+  void for_each_number(auto&& f) const {
+    f("distance", distance);
+    f("done", progress.back());
+  }
+};
+
+}  // namespace
+
+TEST_CASE("a network learns classes from arrays in memory, is trained in place, and its accuracy is reported") {
+  const Points points;
+  const Net net;
+  auto trainer = Trainer(Supervised(net), AdamW{.lr = 0.02}, Schedule{.epochs = 10, .accumulate = 2});
+  std::vector<StepReport> reports;
+  trainer.fit(Batches(points.x, points.y, {.batch = 16}),
+              [&](const StepReport& r) { return reports.push_back(r), true; });
+  REQUIRE(reports.size() == 20);
+  CHECK(reports.back().loss < 0.5 * reports.front().loss);
+  CHECK(reports.back()["accuracy"] == 1);
+  CHECK(mean(cast<float>(equal(argmax<-1>(net(points.x)), points.y))).item() == 1);
+  CHECK_THROWS_WITH_AS((void)reports[0]["ratio"], doctest::Contains("no number ratio; it names accuracy"), Error);
+}
+
+TEST_CASE("a loader's first view and labels are what a network learns, and smoothing is the criterion's") {
+  Trainer trainer(Supervised(Pixels{}, CrossEntropy{.smoothing = 0.2}), Sgd{.lr = 0}, {.epochs = 1});
+  std::vector<double> losses;
+  Loader loader(vitral_tests::Noise{4, 8}, {center_view(8)}, {.batch = 4, .workers = 0});
+  trainer.fit(loader, [&](const StepReport& r) { return losses.push_back(r.loss), true; });
+  for (const Batch& batch : loader.epoch(0)) {
+    const auto loss = mean(cross_entropy(Pixels{}(batch.views[0], Training{}), batch.labels, 0.2));
+    CHECK(losses == std::vector<double>{static_cast<double>(loss.item())});
+  }
+}
+
+TEST_CASE("a struct with a loss is a task: schedule, averages, numbers and hooks take part in each step") {
+  const Points points;
+  Trainer trainer(Follow{}, Sgd{.lr = 0.1, .momentum = 0}, {.epochs = 2, .accumulate = 2});
+  std::vector<StepReport> reports;
+  std::vector<long> before, after;
+  trainer.before_step([&](const Tape& tape, long step) {
+    before.push_back(step);
+    CHECK(tape.has_grad(trainer.task().guess.value.value.data()));
+  });
+  trainer.after_step([&](long step) {
+    after.push_back(step);
+    const auto& [guess, slow] = std::tie(trainer.task().guess.value.value, trainer.task().slow.value.value);
+    if (step == 0)
+      for (int i = 0; i < 2; ++i) CHECK(slow(i) == 0.5f * guess(i));
+  });
+  Batches source(points.x, points.y, {.batch = 16, .shuffle = false});
+  trainer.fit(source, [&](const StepReport& r) { return reports.push_back(r), true; });
+  REQUIRE(reports.size() == 4);
+  CHECK(before == std::vector<long>{0, 1, 2, 3});
+  CHECK(after == before);
+  CHECK(trainer.task().progress == std::vector<double>{0, 0.25, 0.5, 0.75});
+  CHECK(reports[1].numbers.size() == 2);
+  CHECK(reports[1]["done"] == 0.25);
+  double distance = 0, loss = 0;  // of the first two batches, from a guess of zero
+  for (int i = 0; i < 32; ++i)
+    for (int k = 0; k < 2; ++k) {
+      distance += std::abs(static_cast<double>(points.x(i, k))) / 64;
+      loss += 2 * static_cast<double>(points.x(i, k) * points.x(i, k)) / 64;
+    }
+  CHECK(reports[0]["distance"] == doctest::Approx(distance));
+  CHECK(reports[0].loss == doctest::Approx(loss));
+}
+
+TEST_CASE("an optimiser with rates of its own is the trainer's") {
+  const Points points;
+  const Net net;
+  const auto before = net.hidden.weight.value.to_vector(), head = net.out.weight.value.to_vector();
+  const Supervised task(net);
+  auto parameters = trainable_parameters(task);
+  for (auto& p : parameters) p.rate = p.name.starts_with("model.hidden") ? 0 : 1;
+  Trainer trainer(task, Optimizer<float, Cpu>(Sgd{.lr = 0.1}, parameters), {.epochs = 1});
+  trainer.fit(Batches(points.x, points.y, {.batch = 16}));
+  CHECK(net.hidden.weight.value.to_vector() == before);
+  CHECK(net.out.weight.value.to_vector() != head);
+}
+
+TEST_CASE("a method says how many views it compares") {
+  auto trainer = make_trainer({.epochs = 1});
+  CHECK_THROWS_WITH_AS(trainer.fit(Loader(vitral_tests::Noise{24, 8}, {center_view(8)}, {.batch = 4})),
+                       doctest::Contains("the batch holds 1 views of each image; the method compares two"), Error);
 }
 
 TEST_CASE("a warm-up longer than the run is refused") {

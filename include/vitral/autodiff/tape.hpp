@@ -4,6 +4,7 @@
 
 #include <vitral/autodiff/parameter.hpp>
 #include <vitral/autodiff/tape_handle.hpp>
+#include <vitral/tensor/evaluate.hpp>
 
 #include <memory>
 #include <unordered_map>
@@ -22,7 +23,8 @@ struct Slot {
   explicit operator bool() const { return kind != Kind::none; }
 };
 
-/// A tensor on a tape. One without a slot wants no gradient, yet what is computed from it and a parameter is recorded.
+/// A tensor on a tape. One without a slot (tape.constant) gets no gradient; what is computed from it and a parameter is
+/// recorded all the same, so that the parameter gets one.
 template <class T, class S, class B = Cpu>
 class Variable {
  public:
@@ -61,6 +63,23 @@ LeafPlan<T, R> lower(const Variable<T, S, B>& x) {
   return lower<R>(x.value());
 }
 
+/// The value of any operand as a tensor. Whatever is computed from it is recorded nowhere:
+///   const auto target = teacher(value_of(images));  // no gradient, whether `images` are on a tape or not
+template <Operand X>
+[[nodiscard]] auto value_of(const X& x) {
+  if constexpr (is_tensor<X>) {
+    return x;
+  } else if constexpr (is_variable<X>) {
+    return Tensor(x.value());
+  } else if constexpr (requires { x.value.buffer(); }) {  // a parameter, or computed from parameters
+    return x.value;
+  } else {
+    const auto out = detail::tensor_of<X>::uninitialized(x.shape());
+    detail::evaluate_into(out, x);
+    return out;
+  }
+}
+
 /// Where a node writes the gradient of one of its inputs: it sets the tensor, or adds to it where `add`.
 template <class T, class S, class B>
 struct Gradient {
@@ -77,8 +96,8 @@ class Tape {
   Tape& operator=(const Tape&) = delete;
   ~Tape() { clear(); }
 
-  /// A variable whose gradient is kept: of a tensor (each tensor's memory has one gradient, however often it is
-  /// watched).
+  /// The tensor or parameter as a variable whose gradient is kept. A tensor's memory has one gradient, however often it
+  /// is watched.
   template <class T, class S, class B>
   [[nodiscard]] Variable<T, S, B> watch(const Tensor<T, S, B>& x) {
     return {x, *this, leaf_slot(x, false)};
@@ -87,14 +106,16 @@ class Tape {
   [[nodiscard]] Variable<T, S, B> watch(const Parameter<T, S, B>& x) {
     return {x.value, *this, slot_of(x)};
   }
-  /// A variable without a gradient, such as the images that a network is given.
-  template <class T, class S, class B>
-  [[nodiscard]] Variable<T, S, B> constant(const Tensor<T, S, B>& x) {
-    return {x, *this, {}};
+  /// The value of any operand as a variable without a gradient, such as the images that a network is given, an
+  /// expression of tensors, or what was computed on another tape.
+  template <Operand X>
+  [[nodiscard]] auto constant(const X& x) {
+    return Variable<scalar_of<X>, shape_of<X>, backend_of<X>>(value_of(x), *this, {});
   }
 
-  /// Gradients of all leaves below y, given that of y, which has y's shape. Adds to what earlier passes left. What was
-  /// recorded ends with it: each variable computed so far keeps its value, and can be used no more.
+  /// Computes the gradients of all leaves that y came from, given that of y, which has y's shape, and adds them to what
+  /// earlier passes left. That ends the record: variables computed so far keep their values, but cannot be computed
+  /// with.
   template <class T, class S, class B>
   void backward(const Variable<T, S, B>& y, const Tensor<T, S, B>& upstream) {
     check(&y.tape() == this, "backward: the variable was recorded on another tape");
@@ -214,14 +235,14 @@ class Tape {
     if constexpr (HasLanes<B>) order_lanes<B>(buffer.data());
     return {Tensor<T, S, B>(buffer, shape), add};
   }
-  /// What has arrived at a node's result: for the node to read alone, others may hold the same memory.
+  /// The gradient that has arrived at a node's result. To be read only: other slots may hold the same memory.
   template <class T, class B, class S>
   [[nodiscard]] Tensor<T, S, B> gradient_of_result(Slot slot, const S& shape) {
     if constexpr (HasLanes<B>) order_lanes<B>(at(slot).data());
     return {at(slot), shape};
   }
-  /// Lets a slot without a gradient hold that of the result of the node at work, instead of a copy. False where it
-  /// cannot: a leaf's gradient outlives the pass, and others change it.
+  /// Lets a slot that has no gradient yet share that of the result of the node at work, instead of a copy. Gives false,
+  /// and does nothing, for a leaf, whose gradient outlives the pass and is changed by others.
   [[nodiscard]] bool lend(Slot result, Slot slot) {
     if (slot.kind != Slot::Kind::inner || at(slot)) return false;
     inner_at(slot) = {at(result), true};
@@ -318,7 +339,7 @@ class Tape {
     leaf.parameter |= parameter;
     return {Slot::Kind::leaf, place->second};
   }
-  /// No variable and no tensor names them any more. Called where no node does.
+  /// Forgets the leaves that no variable and no other tensor holds any more. Called when no node is left.
   void drop_unheld_leaves() {
     for (std::size_t i = 0; i < leaves_.size(); ++i) {
       if (!leaves_[i].value || leaves_[i].value.shared()) continue;
@@ -341,7 +362,7 @@ class Tape {
     const Lane before = std::exchange(lane_, lane);
     if (before.number != lane.number) (lane.enter ? lane : before).enter(lane.number);
   }
-  /// Called where a node is about to read, write or add to a gradient: what another lane did to it comes first.
+  /// Makes the lane at work wait for what another one did to this gradient. Called before a node reads or writes it.
   template <class B>
   void order_lanes(const void* gradient) {
     const LanePlace here = lane_place<B>();
@@ -403,7 +424,8 @@ Tensor<T, S, B> Variable<T, S, B>::grad() const {
   return on.grad(value_);
 }
 
-/// The value alone: no gradient flows back. On the tape it stays a variable, so that layers after it are recorded.
+/// The same value, through which no gradient flows back. A variable stays one, so that the layers after it are
+/// recorded; value_of(x) leaves the tape.
 template <class T, class S, class B>
 [[nodiscard]] Variable<T, S, B> detach(const Variable<T, S, B>& x) {
   return {x.value(), x.tape(), {}};

@@ -253,6 +253,26 @@ struct extents_match {
   }
 };
 
+/// Two operands that must have one shape, such as a loss' prediction and target: nothing is broadcast.
+template <class A, class B>
+struct equal_shapes {
+  static constexpr bool hold = [] {
+    if constexpr (A::rank != B::rank) {
+      return false;
+    } else {
+      for (int i = 0; i < A::rank; ++i) {
+        const int a = A::static_extent(i), b = B::static_extent(i);
+        if (a != b && a != dyn && b != dyn) return false;
+      }
+      return true;
+    }
+  }();
+  static_assert(hold, "vitral: the two shapes named in equal_shapes<A, B> must be equal; reshape one of them");
+  static void check(std::string_view what, const A& a, const B& b) {
+    vitral::check(a == b, what, ": the shapes ", a, " and ", b, " must be equal; reshape one of them");
+  }
+};
+
 /// A reshape keeps the number of elements.
 template <class From, class To>
 struct reshape_rule {

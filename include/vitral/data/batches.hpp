@@ -41,16 +41,16 @@ template <class B, class X, class Y>
 
 namespace detail {
 
-/// The type of some rows of a tensor.
+/// The type of some of the rows of a tensor.
 template <class X>
-using rows_of = Tensor<scalar_of<X>, replace_extent<shape_of<X>, 0, dyn>, Cpu>;
+using chosen_rows = Tensor<scalar_of<X>, replace_extent<shape_of<X>, 0, dyn>, Cpu>;
 
 /// Rows `places` of `from`.
 template <class X>
-void gather_rows(const X& from, const std::vector<long>& places, rows_of<X>& to) {
+void choose_rows(const X& from, const std::vector<long>& places, chosen_rows<X>& to) {
   auto extents = from.shape().all();
   extents[0] = static_cast<int>(places.size());
-  make_room(to, shape_of<rows_of<X>>(extents));
+  make_room(to, shape_of<chosen_rows<X>>(extents));
   const long row = from.size() / std::max(1, from.extent(0));
   for (std::size_t i = 0; i < places.size(); ++i)
     std::copy_n(from.data() + places[i] * row, row, to.data() + static_cast<long>(i) * row);
@@ -69,7 +69,7 @@ class Batches {
                 "vitral: Batches(x, y): the first extents of x and y count the rows");
 
  public:
-  using batch_type = ArrayBatch<detail::rows_of<X>, detail::rows_of<Y>>;
+  using batch_type = ArrayBatch<detail::chosen_rows<X>, detail::chosen_rows<Y>>;
 
   Batches(const X& x, const Y& y, const BatchesOptions& options = {}) : x_(x), y_(y), options_(options) {
     check(x.extent(0) == y.extent(0), "Batches: x of shape ", x.shape(), " and y of shape ", y.shape(),
@@ -102,8 +102,8 @@ class Batches {
     batch.epoch = epoch_;
     batch.index = next_++;
     batch.places.assign(order_.begin() + first, order_.begin() + first + count);
-    detail::gather_rows(x_, batch.places, batch.x);
-    detail::gather_rows(y_, batch.places, batch.y);
+    detail::choose_rows(x_, batch.places, batch.x);
+    detail::choose_rows(y_, batch.places, batch.y);
     return true;
   }
 

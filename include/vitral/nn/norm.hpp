@@ -34,7 +34,7 @@ struct LayerNorm {
                   "LayerNorm(width)");
   }
   /// Inside a module that starts from one seed; nothing is drawn.
-  LayerNorm(int width, Initializer&) : LayerNorm(width, None{}) { detail::check_width("LayerNorm: D", D, width); }
+  LayerNorm(int width, Initializer&) : LayerNorm(detail::checked_width("LayerNorm: D", D, width), None{}) {}
 
   /// x [..., D] -> [..., D]
   [[nodiscard]] auto operator()(const Operand auto& x) const { return layer_norm(x, weight, bias, eps); }

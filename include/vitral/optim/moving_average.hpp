@@ -1,11 +1,12 @@
-// The exponential moving average: a teacher's parameters follow the student's by it.
+// The exponential moving average, by which a teacher's parameters follow the student's.
 #pragma once
 
 #include <vitral/tensor/operators.hpp>
 
 namespace vitral { inline namespace VITRAL_ABI {
 
-/// The average's value after it has moved towards x; in this form, what is equal stays equal.
+/// What an average becomes when it moves towards x: momentum * average + (1 - momentum) * x, in a form in which an
+/// average that equals x stays as it is to the last bit.
 template <Operand A, Operand X>
 [[nodiscard]] auto moving_average(const A& average, const X& x, double momentum) {
   return average + (x - average) * (1 - momentum);

@@ -1,85 +1,14 @@
-// SGD, AdamW and LARS. Each step is one fused pass over a parameter, its gradient, its state and, where a teacher
-// follows it, its moving average.
+// SGD, AdamW and LARS. A step is one fused pass over each parameter, its gradient, its state and, where another
+// parameter follows it, that moving average.
 #pragma once
 
 #include <vitral/autodiff/tape.hpp>
 #include <vitral/optim/moving_average.hpp>
-#include <vitral/optim/parameters.hpp>
-#include <vitral/tensor/evaluate.hpp>
+#include <vitral/optim/update_rules.hpp>
 
 #include <algorithm>
-#include <variant>
 
 namespace vitral { inline namespace VITRAL_ABI {
-
-/// Settings of one optimiser each; `lr` and `weight_decay` may be changed from step to step by a schedule.
-struct AdamW {
-  double lr = 1e-3, weight_decay = 0.01;
-  double beta1 = 0.9, beta2 = 0.999, eps = 1e-8;
-};
-/// Stochastic gradient descent with momentum, as in PyTorch.
-struct Sgd {
-  double lr = 0.1, weight_decay = 0, momentum = 0.9;
-};
-/// LARS (You, Gitman and Ginsburg 2017): SGD whose rate is scaled for each tensor.
-struct Lars {
-  double lr = 0.3, weight_decay = 1e-6, momentum = 0.9, trust = 0.001;
-};
-
-namespace detail {
-
-/// One parameter in one step. Each optimiser's `changes` are the assignments to its state and value, in their order,
-/// and those that come after.
-template <class P, class B>
-struct Update {
-  const ParameterRef<P, B>& parameter;
-  const Flat<P, B> gradient;
-  const std::vector<Flat<P, B>>& state;
-  long t;  // steps, this one included
-
-  [[nodiscard]] double lr(const auto& settings) const { return settings.lr * parameter.rate; }
-  [[nodiscard]] double decay(const auto& settings) const { return parameter.decays() ? settings.weight_decay : 0; }
-};
-
-/// Loshchilov and Hutter 2019, algorithm 2, in PyTorch's form: decoupled weight decay, bias-corrected moments.
-template <class P, class B>
-auto changes(const AdamW& o, const Update<P, B>& u, const auto&... after) {
-  const Flat<P, B>&p = u.parameter.value, &g = u.gradient, &m = u.state[0], &v = u.state[1];
-  const double c1 = 1 - std::pow(o.beta1, static_cast<double>(u.t));
-  const double c2 = std::sqrt(1 - std::pow(o.beta2, static_cast<double>(u.t))), lr = u.lr(o);
-  return pack_handles(into(m, m * o.beta1 + g * (1 - o.beta1)),          //
-                      into(v, v * o.beta2 + square(g) * (1 - o.beta2)),  //
-                      into(p, p * (1 - lr * u.decay(o)) - m * (lr / c1) / (sqrt(v) * (1 / c2) + o.eps)), after...);
-}
-
-/// PyTorch's form: the momentum buffer starts as the first gradient; weight decay is part of the gradient.
-template <class P, class B>
-auto changes(const Sgd& o, const Update<P, B>& u, const auto&... after) {
-  const Flat<P, B>&p = u.parameter.value, &g = u.gradient, &m = u.state[0];
-  return pack_handles(into(m, m * (u.t == 1 ? 0.0 : o.momentum) + (g + p * u.decay(o))),  //
-                      into(p, p - m * u.lr(o)), after...);
-}
-
-/// You, Gitman and Ginsburg 2017, as MoCo v3 uses it: weights (two dimensions or more) move by a trust ratio
-/// trust * |p| / |g + decay p|; biases and scales move like plain SGD without decay.
-template <class P, class B>
-auto changes(const Lars& o, const Update<P, B>& u, const auto&... after) {
-  const Flat<P, B>&p = u.parameter.value, &g = u.gradient, &m = u.state[0];
-  auto ratio = Tensor<P, Shape<>, B>::uninitialized({});
-  if (u.parameter.decays()) {
-    const auto weight_norm = sqrt(sum(square(p))), update_norm = sqrt(sum(square(g + p * u.decay(o))));
-    assign(ratio, select(weight_norm * update_norm > 0, o.trust * weight_norm / update_norm, 1));
-  } else {
-    B::fill(ratio.data(), 1, P(1));
-  }
-  return pack_handles(into(m, m * (u.t == 1 ? 0.0 : o.momentum) + (g + p * u.decay(o)) * ratio),  //
-                      into(p, p - m * u.lr(o)), after...);
-}
-
-}  // namespace detail
-
-/// The settings of any optimiser, chosen at run time.
-using OptimizerSettings = std::variant<AdamW, Sgd, Lars>;
 
 /// An optimiser's settings with the state of every parameter.
 template <class P, class B>
@@ -87,7 +16,7 @@ class Optimizer {
  public:
   Optimizer(const OptimizerSettings& settings, std::vector<ParameterRef<P, B>> parameters)
       : settings_(settings), parameters_(std::move(parameters)) {
-    const int states = std::holds_alternative<AdamW>(settings) ? 2 : 1;
+    const int states = std::visit([](const auto& chosen) { return chosen.states; }, settings);
     for (const auto& p : parameters_) {
       p.value.buffer().mark_trained();
       state_.emplace_back();
@@ -99,18 +28,24 @@ class Optimizer {
   /// more. Throws where none has one, and where the tape has a gradient for a parameter that no optimiser trains.
   void step(const Tape& tape) {
     averages_.clear();
-    run(tape, 0);
+    run(tape);
   }
 
-  /// Does what step(tape) and then method.update_teacher(momentum) do, bit for bit, in one pass over memory.
-  template <class Method>
-  void step(const Tape& tape, const Method& method, double momentum) {
+  /// The same, and then moves the averages of a task in the same pass over memory. The task's for_each_average(f) calls
+  /// f(average, source, momentum) with two modules of one type: each parameter of the first moves towards its partner
+  /// in the second (moving_average). States, such as a BatchNorm's statistics, stay each module's own. A task without
+  /// for_each_average has no averages.
+  template <class Task>
+  void step(const Tape& tape, const Task& task) {
     averages_.clear();
-    method.for_each_average([&](const auto& average, const auto& source) {
-      averages_.push_back({average, source, false});
-    });
+    const auto note = [this](const auto& average, const auto& source, double momentum) {
+      for_each_pair(average, source, [&](const std::string&, const auto& a, const auto& p) {
+        averages_.push_back({flat(a.value), flat(p.value), momentum, false});
+      });
+    };
+    if constexpr (requires { task.for_each_average(note); }) task.for_each_average(note);
     std::ranges::sort(averages_, {}, [](const Average& a) { return a.source.data(); });
-    run(tape, momentum);
+    run(tape);
   }
 
   /// What a schedule changes from step to step.
@@ -121,6 +56,7 @@ class Optimizer {
     std::visit([weight_decay](auto& settings) { settings.weight_decay = weight_decay; }, settings_);
   }
 
+  [[nodiscard]] const OptimizerSettings& settings() const { return settings_; }
   [[nodiscard]] const std::vector<ParameterRef<P, B>>& parameters() const { return parameters_; }
   [[nodiscard]] long steps() const { return steps_; }
   void set_steps(long steps) { steps_ = steps; }
@@ -135,6 +71,7 @@ class Optimizer {
  private:
   struct Average {
     Flat<P, B> value, source;
+    double momentum;
     bool done;
   };
   /// A parameter that this step changes, and the average that follows it.
@@ -144,7 +81,7 @@ class Optimizer {
 
   /// One pass for the parameters with an average, one for those without, and one for the averages of what the step left
   /// alone: frozen parameters, and those that no gradient reached.
-  void run(const Tape& tape, double momentum) {
+  void run(const Tape& tape) {
     check_gradients(tape);
     ++steps_;
     followed_.clear();
@@ -167,7 +104,7 @@ class Optimizer {
 
     const auto moved = [&](const Job& job) {
       const Average& a = averages_[job.average];
-      return into(a.value, moving_average(a.value, a.source, momentum));
+      return into(a.value, moving_average(a.value, a.source, a.momentum));
     };
     std::visit(
         [&](const auto& settings) {

@@ -1,8 +1,8 @@
-// SimCLR, BYOL and MoCo v3, and self-distillation of each (SDSSL, arXiv 2111.12958): besides the usual loss every layer
-// learns from the final one by the same criterion, through heads of its own.
+// SimCLR, BYOL and MoCo v3 as tasks for a trainer, and self-distillation of each (SDSSL, arXiv 2111.12958): besides the
+// usual loss every layer learns from the final one by the same criterion, through heads of its own.
 #pragma once
 
-#include <vitral/optim/moving_average.hpp>
+#include <vitral/optim/schedule.hpp>
 #include <vitral/ssl/branch.hpp>
 #include <vitral/ssl/criteria.hpp>
 
@@ -10,17 +10,22 @@
 
 namespace vitral { inline namespace VITRAL_ABI {
 
-/// Options common to all methods. `temperature` is unused by BYOL.
+/// Options common to all methods. `temperature` is unused by BYOL, `momentum` by SimCLR.
 struct MethodOptions {
   int hidden = 4096;
   int out = 256;
   double temperature = 0.2;
   Seed seed{0};
+  double momentum = 0.996;  ///< of the teacher at the start; it rises to 1 along a cosine
 };
 
 /// What self-distillation adds: `ratio` weighs the lower layers' loss.
 struct SelfDistillation {
   double ratio = 1.0;
+  bool rises = false;  ///< from 0 along a cosine, instead of being constant
+
+  /// The weight when so much of the training is done (0 to 1).
+  [[nodiscard]] double at(double progress) const { return rises ? cosine_between(0, ratio, progress) : ratio; }
 };
 
 namespace detail {
@@ -46,6 +51,14 @@ auto input_of(const Encoder& encoder, const X& first, const X& second) {
     return concat<0>(first, second);
 }
 
+/// The two views that a method compares.
+template <class Batch>
+const auto& two_views_of(const Batch& batch) {
+  check(batch.views.size() == 2, "loss: the batch holds ", batch.views.size(),
+        " views of each image; the method compares two: let the loader make two_views(...)");
+  return batch.views;
+}
+
 }  // namespace detail
 
 /// A method without a teacher: both views go through the student as one batch.
@@ -57,7 +70,9 @@ struct TeacherlessMethod {
 
   Branch<Encoder> student;
   Criterion criterion;
+  MethodOptions options;
   std::optional<SelfDistillation> distillation;
+  double ratio = distillation ? distillation->ratio : 0;  ///< the weight of the lower layers' loss now
 
   /// The loss of two views [batch, 3, image, image] of the same images, on the tape.
   template <class T, class S>
@@ -69,11 +84,21 @@ struct TeacherlessMethod {
     if (!has_lower_layers()) return total;
     const auto loss_of = criterion.against(detach(z.back()));
     const auto lower = detail::sum_in_lanes<backend>(z.size() - 1, [&](std::size_t i) { return eval(loss_of(z[i])); });
-    return eval(total + lower * (distillation->ratio / static_cast<double>(z.size() - 1)));
+    return eval(total + lower * (ratio / static_cast<double>(z.size() - 1)));
   }
 
-  void update_teacher(double) {}
-  void for_each_average(auto&&) const {}
+  /// The same for a batch of a loader.
+  [[nodiscard]] auto loss(Tape& tape, const auto& batch, const Training& mode) const {
+    const auto& views = detail::two_views_of(batch);
+    return loss(tape, views[0], views[1], mode);
+  }
+
+  /// What changes while a run goes on: `progress` is the share of its steps that is done.
+  void schedule(double progress) {
+    if (distillation) ratio = distillation->at(progress);
+  }
+  /// Calls f(name, number) for what a report names beside the loss.
+  void for_each_number(auto&& f) const { f("ratio", ratio); }
   [[nodiscard]] const Encoder& encoder() const { return student.encoder; }
 
   static void visit(auto& self, auto&& f) { f("student", self.student); }
@@ -91,7 +116,10 @@ struct TeacherMethod {
 
   Branch<Encoder> student, teacher;
   Criterion criterion;
+  MethodOptions options;
   std::optional<SelfDistillation> distillation;
+  double ratio = distillation ? distillation->ratio : 0;  ///< the weight of the lower layers' loss now
+  double momentum = options.momentum;                     ///< of the teacher now
 
   /// The loss of two views [batch, 3, image, image] of the same images, on the tape. With L layers, projections z,
   /// their predictions q and the teacher's final projection t of the other view:
@@ -114,38 +142,38 @@ struct TeacherMethod {
     return detail::sum_in_lanes<backend>(layers, [&](std::size_t i) {
       const auto z = student.projector[i](features[i], mode.of_views(2));
       if (!distillation) return eval(loss_of(student.predictor[i](z, mode.of_views(2))) * 2);  // a mean over both views
-      const double a = i + 1 == layers ? 1.0 : distillation->ratio / static_cast<double>(layers - 1);
+      const double a = i + 1 == layers ? 1.0 : ratio / static_cast<double>(layers - 1);
       const auto q = student.predictor[i](scale_gradient(z, a / (a + 1)), mode.of_views(2, 2));
       return eval(loss_of(q) * (2 * (a + 1)));
     });
   }
 
-  /// Parameters of the teacher move towards the student's; BatchNorm's running statistics are each branch's own.
-  void update_teacher(double momentum) {
-    for_each_average([momentum](const auto& average, const auto& source) {
-      assign(average, moving_average(average, source, momentum));
-    });
+  /// The same for a batch of a loader.
+  [[nodiscard]] auto loss(Tape& tape, const auto& batch, const Training& mode) const {
+    const auto& views = detail::two_views_of(batch);
+    return loss(tape, views[0], views[1], mode);
   }
-  /// Calls f(average, source) for each parameter of the teacher and the student's that it follows, both flat.
-  template <class F>
-  void for_each_average(F&& f) const {
-    for_each_pair(teacher.encoder, student.encoder, f);
-    for_each_pair(teacher.projector[0], student.projector.back(), f);
+
+  /// What changes while a run goes on: `progress` is the share of its steps that is done.
+  void schedule(double progress) {
+    if (distillation) ratio = distillation->at(progress);
+    momentum = cosine_between(options.momentum, 1, progress);
+  }
+  /// The teacher's encoder and projector follow the student's (Optimizer::step).
+  void for_each_average(auto&& f) const {
+    f(teacher.encoder, student.encoder, momentum);
+    f(teacher.projector[0], student.projector.back(), momentum);
+  }
+  /// Calls f(name, number) for what a report names beside the loss.
+  void for_each_number(auto&& f) const {
+    f("momentum", momentum);
+    f("ratio", ratio);
   }
   [[nodiscard]] const Encoder& encoder() const { return student.encoder; }
 
   static void visit(auto& self, auto&& f) {
     f("student", self.student);
     f("teacher", self.teacher);
-  }
-
- private:
-  template <class M, class F>
-  static void for_each_pair(const M& average, const M& source, F& f) {
-    std::vector<Tensor<scalar, Shape<dyn>, backend>> values;
-    for_each_parameter(source, [&](const std::string&, const auto& p) { values.push_back(flat(p.value)); });
-    std::size_t i = 0;
-    for_each_parameter(average, [&](const std::string&, const auto& p) { f(flat(p.value), values[i++]); });
   }
 };
 
@@ -158,7 +186,7 @@ TeacherlessMethod<Encoder, Criterion> make_teacherless(const Encoder& encoder, c
   Initializer init(Seed{o.seed.value + 0x5eed});
   return {Branch<Encoder>(encoder, {o.hidden, o.out}, LastNorm::yes, false,
                           distillation ? HeadedLayers::every : HeadedLayers::last, init),
-          criterion, distillation};
+          criterion, o, distillation};
 }
 
 /// The teacher starts as a copy of the student's encoder and last projector.
@@ -171,39 +199,33 @@ TeacherMethod<Encoder, Criterion> make_with_teacher(const Encoder& encoder, cons
   Branch<Encoder> teacher(clone_module(encoder), {o.hidden, o.out}, last, false, HeadedLayers::last, init);
   teacher.projector[0] = clone_module(student.projector.back());
   set_trainable(teacher, false);
-  return {std::move(student), std::move(teacher), criterion, distillation};
+  return {std::move(student), std::move(teacher), criterion, o, distillation};
 }
 
 }  // namespace detail
 
-/// Each method is a value to hand to a trainer; the encoder's parameters are shared with the caller's encoder, so that
-/// it is trained in place.
+/// Each method is a task to hand to a trainer. The encoder's parameters are shared with the caller's encoder, which is
+/// thus trained in place.
 template <class Encoder>
 struct SimCLR : TeacherlessMethod<Encoder, NtXent> {
-  MethodOptions options;
   explicit SimCLR(const Encoder& encoder, const MethodOptions& o = {},
                   std::optional<SelfDistillation> distillation = {})
-      : TeacherlessMethod<Encoder, NtXent>(detail::make_teacherless(encoder, o, NtXent{o.temperature}, distillation)),
-        options(o) {}
+      : TeacherlessMethod<Encoder, NtXent>(detail::make_teacherless(encoder, o, NtXent{o.temperature}, distillation)) {}
 };
 /// BYOL (Grill et al. 2020, arXiv 2006.07733).
 template <class Encoder>
 struct BYOL : TeacherMethod<Encoder, CosineDistance> {
-  MethodOptions options;
   explicit BYOL(const Encoder& encoder, const MethodOptions& o = {}, std::optional<SelfDistillation> distillation = {})
       : TeacherMethod<Encoder, CosineDistance>(
-            detail::make_with_teacher(encoder, o, CosineDistance{}, LastNorm::no, distillation)),
-        options(o) {}
+            detail::make_with_teacher(encoder, o, CosineDistance{}, LastNorm::no, distillation)) {}
 };
 /// MoCo v3 (Chen, Xie and He 2021, arXiv 2104.02057).
 template <class Encoder>
 struct MoCoV3 : TeacherMethod<Encoder, InfoNce> {
-  MethodOptions options;
   explicit MoCoV3(const Encoder& encoder, const MethodOptions& o = {},
                   std::optional<SelfDistillation> distillation = {})
       : TeacherMethod<Encoder, InfoNce>(
-            detail::make_with_teacher(encoder, o, InfoNce{o.temperature}, LastNorm::yes, distillation)),
-        options(o) {}
+            detail::make_with_teacher(encoder, o, InfoNce{o.temperature}, LastNorm::yes, distillation)) {}
 };
 
 /// The same method with self-distillation: heads for every layer, all learning from the final one.

@@ -17,7 +17,7 @@ inline constexpr bool is_integer_or_number = [] {
     return true;
 }();
 
-/// An operation whose results are no integers: where all operands are, they become floats first.
+/// An operation whose results may be no integers: where all operands are integers, they become floats first.
 template <class Op, class... X>
 auto express_real(const X&... x) {
   const auto real = [](const auto& operand) {
@@ -57,7 +57,7 @@ template <Operand A>
   return express<op::Negate>(a);
 }
 
-/// Comparisons are 1 where true and 0 elsewhere, in the operands' scalar type.
+/// Comparisons give 1 where they hold and 0 elsewhere, in the operands' scalar type.
 template <class A, class B>
   requires detail::Expressible<A, B>
 [[nodiscard]] auto operator<(const A& a, const B& b) { return express<op::Less>(a, b); }
@@ -86,7 +86,8 @@ template <class A, class B>
 template <class C, class A, class B>
   requires detail::Expressible<C, A, B>
 [[nodiscard]] auto select(const C& condition, const A& a, const B& b) { return express<op::Select>(condition, a, b); }
-/// a, or the bound that it lies beyond; Error where a bound that is a number is NaN.
+/// a, but at least low and at most high, numbers or operands. A NaN in an operand is the result; as a number it throws
+/// Error.
 template <class A, class L, class H>
   requires detail::Expressible<A, L, H>
 [[nodiscard]] auto clamp(const A& a, const L& low, const H& high) {
@@ -191,7 +192,8 @@ template <Operand A>
   return express<op::Abs>(a);
 }
 
-/// The same numbers as scalars of type To.
+/// The same numbers as scalars of type To, cast<float>(x). Of those that an integer To cannot hold, the nearest it can;
+/// a NaN becomes its least.
 template <class To, Operand A>
 [[nodiscard]] auto cast(const A& a) {
   return express<op::Cast<To>>(a);

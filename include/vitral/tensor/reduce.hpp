@@ -5,10 +5,11 @@
 
 namespace vitral { inline namespace VITRAL_ABI {
 
-/// What becomes of a reduced axis: it goes, or stays with extent 1 so that the result broadcasts against the operand.
+/// What becomes of a reduced axis: `drop` removes it; `keep` leaves it with extent 1, so that the result broadcasts
+/// against the operand.
 enum class Axes { drop, keep };
 
-/// The axis argument of a reduction over everything.
+/// In place of an axis: a reduction over all of them, to one number.
 inline constexpr int all_axes = -1000;
 
 namespace detail {
@@ -61,8 +62,9 @@ auto scaled_sum(const X& x, bool average) {
 template <class X, int Axis, Axes Keep>
 using reduced_shape = typename detail::reduced<shape_of<X>, Axis, Keep>::type;
 
-/// Sums and means; the operand may be an expression, which is computed on the fly. Integers have a sum of type long and
-/// a mean of type float. The mean of nothing is NaN.
+/// Sums and means: sum(x) is one number, sum<0>(x) has lost axis 0, mean<-1, Axes::keep>(x) has 1 in place of its last
+/// extent. The operand may be an expression, which is computed on the fly. Integers have a sum of type long and a mean
+/// of type float. The mean of nothing is NaN.
 template <int Axis = all_axes, Axes Keep = Axes::drop, detail::Untracked X>
 [[nodiscard]] auto sum(const X& x) {
   if constexpr (std::is_integral_v<scalar_of<X>>)
@@ -78,7 +80,8 @@ template <int Axis = all_axes, Axes Keep = Axes::drop, detail::Untracked X>
     return detail::scaled_sum<Axis, Keep>(x, true);
 }
 
-/// The largest values, and the places along the axis (flat, over all axes) where they stand first.
+/// The largest values, and where each stands first: its place along the axis, or among all elements, row by row. A NaN
+/// counts as largest. Throws Error where the axis is empty.
 template <class Values, class Places>
 struct Largest {
   Values values;

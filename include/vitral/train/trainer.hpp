@@ -1,39 +1,24 @@
-// Trainer: batches, schedules, optimiser, teacher and checkpoints of one pretraining run.
+// Trainer: runs a task over a source of batches, with schedules, an optimiser, moving averages and checkpoints. It
+// knows no method: what a task is says train/task.hpp.
 #pragma once
 
-#include <vitral/data/loader.hpp>
+#include <vitral/data/batch.hpp>
+#include <vitral/data/epoch.hpp>
 #include <vitral/io/checkpoint.hpp>
 #include <vitral/nn/rounded_weights.hpp>
 #include <vitral/optim/optimizers.hpp>
 #include <vitral/optim/schedule.hpp>
-#include <vitral/ssl/method.hpp>
+#include <vitral/train/schedule.hpp>
+#include <vitral/train/step_report.hpp>
+#include <vitral/train/task.hpp>
 
 #include <array>
 #include <charconv>
 #include <cstdio>
 #include <deque>
+#include <functional>
 
 namespace vitral { inline namespace VITRAL_ABI {
-
-/// How a run changes over time, as in the published code: the learning rate rises linearly over the warm-up and falls
-/// along a cosine; weight decay, teacher momentum and ratio follow a cosine from the first step on.
-struct Schedule {
-  int epochs = 100;
-  int warmup_epochs = 10;
-  double min_lr = 0;
-  double weight_decay_end = -1;  // negative: as at the start
-  double momentum = 0.996;       // of the teacher; rises to 1
-  bool ratio_rises = false;      // self-distillation's ratio: from 0 to its value instead of constant
-  int accumulate = 1;            // batches whose gradients make one step
-  double clip_grad = 0;          // largest norm of the gradient; 0: no limit
-};
-
-/// What one optimisation step did.
-struct StepReport {
-  long step, steps;  // of the whole run; step counts from 0
-  double epoch;      // epochs done after this step
-  double loss, lr, momentum, ratio;
-};
 
 /// The number of steps that a run had done when Trainer::save wrote the file.
 [[nodiscard]] inline long saved_steps(const SafetensorsFile& file) {
@@ -46,68 +31,103 @@ struct StepReport {
   return steps;
 }
 
-/// Runs a method. Everything it does depends on the seed alone: not on threads, workers, or interruptions.
-template <class Method>
+namespace detail {
+
+/// What a task sees of a batch: its tensors on backend B. A batch of a type that to_backend does not know is handed on
+/// as it is.
+template <class B, class Batch>
+decltype(auto) batch_on(const Batch& batch) {
+  if constexpr (requires { to_backend<B>(batch); })
+    return to_backend<B>(batch);
+  else
+    return (batch);
+}
+template <class Task, class Source>
+using batch_for = std::remove_cvref_t<decltype(batch_on<backend_of_module<Task>>(
+    std::declval<const typename std::remove_cvref_t<Source>::batch_type&>()))>;
+
+template <class Task>
+concept ComputesInBf16 = std::same_as<typename Task::activation, bf16>;
+
+}  // namespace detail
+
+/// Trains a task. What comes out depends on the seed alone: not on threads, workers, or interruptions.
+///
+///   Trainer trainer(task, AdamW{.lr = 1e-3}, Schedule{.epochs = 5}, Seed{1});
+///   trainer.fit(Batches(x, y, {.batch = 128}));
+template <class Task>
 class Trainer {
  public:
-  using scalar = typename Method::scalar;
-  using backend = typename Method::backend;
+  using scalar = scalar_of_module<Task>;
+  using backend = backend_of_module<Task>;
 
   /// The optimiser's learning rate is the highest one (see scaled_learning_rate).
-  Trainer(const Method& method, const OptimizerSettings& settings, const Schedule& schedule, Seed seed = Seed{0})
-      : method_(method),
-        optimizer_(make_optimizer(settings, method_)),
-        schedule_(schedule),
-        seed_(seed),
-        ratio_(method_.distillation ? method_.distillation->ratio : 0) {
-    std::visit([this](const auto& s) { lr_ = s.lr, weight_decay_ = s.weight_decay; }, settings);
+  Trainer(const Task& task, const OptimizerSettings& settings, const Schedule& schedule, Seed seed = Seed{0})
+      : Trainer(task, make_optimizer(settings, task), schedule, seed) {}
+
+  /// With an optimiser of the task's parameters, or of some of them, whose rates may differ (see decay_rates).
+  Trainer(const Task& task, Optimizer<scalar, backend> optimizer, const Schedule& schedule, Seed seed = Seed{0})
+      : task_(task), optimizer_(std::move(optimizer)), schedule_(schedule), seed_(seed) {
+    std::visit([this](const auto& s) { lr_ = s.lr, weight_decay_ = s.weight_decay; }, optimizer_.settings());
     check(schedule.epochs >= 1 && schedule.warmup_epochs >= 0 && schedule.warmup_epochs <= schedule.epochs,
           "Trainer: ", schedule.warmup_epochs, " warm-up epochs of ", schedule.epochs,
           " epochs; the warm-up must fit into the run");
     check(schedule.accumulate >= 1, "Trainer: accumulate must be 1 or more, not ", schedule.accumulate);
   }
 
-  [[nodiscard]] const Method& method() const { return method_; }
+  [[nodiscard]] const Task& task() const { return task_; }
   [[nodiscard]] long steps_done() const { return optimizer_.steps(); }
   /// What the backend queues steps with.
   [[nodiscard]] const typename backend::Steps& runs() const { return steps_; }
 
-  /// Optimisation steps in an epoch of this loader; batches that do not fill a step are left out.
+  /// Optimisation steps in an epoch of this source; batches that do not fill a step are left out.
   template <class Source>
-  [[nodiscard]] long steps_per_epoch(const Source& loader) const {
-    const long steps = loader.batches() / schedule_.accumulate;
-    check(steps > 0, "Trainer: ", loader.batches(), " batches in an epoch are fewer than the ", schedule_.accumulate,
+  [[nodiscard]] long steps_per_epoch(const Source& source) const {
+    const long steps = source.batches() / schedule_.accumulate;
+    check(steps > 0, "Trainer: ", source.batches(), " batches in an epoch are fewer than the ", schedule_.accumulate,
           " that make a step; use a smaller batch or accumulate less");
     return steps;
   }
 
+  /// `f(tape, step)` is called in each step when the gradients are on the tape, before they are clipped and used.
+  void before_step(std::function<void(const Tape&, long)> f) { before_step_ = std::move(f); }
+  /// `f(step)` is called in each step when the parameters and averages have changed. What either hook computes is part
+  /// of the step: on a device it is queued, so it must not ask a tensor for its elements, and does the same in each
+  /// step.
+  void after_step(std::function<void(long)> f) { after_step_ = std::move(f); }
+
   /// Trains from where the run stands to its end. `report(StepReport)` is called after every step and returns whether
   /// to go on. On a device that works beside the host it may be a step behind: steps_done() and save() then speak of
-  /// the step after the reported one. Source: Loader, or what offers the same.
+  /// the step after the reported one. Source: Loader, CudaLoader, Batches, or what offers the same (BatchSource).
   template <class Source, class Report>
-  void fit(Source& loader, Report&& report) {
-    check(loader.views().size() == 2, "Trainer: the loader makes ", loader.views().size(),
-          " views of an image; expected two_views(...)");
+  void fit(Source&& source, Report&& report) {
+    static_assert(BatchSource<std::remove_cvref_t<Source>>,
+                  "vitral: Trainer::fit: a source of batches offers batches(), start(epoch, first_batch), next(batch), "
+                  "stop() and the type batch_type, as Loader and Batches do");
+    static_assert(TaskFor<Task, detail::batch_for<Task, Source>>,
+                  "vitral: Trainer::fit: a task offers loss(tape, batch, mode) for batches of this source, which "
+                  "computes one number from variables of the tape; see docs/training.md");
     if constexpr (!backend::on_host) need_page_locked_memory();
-    const long per_epoch = steps_per_epoch(loader), steps = per_epoch * schedule_.epochs;
+    const long per_epoch = steps_per_epoch(source), steps = per_epoch * schedule_.epochs;
     check(steps_done() <= steps, "Trainer: ", steps_done(), " steps are done, but ", schedule_.epochs, " epochs of ",
           per_epoch, " steps are ", steps, "; the checkpoint belongs to a longer run or to more images");
-    std::array<InFlight<typename Source::batch_type>, 2> batches;
-    losses_.resize(static_cast<std::size_t>(2 * schedule_.accumulate));
+    std::array<InFlight<typename std::remove_cvref_t<Source>::batch_type>, 2> batches;
+    values_.resize(2 * static_cast<std::size_t>(schedule_.accumulate) * values_per_part);
     bool wanted = true;
     for (long epoch = steps_done() / per_epoch; wanted && epoch < schedule_.epochs; ++epoch) {
       const long first = steps_done() % per_epoch;
-      loader.start(epoch, first * schedule_.accumulate);
+      source.start(epoch, first * schedule_.accumulate);
       for (long i = first; wanted && i < per_epoch; ++i) {
-        queue_step(loader, batches, per_epoch, steps);
+        queue_step(source, batches, per_epoch, steps);
         if (static_cast<long>(queued_.size()) > backend::Steps::ahead) wanted = report(finish_step());
       }
     }
-    loader.stop();
+    source.stop();
     while (!queued_.empty()) report(finish_step());
   }
-  void fit(Loader loader) {
-    fit(loader, [](const StepReport&) { return true; });
+  template <class Source>
+  void fit(Source&& source) {
+    fit(source, [](const StepReport&) { return true; });
   }
 
   /// Names of the trainable parameters that no gradient reached in the last step.
@@ -118,11 +138,11 @@ class Trainer {
     return names;
   }
 
-  /// Everything that a run needs to go on: method, optimiser state and step count. The file replaces an older one
-  /// whole; Error, and the older one stays, where a number of these is not finite.
+  /// Writes everything that a run needs to go on: the task, the optimiser's state and the step count. The file replaces
+  /// an older one whole; Error, and the older one stays, where a number of these is not finite.
   void save(const std::filesystem::path& path, Metadata metadata = {}) const {
     StateDict state;
-    state.add_module(method_);
+    state.add_module(task_);
     optimizer_.for_each_state([&](const std::string& name, const auto& x) { state.add("optimizer." + name, x); });
     metadata["step"] = std::to_string(steps_done());
     state.write(path, metadata);
@@ -131,7 +151,7 @@ class Trainer {
     const long steps = saved_steps(file);
     optimizer_.for_each_state(
         [&](const std::string& name, const auto& x) { load_tensor(file, "optimizer." + name, x); });
-    load_module(file, method_);
+    load_module(file, task_);
     optimizer_.set_steps(steps);
   }
 
@@ -142,48 +162,109 @@ class Trainer {
     B batch;
     long run = -1;
   };
-  /// A step of which the device may not be done.
+  /// A step of which the device may not be done. The last of its report's numbers, `measured` of them, are tensors'.
   struct Queued {
     StepReport report;
-    long run;
+    std::size_t measured = 0;
+    long run = -1;
   };
   enum Kind : std::size_t { first_part, further_part, update };  // of runs
 
-  template <class Source, class Batches>
-  void queue_step(Source& loader, Batches& batches, long per_epoch, long steps) {
+  template <class Source, class InFlightBatches>
+  void queue_step(Source& source, InFlightBatches& batches, long per_epoch, long steps) {
     const long now = steps_done();
-    const auto cosine = [&](double base, double final) { return CosineSchedule{base, final, steps}.at(now); };
-    StepReport out{now, steps, static_cast<double>(now + 1) / static_cast<double>(per_epoch), 0, 0, 0, 0};
-    out.lr = CosineSchedule{lr_, schedule_.min_lr, steps, schedule_.warmup_epochs * per_epoch}.at(now);
-    out.momentum = cosine(schedule_.momentum, 1);
-    out.ratio = schedule_.ratio_rises ? cosine(0, ratio_) : ratio_;
-    if (method_.distillation) method_.distillation->ratio = out.ratio;
+    Queued out{{.step = now, .steps = steps, .epoch = static_cast<double>(now + 1) / static_cast<double>(per_epoch)}};
+    out.report.lr = CosineSchedule{lr_, schedule_.min_lr, steps, schedule_.warmup_epochs * per_epoch}.at(now);
+    if constexpr (HasSchedule<Task>) task_.schedule(static_cast<double>(now) / static_cast<double>(steps));
 
     for (int part = 0; part < schedule_.accumulate; ++part) {
       const long number = now * schedule_.accumulate + part;
       auto& in_flight = batches[static_cast<std::size_t>(number) % 2];
-      auto& batch = in_flight.batch;
       if (in_flight.run >= 0) steps_.wait(in_flight.run);
-      check(loader.next(batch), "Trainer: the loader ended in the middle of an epoch");
+      check(source.next(in_flight.batch), "Trainer: the source ended in the middle of an epoch");
       const Training mode{Random{seed_.value, training_stream, static_cast<std::uint64_t>(number)}};
       in_flight.run = steps_.run(part == 0 ? first_part : further_part, [&] {
         if (part == 0) tape_.zero_grad();
-        const auto here = to_backend<backend>(batch);
-        const auto loss = loss_of(here.views[0], here.views[1], mode);
-        backend::queue_copy_to_host(loss.value().data(), losses_.data() + loss_index(now, part), 1);
-        if constexpr (backend::on_host) check_loss(out, static_cast<double>(losses_[loss_index(now, part)]));
+        const auto loss = loss_of(detail::batch_on<backend>(in_flight.batch), mode);
+        static_assert(std::is_same_v<scalar_of<decltype(loss)>, scalar>,
+                      "vitral: Trainer: a loss has the type of the parameters; use cast<...>");
+        scalar* const values = values_of(now, part);
+        backend::queue_copy_to_host(loss.value().data(), values, 1);
+        if constexpr (HasNumbers<Task>) queue_numbers(out, part, values + 1);
+        if constexpr (backend::on_host) check_loss(out.report, static_cast<double>(values[0]));
         tape_.backward(eval(loss * (1.0 / schedule_.accumulate)));
       });
     }
-    const long run = steps_.run(update, [&] {
+    out.run = steps_.run(update, [&] {
+      if (before_step_) before_step_(tape_, now);
       if (schedule_.clip_grad > 0) (void)clip_grad_norm(optimizer_.parameters(), tape_, schedule_.clip_grad);
-      optimizer_.set_lr(out.lr);
-      optimizer_.set_weight_decay(schedule_.weight_decay_end < 0 ? weight_decay_
-                                                                 : cosine(weight_decay_, schedule_.weight_decay_end));
-      optimizer_.step(tape_, method_, out.momentum);
+      optimizer_.set_lr(out.report.lr);
+      optimizer_.set_weight_decay(schedule_.weight_decay_end < 0
+                                      ? weight_decay_
+                                      : CosineSchedule{weight_decay_, schedule_.weight_decay_end, steps}.at(now));
+      optimizer_.step(tape_, task_);
+      if (after_step_) after_step_(now);
     });
     if (!std::exchange(told_of_gradients_, true)) tell_of_gradients();
-    queued_.push_back({out, run});
+    queued_.push_back(std::move(out));
+  }
+
+  /// A device rounds all weights at once: a kernel for each costs more than its work. The host rounds them as it packs
+  /// them.
+  template <class Batch>
+  auto loss_of(const Batch& batch, const Training& mode) {
+    if constexpr (detail::ComputesInBf16<Task> && !backend::on_host) {
+      const RoundedWeights rounded(task_);
+      return eval(task_.loss(tape_, batch, mode));
+    } else {
+      return eval(task_.loss(tape_, batch, mode));
+    }
+  }
+
+  /// Notes the task's numbers in the step's report: numbers at once, in its first part; tensors when they arrive in
+  /// `values`.
+  void queue_numbers(Queued& out, int part, scalar* values) {
+    std::size_t measured = 0;
+    std::vector<NamedNumber> arriving;
+    task_.for_each_number([&](std::string_view name, const auto& x) {
+      if constexpr (Operand<std::remove_cvref_t<decltype(x)>>) {
+        const auto value = eval(cast<scalar>(x));
+        check(value.size() == 1 && measured < most_numbers, "Trainer: the number ", name, " of the task has shape ",
+              value.shape(), "; expected one element, and at most ", most_numbers, " such numbers");
+        backend::queue_copy_to_host(value.data(), values + measured++, 1);
+        arriving.push_back({std::string(name), 0});
+      } else {
+        if (part == 0) out.report.numbers.push_back({std::string(name), static_cast<double>(x)});
+      }
+    });
+    if (part == 0) out.report.numbers.insert(out.report.numbers.end(), arriving.begin(), arriving.end());
+    out.measured = measured;
+  }
+
+  /// Waits for the oldest queued step.
+  StepReport finish_step() {
+    const Queued queued = std::move(queued_.front());
+    queued_.pop_front();
+    steps_.wait(queued.run);
+    StepReport out = queued.report;
+    NamedNumber* const measured = out.numbers.data() + (out.numbers.size() - queued.measured);
+    for (int part = 0; part < schedule_.accumulate; ++part) {
+      const scalar* const values = values_of(out.step, part);
+      check_loss(out, static_cast<double>(values[0]));
+      out.loss += static_cast<double>(values[0]) / schedule_.accumulate;
+      for (std::size_t k = 0; k < queued.measured; ++k)
+        measured[k].value += static_cast<double>(values[1 + k]) / schedule_.accumulate;
+    }
+    return out;
+  }
+
+  void check_loss(const StepReport& at, double value) {
+    if (std::isfinite(value)) return;
+    tape_.clear();
+    queued_.clear();
+    fail("the loss became ", std::isnan(value) ? "NaN" : "infinite", " at step ", at.step, " (epoch ", at.epoch,
+         "); training stops. Go on from the last checkpoint, or begin again, with a lower learning rate "
+         "(the optimiser's lr), a longer warm-up or clipped gradients (Schedule::clip_grad)");
   }
 
   void tell_of_gradients() const {
@@ -204,58 +285,27 @@ class Trainer {
     backend::Steps::eager = true;
   }
 
-  /// A device rounds all weights at once: a kernel for each costs more than its work. The host rounds them as it packs
-  /// them.
-  template <class View>
-  auto loss_of(const View& view1, const View& view2, const Training& mode) {
-    if constexpr (std::is_same_v<typename Method::activation, bf16> && !backend::on_host) {
-      const RoundedWeights rounded(method_);
-      return method_.loss(tape_, view1, view2, mode);
-    } else {
-      return method_.loss(tape_, view1, view2, mode);
-    }
-  }
-
-  /// Waits for the oldest queued step.
-  StepReport finish_step() {
-    const Queued queued = queued_.front();
-    queued_.pop_front();
-    steps_.wait(queued.run);
-    StepReport out = queued.report;
-    for (int part = 0; part < schedule_.accumulate; ++part) {
-      const auto value = static_cast<double>(losses_[loss_index(out.step, part)]);
-      check_loss(out, value);
-      out.loss += value / schedule_.accumulate;
-    }
-    return out;
-  }
-
-  void check_loss(const StepReport& at, double value) {
-    if (std::isfinite(value)) return;
-    tape_.clear();
-    queued_.clear();
-    fail("the loss became ", std::isnan(value) ? "NaN" : "infinite", " at step ", at.step, " (epoch ", at.epoch,
-         "); training stops. Go on from the last checkpoint, or begin again, with a lower learning rate "
-         "(the optimiser's lr), a longer warm-up or clipped gradients (Schedule::clip_grad)");
-  }
-
-  /// Where the loss of a part stands: a step's beside those of the step that may still be under way.
-  [[nodiscard]] std::size_t loss_index(long step, int part) const {
-    return static_cast<std::size_t>(step % 2 * schedule_.accumulate + part);
+  /// Where the loss of a part arrives, and then its numbers: a step's beside those of the step that may still be under
+  /// way.
+  [[nodiscard]] scalar* values_of(long step, int part) {
+    return values_.data() + static_cast<std::size_t>(step % 2 * schedule_.accumulate + part) * values_per_part;
   }
 
   static constexpr std::uint64_t training_stream = 0x20000000;  // apart from the loader's streams
+  static constexpr std::size_t most_numbers = 15, values_per_part = 1 + most_numbers;
 
-  Method method_;
+  Task task_;
   Optimizer<scalar, backend> optimizer_;
   Schedule schedule_;
   Seed seed_;
-  double ratio_, lr_ = 0, weight_decay_ = 0;
+  std::function<void(const Tape&, long)> before_step_;
+  std::function<void(long)> after_step_;
+  double lr_ = 0, weight_decay_ = 0;
   bool told_of_gradients_ = false;
   Tape tape_;
   typename backend::Steps steps_;
   std::deque<Queued> queued_;
-  HostVector<scalar> losses_;
+  HostVector<scalar> values_;
 };
 
 }}  // namespace vitral
