@@ -10,6 +10,7 @@
 
 namespace vitral { inline namespace VITRAL_ABI {
 
+/// How far gradients may be from differences, and the step of these.
 struct GradcheckOptions {
   double step = 1e-5;  // of a difference, times max(1, |x|): truncation and rounding are then of like size, about 1e-10
   bool allow_zero = false;  // accepts an input whose gradient is zero everywhere
@@ -88,6 +89,7 @@ template <class F, class B, class... S>
   return worst;
 }
 
+/// The same with the usual options.
 template <class F, class B, class... S>
 [[nodiscard]] double gradcheck(F&& f, const Tensor<double, S, B>&... inputs) {
   return gradcheck(GradcheckOptions{}, f, inputs...);

@@ -102,6 +102,7 @@ template <Operand X>
   static_assert(sizeof(row_operand<X>) > 0);
   return apply(detail::Softmax<false>{}, x);
 }
+/// log(softmax(x)) over the last axis, without its underflow.
 template <Operand X>
 [[nodiscard]] auto log_softmax(const X& x) {
   static_assert(sizeof(row_operand<X>) > 0);

@@ -333,10 +333,12 @@ template <class T, class S, class B>
 [[nodiscard]] Variable<T, S, B> detach(const Variable<T, S, B>& x) {
   return {x.value(), x.tape(), {}};
 }
+/// A tensor as it is.
 template <class T, class S, class B>
 [[nodiscard]] Tensor<T, S, B> detach(const Tensor<T, S, B>& x) {
   return x;
 }
+/// A parameter's value.
 template <class T, class S, class B>
 [[nodiscard]] Tensor<T, S, B> detach(const Parameter<T, S, B>& x) {
   return x.value;
