@@ -16,6 +16,7 @@
 VITRAL_KERNELS_BEGIN
 namespace vitral { inline namespace VITRAL_ABI {
 
+/// Parameters of t-SNE; the defaults are scikit-learn's.
 struct TsneOptions {
   double perplexity = 30;  ///< about how many neighbours an image has
   int iterations = 1000;

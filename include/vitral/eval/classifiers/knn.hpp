@@ -13,6 +13,7 @@
 
 namespace vitral { inline namespace VITRAL_ABI {
 
+/// Parameters of k-NN classification.
 struct KnnOptions {
   int k = 20;
   double temperature = 0.07;

@@ -11,12 +11,14 @@
 
 namespace vitral { inline namespace VITRAL_ABI {
 
+/// When L-BFGS ends.
 struct LbfgsOptions {
   int max_iterations = 1000;
   double tolerance = 1e-4;  ///< it ends where no component of the gradient is larger
   int memory = 10;          ///< how many past steps the curvature is estimated from
 };
 
+/// How L-BFGS ended.
 struct LbfgsResult {
   double value;
   int iterations;

@@ -26,6 +26,7 @@ struct QueryTruth {
   std::vector<int> easy, hard, junk;
 };
 
+/// Which rows the revisited protocol asks for.
 enum class Difficulty { easy, medium, hard };
 
 /// What counts at a difficulty. Easy ignores the hard rows, hard the easy ones; medium looks for both. Junk is ignored.

@@ -23,6 +23,7 @@ struct PatchFeatures {
   [[nodiscard]] long patches() const { return long{rows} * columns; }
 };
 
+/// Where labels come from, and how many patches vote.
 struct PropagationOptions {
   int last_frames = 7;       ///< how many past frames are looked at beside the first
   int top = 5;               ///< how many patches a patch takes its labels from
