@@ -26,3 +26,4 @@
 #include <vitral/io/scalar_type.hpp>
 #include <vitral/io/table.hpp>
 #include <vitral/io/webp.hpp>
+#include <vitral/models/load_vit.hpp>
