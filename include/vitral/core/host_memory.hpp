@@ -26,6 +26,7 @@ namespace detail {
 
 }  // namespace detail
 
+/// Where the host's memory comes from: a pair of functions.
 struct HostMemory {
   void* (*allocate)(std::size_t bytes);  // throws where there is none
   void (*release)(void* memory);

@@ -26,11 +26,13 @@ concept HasLanes = requires(int lane) {
   B::Lanes::enter(lane);
 };
 
+/// How many lanes a backend has beside the main one.
 template <class B>
 inline constexpr std::size_t lane_count = 0;
 template <HasLanes B>
 inline constexpr std::size_t lane_count<B> = B::Lanes::count;
 
+/// Where the next call goes, for a later return to the same lane.
 template <class B>
 LanePlace lane_place() {
   if constexpr (HasLanes<B>)

@@ -121,6 +121,7 @@ class JsonBuilder {
   check(std::ferror(file.get()) == 0, name, " cannot be read to its end (", std::strerror(errno), ")");
   return parse_json(text, name);
 }
+/// The JSON of a file; Error where it is none, or breaks the limits above.
 [[nodiscard]] inline nlohmann::ordered_json read_json(const std::filesystem::path& path) {
   return read_json(path, path.native());
 }

@@ -21,6 +21,7 @@
 
 namespace vitral { inline namespace VITRAL_ABI {
 
+/// A file of JSON lines, one for each step.
 class MetricsLog {
  public:
   /// Starts the log `path`. With `resume_step` 0 it starts empty; otherwise the lines of steps before `resume_step`
