@@ -46,6 +46,10 @@ vitral_test(format.finds_violations COMMAND bash "${CMAKE_CURRENT_SOURCE_DIR}/fo
 # The code in the README is code that compiles.
 vitral_test(docs COMMAND bash "${CMAKE_CURRENT_SOURCE_DIR}/docs/check.sh")
 
+# Lessons stay short, need Vitral alone, and compile.
+vitral_test(docs.lessons COMMAND bash "${CMAKE_CURRENT_SOURCE_DIR}/docs/lessons.sh" "${${compiler}_path}"
+            "${flags_file}")
+
 # What CONTRIBUTING.md adds to the library, as diffs, applies and compiles.
 vitral_test(docs.contributing COMMAND bash "${CMAKE_CURRENT_SOURCE_DIR}/docs/contributing.sh" "${${compiler}_path}"
             "${flags_file}")
