@@ -45,6 +45,7 @@ vitral_test(format.finds_violations COMMAND bash "${CMAKE_CURRENT_SOURCE_DIR}/fo
 
 # The code in the README is code that compiles.
 vitral_test(docs COMMAND bash "${CMAKE_CURRENT_SOURCE_DIR}/docs/check.sh")
+vitral_test(docs.operations COMMAND bash "${CMAKE_CURRENT_SOURCE_DIR}/docs/operations.sh")
 
 # Lessons stay short, need Vitral alone, and compile.
 vitral_test(docs.lessons COMMAND bash "${CMAKE_CURRENT_SOURCE_DIR}/docs/lessons.sh" "${${compiler}_path}"

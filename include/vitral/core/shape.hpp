@@ -31,7 +31,7 @@ constexpr int divided(int a, int b) { return a == dyn || b == dyn ? dyn : a / b;
 
 namespace detail {
 
-/// Whether the product of the extents, those that are 0 or dyn apart, is below 2^62: sizes and strides are then longs.
+/// Whether the product of all extents but those that are 0 or dyn is below 2^62: then sizes and strides fit a long.
 constexpr bool product_fits(const int* extents, int count) {
   double product = 1;
   for (int i = 0; i < count; ++i) product *= extents[i] > 0 ? extents[i] : 1;
@@ -44,7 +44,7 @@ struct NoExtents {};
 }  // namespace detail
 
 /// `Shape<4, dyn, 192>`: a static extent costs no storage and is checked at compile time, a `dyn` one at run time. The
-/// product of all extents, those that are 0 apart, is below 2^62.
+/// product of all extents but those that are 0 is below 2^62.
 template <int... E>
 struct Shape {
   static constexpr int rank = sizeof...(E);

@@ -30,7 +30,7 @@ template <class Json>
 
 namespace detail {
 
-/// Makes a value of the parser's events. Nesting uses no stack, and a key costs the same however many there are.
+/// Builds a value from the parser's events, without recursion; a key takes the same time however many there are.
 class JsonBuilder {
  public:
   using Json = nlohmann::ordered_json;

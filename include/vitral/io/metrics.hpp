@@ -1,4 +1,4 @@
-// A log of numbers, one JSON object a line, that a resumed run continues as if it had never stopped.
+// A log of numbers, one JSON object on each line, which a resumed run continues as if it had never stopped.
 // Relies on nlohmann::json.
 #pragma once
 

@@ -1,5 +1,5 @@
-// SGD, AdamW and LARS. A step is one fused pass over each parameter, its gradient, its state and, where another
-// parameter follows it, that moving average.
+// Optimizer: AdamW, Adam, SGD or LARS (update_rules.hpp) for all parameters of a module. A step is one fused pass over
+// each parameter, its gradient, its state and, where another parameter follows it, that moving average.
 #pragma once
 
 #include <vitral/autodiff/tape.hpp>
