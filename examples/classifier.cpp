@@ -1,4 +1,4 @@
-// A classifier of images: a network of two layers learns the ten classes of Fashion-MNIST, and says how often it is right.
+// A classifier of images: a network of two layers learns the classes of Fashion-MNIST, and says how often it is right.
 //
 //   classifier [DIRECTORY OF FASHION-MNIST]
 #include <vitral/data.hpp>

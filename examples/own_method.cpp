@@ -1,4 +1,4 @@
-// A method of your own: SimSiam (Chen and He 2021), which needs neither negatives nor a teacher, as a task for the trainer.
+// A method of your own, as a task for the trainer: SimSiam (Chen and He 2021), without negatives and without a teacher.
 //
 //   own_method [DIRECTORY OF FASHION-MNIST]
 #include <vitral/data.hpp>
@@ -10,7 +10,7 @@
 
 using namespace vitral;
 
-// Whatever names its members and offers a loss of a batch is a task. The encoder shares its parameters with the caller's.
+// Whatever names its members and offers a loss of a batch is a task. The encoder shares its parameters with the caller.
 template <class Encoder>
 struct SimSiam {
   Encoder encoder;
