@@ -10,10 +10,12 @@
 
 using namespace vitral;
 
-// A layer is a plain struct: members are its parameters, one call operator serves inference and training.
+// A layer is a plain struct that names its members once, for optimisers and checkpoints. One call operator serves
+// inference and training.
 struct TwoLayers {
   Linear<192, 768> fc1;
   Linear<768, 192> fc2;
+  VITRAL_MEMBERS(fc1, fc2)
   auto operator()(const auto& x) const { return fc2(gelu(fc1(x))); }
 };
 
@@ -34,8 +36,17 @@ int main(int argc, char** argv) {
   std::printf("2. the gradient of w has norm %.4f\n", std::sqrt(sum(square(w.grad())).item()));
 
   // 3. Without a tape nothing is recorded; the same layer trains when its input is on one.
-  const TwoLayers mlp;
-  std::printf("3. the layer keeps the shape %s\n", to_string(mlp(x).shape()).c_str());
+  const TwoLayers layers;
+  const auto ones = eval(x + 1);
+  const auto error = [&](const auto& input) { return mean(square(layers(input) - target)); };
+  std::printf("3. the layer's error is %.4f", error(ones).item());
+  auto optimizer = make_optimizer(AdamW{.lr = 1e-3}, layers);
+  for (int step = 0; step < 10; ++step) {
+    Tape recorded;
+    recorded.backward(error(recorded.constant(ones)));
+    optimizer.step(recorded);
+  }
+  std::printf(", after ten steps %.4f\n", error(ones).item());
 
   // 4. Self-distilled MoCo v3 on real images, with k-NN accuracy of every layer at the end.
   const std::string data = argc > 1 ? argv[1] : "/usr/share/datasets/fashion-mnist";

@@ -98,7 +98,7 @@ const char* const spread_note = "Means over seeds; in brackets and as bands the 
 Section by_layer(const std::vector<Group>& groups, const Measure& measure) {
   Section out{"Accuracy by layer: " + measure.title,
               "",
-              measure.path[0],
+              measure.file,
               {"layer (block)", measure.title + ": accuracy (%)", {}, true},
               {}};
   for (std::size_t i = 0; i < groups.size(); ++i)
@@ -113,20 +113,20 @@ Section by_layer(const std::vector<Group>& groups, const Measure& measure) {
 Section early_exit(const std::vector<Group>& groups, const Measure& measure) {
   Section out{"Early exit: " + measure.title,
               "",
-              "exit_" + measure.path[0],
+              "exit_" + measure.file,
               {"million multiply-adds per image", measure.title + ": accuracy (%)", {}},
               {}};
   for (std::size_t i = 0; i < groups.size(); ++i) {
     std::vector<double> cost;
-    for (const Json& layer : groups[i].runs[0].results["layers"])
-      cost.push_back(layer["multiply_adds"].get<double>() / 1e6);
+    for (const vitral::LayerEvaluation& layer : groups[i].runs[0].results.layers)
+      cost.push_back(layer.cost->multiply_adds / 1e6);
     out.chart.curves.push_back(curve(groups, i, cost, accuracy(groups[i], measure)));
   }
   out.table = layer_rows(groups, [&](const Group& g, std::size_t layer) {
     return cell(g,
                 spread(g, static_cast<std::size_t>(g.depth()),
                        [&](const Run& run, std::size_t at) {
-                         const Json& layers = run.results["layers"];
+                         const auto& layers = run.results.layers;
                          return measure.of(layers.back()) - measure.of(layers[at]);
                        }),
                 layer);
@@ -142,17 +142,16 @@ Section adaptive_exit(const std::vector<Group>& groups) {
               "adaptive_exit",
               {"million multiply-adds per image, on average", "logistic regression: accuracy (%)", {}},
               {{"confidence"}}};
-  for (const Json& point : groups[0].runs[0].results["adaptive_exit"])
-    out.table.push_back({number("%.2f", point["confidence"])});
+  for (const vitral::AdaptiveExit& exit : groups[0].runs[0].results.adaptive_exit)
+    out.table.push_back({number("%.2f", exit.confidence)});
   for (std::size_t i = 0; i < groups.size(); ++i) {
     const Group& group = groups[i];
-    const Json& points = group.runs[0].results["adaptive_exit"];
-    const auto of = [&](const char* key, double scale) {
-      return spread(group, points.size(), [&](const Run& run, std::size_t at) {
-        return scale * run.results["adaptive_exit"].at(at).at(key).get<double>();
-      });
+    const auto of = [&](double vitral::AdaptiveExit::*number, double scale) {
+      return spread(group, group.runs[0].results.adaptive_exit.size(),
+                    [&](const Run& run, std::size_t at) { return scale * (run.results.adaptive_exit[at].*number); });
     };
-    const Spread right = of("accuracy", 100), cost = of("multiply_adds", 1e-6);
+    const Spread right = of(&vitral::AdaptiveExit::accuracy, 100),
+                 cost = of(&vitral::AdaptiveExit::multiply_adds, 1e-6);
     report::Curve line = curve(groups, i, cost.mean, right);
     line.low.clear();  // the runs of a group differ in both axes: a band would say too much
     line.high.clear();
@@ -197,7 +196,7 @@ Section gains(const std::vector<Group>& groups, const std::vector<Measure>& all)
 /// Everything that the tables and charts show, with all digits.
 Json numbers(const std::vector<Group>& groups, const std::vector<Measure>& all) {
   Json out;
-  for (const char* key : {"dataset", "train_images", "test_images"}) out[key] = groups[0].runs[0].results[key];
+  for (const char* key : {"dataset", "train_images", "test_images"}) out[key] = groups[0].runs[0].conditions[key];
   for (const Group& group : groups) {
     Json entry{{"name", group.name}, {"settings", group.runs[0].settings}};
     for (const Run& run : group.runs) entry["runs"].push_back({{"path", run.path}, {"seed", run.seed}});
@@ -234,10 +233,9 @@ Table long_table(const std::vector<Group>& groups, const std::vector<Measure>& a
 
 /// What the groups are: their seeds, and a warning where the networks differ in more than the method.
 std::string introduction(const std::vector<Group>& groups) {
-  const Json& results = groups[0].runs[0].results;
-  std::string out =
-      vitral::join("On ", results["dataset"].get<std::string>(), ": ", results["train_images"].get<long>(),
-                   " images to learn from, ", results["test_images"].get<long>(), " to classify.");
+  const vitral::EvaluationResults& results = groups[0].runs[0].results;
+  std::string out = vitral::join("On ", results.dataset, ": ", results.train_images, " images to learn from, ",
+                                 results.test_images, " to classify.");
   bool differ = false;
   for (const Group& group : groups) {
     out += " " + group.name + (group.runs.size() > 1 ? ": seeds" : ": seed");

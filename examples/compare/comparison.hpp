@@ -4,13 +4,11 @@
 #include "pretrain/options.hpp"
 
 #include <vitral/core/error.hpp>
-#include <vitral/io/json.hpp>
+#include <vitral/eval/results_from_json.hpp>
 
 #include <algorithm>
-#include <cctype>
-#include <cstdint>
 #include <filesystem>
-#include <limits>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -21,76 +19,46 @@ using Json = nlohmann::ordered_json;
 /// What `evaluate` has written about one run.
 struct Run {
   std::string path;
-  Json results, settings;  // settings: the options of training but those that leave the numbers as they are
+  vitral::EvaluationResults results;
+  Json settings;    // the options of training but those that leave the numbers as they are
+  Json conditions;  // of the evaluation: the images, and what classifiers were told
   std::string method;
   long seed;
 };
 
-/// Fails, naming the file, unless a part of it is as `evaluate` writes it.
-inline void check_results(const std::string& file, const Json& results) {
-  const auto expect = [&](bool good, const auto&... what) {
-    vitral::check(good, file, " is no results.json of `evaluate`: ", what..., "; evaluate the checkpoint again");
-  };
-  const auto number = [&](const Json& in, const char* key, double most, const auto&... place) {
-    const auto within = [&](const Json& value) {
-      return value.is_number() && value.get<double>() >= 0 && value.get<double>() <= most;
-    };
-    const bool good = in.is_object() && in.contains(key) && within(in[key]);
-    expect(good, "it has no number \"", key, "\"", most == 1 ? " from 0 to 1" : "", place...);
-  };
-  expect(results.is_object(), "it is no object");
-  vitral::check(
-      results.contains("run"), file,
-      " is about a network of which no run of `pretrain` is known; compare needs its method, seed and options");
-  for (const char* key : {"dataset", "train_images", "test_images", "layers", "adaptive_exit"})
-    expect(results.contains(key), "it has no \"", key, "\"");
-  expect(results["run"].is_object() && results["dataset"].is_string(), "its run or data set is of another type");
-  for (const char* key : {"finetuned", "truncated"})
-    expect(!results.contains(key) || results[key].is_string(), "\"", key, "\" is no text");
-  for (const char* key : {"train_images", "test_images"})
-    expect(results[key].is_number_unsigned() && results[key].get<std::uint64_t>() < 1ul << 62, "\"", key,
-           "\" is no number of images");
-  for (const char* key : {"layers", "adaptive_exit"})
-    expect(results[key].is_array() && !results[key].empty(), "\"", key, "\" is no list, or an empty one");
-  constexpr double any = std::numeric_limits<double>::max();
-  std::size_t place = 0;
-  for (const Json& layer : results["layers"]) {
-    const std::string of = " of layer " + std::to_string(++place);
-    number(layer, "multiply_adds", any, of);
-    expect(layer.contains("knn") && layer["knn"].is_object(), "it has no k-NN", of);
-    for (const Json& scores : layer["knn"]) number(scores, "top1", 1, " of k-NN", of);
-    expect(layer.contains("logistic"), "it has no logistic regression", of);
-    number(layer["logistic"], "top1", 1, " of logistic regression", of);
-    for (const auto& [classifier, scores] : layer.items()) {
-      if (classifier == "knn" || !scores.is_object() || !scores.contains("top1")) continue;
-      const bool word = std::all_of(classifier.begin(), classifier.end(),
-                                    [](unsigned char c) { return std::isalnum(c) != 0 || c == '_'; });
-      expect(word && classifier.size() < 64, "\"", vitral::legible(classifier), "\" is no classifier's name", of);
-      number(scores, "top1", 1, " of ", classifier, of);
-    }
-  }
-  for (const Json& exit : results["adaptive_exit"])
-    for (const char* key : {"confidence", "accuracy", "multiply_adds"})
-      number(exit, key, key == std::string("multiply_adds") ? any : 1, " of an adaptive exit");
-}
-
+/// Fails, naming the file, unless it is whole.
 inline Run read_run(const std::string& folder) {
   const std::filesystem::path file = std::filesystem::path(folder) / "results.json";
   std::error_code ignored;
   vitral::check(std::filesystem::exists(file, ignored), file.native(),
                 " cannot be read; expected the --out directory of `evaluate`");
-  Run out{folder, vitral::read_json(file), {}, "", 0};
-  check_results(file.native(), out.results);
-  const PretrainOptions options = pretrain_options_from_json(out.results["run"], file.native() + ": its run");
-  const std::size_t layers = out.results["layers"].size();
+  const Json json = vitral::read_json(file);
+  const std::string no_results = file.native() + " is no results.json of `evaluate`";
+  Run out{folder, results_from_json(json, no_results), {}, {}, "", 0};
+  vitral::check(
+      json.contains("run"), file.native(),
+      " is about a network of which no run of `pretrain` is known; compare needs its method, seed and options");
+  vitral::check(json["run"].is_object(), no_results, ": its run is no object");
+  const PretrainOptions options = pretrain_options_from_json(json["run"], file.native() + ": its run");
+  const std::size_t layers = out.results.layers.size();
   vitral::check(layers == static_cast<std::size_t>(options.depth), file.native(), " has results of ", layers,
                 " layers, but its network has ", options.depth, "; evaluate the checkpoint again");
+  const bool priced = std::all_of(out.results.layers.begin(), out.results.layers.end(),
+                                  [](const auto& layer) { return layer.cost.has_value(); });
+  vitral::check(priced && !out.results.adaptive_exit.empty(), no_results,
+                ": it does not say what layers and exits cost; evaluate the checkpoint again");
   options_detail::for_each_option(options, [&](const auto& row, const auto& member) {
     if (!row.free) out.settings[row.name] = member;
   });
   out.settings.erase("seed");
   out.settings["data"] = vitral::known_dataset(options.dataset).path.empty() ? options.data : "";
-  for (const char* key : {"finetuned", "truncated"}) out.settings[key] = out.results.value(key, "");
+  for (const char* key : {"finetuned", "truncated"}) {
+    out.settings[key] = json.value(key, Json(""));
+    vitral::check(out.settings[key].is_string(), no_results, ": \"", key, "\" is no text");
+  }
+  for (const char* key :
+       {"dataset", "train_images", "test_images", "holdout", "seed", "temperature", "logistic_c", "sgd_epochs"})
+    out.conditions[key] = json.value(key, Json());
   out.method = options.method;
   out.seed = options.seed;
   return out;
@@ -98,22 +66,16 @@ inline Run read_run(const std::string& folder) {
 
 /// Fails where accuracies of `b` cannot stand beside those of `a`: other images, other classifiers or confidences.
 inline void check_comparable(const Run& a, const Run& b) {
-  const auto confidences = [](const Run& run) {
-    std::vector<double> out;
-    for (const Json& exit : run.results["adaptive_exit"]) out.push_back(exit["confidence"]);
-    return out;
-  };
-  vitral::check(confidences(a) == confidences(b), a.path, " and ", b.path,
+  const auto &ours = a.results.adaptive_exit, &theirs = b.results.adaptive_exit;
+  vitral::check(std::equal(ours.begin(), ours.end(), theirs.begin(), theirs.end(),
+                           [](const auto& x, const auto& y) { return x.confidence == y.confidence; }),
+                a.path, " and ", b.path,
                 " have adaptive exits at other confidences; evaluate both with the same version of `evaluate`");
-  for (const char* key :
-       {"dataset", "train_images", "test_images", "holdout", "seed", "temperature", "logistic_c", "sgd_epochs"}) {
-    const auto value = [&](const Run& run) { return run.results.value(key, Json()); };
-    vitral::check(value(a) == value(b), a.path, " and ", b.path,
-                  " were evaluated differently, so their accuracies do not "
-                  "compare: ",
-                  key, " is ", vitral::legible(value(a)), " and ", vitral::legible(value(b)),
+  for (const auto& [key, value] : a.conditions.items())
+    vitral::check(value == b.conditions[key], a.path, " and ", b.path,
+                  " were evaluated differently, so their accuracies do not compare: ", key, " is ",
+                  vitral::legible(value), " and ", vitral::legible(b.conditions[key]),
                   "; evaluate both with the same options");
-  }
 }
 
 /// Runs of the same settings. `rival`: the place of the group whose settings are those of the self-distilled method's
@@ -123,7 +85,7 @@ struct Group {
   std::vector<Run> runs;
   int rival = -1;
 
-  [[nodiscard]] int depth() const { return static_cast<int>(runs[0].results["layers"].size()); }
+  [[nodiscard]] int depth() const { return static_cast<int>(runs[0].results.layers.size()); }
   [[nodiscard]] bool self_distilled() const { return runs[0].method.starts_with("sd-"); }
 };
 
@@ -165,41 +127,28 @@ inline std::vector<Group> grouped(const std::vector<Run>& runs) {
 
 /// A kind of accuracy that every layer of every run has.
 struct Measure {
-  std::string title;
-  std::vector<std::string> path;  // of its scores in a layer's JSON
+  std::string title, file;  // file: what a chart of it is called
+  std::function<double(const vitral::LayerEvaluation&)> top1;
 
   /// The share of right first guesses in percent.
-  [[nodiscard]] double of(const Json& layer) const {
-    const Json* at = &layer;
-    for (const std::string& key : path) at = &at->at(key);
-    return 100 * at->at("top1").get<double>();
-  }
+  [[nodiscard]] double of(const vitral::LayerEvaluation& layer) const { return 100 * top1(layer); }
 };
 
-/// k-NN with 20 neighbours or the fewest that all runs asked, and every other classifier that all runs have.
+/// k-NN with 20 neighbours, or else with the fewest that all runs asked, and the linear classifiers.
 inline std::vector<Measure> measures(const std::vector<Run>& runs) {
-  const auto everywhere = [&](const auto& has) {
-    return std::all_of(runs.begin(), runs.end(), [&](const Run& run) {
-      return std::all_of(run.results["layers"].begin(), run.results["layers"].end(), has);
-    });
-  };
+  using Layer = vitral::LayerEvaluation;
   std::vector<Measure> out;
-  std::string k;
-  for (const auto& item : runs[0].results["layers"][0]["knn"].items())
-    if (everywhere([&](const Json& layer) { return layer["knn"].contains(item.key()); }))
-      if (k.empty() || item.key() == "20") k = item.key();
-  if (!k.empty()) out.push_back({"k-NN, k = " + k, {"knn", k}});
-  for (const auto& item : runs[0].results["layers"][0].items())
-    if (everywhere([&](const Json& layer) {
-          return layer.contains(item.key()) && layer[item.key()].is_object() && layer[item.key()].contains("top1");
-        }))
-      out.push_back({item.key() == "logistic" ? "logistic regression"
-                     : item.key() == "sgd"    ? "linear, SGD"
-                                              : item.key(),
-                     {item.key()}});
-  vitral::check(!out.empty(), runs[0].path,
-                ": there is no k and no classifier that all runs have; evaluate them with the "
-                "same --k");
+  for (const auto& asked : runs[0].results.layers[0].knn) {
+    const int k = asked.first;
+    const bool everywhere = std::all_of(runs.begin(), runs.end(), [&](const Run& run) {
+      return std::all_of(run.results.layers.begin(), run.results.layers.end(),
+                         [&](const Layer& layer) { return layer.knn.contains(k); });
+    });
+    if (everywhere && (out.empty() || k == 20))
+      out = {{vitral::join("k-NN, k = ", k), "knn", [k](const Layer& layer) { return layer.knn.at(k).top1; }}};
+  }
+  out.push_back({"logistic regression", "logistic", [](const Layer& layer) { return layer.logistic.top1; }});
+  out.push_back({"linear, SGD", "sgd", [](const Layer& layer) { return layer.sgd.test.top1; }});
   return out;
 }
 
@@ -226,7 +175,7 @@ Spread spread(const Group& group, std::size_t count, const Value& value) {
 
 inline Spread accuracy(const Group& group, const Measure& measure) {
   return spread(group, static_cast<std::size_t>(group.depth()),
-                [&](const Run& run, std::size_t layer) { return measure.of(run.results["layers"][layer]); });
+                [&](const Run& run, std::size_t layer) { return measure.of(run.results.layers[layer]); });
 }
 
 /// What self-distillation has gained over its base, in points of accuracy.

@@ -20,14 +20,29 @@ namespace vitral_tests::pytorch {
 using Names = std::set<std::string>;
 
 /// fixture_test.cpp
-inline const Names elementwise_cases{
-    "add",         "sub",          "mul",          "div",           "add.outer",    "mul.outer",
-    "sub.leading", "min",          "max",          "max.broadcast", "neg",          "square",
-    "exp",         "log",          "sqrt",         "rsqrt",         "tanh",         "erf",
-    "gelu",        "sigmoid",      "relu",         "abs",           "clamp",        "pow",
-    "pow.integer", "pow.negative", "tanh.extreme", "erf.extreme",   "gelu.extreme", "sigmoid.extreme",
-    "select",      "tanh_gelu",    "silu_affine",  "normalise",     "reused_leaf",  "mean_squared_error",
-    "cast.bf16"};
+inline const Names elementwise_cases{"log1p",        "log1p.extreme",
+                                     "sin",          "cos",
+                                     "silu",         "silu.extreme",
+                                     "softplus",     "softplus.extreme",
+                                     "add",          "sub",
+                                     "mul",          "div",
+                                     "add.outer",    "mul.outer",
+                                     "sub.leading",  "min",
+                                     "max",          "max.broadcast",
+                                     "neg",          "square",
+                                     "exp",          "log",
+                                     "sqrt",         "rsqrt",
+                                     "tanh",         "erf",
+                                     "gelu",         "sigmoid",
+                                     "relu",         "abs",
+                                     "clamp",        "pow",
+                                     "pow.integer",  "pow.negative",
+                                     "tanh.extreme", "erf.extreme",
+                                     "gelu.extreme", "sigmoid.extreme",
+                                     "select",       "tanh_gelu",
+                                     "silu_affine",  "normalise",
+                                     "reused_leaf",  "mean_squared_error",
+                                     "cast.bf16"};
 
 /// fixture_operations_test.cpp
 inline const Names operation_cases{"sum.axis0",
@@ -109,6 +124,9 @@ inline const Names layer_cases{"softmax",
                                "nt_xent.blocks1",
                                "nt_xent.blocks3",
                                "nt_xent.self"};
+
+/// losses_test.cpp
+inline const Names loss_cases{"mse", "l1", "huber", "huber.delta", "bce_with_logits", "bce_with_logits.extreme"};
 
 /// tests/eval/classifiers/knn_test.cpp
 inline const Names evaluation_cases{"knn"};

@@ -31,12 +31,18 @@ const std::vector<Case> cases{
     {"square", [](Fixture& c) { c.agrees<3>([](const auto& x) { return square(x); }, "x"); }},
     {"exp", [](Fixture& c) { c.agrees<3>([](const auto& x) { return exp(x); }, "x"); }},
     {"log", [](Fixture& c) { c.agrees<3>([](const auto& x) { return log(x); }, "x"); }},
+    {"log1p", [](Fixture& c) { c.agrees<3>([](const auto& x) { return log1p(x); }, "x"); }},
+    {"log1p.extreme", [](Fixture& c) { c.agrees<1>([](const auto& x) { return log1p(x); }, "x"); }},
+    {"sin", [](Fixture& c) { c.agrees<3>([](const auto& x) { return sin(x); }, "x"); }},
+    {"cos", [](Fixture& c) { c.agrees<3>([](const auto& x) { return cos(x); }, "x"); }},
     {"sqrt", [](Fixture& c) { c.agrees<3>([](const auto& x) { return sqrt(x); }, "x"); }},
     {"rsqrt", [](Fixture& c) { c.agrees<3>([](const auto& x) { return rsqrt(x); }, "x"); }},
     {"tanh", [](Fixture& c) { c.agrees<3>([](const auto& x) { return tanh(x); }, "x"); }},
     {"erf", [](Fixture& c) { c.agrees<3>([](const auto& x) { return erf(x); }, "x"); }},
     {"gelu", [](Fixture& c) { c.agrees<3>([](const auto& x) { return gelu(x); }, "x"); }},
     {"sigmoid", [](Fixture& c) { c.agrees<3>([](const auto& x) { return sigmoid(x); }, "x"); }},
+    {"silu", [](Fixture& c) { c.agrees<3>([](const auto& x) { return silu(x); }, "x"); }},
+    {"softplus", [](Fixture& c) { c.agrees<3>([](const auto& x) { return softplus(x); }, "x"); }},
     {"relu", [](Fixture& c) { c.agrees<3>([](const auto& x) { return relu(x); }, "x"); }},
     {"abs", [](Fixture& c) { c.agrees<3>([](const auto& x) { return abs(x); }, "x"); }},
     {"clamp",
@@ -50,6 +56,8 @@ const std::vector<Case> cases{
     {"tanh.extreme", [](Fixture& c) { c.agrees<1>([](const auto& x) { return tanh(x); }, "x"); }},
     {"erf.extreme", [](Fixture& c) { c.agrees<1>([](const auto& x) { return erf(x); }, "x"); }},
     {"gelu.extreme", [](Fixture& c) { c.agrees<1>([](const auto& x) { return gelu(x); }, "x"); }},
+    {"silu.extreme", [](Fixture& c) { c.agrees<1>([](const auto& x) { return silu(x); }, "x"); }},
+    {"softplus.extreme", [](Fixture& c) { c.agrees<1>([](const auto& x) { return softplus(x); }, "x"); }},
     {"sigmoid.extreme", [](Fixture& c) { c.agrees<1>([](const auto& x) { return sigmoid(x); }, "x"); }},
     {"select",
      [](Fixture& c) {
@@ -65,7 +73,6 @@ const std::vector<Case> cases{
      }},
     {"silu_affine",
      [](Fixture& c) {
-       const auto silu = [](const auto& h) { return h * sigmoid(h); };
        const auto f = [&](const auto& x, const auto& weight, const auto& bias) { return silu(x * weight + bias); };
        c.agrees<3, 1, 1>(f, "x", "weight", "bias");
      }},
@@ -95,7 +102,7 @@ TEST_CASE("element-wise operations and their gradients agree with PyTorch") { ru
 TEST_CASE("some test file answers for every case of the fixtures, and none for a case that is not there") {
   Names in_file, listed;
   for (const std::string& name : operations_file().names()) in_file.insert(name.substr(0, name.find('/')));
-  for (const Names* list : {&elementwise_cases, &operation_cases, &layer_cases, &evaluation_cases})
+  for (const Names* list : {&elementwise_cases, &operation_cases, &layer_cases, &loss_cases, &evaluation_cases})
     for (const std::string& name : *list) {
       CAPTURE(name);
       CHECK(listed.insert(name).second);

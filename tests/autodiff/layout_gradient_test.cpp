@@ -34,6 +34,21 @@ TEST_CASE("the gradient of slice agrees with finite differences along every axis
   CHECK(error_of([](const auto& h) { return slice<-1>(h, 2, 3); }) < gradient_tolerance);
 }
 
+TEST_CASE("slice_from takes the rest of an axis, of known extent where it can, and its gradient") {
+  CHECK(error_of([](const auto& h) { return slice_from<1>(h, 2); }) < gradient_tolerance);
+  CHECK(error_of([](const auto& h) { return slice_from<-1, 4>(square(h)); }) < gradient_tolerance);
+  const Tensor<float, Shape<dyn, 5, 4>> tokens({2});
+  static_assert(std::is_same_v<shape_of<decltype(slice_from<1, 2>(tokens))>, Shape<dyn, 3, 4>>);
+  static_assert(std::is_same_v<shape_of<decltype(slice_from<1>(tokens, 2))>, Shape<dyn, dyn, 4>>);
+  static_assert(std::is_same_v<shape_of<decltype(slice_from<0, 1>(tokens + 1))>, Shape<dyn, 5, 4>>);
+  CHECK(slice_from<1>(x, 1).to_vector() == slice<1>(x, 1, 2).to_vector());
+  CHECK(eval(slice_from<0>(x * 2, 0)).to_vector() == eval(x * 2).to_vector());
+  CHECK(slice_from<2>(x, 4).size() == 0);
+  CHECK_THROWS_WITH_AS(static_cast<void>(slice_from<1>(x, 4)),
+                       doctest::Contains("slice_from: 4 is outside axis 1 of [2, 3, 4]"), Error);
+  CHECK_THROWS_AS(static_cast<void>(slice_from<1>(x, -1)), Error);
+}
+
 TEST_CASE("the gradient of select agrees with finite differences along every axis") {
   CHECK(error_of([](const auto& h) { return select<0>(h, 1); }) < gradient_tolerance);
   CHECK(error_of([](const auto& h) { return select<1>(h, 0); }) < gradient_tolerance);

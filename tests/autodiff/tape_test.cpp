@@ -2,6 +2,7 @@
 #include "../random_tensor.hpp"
 
 #include <vitral/autodiff/layout.hpp>
+#include <vitral/autodiff/losses.hpp>
 #include <vitral/autodiff/matmul.hpp>
 #include <vitral/autodiff/recompute.hpp>
 #include <vitral/autodiff/reduce.hpp>
@@ -135,6 +136,47 @@ TEST_CASE("a constant records nothing") {
   const auto y = layer(a);
   CHECK(tape.recorded_nodes() == 0);
   CHECK(y.value().to_vector() == layer(x).to_vector());
+}
+
+TEST_CASE("anything can be a constant: an expression, a view, a parameter, a variable of another tape") {
+  Tape tape, other;
+  const Parameter<double, Dyn<2>> weight{w};
+  const auto a = other.watch(x);
+  const auto h = eval(a * 2);
+  CHECK(tape.constant(x * 2 + 1).value().to_vector() == eval(x * 2 + 1).to_vector());
+  CHECK(tape.constant(transpose_view<1, 0>(x)).value().to_vector() == eval(transpose_view<1, 0>(x)).to_vector());
+  CHECK(tape.constant(weight).value().data() == w.data());
+  CHECK(tape.constant(h).value().data() == h.value().data());
+  CHECK(tape.constant(exp(a) + h).value().to_vector() == eval(exp(x) + x * 2).to_vector());
+  CHECK(tape.constant(transpose<1, 0>(weight)).value().to_vector() == eval(transpose_view<1, 0>(w)).to_vector());
+  CHECK(tape.recorded_nodes() == 0);
+  CHECK(other.recorded_nodes() == 1);
+  tape.backward(sum(tape.watch(x) * tape.constant(h)));  // no gradient goes to the other tape
+  CHECK(tape.grad(x).to_vector() == h.value().to_vector());
+  CHECK_FALSE(other.has_grad(x.data()));
+}
+
+TEST_CASE("nothing is recorded of what is computed from a value") {
+  const Parameter<double, Dyn<2>> weight{w};
+  const auto network = [&](const auto& images) { return matmul(tanh(images), weight); };
+  Tape tape;
+  const auto images = tape.watch(x);
+  const auto target = network(value_of(images));  // a tensor, whether `images` are on a tape or not
+  static_assert(!is_recorded<decltype(target)>);
+  CHECK(network(value_of(images * 2)).to_vector() == network(x * 2).to_vector());
+  CHECK(value_of(transpose<1, 0>(weight)).to_vector() == eval(transpose_view<1, 0>(w)).to_vector());
+  CHECK(value_of(x).data() == x.data());
+  CHECK(tape.recorded_nodes() == 0);
+  tape.backward(mse(network(images), target));
+  CHECK(tape.grad(weight).to_vector() == std::vector<double>(16, 0.0));  // the two are equal
+}
+
+TEST_CASE("a change by *= is found by a tape that has saved the tensor") {
+  const auto a = clone(x);
+  Tape tape;
+  const auto y = eval(square(tape.watch(a)));
+  a *= 10;
+  CHECK_THROWS_WITH_AS(tape.backward(sum(y)), doctest::Contains("was changed in place since"), Error);
 }
 
 TEST_CASE("a constant beside a trainable parameter is recorded, beside a frozen one it is not") {

@@ -1,6 +1,7 @@
 #!/bin/bash
 # check.sh INCLUDE_ROOT: a folder includes only from itself and those before it, heavy headers stay where they belong,
-# data.hpp, io.hpp, train.hpp and eval.hpp include all of their folders, and no message names a program's option.
+# data.hpp, io.hpp, train.hpp and eval.hpp include all of their folders, and no message names a program's option. A
+# header of a cheap folder may rely on io/: then io.hpp brings it, and vitral.hpp must not.
 set -eu
 cd "$1"
 
@@ -46,10 +47,11 @@ awk -v order="$order" -v umbrella="$umbrella" -v whole="$whole" -v cheap="$cheap
     if (header ~ /^vitral\//) {
       target = folder_of(header)
       included[FILENAME, header] = 1
+      if (target == "io" && folder in is_cheap) relies_on_io[FILENAME] = 1
       if (target == "") report("a header of the library includes " header)
       else if (beside == "vitral" && !(target in in_umbrella))
         report("vitral.hpp includes " header ", which may need an optional dependency")
-      else if (beside in is_whole && target != beside)
+      else if (beside in is_whole && target != beside && !(beside == "io" && target in is_cheap))
         report(beside ".hpp includes " header ", which is not of " beside "/")
       else if (folder != "" && rank[target] > rank[folder])
         report(folder "/ includes " header ", which stands above it")
@@ -69,7 +71,22 @@ awk -v order="$order" -v umbrella="$umbrella" -v whole="$whole" -v cheap="$cheap
       printf "%s:%d: %s does not exist\n", part[1], part[3], part[2]
       ++errors
     }
+    reached["vitral/vitral.hpp"] = 1
+    do {
+      grown = 0
+      for (i = 1; i <= count; ++i) {
+        split(includes[i], part, SUBSEP)
+        if (part[1] in reached && part[2] ~ /^vitral\// && !(part[2] in reached)) { reached[part[2]] = 1; grown = 1 }
+      }
+    } while (grown)
     for (header in exists) {
+      if (header in relies_on_io && header in reached) {
+        printf "vitral.hpp comes to %s, which relies on io/\n", header; ++errors
+      }
+      if (("vitral/io.hpp" in exists) && (header in relies_on_io) != (("vitral/io.hpp", header) in included) &&
+          folder_of(header) in is_cheap) {
+        printf "io.hpp includes what relies on io/, and nothing else of other folders: see %s\n", header; ++errors
+      }
       file = "vitral/" folder_of(header) ".hpp"
       if (folder_of(header) in is_whole && file in exists && header !~ /\/cuda\// && !((file, header) in included)) {
         printf "%s: leaves out #include <%s>\n", file, header; ++errors

@@ -4,7 +4,7 @@ set -eu
 check=$(cd "$(dirname "$0")" && pwd)/check.sh
 root=$(mktemp -d)
 trap 'rm -rf "$root"' EXIT
-mkdir -p "$root"/vitral/{core,tensor,backend/cpu,nn,io/cuda}
+mkdir -p "$root"/vitral/{core,tensor,backend/cpu,nn,io/cuda,models}
 touch "$root"/vitral/{core/shape,nn/linear,io/json}.hpp
 
 try() {  # try ACCEPTED|REFUSED FILE INCLUDE
@@ -35,6 +35,11 @@ try refused vitral.hpp '#include <vitral/io/json.hpp>'
 try refused other.hpp '#include <vector>'
 try refused io.hpp '#include <string>'
 try refused io.hpp '#include <vitral/nn/linear.hpp>'
+echo '#include <vitral/io/json.hpp>' >"$root/vitral/models/saved.hpp"
+try accepted io.hpp '#include <vitral/io/json.hpp>
+#include <vitral/models/saved.hpp>'
+try refused io.hpp '#include <vitral/io/json.hpp>'
+try refused vitral.hpp '#include <vitral/models/saved.hpp>'
 try refused nn.hpp '#include <vitral/nn/linear.hpp>'
 try refused io/a.hpp '  fail("use a smaller --batch");'
 try refused io/a.hpp '/// The device that --device names.'

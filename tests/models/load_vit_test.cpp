@@ -160,7 +160,7 @@ TEST_CASE_FIXTURE(Files, "the first layers are a network of their own, whose fea
   const Net two = first_layers(net, 2);
   CHECK(two.depth() == 2);
   CHECK(net.depth() == 3);
-  CHECK(two(images).to_vector() == net.layers(images)[1].to_vector());
+  CHECK(distance(doubles(two(images)), doubles(net.layers(images)[1])) < 1e-5);
   CHECK(two.norm.weight.value.data() == net.norm.weight.value.data());
   save_vit(folder.path / "two", two);
   CHECK(vit_size(SafetensorsFile(folder.path / "two")).depth == 2);

@@ -1,8 +1,9 @@
-// Linear, Mlp, Attention, TransformerBlock and the patch embedding: gradients against finite differences,
+// Linear, Mlp, Attention, TransformerBlock, Embedding and the patch embedding: gradients against finite differences,
 // initialisation, names.
 #include "../random_tensor.hpp"
 
 #include <vitral/autodiff/gradcheck.hpp>
+#include <vitral/nn/embedding.hpp>
 #include <vitral/nn/patch_embed.hpp>
 #include <vitral/nn/transformer_block.hpp>
 
@@ -35,6 +36,14 @@ double magnitude_of(const auto& parameter) {
 
 const Dyn<3> tokens{2, 3, 4};
 
+/// What CTAD makes of run-time widths.
+static_assert(std::is_same_v<decltype(Linear(3, 4)), Linear<dyn, dyn>>);
+static_assert(std::is_same_v<decltype(Mlp(3, 4, Seed{1}, op::Tanh{})), Mlp<dyn, dyn, float, Cpu, op::Tanh>>);
+static_assert(std::is_same_v<decltype(Attention(4, 2)), Attention<dyn>>);
+static_assert(std::is_same_v<decltype(TransformerBlock(4, 2, Seed{1}, 0.1)), TransformerBlock<dyn>>);
+static_assert(std::is_same_v<decltype(PatchEmbed(8, 2)), PatchEmbed<dyn, dyn>>);
+static_assert(std::is_same_v<decltype(Embedding(5, 3)), Embedding<dyn, dyn>>);
+
 }  // namespace
 
 TEST_CASE("Linear multiplies by the transposed weight and adds the bias") {
@@ -63,12 +72,73 @@ TEST_CASE("Mlp's gradients agree with finite differences") {
                   mlp.fc2.bias.value) < gradient_tolerance);
 }
 
+TEST_CASE("Mlp takes any element-wise operation or function as its activation") {
+  const auto x = normal(Shape<dyn, 4>{3}, 1);
+  const auto check_as = [&](const auto& mlp, auto&& act) {
+    CHECK(distance(doubles(mlp(x)), doubles(mlp.fc2(act(mlp.fc1(x))))) < 1e-14);
+  };
+  check_as(Mlp<4, 6, double>(), [](const auto& h) { return gelu(h); });
+  check_as(Mlp<4, 6, double, Cpu, op::Relu>(), [](const auto& h) { return relu(h); });
+  check_as(Mlp<4, 6, double, Cpu, op::Tanh>(), [](const auto& h) { return tanh(h); });
+  const auto silu = [](const auto& h) { return h * sigmoid(h); };
+  const Mlp<4, 6, double, Cpu, decltype(silu)> mlp;
+  check_as(mlp, silu);
+  const auto f = [&](const auto& v, const auto&...) { return mlp(v); };
+  CHECK(gradcheck(f, x, mlp.fc1.weight.value, mlp.fc2.bias.value) < gradient_tolerance);
+}
+
 TEST_CASE("Attention's gradients agree with finite differences") {
   const Attention<dyn, double> attention(4, 2, Seed{1});
   shake(attention);
   const auto f = [&](const auto& x, const auto&...) { return attention(x); };
   CHECK(gradcheck(f, normal(tokens, 1), attention.qkv.weight.value, attention.qkv.bias.value,
                   attention.proj.weight.value) < gradient_tolerance);
+}
+
+TEST_CASE("causal attention is attention over each token and those before it") {
+  const auto qkv = normal(Dyn<3>{2, 5, 12}, 1);
+  const auto y = causal_attention(qkv, 2);
+  REQUIRE(to_string(y.shape()) == "[2, 5, 4]");
+  for (int token = 0; token < 5; ++token) {
+    CAPTURE(token);
+    const auto seen = attention(slice<1>(qkv, 0, token + 1), 2);
+    CHECK(distance(doubles(select<1>(y, token)), doubles(select<1>(seen, token))) < 1e-14);
+  }
+  CHECK(gradcheck([](const auto& x) { return causal_attention(x, 2); }, qkv) < gradient_tolerance);
+  CHECK_THROWS_WITH_AS(static_cast<void>(causal_attention(qkv, 3)), doctest::Contains("3 heads of equal width"), Error);
+}
+
+TEST_CASE("a causal block lets no token see a later one, and differs from one that is not") {
+  const TransformerBlock<4, double, Cpu, Causal::yes> block(2, Seed{1});
+  const TransformerBlock<4, double> full(2, Seed{1});
+  const auto x = normal(Shape<dyn, 3, 4>{5}, 1), changed = clone(x);
+  for (int image = 0; image < 5; ++image) changed(image, 2, 1) += 1;
+  const auto y = block(x), z = block(changed);
+  CHECK(doubles(slice<1>(y, 0, 2)) == doubles(slice<1>(z, 0, 2)));
+  CHECK(doubles(select<1>(y, 2)) != doubles(select<1>(z, 2)));
+  CHECK(distance(doubles(select<1>(y, 2)), doubles(select<1>(full(x), 2))) < 1e-14);
+  CHECK(distance(doubles(select<1>(y, 0)), doubles(select<1>(full(x), 0))) > 1e-3);
+}
+
+TEST_CASE("Embedding picks rows of its table, for ids of any shape") {
+  const Embedding<5, 3, double> embedding(Seed{1});
+  const auto ids = Tensor<int, Dyn<2>>::from({4, 0, 2, 4}, {2, 2});
+  const auto rows = embedding(ids);
+  static_assert(std::is_same_v<decltype(rows), const Tensor<double, Shape<dyn, dyn, 3>>>);
+  for (int i = 0; i < 4; ++i)
+    for (int c = 0; c < 3; ++c) CHECK(rows(i / 2, i % 2, c) == embedding.weight.value(ids(i / 2, i % 2), c));
+  const auto f = [&](const auto& table) { return embedding(constant_beside(table, ids)); };
+  CHECK(gradcheck(f, embedding.weight.value) < gradient_tolerance);
+  CHECK(names_of(embedding) == Names{"weight"});
+  CHECK_THROWS_WITH_AS(static_cast<void>(embedding(Tensor<int, Shape<1>>::from({5}, {}))), doctest::Contains("5"),
+                       Error);
+}
+
+TEST_CASE("a width given to a layer that has another in its type is an error that names both") {
+  Initializer init(Seed{1});
+  CHECK_THROWS_WITH_AS((Linear<4, 6>(4, 5, init)),
+                       "vitral: Linear: Out is 6 in the type of the layer, and 5 was given to its constructor", Error);
+  CHECK_THROWS_WITH_AS((LayerNorm<4>(5, init)), doctest::Contains("LayerNorm: D is 4"), Error);
 }
 
 TEST_CASE("TransformerBlock's gradients agree with finite differences, dropping paths too") {

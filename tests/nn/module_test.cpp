@@ -1,8 +1,11 @@
-// What walks a module: names, counts, copies, switches.
+// What walks a module: names, counts, copies, pairs, switches. Sequential, whose layers are named by number.
 #include "../random_tensor.hpp"
 
+#include <vitral/autodiff/reduce.hpp>
+#include <vitral/nn/drop.hpp>
 #include <vitral/nn/linear.hpp>
 #include <vitral/nn/norm.hpp>
+#include <vitral/nn/sequential.hpp>
 
 #include <doctest/doctest.h>
 
@@ -26,7 +29,37 @@ struct Net {
   VITRAL_MEMBERS(first, list, norm, scale)
 };
 
+/// One whose members are layers alone is made from their seeds.
+struct Two {
+  Linear<4, 6, double> first;
+  Linear<6, 2, double> second;
+  VITRAL_MEMBERS(first, second)
+};
+/// No parameter but through a list, behind a state and a layer without any.
+struct Late {
+  BatchNorm1d<2, double, Cpu, Affine::no> norm;
+  Dropout dropout;
+  std::vector<Two> list;
+  VITRAL_MEMBERS(norm, dropout, list)
+};
+/// A visit of its own says its types itself.
+struct Named {
+  using scalar = float;
+  using backend = Cpu;
+  Linear<4, 6> inner;
+  static void visit(auto& self, auto&& f) { f("outer", self.inner); }
+};
+static_assert(std::is_same_v<scalar_of_module<const Late&>, double> && std::is_same_v<backend_of_module<Late>, Cpu>);
+static_assert(std::is_same_v<scalar_of_module<Named>, float>);
+static_assert(std::is_same_v<scalar_of_module<Sequential<op::Relu, Two>>, double>);
+static_assert(Module<Two> && !Module<op::Relu>);
+
 using Names = std::vector<std::string>;
+Names names_of(const auto& module) {
+  Names names;
+  for_each_tensor(module, [&](const std::string& name, const auto&) { names.push_back(name); });
+  return names;
+}
 
 std::vector<std::vector<double>> values_of(const Net& net) {
   std::vector<std::vector<double>> out;
@@ -121,4 +154,69 @@ TEST_CASE("each draw of a training mode is a stream of its own, a new mode start
   CHECK(second.stream == 11);
   CHECK((first.seed == 3 && first.step == 7 && second.seed == 3 && second.step == 7));
   CHECK(Training(Random{3, 10, 7}).draw().stream == 10);
+}
+
+TEST_CASE("members are named as they are written, and a module of layers is made from their seeds") {
+  CHECK(names_of(Two{}) == Names{"first.weight", "first.bias", "second.weight", "second.bias"});
+  CHECK(names_of(Late{{}, {}, std::vector<Two>(1)})[2] == "list.0.first.weight");
+  CHECK(names_of(Named{}) == Names{"outer.weight", "outer.bias"});
+  const Two net{Seed{1}, Seed{2}};
+  CHECK(net.second.weight.value.to_vector() == Linear<6, 2, double>(Seed{2}).weight.value.to_vector());
+}
+
+TEST_CASE("for_each_pair meets each parameter with the other module's of the same name") {
+  Net net, other = clone_module(net);
+  std::vector<std::string> names;
+  for_each_pair(net, other, [&](const std::string& name, const auto& mine, const auto& its) {
+    names.push_back(name);
+    CHECK(mine.value.to_vector() == its.value.to_vector());
+    CHECK(mine.value.data() != its.value.data());
+  });
+  CHECK(names ==
+        Names{"first.weight", "first.bias", "list.0.weight", "list.1.weight", "norm.weight", "norm.bias", "scale"});
+  const auto nothing = [](const std::string&, const auto&, const auto&) {};
+  other.list.pop_back();
+  CHECK_THROWS_WITH_AS(for_each_pair(net, other, nothing), doctest::Contains("the first module has list.1.weight"),
+                       Error);
+  CHECK_THROWS_WITH_AS(for_each_pair(other, net, nothing), doctest::Contains("the first module has norm.weight"),
+                       Error);
+  CHECK_THROWS_WITH_AS(for_each_pair(Late{}, Late{{}, {}, std::vector<Two>(1)}, nothing),
+                       doctest::Contains("has 4 parameters more"), Error);
+  other = Net();
+  other.list[1] = {4, 3, Seed{1}};
+  CHECK_THROWS_WITH_AS(for_each_pair(net, other, nothing),
+                       doctest::Contains("list.1.weight has the shape [2, 4] in one module and [3, 4]"), Error);
+}
+
+TEST_CASE("Sequential calls its layers in order and names them by number; functions have a number and no name") {
+  const Sequential net(
+      Linear<4, 6, double>(), BatchNorm1d<6, double>(), op::Relu{}, [](const auto& x) { return x * 2; },
+      Sequential(op::Tanh{}, Linear<6, 2, double>()));
+  CHECK(names_of(net) ==
+        Names{"0.weight", "0.bias", "1.weight", "1.bias", "1.running_mean", "1.running_var", "4.1.weight", "4.1.bias"});
+  const auto x = normal(Shape<dyn, 4>{5}, 1);
+  const auto& norm = get<1>(net.layers);
+  const auto expected = [&](const auto& mode) {
+    const auto hidden = norm(get<0>(net.layers)(x), mode);
+    return get<1>(get<4>(net.layers).layers)(tanh(relu(hidden) * 2));
+  };
+  CHECK(doubles(net(x)) == doubles(expected(Evaluation{})));
+  CHECK(norm.running_mean.value.to_vector() == std::vector<double>(6));
+  CHECK(doubles(net(x, Training{})) == doubles(expected(Training{})));
+  CHECK(norm.running_mean.value.to_vector() != std::vector<double>(6));
+
+  Tape tape;
+  tape.backward(mean(square(net(tape.constant(x), Training{}))));
+  for_each_parameter(net, [&](const std::string& name, const auto& p) {
+    CAPTURE(name);
+    CHECK(tape.has_grad(p.value.data()));
+  });
+}
+
+TEST_CASE("Sequential hands the mode on to layers that take one") {
+  const Sequential net(Dropout{0.5}, op::Relu{});
+  const auto x = eval(square(normal(Dyn<2>{8, 8}, 1)) + 1);
+  CHECK(doubles(net(x)) == doubles(x));
+  CHECK(doubles(net(x, Training(Random{1, 0, 0}))) == doubles(Dropout{0.5}(x, Training(Random{1, 0, 0}))));
+  CHECK(doubles(net(x, Training(Random{1, 0, 0}))) != doubles(x));
 }

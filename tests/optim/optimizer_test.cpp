@@ -1,4 +1,4 @@
-// SGD, AdamW, LARS and clipping against PyTorch's steps in double.
+// SGD, AdamW, Adam, LARS and clipping against PyTorch's steps in double.
 #include "../random_tensor.hpp"
 
 #include <vitral/autodiff/reduce.hpp>
@@ -80,7 +80,8 @@ std::set<std::string> cases_of(const std::string& optimizer) {
 }
 
 const std::vector<OptimizerSettings> all_settings{
-    AdamW{.lr = 0.1, .weight_decay = 0.5}, Sgd{.lr = 0.1, .weight_decay = 0.5}, Lars{.lr = 0.1, .weight_decay = 0.5}};
+    AdamW{.lr = 0.1, .weight_decay = 0.5}, Adam{.lr = 0.1, .weight_decay = 0.5}, Sgd{.lr = 0.1, .weight_decay = 0.5},
+    Lars{.lr = 0.1, .weight_decay = 0.5}};
 
 /// Every tensor of a method and of its optimiser after steps on random images; the last step has no gradient at all.
 /// `together` moves the teacher in the optimiser's pass.
@@ -123,6 +124,15 @@ TEST_CASE("AdamW makes PyTorch's steps") {
                            .beta1 = number(name + "/beta1"),
                            .beta2 = number(name + "/beta2"),
                            .eps = number(name + "/eps")});
+}
+
+TEST_CASE("Adam makes PyTorch's steps, weight decay being part of the gradient") {
+  CHECK(cases_of("adam").size() == 3);
+  for (const std::string& name : cases_of("adam"))
+    check_case(name, Adam{.weight_decay = number(name + "/weight_decay"),
+                          .beta1 = number(name + "/beta1"),
+                          .beta2 = number(name + "/beta2"),
+                          .eps = number(name + "/eps")});
 }
 
 TEST_CASE("SGD makes PyTorch's steps") {
@@ -223,6 +233,9 @@ TEST_CASE("the state is named after the parameter it belongs to") {
   std::vector<std::string> names;
   const auto note = [&](const std::string& name, const auto&) { names.push_back(name); };
   make_optimizer(AdamW{}, ones()).for_each_state(note);
+  CHECK(names == std::vector<std::string>{"0.weight", "1.weight", "0.bias", "1.bias"});
+  names.clear();
+  make_optimizer(Adam{}, ones()).for_each_state(note);
   CHECK(names == std::vector<std::string>{"0.weight", "1.weight", "0.bias", "1.bias"});
   names.clear();
   make_optimizer(Sgd{}, ones()).for_each_state(note);

@@ -1,4 +1,4 @@
-// Schedules against DINO's, as PyTorch's fixtures give it.
+// Schedules against DINO's and PyTorch's, as the fixtures give them.
 #include <vitral/io/safetensors.hpp>
 #include <vitral/optim/schedule.hpp>
 
@@ -45,6 +45,23 @@ TEST_CASE("a step outside the schedule is an error") {
   const CosineSchedule schedule{.base = 1, .final = 0, .steps = 5};
   CHECK_THROWS_WITH_AS(static_cast<void>(schedule.at(5)), doctest::Contains("step 5 is outside 0 .. 4"), Error);
   CHECK_THROWS_WITH_AS(static_cast<void>(schedule.at(-1)), doctest::Contains("step -1 is outside 0 .. 4"), Error);
+}
+
+TEST_CASE("a step schedule gives the rates of PyTorch's StepLR and MultiStepLR") {
+  const SafetensorsFile file(VITRAL_TESTS_DIR "/fixtures/optimizers.safetensors");
+  const auto number = [&](const std::string& entry) { return file.values<double>("step_schedule." + entry).at(0); };
+  const auto agrees = [&](const std::string& name, const StepSchedule& schedule) {
+    CAPTURE(name);
+    const auto expected = file.values<double>("step_schedule." + name + "/y");
+    REQUIRE(expected.size() == 12);
+    for (std::size_t i = 0; i < expected.size(); ++i)
+      CHECK(schedule.at(static_cast<long>(i)) == doctest::Approx(expected[i]).epsilon(1e-14));
+  };
+  agrees("every", {.base = number("every/base"), .gamma = number("every/gamma"), .every = 5});
+  agrees("milestones",
+         {.base = number("milestones/base"), .gamma = number("milestones/gamma"), .milestones = {2, 3, 9}});
+  CHECK_THROWS_WITH_AS(static_cast<void>(StepSchedule{.base = 1}.at(-1)), doctest::Contains("StepSchedule: step -1"),
+                       Error);
 }
 
 TEST_CASE("a learning rate is given for a batch of 256") {

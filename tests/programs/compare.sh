@@ -8,13 +8,15 @@ evaluated() {
   mkdir -p "$work/$1"
   local layers="" layer accuracy=$4
   for layer in $(seq "${6:-2}"); do
-    layers+="${layers:+,}{\"layer\": $layer, \"knn\": {\"20\": {\"top1\": $accuracy}}, \"logistic\": {\"top1\": 0.5}, "
-    layers+="\"multiply_adds\": ${layer}e6}"
+    layers+="${layers:+,}{\"layer\": $layer, \"knn\": {\"20\": {\"top1\": $accuracy, \"top5\": 1}},
+      \"logistic\": {\"top1\": 0.5, \"top5\": 1}, \"sgd\": {\"top1\": 0.6, \"top5\": 1, \"rate\": 1, \"rates\": []},
+      \"multiply_adds\": ${layer}e6, \"milliseconds\": 1, \"images_per_second\": 2000}"
     accuracy=$5
   done
   cat >"$work/$1/results.json" <<END
 {"run": {"method": "$2", "seed": $3, "depth": ${6:-2}}, "dataset": "images", "train_images": ${7:-1000},
- "test_images": 100, "layers": [$layers],
+ "test_images": 100, "classes": 10, "temperature": 0.07, "logistic_c": 1, "sgd_epochs": 90, "speed_batch": 64,
+ "threads": 2, "layers": [$layers],
  "adaptive_exit": [{"confidence": 0.5, "accuracy": 0.5, "multiply_adds": 1e6, "layers": 1.5}]}
 END
 }
@@ -35,7 +37,7 @@ grep -Eq '^\| sd-byol \| k-NN, k = 20 \| 2 of 2 \| \+5.00 \| \+0.20 \| \+0.20 \|
   seeds/comparison.md || die "what self-distillation gains"
 # What leaving after layer 1 loses: 40.0 - 30.0 and 40.4 - 31.0.
 grep -Fq '| 1 | 9.70 (9.40 to 10.00) | 4.90 (4.60 to 5.20) |' seeds/comparison.md || die "the loss of an early exit"
-test "$(grep -c '<svg' seeds/report.html)" -eq 5 || die "the report has not five charts"
+test "$(grep -c '<svg' seeds/report.html)" -eq 7 || die "the report has not seven charts"
 for chart in $(grep -o '([a-z_]*\.svg)' seeds/comparison.md | tr -d '()'); do
   test -s "seeds/$chart" || die "comparison.md shows $chart, which is not there"
 done
@@ -76,9 +78,9 @@ wrong() {  # wrong REGEX SED
   expect "$1" a1 wrong
 }
 wrong "wrong/results.json has results of 2 layers, but its network has 3" 's/"depth": 2/"depth": 3/'
-wrong 'no number "top1" from 0 to 1 of k-NN of layer 1' 's/0.3}/"0.3"}/'
+wrong 'no number "top1" from 0 to 1 of k-NN of layer 1' 's/0.3,/"0.3",/'
 wrong 'no number "top1" from 0 to 1 of logistic regression of layer 1' 's/"top1": 0.5/"top1": 50/'
-wrong '"../../x" is no classifier' 's/"logistic"/"..\/..\/x": {"top1": 0.5}, "logistic"/g'
+wrong '"../../x" is no number of neighbours of layer 1' 's/"20"/"..\/..\/x"/'
 wrong "adaptive exits at other confidences" 's/"confidence": 0.5/"confidence": 0.25/'
 wrong 'no number "accuracy" from 0 to 1 of an adaptive exit' 's/"accuracy": 0.5/"accuracy": null/'
 wrong '"train_images" is no number of images' 's/"train_images": 1000/"train_images": 18446744073709551616/'

@@ -40,6 +40,39 @@ TEST_CASE("a larger expression does not fit") {
   CHECK_THROWS_AS(assign(Tensor<float, Dyn<1>>({1}), x + 0), Error);
 }
 
+TEST_CASE("+=, -=, *= and /= change the elements that all handles see, by operands that broadcast") {
+  const auto x = Tensor<float, Dyn<2>>::from({1, 2, 3, 4, 5, 6}, {2, 3});
+  const auto other = x;
+  const auto version = x.buffer().version();
+  x += numbers({10, 20, 30});
+  CHECK(other.to_vector() == std::vector<float>{11, 22, 33, 14, 25, 36});
+  x -= 1;
+  x *= x - 12;  // an expression that reads x itself
+  CHECK(other.to_vector() == std::vector<float>{-20, 189, 640, 13, 288, 805});
+  (x /= 2) += 0.5;
+  CHECK(other.to_vector() == std::vector<float>{-9.5f, 95, 320.5f, 7, 144.5f, 403});
+  CHECK(x.data() == other.data());
+  CHECK(x.buffer().version() == version + 5);
+  const auto count = Tensor<int, Shape<2>>::from({7, 8}, {});
+  count *= 3;
+  CHECK(count.to_vector() == std::vector<int>{21, 24});
+  const auto half = Tensor<bf16, Shape<2>>::from({1.0f, 2.0f}, {});
+  half += numbers({0.5f, 0.25f});
+  CHECK(doubles(half) == std::vector<double>{1.5, 2.25});
+}
+
+TEST_CASE("a tensor does not grow by += and reads itself at the same places only") {
+  const auto x = numbers({1, 2, 3});
+  CHECK_THROWS_WITH_AS((x += Tensor<float, Dyn<2>>({2, 3})),
+                       doctest::Contains("+=: an expression of shape [2, 3] does not fit a tensor of shape [3]"),
+                       Error);
+  CHECK_THROWS_WITH_AS((numbers({1}) *= x), doctest::Contains("*=: an expression of shape [3] does not fit"), Error);
+  const auto square_matrix = Tensor<float, Dyn<2>>::from({1, 2, 3, 4}, {2, 2});
+  CHECK_THROWS_WITH_AS((square_matrix -= transpose_view<1, 0>(square_matrix)),
+                       doctest::Contains("-=: the right side reads the tensor"), Error);
+  CHECK(x.to_vector() == std::vector<float>{1, 2, 3});
+}
+
 TEST_CASE("assign_together makes the first assignment before the second, element by element") {
   const auto m = numbers({1, 2}), p = numbers({10, 20});
   assign_together(into(m, m * 0.5 + 1), into(p, p - m));  // m is new there

@@ -2,9 +2,13 @@
 #include "../random_tensor.hpp"
 
 #include <vitral/tensor/layout.hpp>
+#include <vitral/tensor/print.hpp>
 #include <vitral/tensor/reduce.hpp>
 
 #include <doctest/doctest.h>
+
+#include <cmath>
+#include <sstream>
 
 using namespace vitral_tests;
 using doctest::Contains;
@@ -192,3 +196,33 @@ TEST_CASE("AddressSanitizer sees what lies behind a small tensor, and in one tha
   CHECK(__asan_address_is_poisoned(gone) == 1);
 }
 #endif
+
+TEST_CASE("a tensor is printed with its type and shape, in brackets, its numbers aligned") {
+  const auto x = Tensor<float, Dyn<2>>::from({1, -2.5f, 1e6f, 0, 1.0f / 3, 1e-7f}, {2, 3});
+  CHECK(text_of(x) == "f32 [2, 3]\n[[       1,     -2.5,    1e+06],\n [       0, 0.333333,    1e-07]]");
+  CHECK(text_of(Tensor<double, Shape<>>::from({0.5}, {})) == "f64 []\n0.5");
+  CHECK(text_of(Tensor<int, Dyn<1>>({0})) == "i32 [0]\n[]");
+  CHECK(text_of(Tensor<int, Dyn<2>>({2, 0})) == "i32 [2, 0]\n[[],\n []]");
+  const auto box = Tensor<unsigned char, Dyn<3>>::from({1, 2, 3, 4, 5, 6, 7, 255}, {2, 2, 2});
+  CHECK(text_of(box) == "u8 [2, 2, 2]\n[[[  1,   2],\n  [  3,   4]],\n\n [[  5,   6],\n  [  7, 255]]]");
+  const auto bad = Tensor<bf16, Dyn<1>>::from({bf16(NAN), bf16(-INFINITY), bf16(1.5f)}, {3});
+  CHECK(text_of(bad) == "bf16 [3]\n[ nan, -inf,  1.5]");
+  CHECK(text_of(sum<0>(box)) == "i64 [2, 2]\n[[  6,   8],\n [ 10, 259]]");
+  CHECK(text_of(x * 2 + 1).starts_with("f32 [2, 3]\n[[      3,"));
+}
+
+TEST_CASE("of a large tensor the first and last three places along an axis are printed") {
+  const Tensor<int, Dyn<1>> long_row({1001});
+  assign(long_row, cast<int>(positions(long_row.shape())));
+  CHECK(text_of(long_row) == "i32 [1001]\n[   0,    1,    2, ...,  998,  999, 1000]");
+  const Tensor<int, Dyn<2>> matrix({500, 3});
+  assign(matrix, cast<int>(positions(matrix.shape())));
+  CHECK(text_of(matrix) == "i32 [500, 3]\n[[   0,    1,    2],\n [   3,    4,    5],\n [   6,    7,    8],\n ...,\n"
+                           " [1491, 1492, 1493],\n [1494, 1495, 1496],\n [1497, 1498, 1499]]");
+}
+
+TEST_CASE("a tensor goes into any stream that takes strings") {
+  std::ostringstream out;
+  out << "x is " << Tensor<int, Shape<2>>::from({3, 4}, {}) << ".";
+  CHECK(out.str() == "x is i32 [2]\n[3, 4].");
+}

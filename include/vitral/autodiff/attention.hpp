@@ -34,7 +34,7 @@ Heads<const T> read_only(const Heads<T>& heads) {
   return {heads.data, heads.batch_stride, heads.token_stride, heads.head_stride};
 }
 
-/// softmax(scale q k^T) v and its backward, with queries and keys wherever the windows say.
+/// softmax(scale q k^T) v and its backward, for queries, keys and values in any windows.
 template <class P, class B>
 struct AttentionCore {
   AttentionSize size{};

@@ -1,4 +1,4 @@
-// Moving elements on and off the tape: reshape, slice, select, transpose, concat, gather.
+// Operations that move elements, for tensors and for variables: reshape, slice, select, transpose, concat, gather.
 #pragma once
 
 #include <vitral/autodiff/operation.hpp>
@@ -8,7 +8,7 @@ namespace vitral { inline namespace VITRAL_ABI {
 
 namespace detail {
 
-/// A gradient that only a part of will be written: the rest is zero unless it holds something already.
+/// To be called before only a part of a gradient is added to: sets it to zero where it holds nothing yet.
 template <class T, class S, class B>
 void prepare_partial(const Gradient<T, S, B>& g) {
   if (!g.add) B::fill(g.tensor.data(), g.tensor.size(), T{});
@@ -187,6 +187,7 @@ template <class To, Operand X>
   static_assert(sizeof(reshape_rule<shape_of<X>, To>) > 0);
   return apply(detail::Reshape<To>{to}, x);
 }
+/// The same for a shape that is known at compile time: reshape<Shape<2, 6>>(x).
 template <class To, Operand X>
 [[nodiscard]] auto reshape(const X& x) {
   static_assert(To::is_static,
@@ -194,31 +195,45 @@ template <class To, Operand X>
   return reshape(x, To{});
 }
 
-/// [begin, begin + count) along Axis; `Count` fixes the extent at compile time.
+/// The places begin to begin + count - 1 along Axis; `Count` fixes the extent at compile time. Throws Error where they
+/// are outside the axis. slice<0>(x, 2, 3) are rows 2, 3 and 4; slice<1, 3>(x, 0) the first three columns.
 template <int Axis, int Count = dyn, Operand X>
 [[nodiscard]] auto slice(const X& x, int begin, int count = Count) {
   return apply(detail::Slice<detail::SliceWindow<Axis, Count>>{{begin, count}}, x);
 }
 
-/// Row `index` along Axis, which the result loses.
+/// All from `begin` on along Axis; where `Begin` and the operand's extent are known at compile time, so is the
+/// result's. slice_from<1, 1>(tokens) leaves out the class token of tokens [images, tokens, width].
+template <int Axis, int Begin = dyn, Operand X>
+[[nodiscard]] auto slice_from(const X& x, int begin = Begin) {
+  constexpr int axis = axis_of<shape_of<X>, Axis>, extent = shape_of<X>::static_extent(axis);
+  static_assert(extent == dyn || Begin <= extent, "vitral: slice_from begins after the end of the axis");
+  const auto shape = x.shape();
+  check(begin >= 0 && begin <= shape[axis], "slice_from: ", begin, " is outside axis ", axis, " of ", shape);
+  return slice < Axis, Begin == dyn || extent == dyn ? dyn : extent - Begin > (x, begin, shape[axis] - begin);
+}
+
+/// The place `index` along Axis, which the result loses: select<1>(tokens, 0) is the class token of tokens [images,
+/// tokens, width]. Throws Error outside the axis.
 template <int Axis, Operand X>
 [[nodiscard]] auto select(const X& x, int index) {
   return apply(detail::Slice<detail::SelectWindow<Axis>>{{index}}, x);
 }
 
-/// The axes in the order given.
+/// The axes in the order given: transpose<1, 0>(x) exchanges those of a matrix.
 template <int... Axes, Operand X>
 [[nodiscard]] auto transpose(const X& x) {
   return apply(detail::Transpose<Axes...>{}, x);
 }
 
-/// The operands one after the other along Axis.
+/// The operands one after the other along Axis; their other extents must be equal.
 template <int Axis, Operand... X>
 [[nodiscard]] auto concat(const X&... x) {
   return apply(detail::Concat<Axis>{}, x...);
 }
 
-/// concat of the parts, plus a parameter whose shape broadcasts to the whole, in one pass where it is frozen.
+/// concat<Axis>(x...) + addend, where the addend's shape broadcasts to the whole. One pass over memory where the addend
+/// is not trainable.
 template <int Axis, class P, class S, class B, Operand... X>
 [[nodiscard]] auto concat_plus(const Parameter<P, S, B>& addend, const X&... x) {
   if constexpr ((is_recorded<X> || ...) || (is_of_parameters<X> && ...))
@@ -261,7 +276,8 @@ struct Gather {
 
 }  // namespace detail
 
-/// Rows table[index[i]] of a table [rows, ...]; an index may occur several times.
+/// The rows index[0], index[1], ... of a table [rows, ...]; an index may occur several times. Throws Error where one is
+/// outside the table.
 template <Operand X, class I, class B>
 [[nodiscard]] auto gather(const X& table, const Tensor<int, I, B>& index) {
   static_assert(I::rank == 1, "vitral: gather: the index needs one extent");
@@ -269,7 +285,8 @@ template <Operand X, class I, class B>
   using S = replace_extent<shape_of<X>, 0, I::static_extent(0)>;
   return apply(detail::Gather<S, I, B>{index}, table);
 }
-/// The same for an index on a tape, `tape.constant(ids)`: a parameter that is the table is watched by that tape.
+/// The same for an index on a tape, gather(table, tape.constant(ids)): the tape watches the table, as an embedding
+/// needs.
 template <class P, class S, class I, class B>
 [[nodiscard]] auto gather(const Parameter<P, S, B>& table, const Variable<int, I, B>& index) {
   return gather(index.tape().watch(table), index.value());

@@ -28,7 +28,7 @@ struct matmul_rule {
 
 namespace op {
 
-/// GELU's backward as a value: the gradient of the result times the slope at the argument.
+/// The gradient of a GELU's argument: that of its result times the slope there.
 struct GeluGradient {
   template <class T>
   VITRAL_HD static T value(T g, T a) {
@@ -40,7 +40,7 @@ struct GeluGradient {
 
 namespace detail {
 
-/// All axes but the last one as rows.
+/// The tensor as a matrix whose columns are its last axis.
 template <class T, class S, class B>
 Matrix<T> rows_of(const Tensor<T, S, B>& x) {
   const auto [rows, cols] = row_extents(x);
@@ -146,7 +146,7 @@ struct MatMul {
     }
   }
 
-  /// The inputs' gradients, given that of the preactivation.
+  /// The gradients of x, the weight and the bias, given that of x w + bias.
   template <class G, class X, class Weight, class Bias>
   void pass_on(const G& g, const X& x, const Weight& w, const Bias& bias) {
     if (x.wants_gradient()) {
@@ -167,7 +167,7 @@ struct MatMul {
     put_bias_gradient(g, bias);
   }
 
-  /// Spares `forward` the conversions that a RoundedWeights has made.
+  /// Takes over the conversions that a RoundedWeights has made, which spares `forward` its own.
   template <class Weight, class Bias>
   void find_rounded(const Weight& w, const Bias& bias) {
     if constexpr (std::is_same_v<T, bf16>) {
@@ -194,7 +194,7 @@ auto multiply(const X& x, const W& w, const Bias& bias) {
 
 }  // namespace detail
 
-/// x [..., K] times w [K, N].
+/// x [..., K] times w [K, N]: [..., N].
 template <Operand X, Operand W>
 [[nodiscard]] auto matmul(const X& x, const W& w) {
   return detail::multiply<false, Activation::none>(x, w, None{});

@@ -1,5 +1,5 @@
-// Two linear layers with a GELU between them as one node of the tape, so that the gradient of the GELU's value becomes
-// that of its argument where it lies, and is summed up to the first bias' in the same pass.
+// Two linear layers with a GELU between them as one node of the tape: backward turns the gradient of the GELU's value
+// into that of its argument in place, and sums up the gradient of the first bias in the same pass.
 #pragma once
 
 #include <vitral/autodiff/matmul.hpp>

@@ -39,7 +39,7 @@ RawGradient<P> raw_gradient(const I& input) {
   }
 }
 
-/// The last extent of X meets the only one of a scale or bias.
+/// A scale or bias has one extent, that of X's last axis.
 template <class X, class Scale>
 struct vector_rule {
   static_assert(shape_of<Scale>::rank == 1, "vitral: a normalisation's scale and bias need exactly one extent");
@@ -197,7 +197,7 @@ template <Activation Act = Activation::none, Operand X, class Scale, class Bias,
                x, scale, bias);
 }
 
-/// BatchNorm in evaluation mode: by the running statistics, which is an element-wise expression.
+/// BatchNorm of x in evaluation mode: normalised by the running statistics.
 template <Operand X, class Scale, class Bias, class P, class S, class B>
 [[nodiscard]] auto batch_norm_eval(const X& x, const Scale& scale, const Bias& bias,
                                    const Tensor<P, S, B>& running_mean, const Tensor<P, S, B>& running_var,

@@ -6,7 +6,8 @@
 
 namespace vitral { inline namespace VITRAL_ABI {
 
-/// `keeps_inputs` of an operation is the number of leading operands whose elements its backward reads; this is all.
+/// An operation's `keeps_inputs` is the number of operands, counted from the first, whose elements backward reads. This
+/// value stands for all of them.
 inline constexpr int every_input = 1 << 16;
 
 /// Stands for an operand that is left out, such as the bias of a layer without one.
@@ -51,7 +52,7 @@ struct OperationNode {
 template <class Op, class T, class S, class B, class Result, class... Inputs>
 struct TypedNode : OperationNode<Op, Result, Inputs...> {
   using backend = B;
-  /// Of the tensors that are kept.
+  /// The sum of the versions of the tensors that are kept.
   [[nodiscard]] unsigned versions_now() const {
     unsigned sum = versions_of(this->result);
     for_each(this->inputs, [&](const auto& input) { sum += versions_of(input); });
@@ -113,9 +114,9 @@ Slot record_operation(Tape& tape, Op op, const Y& y, const X&... x) {
   (std::make_integer_sequence<int, sizeof...(X)>{});
 }
 
-/// Whether an operation's result waits for a tape: all operands are of parameters. A layer that works on an embedding's
-/// rows is the exception. No tape is to come there (`tape.constant(ids)` would have brought it), and a whole network
-/// would wait, and keep all it computed.
+/// Whether an operation's result is a Pending, which waits for a tape: all operands are parameters or computed from
+/// them. A layer on an embedding's rows is the exception: tape.constant(ids) would have brought a tape, so none is to
+/// come, and a whole network would wait and keep all that it computes.
 template <class Op, class... X>
 inline constexpr bool waits_for_tape = ((is_of_parameters<X> || std::is_same_v<X, None>)&&...) &&
                                        !((requires { Op::is_layer; }) && (has_picked_rows<X> || ...));
@@ -131,7 +132,7 @@ auto apply_settled(Op op, const X&... x) {
     constexpr bool rows = requires { Op::picks_rows; }
     || (has_picked_rows<X> || ...);
     Pending<scalar_of<Y>, shape_of<Y>, backend_of<Y>, rows> out{y};
-    // The result may share its operand's memory (reshape): then it changes with it, and is as new.
+    // A result that shares its operand's memory (reshape) changes with it and stays right.
     const unsigned versions = (versions_of(x) + ...) - versions_of(y);
     if ((wants_gradient(x) || ...))
       out.record = LateRecord([op, y, versions, x...](Tape& on) {
@@ -150,16 +151,16 @@ auto apply_settled(Op op, const X&... x) {
 
 }  // namespace detail
 
-/// op.forward(recorded, tensors...) -> Tensor; op.backward(dy, result, inputs...) writes each wanted gradient.
-/// Expressions among the inputs are evaluated first; parameters join the tape of the variables they meet. Of parameters
-/// alone the result is a Pending. An op that reads tensors of others beside its inputs offers `kept_versions()`, the
-/// sum of their versions.
+/// Runs an operation on tensors, or records it where an operand is on a tape. op.forward(recorded, tensors...) gives
+/// the result, a Tensor; op.backward(dy, result, inputs...) writes each gradient that is wanted. Expressions among the
+/// inputs are evaluated first; parameters join the tape of the variables they meet. Of parameters alone the result is a
+/// Pending. An op that reads tensors of others beside its inputs offers `kept_versions()`, the sum of their versions.
 template <class Op, class... X>
 [[nodiscard]] auto apply(Op op, const X&... x) {
   return detail::apply_settled(std::move(op), detail::settled(x)...);
 }
 
-/// Sets a gradient to an expression, or adds it.
+/// Writes an expression to a gradient, or adds it to what is there.
 template <class T, class S, class B, class E>
 void put(const Gradient<T, S, B>& gradient, const E& expression) {
   if (gradient.add)

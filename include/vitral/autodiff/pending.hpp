@@ -9,7 +9,7 @@
 
 namespace vitral { inline namespace VITRAL_ABI {
 
-/// What a tape that comes later records: a function of the tape that gives the slot, or nothing.
+/// How a tape that comes later records an operation: a function of the tape that gives the result's slot, or nothing.
 class LateRecord {
  public:
   LateRecord() = default;
@@ -26,8 +26,8 @@ class LateRecord {
   Slot (*run_)(const void*, Tape&) = nullptr;
 };
 
-/// Like a parameter it takes the scalar type of what it meets. Each meeting records the operation once. `Rows`: among
-/// what it comes from are rows that an index picked, as an embedding does.
+/// The result of an operation on parameters alone. As a parameter does, it takes the scalar type of what it meets; each
+/// time it meets a variable, the operation is recorded. `Rows`: it comes from rows that an index picked (an embedding).
 template <class T, class S, class B, bool Rows>
 struct Pending {
   using scalar = T;
@@ -56,6 +56,7 @@ LeafPlan<T, R> lower(const Pending<T, S, B, Rows>& x) {
   return lower<R>(x.value);
 }
 
+/// The value alone.
 template <class T, class S, class B, bool Rows>
 [[nodiscard]] Tensor<T, S, B> detach(const Pending<T, S, B, Rows>& x) {
   return x.value;
@@ -70,7 +71,7 @@ inline constexpr bool has_picked_rows<Pending<T, S, B, true>> = true;
 template <class Op, class... A>
 inline constexpr bool has_picked_rows<Expr<Op, A...>> = (has_picked_rows<A> || ...);
 
-/// A Pending in an expression that is recorded: its slot on that expression's tape.
+/// A Pending that has met a tape, in an expression that is recorded there.
 template <class T, class S, class B>
 struct Met {
   using scalar = T;

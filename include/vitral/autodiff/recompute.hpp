@@ -25,9 +25,9 @@ struct RecomputedNode {
 
 }  // namespace detail
 
-/// `value` as a variable. The tape keeps no more than what `again` holds: backward calls it, once, for the same value
-/// as a variable computed on this tape, and goes on with what that recorded. So whatever else `again` changes is
-/// changed twice.
+/// `value` as a variable of which the tape keeps no more than `again` holds. Backward calls again() once: it computes
+/// the same value anew, as a variable of this tape, and backward goes on with what that has recorded. What the
+/// computation changes besides, such as running statistics, is therefore changed twice.
 template <class T, class S, class B, class F>
 [[nodiscard]] Variable<T, S, B> recomputed(Tape& tape, const Tensor<T, S, B>& value, F again) {
   return {value, tape, tape.record(detail::RecomputedNode<F, T, S, B>{std::move(again), value.shape()})};

@@ -7,7 +7,7 @@
 
 namespace vitral { inline namespace VITRAL_ABI {
 
-/// In place of a variable whose elements the backward pass does not read.
+/// Stands in a recorded expression for a variable whose elements backward does not read.
 template <class T, class S, class B>
 struct Unread {
   using scalar = T;
@@ -33,13 +33,13 @@ concept OfParameters = Operand<X> && is_of_parameters<X>;
 template <class X>
 concept Tracked = Recorded<X> || OfParameters<X>;
 
-/// The one tape of two operands of an expression or operation; null is that of an operand on none.
+/// The one tape of two operands, null for an operand that is on none. Throws Error where they are on two tapes.
 inline Tape* joined(Tape* a, Tape* b, const char* what) {
   check(!a || !b || a == b, what, " mixes variables of two tapes; detach one of them");
   return a ? a : b;
 }
 
-/// The tape of the recorded operands. Throws where a variable among them can be used no more.
+/// The tape of the variables in x, null where there are none. Throws Error where one of them can no longer be used.
 template <class X>
 Tape* tape_of(const X& x) {
   if constexpr (is_variable<X>) {
@@ -92,7 +92,7 @@ inline constexpr bool has_pending = is_pending<X>;
 template <class Op, class... A>
 inline constexpr bool has_pending<Expr<Op, A...>> = (has_pending<A> || ...);
 
-/// An expression whose operations on parameters are recorded on the tape.
+/// The expression with each Pending in it recorded on the tape.
 template <class X>
 auto met_by(Tape& tape, const X& x) {
   if constexpr (is_pending<X>) {
@@ -109,7 +109,7 @@ auto met_by(Tape& tape, const X& x) {
   }
 }
 
-/// An expression as its node keeps it: without the elements of summands.
+/// The expression as its node keeps it: without the elements of summands, which backward does not read.
 template <class X>
 auto kept_of(Tape& tape, const X& x) {
   if constexpr (is_variable<X>) {
@@ -124,7 +124,8 @@ auto kept_of(Tape& tape, const X& x) {
   }
 }
 
-/// The sum of the versions of all tensors that are kept. Versions only rise: an equal sum says that none was changed.
+/// The sum of the versions of all tensors that are kept. Versions only rise, so an equal sum says that none was
+/// changed.
 template <class X>
 unsigned versions_of(const X& x) {
   if constexpr (requires { x.buffer(); }) {
@@ -154,9 +155,9 @@ void check_fresh(unsigned now, unsigned when_made, const S& result) {
         "assign, or by an optimiser's step); compute it anew in each step");
 }
 
-/// The plans of all gradients of an expression, its leaves from left to right: the second time a variable occurs, its
-/// gradient is there already and is added to. A summand of the result's size and type takes the result's gradient as
-/// its own where it has none yet, and nothing is left to do for it.
+/// Where the gradients of an expression's leaves go, from left to right: where a variable occurs a second time, its
+/// gradient is there already and is added to. A summand of the result's size and type that has no gradient yet takes
+/// the result's as its own, and needs no plan.
 template <int R, class T>
 struct GradientPlans {
   Tape& tape;
@@ -230,7 +231,8 @@ Slot record_expression(Tape& tape, const X& x) {
   return tape.record(ExpressionNode<decltype(kept)>{std::move(kept), versions});
 }
 
-/// `value`, which is that of x already, as one node on `tape`, that of x, where x is recorded.
+/// Records x, whose value is computed already, as one node on its tape and gives the variable; gives the value alone
+/// where x is not recorded.
 template <class X, class T, class S, class B>
 auto record_value(Tape* tape, const X& x, const Tensor<T, S, B>& value) {
   if constexpr (is_recorded<X>) {

@@ -2,71 +2,14 @@
 // and type-erased: a node is a function pointer and a payload in an arena.
 #pragma once
 
-#include <vitral/autodiff/parameter.hpp>
-#include <vitral/autodiff/tape_handle.hpp>
+#include <vitral/autodiff/arena.hpp>
+#include <vitral/autodiff/variable.hpp>
 
-#include <memory>
 #include <unordered_map>
 #include <utility>
 #include <vector>
 
 namespace vitral { inline namespace VITRAL_ABI {
-
-/// Names the gradient of a variable on its tape. Leaves keep theirs over several backward passes; an operation's result
-/// belongs to one `record`, which ends when backward has walked it.
-struct Slot {
-  enum class Kind : char { none, leaf, inner };
-  Kind kind = Kind::none;
-  int index = 0;
-  unsigned record = 0;
-  explicit operator bool() const { return kind != Kind::none; }
-};
-
-/// A tensor on a tape. One without a slot wants no gradient, yet what is computed from it and a parameter is recorded.
-template <class T, class S, class B = Cpu>
-class Variable {
- public:
-  using scalar = T;
-  using shape_type = S;
-  using backend = B;
-  static constexpr bool weak = false, recorded = true;
-
-  Variable(Tensor<T, S, B> value, const Tape& tape, Slot slot);
-
-  [[nodiscard]] const Tensor<T, S, B>& value() const { return value_; }
-  [[nodiscard]] const S& shape() const { return value_.shape(); }
-  [[nodiscard]] int extent(int axis) const { return value_.extent(axis); }
-  /// Throws where the tape has been destroyed.
-  [[nodiscard]] Tape& tape() const { return tape_.get(); }
-  [[nodiscard]] Slot slot() const { return slot_; }
-  [[nodiscard]] T item() const { return value_.item(); }
-
-  /// The gradient that backward passes have left for this leaf; zeros where none arrived. Throws for the result of an
-  /// operation and for a constant, which keep none.
-  [[nodiscard]] Tensor<T, S, B> grad() const;
-
- private:
-  Tensor<T, S, B> value_;
-  TapeHandle tape_;
-  Slot slot_;
-};
-
-template <class X>
-inline constexpr bool is_variable = false;
-template <class T, class S, class B>
-inline constexpr bool is_variable<Variable<T, S, B>> = true;
-
-template <int R, class T, class S, class B>
-LeafPlan<T, R> lower(const Variable<T, S, B>& x) {
-  return lower<R>(x.value());
-}
-
-/// Where a node writes the gradient of one of its inputs: it sets the tensor, or adds to it where `add`.
-template <class T, class S, class B>
-struct Gradient {
-  Tensor<T, S, B> tensor;
-  bool add;
-};
 
 /// Records operations on its variables. `backward` frees each node, what it saved and its result's gradient as soon as
 /// they were used; gradients of leaves stay and accumulate until `zero_grad`.
@@ -77,8 +20,8 @@ class Tape {
   Tape& operator=(const Tape&) = delete;
   ~Tape() { clear(); }
 
-  /// A variable whose gradient is kept: of a tensor (each tensor's memory has one gradient, however often it is
-  /// watched).
+  /// The tensor or parameter as a variable whose gradient is kept. A tensor's memory has one gradient, however often it
+  /// is watched.
   template <class T, class S, class B>
   [[nodiscard]] Variable<T, S, B> watch(const Tensor<T, S, B>& x) {
     return {x, *this, leaf_slot(x, false)};
@@ -87,14 +30,16 @@ class Tape {
   [[nodiscard]] Variable<T, S, B> watch(const Parameter<T, S, B>& x) {
     return {x.value, *this, slot_of(x)};
   }
-  /// A variable without a gradient, such as the images that a network is given.
-  template <class T, class S, class B>
-  [[nodiscard]] Variable<T, S, B> constant(const Tensor<T, S, B>& x) {
-    return {x, *this, {}};
+  /// The value of any operand as a variable without a gradient, such as the images that a network is given, an
+  /// expression of tensors, or what was computed on another tape.
+  template <Operand X>
+  [[nodiscard]] auto constant(const X& x) {
+    return Variable<scalar_of<X>, shape_of<X>, backend_of<X>>(value_of(x), *this, {});
   }
 
-  /// Gradients of all leaves below y, given that of y, which has y's shape. Adds to what earlier passes left. What was
-  /// recorded ends with it: each variable computed so far keeps its value, and can be used no more.
+  /// Computes the gradients of all leaves that y came from, given that of y, which has y's shape, and adds them to what
+  /// earlier passes left. That ends the record: variables computed so far keep their values, but cannot be computed
+  /// with.
   template <class T, class S, class B>
   void backward(const Variable<T, S, B>& y, const Tensor<T, S, B>& upstream) {
     check(&y.tape() == this, "backward: the variable was recorded on another tape");
@@ -110,7 +55,8 @@ class Tape {
     B::copy(upstream.data(), g.tensor.data(), g.tensor.size());
     run();
   }
-  /// The gradient of a loss, which must be one number. An expression is evaluated (and recorded) first.
+  /// The same for a loss, which must be one number and whose gradient is 1. An expression is evaluated, and recorded,
+  /// first.
   template <Operand Loss>
   void backward(const Loss& loss) {
     if constexpr (is_variable<Loss>) {
@@ -214,14 +160,14 @@ class Tape {
     if constexpr (HasLanes<B>) order_lanes<B>(buffer.data());
     return {Tensor<T, S, B>(buffer, shape), add};
   }
-  /// What has arrived at a node's result: for the node to read alone, others may hold the same memory.
+  /// The gradient that has arrived at a node's result. To be read only: other slots may hold the same memory.
   template <class T, class B, class S>
   [[nodiscard]] Tensor<T, S, B> gradient_of_result(Slot slot, const S& shape) {
     if constexpr (HasLanes<B>) order_lanes<B>(at(slot).data());
     return {at(slot), shape};
   }
-  /// Lets a slot without a gradient hold that of the result of the node at work, instead of a copy. False where it
-  /// cannot: a leaf's gradient outlives the pass, and others change it.
+  /// Lets a slot that has no gradient yet share that of the result of the node at work, instead of a copy. Gives false,
+  /// and does nothing, for a leaf, whose gradient outlives the pass and is changed by others.
   [[nodiscard]] bool lend(Slot result, Slot slot) {
     if (slot.kind != Slot::Kind::inner || at(slot)) return false;
     inner_at(slot) = {at(result), true};
@@ -262,28 +208,6 @@ class Tape {
     bool parameter = false;
   };
 
-  /// Bump allocation in blocks that are kept for the next step.
-  class Arena {
-   public:
-    static constexpr std::size_t block_size = 1 << 16;
-
-    void* allocate(std::size_t size, std::size_t align) {
-      std::size_t begin = (used_ + align - 1) / align * align;
-      if (begin + size > block_size) {
-        ++block_;
-        begin = 0;
-      }
-      if (block_ >= blocks_.size()) blocks_.emplace_back(new std::byte[block_size]);
-      used_ = begin + size;
-      return blocks_[block_].get() + begin;
-    }
-    void rewind() { block_ = used_ = 0; }
-
-   private:
-    std::vector<std::unique_ptr<std::byte[]>> blocks_;
-    std::size_t block_ = 0, used_ = 0;
-  };
-
   template <class T, class S, class B>
   static Tensor<T, S, B> gradient_or_zeros(const Leaf* leaf, const Tensor<T, S, B>& x) {
     if (!leaf || !leaf->gradient) return Tensor<T, S, B>(x.shape());
@@ -318,7 +242,7 @@ class Tape {
     leaf.parameter |= parameter;
     return {Slot::Kind::leaf, place->second};
   }
-  /// No variable and no tensor names them any more. Called where no node does.
+  /// Forgets the leaves that no variable and no other tensor holds any more. Called when no node is left.
   void drop_unheld_leaves() {
     for (std::size_t i = 0; i < leaves_.size(); ++i) {
       if (!leaves_[i].value || leaves_[i].value.shared()) continue;
@@ -341,7 +265,7 @@ class Tape {
     const Lane before = std::exchange(lane_, lane);
     if (before.number != lane.number) (lane.enter ? lane : before).enter(lane.number);
   }
-  /// Called where a node is about to read, write or add to a gradient: what another lane did to it comes first.
+  /// Makes the lane at work wait for what another one did to this gradient. Called before a node reads or writes it.
   template <class B>
   void order_lanes(const void* gradient) {
     const LanePlace here = lane_place<B>();
@@ -403,15 +327,18 @@ Tensor<T, S, B> Variable<T, S, B>::grad() const {
   return on.grad(value_);
 }
 
-/// The value alone: no gradient flows back. On the tape it stays a variable, so that layers after it are recorded.
+/// The same value, through which no gradient flows back. A variable stays one, so that the layers after it are
+/// recorded; value_of(x) leaves the tape.
 template <class T, class S, class B>
 [[nodiscard]] Variable<T, S, B> detach(const Variable<T, S, B>& x) {
   return {x.value(), x.tape(), {}};
 }
+/// A tensor as it is.
 template <class T, class S, class B>
 [[nodiscard]] Tensor<T, S, B> detach(const Tensor<T, S, B>& x) {
   return x;
 }
+/// A parameter's value.
 template <class T, class S, class B>
 [[nodiscard]] Tensor<T, S, B> detach(const Parameter<T, S, B>& x) {
   return x.value;

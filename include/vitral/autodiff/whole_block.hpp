@@ -7,8 +7,8 @@
 
 namespace vitral { inline namespace VITRAL_ABI {
 
-/// What a block's backward pass finds: everything it needs, or the block's input alone, from which it computes the rest
-/// again (Chen et al., arXiv 1604.06174).
+/// What a block computes again in its backward pass: nothing, as all that it needs is kept, or the whole block from its
+/// input, which alone is kept (Chen et al., arXiv 1604.06174).
 enum class Recompute { nothing, block };
 
 namespace detail {

@@ -70,6 +70,14 @@ template <>
 struct ScalarName<std::int32_t> {
   static constexpr std::string_view value = "i32";
 };
+template <>
+struct ScalarName<std::int64_t> {
+  static constexpr std::string_view value = "i64";
+};
+template <>
+struct ScalarName<std::uint8_t> {
+  static constexpr std::string_view value = "u8";
+};
 
 }  // namespace detail
 
@@ -77,7 +85,7 @@ struct ScalarName<std::int32_t> {
 template <class T>
 using compute_t = typename detail::ComputeType<T>::type;
 
-/// The short name of a scalar type in messages and files: "f32", "f64", "bf16", "i32".
+/// The short name of a scalar type in messages and files: "f32", "f64", "bf16", "i32", "i64", "u8".
 template <class T>
 inline constexpr std::string_view scalar_name = detail::ScalarName<T>::value;
 

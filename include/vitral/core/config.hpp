@@ -2,7 +2,7 @@
 #pragma once
 
 #define VITRAL_VERSION_MAJOR 0
-#define VITRAL_VERSION_MINOR 1
+#define VITRAL_VERSION_MINOR 2
 #define VITRAL_VERSION_PATCH 0
 
 // Whether x(i, j) checks its indices: where NDEBUG is not defined, as assert does. -DVITRAL_CHECKED=0 or 1 decides too.
@@ -44,9 +44,10 @@
 #else
 #define VITRAL_ABI_INDICES
 #endif
-#define VITRAL_JOIN_NAME(version, target, memory, indices) version##target##memory##indices
-#define VITRAL_NAME(version, target, memory, indices) VITRAL_JOIN_NAME(version, target, memory, indices)
-#define VITRAL_ABI VITRAL_NAME(v0_1, VITRAL_ABI_TARGET, VITRAL_ABI_MEMORY, VITRAL_ABI_INDICES)
+#define VITRAL_JOIN_NAME(major, minor, target, memory, indices) v##major##_##minor##target##memory##indices
+#define VITRAL_NAME(major, minor, target, memory, indices) VITRAL_JOIN_NAME(major, minor, target, memory, indices)
+#define VITRAL_ABI \
+  VITRAL_NAME(VITRAL_VERSION_MAJOR, VITRAL_VERSION_MINOR, VITRAL_ABI_TARGET, VITRAL_ABI_MEMORY, VITRAL_ABI_INDICES)
 
 // Functions that run on the host and inside a CUDA kernel. They use no lambda and no
 // function of the standard library but those of <cmath>, which nvcc knows.

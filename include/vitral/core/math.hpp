@@ -143,10 +143,15 @@ VITRAL_SIMD T silu_grad(T x) {
   return s * (T(1) + x * (T(1) - s));
 }
 
-/// log(1 + e^x) without overflow: max(x, 0) + log(1 + e^-|x|).
+/// log(1 + e^-|x|): what softplus(x) has above max(x, 0).
+template <class T>
+VITRAL_SIMD T softplus_excess(T x) {
+  return log1p(exp(-detail::magnitude(x)));
+}
+/// log(1 + e^x) without overflow.
 template <class T>
 VITRAL_SIMD T softplus(T x) {
-  return (x < T(0) ? T(0) : x) + log1p(exp(-detail::magnitude(x)));
+  return (x < T(0) ? T(0) : x) + softplus_excess(x);
 }
 
 /// Sine and cosine of x in radians, as std::sin and std::cos (exact for large angles too; not vectorised).

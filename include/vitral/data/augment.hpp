@@ -1,5 +1,5 @@
-// An image's random view, by the operations that the published recipes share (see views.hpp), and the fixed view that
-// evaluation uses.
+// How a view of an image is made: at random, by the operations that the published recipes share (views.hpp), or always
+// alike, as evaluation wants it. Relies on resize.hpp, color.hpp and blur.hpp.
 #pragma once
 
 #include <vitral/backend/views.hpp>
@@ -19,7 +19,8 @@
 
 namespace vitral { inline namespace VITRAL_ABI {
 
-/// What is subtracted from and divided out of each channel (values in [0, 1]) at the end: ImageNet's by default.
+/// The last step of each view: (value - mean) / deviation of each channel, whose values are in [0, 1]. The defaults are
+/// those of ImageNet.
 struct Normalization {
   std::array<float, 3> mean{0.485f, 0.456f, 0.406f};
   std::array<float, 3> deviation{0.229f, 0.224f, 0.225f};
@@ -33,8 +34,8 @@ struct Normalization {
   }
 };
 
-/// A random view of an image; the defaults are MoCo v3's first view. Blur's sigma is in pixels of the view, as
-/// published for 224 pixels: smaller views keep it (and are blurred more strongly for their size).
+/// How a random view is made; the defaults are MoCo v3's first view. Blur's sigma is in pixels of the view, as
+/// published for views of 224 pixels; it is not scaled, so smaller views are blurred more strongly for their size.
 struct Augmentation {
   int size = 224;                                         ///< height and width of the view
   double crop_min = 0.08;                                 ///< smallest share of the image's area in the crop ...
@@ -55,14 +56,15 @@ struct Augmentation {
   double solarize = 0.0;                                  ///< probability of solarize at 128 of 255
   Normalization normalize;
 
-  /// Writes the view, [3, size, size]; `random` decides everything.
+  /// Writes a view of the image to `out` [3, size, size]. The same `random` gives the same view.
   void operator()(const Image& image, Random random, float* out) const;
 
-  /// Its two halves: what `random` decides about an image of these extents, and the view that it decided on.
+  /// The two steps of which that consists: draw decides, for an image of these extents, and apply makes the view.
   [[nodiscard]] ViewDraw draw(int height, int width, Random random) const;
   void apply(const ViewDraw& drawn, const Image& image, float* out) const;
 
-  /// The shorter side of an image from which on no crop is enlarged, however small and long it is drawn.
+  /// An image whose shorter side has so many pixels gives no crop that has to be enlarged, not even the smallest and
+  /// longest that can be drawn.
   [[nodiscard]] int least_side() const {
     return static_cast<int>(std::ceil(size * std::sqrt(std::max(ratio_max, 1 / ratio_min) / crop_min)));
   }
@@ -73,7 +75,8 @@ struct Augmentation {
 
 namespace detail {
 
-/// Which index of the random family decides what: fixed, so that views never change between versions.
+/// The index of the random number that decides each property. Fixed, so that a seed gives the same views in every
+/// version.
 enum Draw : std::uint64_t {
   draw_flip,
   draw_jitter,
@@ -91,7 +94,7 @@ enum Draw : std::uint64_t {
 
 inline double between(double low, double high, double unit) { return low + (high - low) * unit; }
 
-/// One of the 24 orders of four operations, for code 0 ... 23.
+/// The order of the four changes that has the number `code`, 0 to 23.
 inline std::array<int, 4> jitter_order(std::uint32_t code) {
   std::array<int, 4> order{0, 1, 2, 3};
   for (std::uint32_t left = 4; left > 1; code /= left, --left) std::swap(order[left - 1], order[code % left]);
@@ -136,7 +139,7 @@ inline Box Augmentation::crop(int height, int width, Random random) const {
     return {static_cast<int>(random.below(at + 2, static_cast<std::uint32_t>(height - h + 1))),
             static_cast<int>(random.below(at + 3, static_cast<std::uint32_t>(width - w + 1))), h, w};
   }
-  // No luck (a very long image): the largest central crop of an allowed shape.
+  // Ten crops that did not fit, as happens with very long images: the largest central crop of an allowed shape.
   const double shape = static_cast<double>(width) / height;
   const int w = shape > ratio_max ? std::max(1, static_cast<int>(std::lround(height * ratio_max))) : width;
   const int h = shape < ratio_min ? std::max(1, static_cast<int>(std::lround(width / ratio_min))) : height;
@@ -159,7 +162,7 @@ inline ViewDraw Augmentation::draw(int height, int width, Random random) const {
 inline void Augmentation::apply(const ViewDraw& drawn, const Image& image, float* out) const {
   check_image(image);
   const int count = size * size;
-  // Flipping commutes with all that follows, so it costs nothing to do it first.
+  // The recipes flip last. Here resizing does it, which costs nothing and gives the same view.
   resize(image, drawn.crop, size, interpolation, drawn.flip, out);
   for (std::size_t i = 0; i < 4; ++i) detail::change_colors(drawn.change[i], drawn.factor[i], out, count);
   if (drawn.gray) to_grayscale(out, count);
@@ -173,7 +176,7 @@ inline void Augmentation::operator()(const Image& image, Random random, float* o
   apply(draw(image.height, image.width, random), image, out);
 }
 
-/// Throws Error unless the numbers make sense.
+/// Throws Error where a size, range or strength is impossible.
 inline void check_augmentation(const Augmentation& a) {
   check(a.size > 0, "a view of ", a.size, " pixels; expected at least 1");
   check(a.crop_min > 0 && a.crop_min <= a.crop_max && a.crop_max <= 1, "crops of ", a.crop_min, " to ", a.crop_max,
@@ -187,18 +190,18 @@ inline void check_augmentation(const Augmentation& a) {
         "; expected none below 0, and hue at most 0.5");
 }
 
-/// The view for evaluation, without chance: the shorter side is resized to `size` (to size * 256 / 224 where it is
-/// larger than `size`), the centre is cut out and normalised.
+/// How the view for evaluation is made, without chance: the image is resized so that its shorter side has `size`
+/// pixels, or size * 256 / 224 where it is larger than the view; the centre is cut out and normalised.
 struct CenterView {
   int size = 224;
   Interpolation interpolation = Interpolation::bilinear;
   Normalization normalize;
 
-  /// What the shorter side of an image that is larger than the view is resized to; an image that keeps as many pixels
-  /// has the same view.
+  /// The pixels to which the shorter side of a large image is resized; a file may be decoded at a scale that leaves
+  /// them.
   [[nodiscard]] int least_side() const { return static_cast<int>(static_cast<long>(size) * 256 / 224); }
 
-  /// Writes the view, [3, size, size].
+  /// Writes the view to `out` [3, size, size].
   void operator()(const Image& image, float* out) const {
     check_image(image);
     const int shorter = std::min(image.height, image.width);
@@ -212,6 +215,7 @@ struct CenterView {
   }
 };
 
+/// The CenterView of so many pixels a side.
 [[nodiscard]] inline CenterView center_view(int size) {
   check(size > 0, "a view of ", size, " pixels was asked for; expected at least 1");
   CenterView view;

@@ -12,8 +12,8 @@ namespace vitral { inline namespace VITRAL_ABI {
 
 namespace detail {
 
-/// out[x] = sum over t of weight[t] * in[t][x] for x in [from, to), `block` at a time: their sums stay in registers,
-/// enough of them that none waits for the other.
+/// out[x] = sum over t of weight[t] * in(t)[x] for x in [from, to). `block` sums are formed at a time: they fit the
+/// registers, and are enough to keep the multipliers busy.
 template <int block, class Row>
 void mix_blocks(const std::vector<float>& weight, int from, int to, const Row& in, float* out) {
   for (int x = from; x < to; x += block) {
@@ -28,7 +28,7 @@ void mix_blocks(const std::vector<float>& weight, int from, int to, const Row& i
   }
 }
 
-/// The same for x in [0, width). `in(t)` gives the t-th row; rows must be readable up to the next multiple of 16.
+/// The same for x in [0, width). Rows must be readable up to the next multiple of 16.
 template <class Row>
 void mix_rows(const std::vector<float>& weight, int width, const Row& in, float* out) {
   const int wide = width / 64 * 64;
@@ -38,8 +38,8 @@ void mix_rows(const std::vector<float>& weight, int width, const Row& in, float*
 
 }  // namespace detail
 
-/// Blurs each of `planes` [channels, size, size] in place by a Gaussian of standard deviation `sigma` pixels, cut off
-/// beyond 3 sigma and scaled to sum 1.
+/// Blurs each of `planes` [channels, size, size] in place by a Gaussian of standard deviation `sigma` pixels, which
+/// ends at 3 sigma and has sum 1.
 inline void gaussian_blur(float* planes, int channels, int size, double sigma) {
   const int radius = detail::blur_radius(sigma);
   std::vector<float> weight(static_cast<std::size_t>(2 * radius + 1));

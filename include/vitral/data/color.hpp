@@ -1,4 +1,5 @@
-// Colour operations on three planes of `count` floats in [0, 1]: torchvision's ColorJitter, grayscale and solarize.
+// Colour operations as torchvision's: ColorJitter, grayscale and solarize. They work in place on `planes` [3, count] of
+// values in [0, 1]; what they do to one pixel stands in backend/pixels.hpp.
 #pragma once
 
 #include <vitral/backend/pixels.hpp>
@@ -7,12 +8,12 @@
 
 namespace vitral { inline namespace VITRAL_ABI {
 
-/// Scales towards black (factor 0) or beyond white.
+/// Multiplies all values by `factor`: 0 is black.
 inline void adjust_brightness(float* planes, int count, float factor) {
   for (int i = 0; i < 3 * count; ++i) planes[i] = detail::unit_clamp(planes[i] * factor);
 }
 
-/// Scales the distance from the image's mean luma.
+/// Multiplies each value's distance from the image's mean luma by `factor`: 0 is one gray.
 inline void adjust_contrast(float* planes, int count, float factor) {
   const float* green = planes + count;
   const float* blue = planes + 2 * static_cast<std::ptrdiff_t>(count);
@@ -22,16 +23,16 @@ inline void adjust_contrast(float* planes, int count, float factor) {
   for (int i = 0; i < 3 * count; ++i) planes[i] = detail::unit_clamp(planes[i] * factor + rest);
 }
 
-/// Scales each pixel's distance from its own luma: 0 is gray.
+/// Multiplies each pixel's distance from its own luma by `factor`: 0 is grayscale.
 inline void adjust_saturation(float* planes, int count, float factor) {
   float* green = planes + count;
   float* blue = planes + 2 * static_cast<std::ptrdiff_t>(count);
   for (int i = 0; i < count; ++i) detail::saturate(planes[i], green[i], blue[i], factor);
 }
 
-/// Turns the hue of the HSV model by `turn` in [-1/2, 1/2] of the circle; saturation and value stay. The hue moves in
-/// PIL's steps: 255 a circle and cut off, not rounded, which shifts colours by up to 14 of 255 on its own; the recipes
-/// were published with it.
+/// Turns the hue of the HSV model by `turn` in [-1/2, 1/2] of the circle; saturation and value stay. As in PIL, with
+/// which the recipes were published, the hue has 255 steps and is cut off, not rounded: that alone moves a colour by up
+/// to 14 of 255.
 inline void adjust_hue(float* planes, int count, float turn) {
   float* green = planes + count;
   float* blue = planes + 2 * static_cast<std::ptrdiff_t>(count);
@@ -46,7 +47,7 @@ inline void to_grayscale(float* planes, int count) {
   for (int i = 0; i < count; ++i) planes[i] = green[i] = blue[i] = luma(planes[i], green[i], blue[i]);
 }
 
-/// Inverts every value that is not below `threshold`.
+/// Replaces each value x from `threshold` on by 1 - x.
 inline void solarize(float* planes, int count, float threshold) {
   for (int i = 0; i < 3 * count; ++i) planes[i] = detail::solarized(planes[i], threshold);
 }

@@ -17,8 +17,8 @@ concept BatchSource = requires(S& source, typename S::batch_type& batch, long nu
   source.stop();
 };
 
-/// Made by `epoch(number)` of a source, which it refers to: the batches of one epoch, to be walked once.
-/// A batch that is copied shares its tensors' memory with the original; the source leaves that memory alone from then on.
+/// Made by `epoch(number)` of a source, which it refers to: the batches of one epoch, to be walked once. A batch that
+/// is copied shares its tensors' memory with the original; the source leaves that memory alone from then on.
 template <class Source>
 class Epoch {
  public:
@@ -28,6 +28,7 @@ class Epoch {
   }
 
   struct End {};
+  /// The batch that the range-for looks at.
   struct Iterator {
     Epoch* epoch;
     const typename Source::batch_type& operator*() const { return epoch->batch_; }

@@ -1,5 +1,5 @@
-// Shuffled batches of views, prepared ahead by worker threads. What a batch holds is a pure function of the seed, the
-// epoch and its number: never of the number of workers, their timing, or where an interrupted run resumed.
+// Batches of views of shuffled images, which worker threads prepare ahead. What a batch holds depends on the seed, the
+// epoch and the number of the batch alone: not on how many workers there are, their timing, or where a run was resumed.
 #pragma once
 
 #include <vitral/core/config.hpp>
@@ -33,18 +33,20 @@
 
 namespace vitral { inline namespace VITRAL_ABI {
 
+/// How a Loader makes its batches.
 struct LoaderOptions {
   int batch = 256;
   std::uint64_t seed = 0;
-  int workers = 2;        ///< 0 prepares each batch inside next()
+  int workers = 2;        ///< threads that prepare batches; 0: next() prepares each itself
   bool drop_last = true;  ///< leave out the images that do not fill a batch
-  bool shuffle = true;    ///< false: the data set's own order, as evaluation wants it
-  int rank = 0;           ///< of `ranks` processes that share each epoch: batch k of all ranks together holds the
-  int ranks = 1;          ///< images that batch k of one process with `ranks` times the batch would hold
-  long unreadable = 100;  ///< images that may turn out unreadable; each is replaced by the next one that is readable,
-  bool replace = true;    ///< unless this is false, as evaluation wants it: then it is one of Batch::missing
-  double patience = 30;   ///< seconds of waiting for a batch after which the log names what is being read
-  /// Where to say what was skipped and what is waited for, from several threads; empty: nowhere.
+  bool shuffle = true;    ///< each epoch has an order of its own; false, for evaluation: the data set's order
+  int rank = 0;           ///< the number of this process among `ranks`
+  int ranks = 1;          ///< processes that share each epoch: their batches k together are batch k of one process
+                          ///< whose batches are `ranks` times as large
+  long unreadable = 100;  ///< images that may turn out unreadable; one more is an Error
+  bool replace = true;    ///< the next readable image takes their place; false, for evaluation: they are Batch::missing
+  double patience = 30;   ///< seconds after which the log tells which image a late batch is waiting for
+  /// Takes lines about images that were skipped or are waited for; it is called by several threads. Empty: no lines.
   std::function<void(const std::string&)> log = [](const std::string& line) {
     std::fprintf(stderr, "%s\n", escape_text(line).c_str());
   };
@@ -52,15 +54,15 @@ struct LoaderOptions {
 
 namespace detail {
 
-/// What could not be read, and whether that is still tolerable.
+/// Counts the images that could not be read, against LoaderOptions::unreadable.
 class Unreadable {
  public:
   Unreadable(const LoaderOptions& options) : limit_(options.unreadable), log_(options.log) {}  // NOLINT
 
-  /// Image `which` failed with `message`; throws Error when it is one too many. Repeated failures count once.
+  /// Notes that reading image `which` failed with `message`; Error where it is one too many. An image counts once.
   void note(std::uint32_t which, const std::string& message) {
     const std::lock_guard lock(mutex_);
-    // Workers that go on failing after the one too many do not change what is said about it.
+    // After the one too many nothing more is counted, so that its number stays as the Error said it.
     const bool is_new = static_cast<long>(images_.size()) <= limit_ && images_.insert(which).second;
     const long count = static_cast<long>(images_.size());
     if (count > limit_)
@@ -81,7 +83,7 @@ class Unreadable {
   std::function<void(const std::string&)> log_;
 };
 
-/// Which images an epoch's batches hold: this rank's share of a data set, in the epoch's order.
+/// Tells which images the batches of an epoch hold: this rank's share of the data set, in the epoch's order.
 class BatchPlan {
  public:
   BatchPlan(const Dataset& data, const Views& views, LoaderOptions options)
@@ -99,12 +101,12 @@ class BatchPlan {
   [[nodiscard]] long batches() const {
     return options_.drop_last ? size_ / options_.batch : (size_ + options_.batch - 1) / options_.batch;
   }
-  /// Images of batch `index`, of which the first is number index * options().batch of the order.
+  /// How many images batch `index` has; its first one is number index * options().batch of the order.
   [[nodiscard]] int size_of(long index) const {
     return static_cast<int>(std::min<long>(options_.batch, size_ - index * options_.batch));
   }
 
-  /// Makes `order` that of `epoch`; throws Error unless there is such an epoch and it has a batch `first`.
+  /// Writes the order of `epoch`. Error unless there is such an epoch and it has a batch `first`.
   void start(long epoch, long first, std::vector<std::uint32_t>& order) const {
     check_start(epoch, first, batches());
     if (!options_.shuffle && !order.empty()) return;
@@ -118,7 +120,7 @@ class BatchPlan {
   }
 
  private:
-  /// Images of an epoch that are this rank's.
+  /// How many images of an epoch are this rank's.
   long share() const {
     check(options_.ranks >= 1 && options_.rank >= 0 && options_.rank < options_.ranks, "rank ", options_.rank, " of ",
           options_.ranks, "; expected ranks from 0 to one less than their number");
@@ -130,7 +132,7 @@ class BatchPlan {
   long all_, size_;
 };
 
-/// Image `which`; nothing, and a note of it, where it cannot be read.
+/// Image `which`; nothing, noted in `unreadable`, where it cannot be read.
 inline std::optional<Image> image_or_note(const Dataset& data, long which, Unreadable& unreadable) {
   try {
     return data.image(which);
@@ -144,8 +146,8 @@ inline std::optional<Image> image_or_note(const Dataset& data, long which, Unrea
   fail("none of the ", data.size(), " images of ", data.name(), " can be read");
 }
 
-/// Image `which`, or the next one of the data set that can be read, and its number; `reading` is told each number
-/// that is tried.
+/// Image `which`, or the next one of the data set that can be read, with its number. Calls reading(number) before it
+/// tries an image.
 template <class Reading>
 std::pair<Image, long> readable(const Dataset& data, long which, Unreadable& unreadable, const Reading& reading) {
   for (long tried = 0; tried < data.size(); ++tried) {
@@ -156,8 +158,8 @@ std::pair<Image, long> readable(const Dataset& data, long which, Unreadable& unr
   fail_unreadable(data);
 }
 
-/// What the workers share with the caller. Batch k of the epoch is prepared in slot k modulo the number of slots, so
-/// at most workers + 2 batches exist at a time.
+/// What the workers share with the caller. There are workers + 2 slots, and so at most that many batches at a time:
+/// batch k of the epoch is prepared in slot k modulo their number.
 class LoaderState {
  public:
   LoaderState(Dataset data, Views views, LoaderOptions options)
@@ -167,7 +169,7 @@ class LoaderState {
         options_(plan_.options()),
         unreadable_(options_) {
     for (int i = 0; i < options_.workers + 2; ++i) slots_.emplace_back();
-    taken_ = claimed_ = batches();  // nothing to take before start()
+    taken_ = claimed_ = batches();  // before start() the epoch is at its end
   }
   LoaderState(const LoaderState&) = delete;
   LoaderState& operator=(const LoaderState&) = delete;
@@ -193,7 +195,7 @@ class LoaderState {
     room_.notify_all();
     for (std::thread& thread : threads_) thread.join();
     threads_.clear();
-    claimed_ = taken_ = batches();  // next() says "end" until the next start
+    claimed_ = taken_ = batches();  // until the next start() the epoch is at its end
   }
 
   bool next(Batch& batch) {
@@ -209,7 +211,7 @@ class LoaderState {
         if (options_.log) options_.log(slow(slot, patience.count()));
     }
     waited_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-    if (slot.error) std::rethrow_exception(slot.error);  // and again, should next() be called again
+    if (slot.error) std::rethrow_exception(slot.error);  // each time that next() is called
     std::swap(batch, slot.batch);
     {
       const std::lock_guard lock(mutex_);
@@ -231,7 +233,7 @@ class LoaderState {
     Batch batch;
     bool done = false;
     std::exception_ptr error;
-    std::atomic<std::uint32_t> reading{0};  // the image at work
+    std::atomic<std::uint32_t> reading{0};  // the number of the image that is being read
   };
 
   std::string slow(const Slot& slot, double seconds) const {
@@ -332,7 +334,7 @@ class LoaderState {
 
 }  // namespace detail
 
-/// Image `which` of a data set as a Loader hands it out: where it cannot be read, the next one that can.
+/// Image `which` of a data set or, as a Loader has it, where that cannot be read the next one that can.
 [[nodiscard]] inline Image readable_image(const Dataset& data, long which) {
   LoaderOptions quiet;
   quiet.log = nullptr;
@@ -340,10 +342,11 @@ class LoaderState {
   return detail::readable(data, which, unreadable, [](long) {}).first;
 }
 
-/// `start(epoch)`, then `next(batch)` until it is false. Throws Error if the batch is larger than the data set.
-/// An unreadable image (its data set throws Error) is logged and replaced by the next readable one, the same whatever
-/// the number of workers, or left out (LoaderOptions::replace); more of them than `LoaderOptions::unreadable` are an
-/// Error.
+/// A source of batches of views:
+///   Loader loader(Cifar10("data"), two_views(moco_v3_augmentation(32)), {.batch = 128});
+///   for (const Batch& batch : loader.epoch(0)) ...
+/// Error where a batch is larger than the data set. An image that its data set cannot read (it throws Error) is logged,
+/// and replaced or left out as LoaderOptions::replace says; more than LoaderOptions::unreadable of them are an Error.
 class Loader {
  public:
   using batch_type = Batch;
@@ -354,17 +357,18 @@ class Loader {
   /// Batches in an epoch.
   [[nodiscard]] long batches() const { return state_->batches(); }
 
-  /// Begins an epoch (0 ... 2^24 - 1) at its batch `first_batch`; what was going on is abandoned.
+  /// Begins an epoch (0 ... 2^24 - 1) at its batch `first_batch`; an epoch that is under way is given up.
   void start(long epoch, long first_batch = 0) { state_->start(epoch, first_batch); }
 
   /// Takes the next batch, waiting for it if need be; false after the epoch's last, after stop() and before start().
-  /// Throws the Error of one unreadable image too many, and what else was thrown for one of the batch's images.
+  /// Error where an image too many is unreadable; whatever else a data set threw for an image of the batch, next
+  /// throws.
   bool next(Batch& batch) { return state_->next(batch); }
 
   /// An epoch as a range: for (const auto& batch : loader.epoch(3)) ...
   [[nodiscard]] Epoch<Loader> epoch(long number, long first_batch = 0) { return {*this, number, first_batch}; }
 
-  /// Ends the workers; the destructor does it too.
+  /// Ends the epoch and its workers. The destructor does so, too.
   void stop() { state_->stop(); }
 
   /// Seconds that next() has spent waiting, from the construction on.
@@ -373,11 +377,11 @@ class Loader {
   [[nodiscard]] const Dataset& dataset() const { return state_->dataset(); }
   [[nodiscard]] const Views& views() const { return state_->views(); }
   [[nodiscard]] const LoaderOptions& options() const { return state_->options(); }
-  /// Images that could not be read so far.
+  /// How many images could not be read so far.
   [[nodiscard]] long unreadable() const { return state_->unreadable(); }
 
  private:
-  std::unique_ptr<detail::LoaderState> state_;  // at a fixed address for the workers, so that a Loader can move
+  std::unique_ptr<detail::LoaderState> state_;  // the workers need a fixed address, and a Loader can be moved
 };
 
 }}  // namespace vitral

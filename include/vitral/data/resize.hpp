@@ -1,5 +1,5 @@
-// Antialiased resizing of a part of an image into three float planes, one pass down and one pass across.
-// When it shrinks, the filter widens with the scale (Fant, 1986); PIL and torchvision's antialias=True do the same.
+// Resizing of a part of an image into three float planes, one pass down and one pass across, without aliasing: where an
+// image shrinks, the filter widens with the scale (Fant, 1986), as in PIL and with torchvision's antialias=True.
 #pragma once
 
 #include <vitral/backend/views.hpp>
@@ -16,7 +16,7 @@ namespace vitral { inline namespace VITRAL_ABI {
 
 namespace detail {
 
-/// For each output pixel the first input pixel and `taps` weights.
+/// The same for all output pixels: the first input pixel and the weights of each.
 struct AxisWeights {
   int taps = 0;
   std::vector<int> first;
@@ -37,8 +37,8 @@ inline AxisWeights axis_weights(const ResizeAxis& axis, Interpolation kind) {
 
 }  // namespace detail
 
-/// Resizes the pixels of `crop` (nothing outside is read) as the two axes say, into `planes` [3, down.out, across.out]
-/// with values in [0, 1]. Flipping mirrors left and right.
+/// Resizes the pixels of `crop` as the two axes say, into `planes` [3, down.out, across.out] with values in [0, 1].
+/// Nothing outside of the crop is read; `flip` mirrors left and right.
 inline void resize(const Image& image, const Box& crop, const ResizeAxis& down, const ResizeAxis& across,
                    Interpolation kind, bool flip, float* planes) {
   const detail::AxisWeights rows = detail::axis_weights(down, kind);
@@ -64,7 +64,7 @@ inline void resize(const Image& image, const Box& crop, const ResizeAxis& down, 
     weight = columns.weight.data();
     for (int x = 0; x < across.out; ++x, weight += columns.taps) {
       const float* at = mixed + static_cast<std::ptrdiff_t>(columns.first[static_cast<std::size_t>(x)]) * 3;
-      std::array<float, 4> sum{};  // the fourth is the next pixel's red, for the sake of a vector of four
+      std::array<float, 4> sum{};  // three channels; the fourth sum makes it a vector, and is not used
       for (int t = 0; t < columns.taps; ++t, at += 3)
         for (std::size_t c = 0; c < 4; ++c) sum[c] += weight[t] * at[c];
       const int column = flip ? across.out - 1 - x : x;
@@ -77,7 +77,8 @@ inline void resize(const Image& image, const Box& crop, const ResizeAxis& down, 
   }
 }
 
-/// Resizes the pixels of `crop` to `size` x `size`: `planes` is [3, size, size] with values in [0, 1].
+/// Resizes the pixels of `crop` to a square, `planes` [3, size, size] with values in [0, 1]. Error where the crop does
+/// not lie inside the image.
 inline void resize(const Image& image, const Box& crop, int size, Interpolation kind, bool flip, float* planes) {
   check(crop.top >= 0 && crop.left >= 0 && crop.height > 0 && crop.width > 0 &&
             crop.top <= image.height - crop.height && crop.left <= image.width - crop.width,

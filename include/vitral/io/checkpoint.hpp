@@ -32,8 +32,8 @@ class StateDict {
   /// Adds every parameter and state below the module; names begin with the prefix and a dot where there is one.
   template <class M>
   void add_module(const M& module, const std::string& prefix = "") {
-    for_each_tensor(
-        module, [&](const std::string& name, const auto& member) { add(name, member.value); }, prefix);
+    const auto add_member = [&](const std::string& name, const auto& member) { add(name, member.value); };
+    for_each_tensor(module, add_member, prefix);
   }
   /// Writes the file. Throws Error where a number is not finite or the file cannot be written; an older file of this
   /// name then stays as it was.

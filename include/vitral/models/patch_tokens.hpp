@@ -1,4 +1,4 @@
-// Patch tokens of a layer, for images of any size that the patches divide: the features of dense tasks.
+// Patch tokens of a layer, for images of any size in whole patches: the features of dense tasks.
 #pragma once
 
 #include <vitral/models/vit.hpp>
@@ -6,8 +6,8 @@
 
 namespace vitral { inline namespace VITRAL_ABI {
 
-/// images [batch, 3, height, width] -> the patches after block `layer`, 1 to depth, each through the final norm, row by
-/// row: [batch, patches, width]. Positions are interpolated where the grid of patches is not the network's own.
+/// images [batch, 3, height, width] -> their patches after block `layer` (1 to depth) and the final norm, row by row:
+/// [batch, patches, width]. Where the grid of patches is not the network's own, its positions are interpolated.
 template <class B, class T, ViTSize Size>
 [[nodiscard]] auto patch_tokens(const ViT<B, T, Size>& encoder, const Operand auto& images, int layer) {
   check(layer >= 1 && layer <= encoder.depth(), "patch tokens: layer ", layer, " is not one of 1 to ", encoder.depth());

@@ -6,15 +6,22 @@
 
 namespace vitral { inline namespace VITRAL_ABI {
 
-/// The size of a ViT. As a template argument, extents that are not dyn are fixed at compile time.
+/// The size of a ViT: sides of images and patches in pixels, width of tokens, number of blocks, heads of each. As a
+/// template argument it fixes at compile time what is not dyn.
 struct ViTSize {
   int image = dyn, patch = dyn, width = dyn, depth = dyn, heads = dyn;
 };
+/// ViT-Ti for images of 32 pixels in patches of 4.
 inline constexpr ViTSize vit_tiny_32{32, 4, 192, 12, 3};
+/// ViT-S for images of 32 pixels in patches of 4.
 inline constexpr ViTSize vit_small_32{32, 4, 384, 12, 6};
+/// ViT-B for images of 32 pixels in patches of 4.
 inline constexpr ViTSize vit_base_32{32, 4, 768, 12, 12};
+/// ViT-Ti for images of 224 pixels in patches of 16.
 inline constexpr ViTSize vit_tiny_224{224, 16, 192, 12, 3};
+/// ViT-S for images of 224 pixels in patches of 16.
 inline constexpr ViTSize vit_small_224{224, 16, 384, 12, 6};
+/// ViT-B for images of 224 pixels in patches of 16.
 inline constexpr ViTSize vit_base_224{224, 16, 768, 12, 12};
 
 /// Throws Error, beginning with `whose`, unless a ViT can have this size.
@@ -27,7 +34,7 @@ inline void check_size(const ViTSize& s, std::string_view whose) {
   check(s.depth >= 1, whose, ": the depth must be 1 or more, not ", s.depth);
 }
 
-/// What else a ViT can be told.
+/// What a ViT is told beside its size.
 struct ViTOptions {
   bool train_patch_embed = false;            // MoCo v3 keeps the patch embedding at its random start
   bool distillation_token = false;           // a second token beside the class token (Touvron et al. 2021)
@@ -35,7 +42,10 @@ struct ViTOptions {
   Recompute recompute = Recompute::nothing;  // of blocks: less memory, more time
 };
 
-/// B: backend. T: type of activations (bf16 keeps float parameters). Size: what is known at compile time.
+/// A vision transformer on backend B with activations of type T (bf16 keeps float parameters). Its size is known at run
+/// time or fixed in its type:
+///   ViT<Cpu, float> encoder({.image = 32, .patch = 4, .width = 192, .depth = 12, .heads = 3});
+///   ViT<Cpu, float, vit_tiny_32> fixed(Seed{0});
 template <class B, class T, ViTSize Size = ViTSize{}>
 struct ViT {
   using backend = B;
@@ -60,9 +70,8 @@ struct ViT {
   explicit ViT(const ViTSize& run_time_size, Seed seed = next_seed(), const ViTOptions& options = {})
       : ViT(checked(run_time_size), Initializer(seed), options) {}
 
-  /// images [batch, 3, image, image], or patches of them -> the class token after every block, each through the final
-  /// norm: `depth` tensors [batch, width]. Images must be on a tape (`tape.constant(images)`) for the parameters to be
-  /// recorded.
+  /// images [batch, 3, image, image], or patches of them -> the class token after each block, through the final norm:
+  /// `depth` tensors [batch, width]. To train the network, put the images on a tape first (`tape.constant(images)`).
   template <class Mode = Evaluation>
   [[nodiscard]] auto layers(const Operand auto& images, const Mode& mode = {}) const {
     std::vector<decltype(norm(select<1>(tokens(images), 0)))> out;
@@ -79,8 +88,8 @@ struct ViT {
     return through_blocks(images, mode, [](const auto&) {});
   }
 
-  /// The patches of the images of several tensors [batch, 3, image, image], one after the other. Networks whose images
-  /// and patches are of one size can share them.
+  /// One or more tensors of images [batch, 3, image, image] -> the patches of all of them, in their order. They may
+  /// take the images' place in every network of this image and patch size, so that images are cut up once for all.
   template <class... Images>
   [[nodiscard]] auto patches(const Images&... images) const {
     (check_image(images), ...);
@@ -92,7 +101,7 @@ struct ViT {
     if constexpr (shape_of<decltype(images)>::rank == 4) check_image(images);
     return tokens(images, pos_embed);
   }
-  /// The same for images of any size that the patches divide, with a position for each of the tokens.
+  /// The same for images of other sizes, in whole patches: `positions` has a row for each of their tokens.
   [[nodiscard]] auto tokens(const Operand auto& images, const Parameter<scalar, Shape<1, dyn, W>, B>& positions) const {
     if constexpr (shape_of<decltype(images)>::rank == 4)
       return with_positions(patch_embed.template apply<T>(images), positions);
@@ -149,9 +158,9 @@ struct ViT {
     return concat_plus<1>(positions, class_rows, eval(rows_of_zeros + dist_token[0]), patches);
   }
 
-  /// The class token that the last block makes of the tokens, through the final norm; after(x) for what each block
-  /// before it makes of them. A sum that ends a block and the norm that begins the next are one pass over memory, where
-  /// blocks are not operations of the backend and are not recomputed.
+  /// Runs all blocks: calls after(x) with the tokens after each block but the last, and returns the class token after
+  /// that one, through the final norm. Where a block is neither recomputed nor an operation of the backend, the sum at
+  /// its end and the norm at the start of the next one are one pass over memory.
   template <class Mode, class F>
   auto through_blocks(const auto& images, const Mode& mode, F&& after) const {
     check(!blocks.empty(), "ViT: a network without blocks has no last layer; give it a depth of 1 or more");

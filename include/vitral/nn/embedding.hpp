@@ -23,8 +23,8 @@ struct Embedding {
   }
   /// Inside a module that starts from one seed.
   Embedding(int vocabulary, int width, Initializer& init) {
-    detail::check_width("Embedding: Vocabulary", Vocabulary, vocabulary);
-    detail::check_width("Embedding: Width", Width, width);
+    detail::checked_width("Embedding: Vocabulary", Vocabulary, vocabulary);
+    detail::checked_width("Embedding: Width", Width, width);
     using Table = Shape<Vocabulary, Width>;
     weight.value = Tensor<P, Table, B>(Table(std::array<int, 2>{vocabulary, width}));
     init.fill_normal(weight, 1);

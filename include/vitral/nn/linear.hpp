@@ -9,6 +9,7 @@
 
 namespace vitral { inline namespace VITRAL_ABI {
 
+/// Whether a Linear adds a bias.
 enum class Bias { yes, no };
 
 /// A fully connected layer: `Linear<784, 256>(seed)`, or `Linear(784, 256, seed)` for widths known at run time. Without
@@ -27,9 +28,8 @@ struct Linear {
   /// Inside a module that starts from one seed. `fused` outputs of equal width share the weight (query, key and value
   /// of attention): each starts as a layer of its own.
   Linear(int in, int out, Initializer& init, int fused = 1) {
-    detail::check_width("Linear: In", In, in);
-    detail::check_width("Linear: Out", Out, out);
-    weight.value = Tensor<P, Shape<Out, In>, B>(Shape<Out, In>(std::array<int, 2>{out, in}));
+    weight.value = Tensor<P, Shape<Out, In>, B>(Shape<Out, In>(std::array<int, 2>{
+        detail::checked_width("Linear: Out", Out, out), detail::checked_width("Linear: In", In, in)}));
     if constexpr (HasBias == Bias::yes) bias.value = Tensor<P, Shape<Out>, B>(Shape<Out>(std::array<int, 1>{out}));
     init.fill_uniform(weight, std::sqrt(6.0 / (static_cast<double>(in) + out / fused)));
   }

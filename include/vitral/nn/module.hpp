@@ -109,6 +109,7 @@ struct parameter_of_module {
 /// says them itself, as `scalar` and `backend`.
 template <class M>
 using scalar_of_module = scalar_of<typename detail::parameter_of_module<M>::type>;
+/// See scalar_of_module.
 template <class M>
 using backend_of_module = backend_of<typename detail::parameter_of_module<M>::type>;
 
@@ -151,32 +152,29 @@ void for_each_tensor(M& module, F&& f, std::string prefix = "") {
 /// The same for parameters alone.
 template <class M, class F>
 void for_each_parameter(M& module, F&& f, std::string prefix = "") {
-  for_each_tensor(
-      module,
-      [&](const std::string& path, auto& member) {
-        if constexpr (is_parameter<std::remove_cvref_t<decltype(member)>>) f(path, member);
-      },
-      std::move(prefix));
+  const auto visit = [&](const std::string& path, auto& member) {
+    if constexpr (is_parameter<std::remove_cvref_t<decltype(member)>>) f(path, member);
+  };
+  for_each_tensor(module, visit, std::move(prefix));
 }
 
-/// Calls f(path, parameter, other) for each parameter of a module and the one of the same path in another module of
-/// this type. Throws Error where one has a parameter that the other has not, or has in another shape.
+/// Calls f(path, parameter, partner) for each parameter of a module and the one of the same path in another module of
+/// this type. Throws Error at the first parameter that one of them has not, or has in another shape.
 template <class M, class F>
 void for_each_pair(const M& module, const M& other, F&& f) {
-  std::unordered_map<std::string, const void*> parameters;
-  for_each_parameter(other, [&](const std::string& path, const auto& p) { parameters.emplace(path, &p); });
-  std::size_t pairs = 0;
+  const std::hash<std::string_view> hash;
+  std::vector<std::pair<std::size_t, const void*>> partners;  // by the hash of their paths
+  for_each_parameter(other, [&](const std::string& path, const auto& p) { partners.emplace_back(hash(path), &p); });
+  std::size_t i = 0;
   for_each_parameter(module, [&]<class P>(const std::string& path, const P& p) {
-    const auto found = parameters.find(path);
-    check(found != parameters.end(), "for_each_pair: the second module has no ", path);
-    const P& partner = *static_cast<const P*>(found->second);  // one path is one member of M, thus of one type
+    check(i < partners.size() && partners[i].first == hash(path), "for_each_pair: the first module has ", path,
+          " where the second has another parameter, or none");
+    const P& partner = *static_cast<const P*>(partners[i++].second);  // one path is one member of M, thus of one type
     check(partner.shape() == p.shape(), "for_each_pair: ", path, " has the shape ", p.shape(), " in one module and ",
           partner.shape(), " in the other");
-    ++pairs;
     f(path, p, partner);
   });
-  check(pairs == parameters.size(), "for_each_pair: the first module has ", pairs, " parameters, the second ",
-        parameters.size());
+  check(i == partners.size(), "for_each_pair: the second module has ", partners.size() - i, " parameters more");
 }
 
 /// The number of parameters' elements, or of the trainable ones.

@@ -34,7 +34,7 @@ struct LayerNorm {
                   "LayerNorm(width)");
   }
   /// Inside a module that starts from one seed; nothing is drawn.
-  LayerNorm(int width, Initializer&) : LayerNorm(width, None{}) { detail::check_width("LayerNorm: D", D, width); }
+  LayerNorm(int width, Initializer&) : LayerNorm(detail::checked_width("LayerNorm: D", D, width), None{}) {}
 
   /// x [..., D] -> [..., D]
   [[nodiscard]] auto operator()(const Operand auto& x) const { return layer_norm(x, weight, bias, eps); }
@@ -51,6 +51,7 @@ struct LayerNorm {
 };
 LayerNorm(int)->LayerNorm<dyn>;
 
+/// Whether a norm has a scale and a shift to learn.
 enum class Affine { yes, no };
 
 /// Normalises each channel over the batch, then scales and shifts it. `BatchNorm1d<64>()`, or `BatchNorm1d(64)` for a

@@ -14,6 +14,7 @@ template <int Width, int Patch, class P = float, class B = Cpu>
 struct PatchEmbed {
   static constexpr int channels = 3;
 
+  /// The convolution's parameters.
   struct Projection {
     Parameter<P, Shape<Width, channels, Patch, Patch>, B> weight;
     Parameter<P, Shape<Width>, B> bias;
@@ -31,8 +32,8 @@ struct PatchEmbed {
   /// Inside a module that starts from one seed. Frozen where `trainable` is false: MoCo v3 found that random patch
   /// projections make training stable.
   PatchEmbed(int width, int patch, bool trainable, Initializer& init) : patch(patch) {
-    detail::check_width("PatchEmbed: Width", Width, width);
-    detail::check_width("PatchEmbed: Patch", Patch, patch);
+    detail::checked_width("PatchEmbed: Width", Width, width);
+    detail::checked_width("PatchEmbed: Patch", Patch, patch);
     using Weight = Shape<Width, channels, Patch, Patch>;
     proj.weight = {Tensor<P, Weight, B>(Weight(std::array<int, 4>{width, channels, patch, patch})), trainable};
     proj.bias = {Tensor<P, Shape<Width>, B>(Shape<Width>(std::array<int, 1>{width})), trainable};

@@ -25,7 +25,7 @@ namespace vitral { inline namespace VITRAL_ABI {
   return block + 1;
 }
 
-/// Multiplies the rate of each parameter by decay ^ (depth + 1 - its layer): the last layers keep theirs.
+/// Multiplies the rate of each parameter by decay ^ (depth + 1 - layer): what comes after the blocks keeps its own.
 template <class P, class B>
 void decay_rates(std::vector<ParameterRef<P, B>>& parameters, int depth, double decay) {
   check(decay > 0 && decay <= 1,

@@ -1,83 +1,14 @@
-// SGD, AdamW and LARS. A step is one fused pass over each parameter, its gradient, its state and, where another
-// parameter follows it, that moving average.
+// Optimizer: AdamW, Adam, SGD or LARS (update_rules.hpp) for all parameters of a module. A step is one fused pass over
+// each parameter, its gradient, its state and, where another parameter follows it, that moving average.
 #pragma once
 
 #include <vitral/autodiff/tape.hpp>
 #include <vitral/optim/moving_average.hpp>
-#include <vitral/optim/parameters.hpp>
-#include <vitral/tensor/evaluate.hpp>
+#include <vitral/optim/update_rules.hpp>
 
 #include <algorithm>
-#include <variant>
 
 namespace vitral { inline namespace VITRAL_ABI {
-
-/// Settings of one optimiser each; `lr` and `weight_decay` may be changed from step to step by a schedule.
-struct AdamW {
-  double lr = 1e-3, weight_decay = 0.01;
-  double beta1 = 0.9, beta2 = 0.999, eps = 1e-8;
-};
-struct Sgd {
-  double lr = 0.1, weight_decay = 0, momentum = 0.9;
-};
-struct Lars {
-  double lr = 0.3, weight_decay = 1e-6, momentum = 0.9, trust = 0.001;
-};
-
-namespace detail {
-
-/// One parameter in one step. Each optimiser's `changes` are the assignments to its state and value, in their order,
-/// and those that come after.
-template <class P, class B>
-struct Update {
-  const ParameterRef<P, B>& parameter;
-  const Flat<P, B> gradient;
-  const std::vector<Flat<P, B>>& state;
-  long t;  // steps, this one included
-
-  [[nodiscard]] double lr(const auto& settings) const { return settings.lr * parameter.rate; }
-  [[nodiscard]] double decay(const auto& settings) const { return parameter.decays() ? settings.weight_decay : 0; }
-};
-
-/// Loshchilov and Hutter 2019, algorithm 2, in PyTorch's form: decoupled weight decay, bias-corrected moments.
-template <class P, class B>
-auto changes(const AdamW& o, const Update<P, B>& u, const auto&... after) {
-  const Flat<P, B>&p = u.parameter.value, &g = u.gradient, &m = u.state[0], &v = u.state[1];
-  const double c1 = 1 - std::pow(o.beta1, static_cast<double>(u.t));
-  const double c2 = std::sqrt(1 - std::pow(o.beta2, static_cast<double>(u.t))), lr = u.lr(o);
-  return pack_handles(into(m, m * o.beta1 + g * (1 - o.beta1)),          //
-                      into(v, v * o.beta2 + square(g) * (1 - o.beta2)),  //
-                      into(p, p * (1 - lr * u.decay(o)) - m * (lr / c1) / (sqrt(v) * (1 / c2) + o.eps)), after...);
-}
-
-/// PyTorch's form: the momentum buffer starts as the first gradient; weight decay is part of the gradient.
-template <class P, class B>
-auto changes(const Sgd& o, const Update<P, B>& u, const auto&... after) {
-  const Flat<P, B>&p = u.parameter.value, &g = u.gradient, &m = u.state[0];
-  return pack_handles(into(m, m * (u.t == 1 ? 0.0 : o.momentum) + (g + p * u.decay(o))),  //
-                      into(p, p - m * u.lr(o)), after...);
-}
-
-/// You, Gitman and Ginsburg 2017, as MoCo v3 uses it: weights (two dimensions or more) move by a trust ratio
-/// trust * |p| / |g + decay p|; biases and scales move like plain SGD without decay.
-template <class P, class B>
-auto changes(const Lars& o, const Update<P, B>& u, const auto&... after) {
-  const Flat<P, B>&p = u.parameter.value, &g = u.gradient, &m = u.state[0];
-  auto ratio = Tensor<P, Shape<>, B>::uninitialized({});
-  if (u.parameter.decays()) {
-    const auto weight_norm = sqrt(sum(square(p))), update_norm = sqrt(sum(square(g + p * u.decay(o))));
-    assign(ratio, select(weight_norm * update_norm > 0, o.trust * weight_norm / update_norm, 1));
-  } else {
-    B::fill(ratio.data(), 1, P(1));
-  }
-  return pack_handles(into(m, m * (u.t == 1 ? 0.0 : o.momentum) + (g + p * u.decay(o)) * ratio),  //
-                      into(p, p - m * u.lr(o)), after...);
-}
-
-}  // namespace detail
-
-/// The settings of any optimiser, chosen at run time.
-using OptimizerSettings = std::variant<AdamW, Sgd, Lars>;
 
 /// An optimiser's settings with the state of every parameter.
 template <class P, class B>
@@ -85,7 +16,7 @@ class Optimizer {
  public:
   Optimizer(const OptimizerSettings& settings, std::vector<ParameterRef<P, B>> parameters)
       : settings_(settings), parameters_(std::move(parameters)) {
-    const int states = std::holds_alternative<AdamW>(settings) ? 2 : 1;
+    const int states = std::visit([](const auto& chosen) { return chosen.states; }, settings);
     for (const auto& p : parameters_) {
       p.value.buffer().mark_trained();
       state_.emplace_back();
@@ -101,8 +32,8 @@ class Optimizer {
   }
 
   /// The same, and then moves the averages of a task in the same pass over memory. The task's for_each_average(f) calls
-  /// f(average, source, momentum) with two modules of one type: each parameter of the first moves towards its partner in
-  /// the second (moving_average). States, such as a BatchNorm's statistics, stay each module's own. A task without
+  /// f(average, source, momentum) with two modules of one type: each parameter of the first moves towards its partner
+  /// in the second (moving_average). States, such as a BatchNorm's statistics, stay each module's own. A task without
   /// for_each_average has no averages.
   template <class Task>
   void step(const Tape& tape, const Task& task) {

@@ -10,6 +10,7 @@
 
 namespace vitral { inline namespace VITRAL_ABI {
 
+/// The elements of a parameter, along one axis.
 template <class P, class B>
 using Flat = Tensor<P, Shape<dyn>, B>;
 
@@ -23,8 +24,8 @@ struct ParameterRef {
   [[nodiscard]] bool decays() const { return rank > 1; }
 };
 
-/// The trainable parameters of a module in visiting order; one that several members share counts once, under its first
-/// name.
+/// The trainable parameters of a module in the order of `visit`. One that several members share is listed once, under
+/// its first name. Throws Error where a parameter has no elements.
 template <class M>
 [[nodiscard]] auto trainable_parameters(const M& module) {
   using Ref = ParameterRef<scalar_of_module<M>, backend_of_module<M>>;
@@ -41,8 +42,9 @@ template <class M>
   return out;
 }
 
-/// Scales all gradients so that their joint norm is at most max_norm, as torch.nn.utils.clip_grad_norm_ does; returns
-/// the norm before, which stays on the device. Gradients that no backward pass reached count as zero.
+/// Scales all gradients by one factor so that their joint norm is at most max_norm, as torch.nn.utils.clip_grad_norm_
+/// does. Returns the norm before, one number that stays on the device. A gradient that no backward pass reached counts
+/// as zero.
 template <class P, class B>
 Tensor<P, Shape<>, B> clip_grad_norm(const std::vector<ParameterRef<P, B>>& parameters, const Tape& tape,
                                      double max_norm) {

@@ -1,9 +1,10 @@
-// Schedules: linear warm-up, then a cosine to the final value; for learning rate, weight decay, momentum and ratio.
+// Schedules of a number from step to step, such as the learning rate: a cosine after a warm-up, or steps.
 #pragma once
 
 #include <vitral/core/error.hpp>
 
 #include <cmath>
+#include <vector>
 
 namespace vitral { inline namespace VITRAL_ABI {
 
@@ -32,5 +33,20 @@ struct CosineSchedule {
 [[nodiscard]] constexpr double scaled_learning_rate(double lr, long batch) {
   return lr * static_cast<double>(batch) / 256;
 }
+
+/// `base`, multiplied by `gamma` at each milestone and after every `every` steps (0: at milestones alone): PyTorch's
+/// MultiStepLR and StepLR. From step 30 on, StepSchedule{.base = 0.1, .milestones = {30, 60}} gives 0.01.
+struct StepSchedule {
+  double base, gamma = 0.1;
+  long every = 0;
+  std::vector<long> milestones{};
+
+  [[nodiscard]] double at(long step) const {
+    check(step >= 0 && every >= 0, "StepSchedule: step ", step, " and every ", every, " must not be negative");
+    long falls = every > 0 ? step / every : 0;
+    for (const long milestone : milestones) falls += milestone <= step;
+    return base * std::pow(gamma, falls);
+  }
+};
 
 }}  // namespace vitral

@@ -11,8 +11,10 @@ struct HeadOptions {
   int out = 256;      // of every head
 };
 
+/// Which layers have heads: the last one, or every one for self-distillation.
 enum class HeadedLayers { last, every };
 
+/// An encoder with the heads of its layers: a student or a teacher.
 template <class Encoder>
 struct Branch {
   using scalar = scalar_of_module<Encoder>;

@@ -19,7 +19,8 @@ concept Unrecorded = Operand<X> && !is_recorded<X>;
 template <class X>
 concept Untracked = Unrecorded<X> && !is_of_parameters<X>;
 
-/// Throws Error where a plan for the expression would read what the pass over `to` overwrites.
+/// Throws Error where the plan reads `to` at another place than the element that is written: what stands there may have
+/// been overwritten already.
 template <class T, class S, class B, class P>
 void check_overlap(const char* what, const Tensor<T, S, B>& to, const P& plan) {
   check(!reads_elsewhere(lower<axes_of<S>>(to), to.shape(), plan), what, ": the right side reads the tensor of shape ",
@@ -54,30 +55,70 @@ template <detail::Untracked X>
   }
 }
 
-/// One assignment of `assign_together`.
+/// into(to, expression) is one assignment of assign_together; nothing is computed yet.
 template <class T, class S, class B, class E>
 struct Assignment {
   Tensor<T, S, B> to;
   E expression;
 };
+/// The assignment to = expression, for assign_together.
 template <class T, class S, class B, class E>
 [[nodiscard]] auto into(const Tensor<T, S, B>& to, const E& expression) {
   return Assignment<T, S, B, E>{to, expression};
 }
 
-/// to = expression; the expression's shape must broadcast to the tensor's. The expression may read `to` itself, element
-/// by element; another window onto the same memory throws Error.
-template <class T, class S, class B, detail::Unrecorded E>
-void assign(const Tensor<T, S, B>& to, const E& expression) {
+namespace detail {
+
+/// assign for the function or operator that messages name.
+template <class T, class S, class B, class E>
+void assign_in(const char* what, const Tensor<T, S, B>& to, const E& expression) {
   using Rule = broadcast_rule<S, shape_of<E>>;
-  static_assert(sizeof(detail::assignable<T, E>) > 0);
-  check(Rule::apply(to.shape(), expression.shape()) == to.shape(), "assign: an expression of shape ",
+  static_assert(!is_recorded<E>,
+                "vitral: a tensor's elements cannot be set to an expression of variables, which a tape "
+                "records; take its value with value_of(x)");
+  static_assert(sizeof(assignable<T, E>) > 0);
+  check(Rule::apply(to.shape(), expression.shape()) == to.shape(), what, ": an expression of shape ",
         expression.shape(), " does not fit a tensor of shape ", to.shape());
-  auto plan = lower<detail::axes_of<S>>(expression);
-  detail::check_overlap("assign", to, plan);
+  auto plan = lower<axes_of<S>>(expression);
+  check_overlap(what, to, plan);
   const auto space = make_space(to.shape(), plan);
   B::evaluate(space, to.data(), plan);
   to.buffer().count_change();
+}
+
+}  // namespace detail
+
+/// Writes the expression's values into the tensor's memory. The expression's shape must broadcast to the tensor's. It
+/// may read `to` at the element that is written; where it reads `to` elsewhere (transposed, say), assign throws Error.
+template <class T, class S, class B, Operand E>
+void assign(const Tensor<T, S, B>& to, const E& expression) {
+  detail::assign_in("assign", to, expression);
+}
+
+/// Changes the tensor's elements, which all its handles see: `x += y` is assign(x, x + y). y, a number or an operand,
+/// is broadcast to x; x never grows.
+template <class T, class S, class B, OperandOrNumber X>
+const Tensor<T, S, B>& operator+=(const Tensor<T, S, B>& to, const X& x) {
+  detail::assign_in("+=", to, to + x);
+  return to;
+}
+/// See operator+=.
+template <class T, class S, class B, OperandOrNumber X>
+const Tensor<T, S, B>& operator-=(const Tensor<T, S, B>& to, const X& x) {
+  detail::assign_in("-=", to, to - x);
+  return to;
+}
+/// See operator+=.
+template <class T, class S, class B, OperandOrNumber X>
+const Tensor<T, S, B>& operator*=(const Tensor<T, S, B>& to, const X& x) {
+  detail::assign_in("*=", to, to * x);
+  return to;
+}
+/// See operator+=.
+template <class T, class S, class B, OperandOrNumber X>
+const Tensor<T, S, B>& operator/=(const Tensor<T, S, B>& to, const X& x) {
+  detail::assign_in("/=", to, to / x);
+  return to;
 }
 
 namespace detail {
@@ -111,8 +152,8 @@ void assign_together(const Assignment<T, S, B, E>&... assignments) {
   B::evaluate_together(lowered.space, lowered.out, lowered.plans);
 }
 
-/// assign_together of the pack of assignments that `of(i)` returns, for each i below `count`; none may read what
-/// another i writes. A backend that offers evaluate_each makes them all in one pass.
+/// For each i below `count`, assign_together of the assignments that of(i) returns in a pack. None may read what
+/// another i writes, since a backend that offers evaluate_each makes them all in one pass.
 template <class B, class F>
 void assign_each(std::size_t count, F&& of) {
   using Assignments = decltype(of(0));

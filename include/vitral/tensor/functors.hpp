@@ -11,7 +11,7 @@
 
 namespace vitral { inline namespace VITRAL_ABI { namespace op {
 
-/// What arithmetic runs in: integers wrap around, as unsigned ones do.
+/// The type in which sums and products of T are computed: for integers an unsigned one, so that they wrap around.
 template <class T>
 using ring = typename std::conditional_t<!std::is_integral_v<T>, std::type_identity<T>,
                                          std::conditional<(sizeof(T) > sizeof(int)), unsigned long, unsigned>>::type;
@@ -132,7 +132,7 @@ struct Abs {
   }
 };
 
-/// Where low is above high, high is the result. The bounds are no NaN.
+/// a limited by two numbers, which are no NaN. Where low is above high, the result is high.
 struct Clamp {
   template <class T>
   VITRAL_HD static T value(T a, T low, T high) {
@@ -144,7 +144,7 @@ struct Clamp {
     return pack(low <= a && a <= high ? g : T(0), a < low && low < high ? g : T(0), high < a || high < low ? g : T(0));
   }
 };
-/// The same between operands, whose NaN is the result, too.
+/// a limited by two operands: a NaN in any of the three is the result.
 struct ClampBetween {
   template <class T>
   VITRAL_HD static T value(T a, T low, T high) {
@@ -208,8 +208,8 @@ struct NotEqual {
   }
 };
 
-/// Conversion to To's compute type; the gradient comes back in the argument's. What is beyond the integers becomes the
-/// nearest of them, and a NaN the least.
+/// Conversion to the type in which To is computed; the gradient comes back in the argument's type. Of numbers that an
+/// integer To cannot hold, those too large become its largest, those too small its least, and a NaN its least.
 template <class To>
 struct Cast {
   using result = To;

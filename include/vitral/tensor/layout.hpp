@@ -1,4 +1,4 @@
-// Windows onto tensors that move no element: slices, permuted axes, other shapes.
+// Windows onto tensors: slices, permuted axes, other shapes. They share the memory; no element is moved.
 #pragma once
 
 #include <vitral/tensor/tensor.hpp>
@@ -25,7 +25,7 @@ struct permuted {
   using type = Shape<S::static_extent(axis_of<S, Axes>)...>;
 };
 
-/// Rows and columns of a tensor seen as rows of its last axis.
+/// The extents of a tensor seen as a matrix: its last axis are the columns, all others together the rows.
 struct RowExtents {
   long rows, cols;
 };
@@ -37,7 +37,7 @@ RowExtents row_extents(const X& x) {
   return {rows, x.shape()[last]};
 }
 
-/// Dense row-major memory can take another shape without a copy.
+/// Whether the elements lie row by row without gaps, so that they can take another shape without a copy.
 template <class X>
 bool is_dense(const X& x) {
   if constexpr (is_tensor<X>) {
@@ -54,7 +54,8 @@ bool is_dense(const X& x) {
 
 }  // namespace detail
 
-/// The window [begin, begin + count) along Axis; `Count` fixes the extent at compile time.
+/// The places begin to begin + count - 1 along Axis; `Count` fixes the extent at compile time. Throws Error where they
+/// are outside the axis. slice_view<0>(x, 2, 3) are rows 2, 3 and 4; slice_view<1, 3>(x, 0) the first three columns.
 template <int Axis, int Count = dyn, detail::Stored X>
 [[nodiscard]] auto slice_view(const X& x, int begin, int count = Count) {
   constexpr int axis = axis_of<shape_of<X>, Axis>;
@@ -68,7 +69,7 @@ template <int Axis, int Count = dyn, detail::Stored X>
                                               whole.strides());
 }
 
-/// Row `index` along Axis, which the result loses.
+/// The place `index` along Axis, which the result loses: select_view<0>(x, 2) is row 2. Throws Error outside the axis.
 template <int Axis, detail::Stored X>
 [[nodiscard]] auto select_view(const X& x, int index) {
   constexpr int axis = axis_of<shape_of<X>, Axis>;

@@ -26,10 +26,13 @@ concept Operand = requires(const std::remove_cvref_t<X>& x) {
 template <class X>
 concept OperandOrNumber = Operand<X> || std::is_arithmetic_v<std::remove_cvref_t<X>>;
 
+/// The type of an operand's elements.
 template <class X>
 using scalar_of = typename std::remove_cvref_t<X>::scalar;
+/// The Shape of an operand.
 template <class X>
 using shape_of = typename std::remove_cvref_t<X>::shape_type;
+/// The backend whose memory an operand is in.
 template <class X>
 using backend_of = typename std::remove_cvref_t<X>::backend;
 
@@ -43,7 +46,7 @@ struct row_operand {
   static constexpr int axis = shape_of<X>::rank - 1;
 };
 
-/// True where evaluating X must be written to a tape.
+/// Whether evaluating X must be recorded on a tape, since a variable is in it.
 template <class X>
 inline constexpr bool is_recorded = [] {
   if constexpr (Operand<X>)
@@ -52,7 +55,7 @@ inline constexpr bool is_recorded = [] {
     return false;
 }();
 
-/// True where X is a parameter or computed from parameters alone: no tape is in sight yet, but one may come.
+/// Whether X is a parameter, or computed from parameters alone: no tape is known yet, but one may come.
 template <class X>
 inline constexpr bool is_of_parameters = false;
 
@@ -74,8 +77,8 @@ inline constexpr bool mixes_double =
     std::is_floating_point_v<compute_t<A>>&& std::is_floating_point_v<compute_t<B>>&& std::is_same_v<A, double> !=
     std::is_same_v<B, double>;
 
-/// A strong operand decides over a weak one, unless it is an integer and the weak one is not; of equals the wider type
-/// wins.
+/// The type of two operands together: a strong one's wins over a weak one's, unless it is an integer and the weak one's
+/// is not. Of two strong or two weak ones the wider type wins.
 template <class A, class B>
 auto promote_two(A, B) {
   using T = typename A::scalar;

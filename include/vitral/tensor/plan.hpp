@@ -9,7 +9,8 @@
 
 namespace vitral { inline namespace VITRAL_ABI {
 
-/// The index space of a result, row-major. `axes` are in use; lowering merges axes that all leaves walk alike.
+/// The index space of a result, row by row. Of R axes `axes` are in use, as neighbours that every leaf can walk with
+/// one stride are merged.
 template <int R>
 struct Space {
   int axes;
@@ -115,8 +116,8 @@ auto lower(const Expr<Op, A...>& e) {
 /// A part of an expression that wants no gradient.
 struct NoGradient {};
 
-/// Where the gradient of one leaf goes; null where it is not wanted after all. A leaf with fewer elements than the
-/// result was broadcast, and its gradient is `reduced`. The gradient is set, or added to what is there.
+/// Where the gradient of one leaf goes; `data` is null where none is wanted after all. `reduced`: the leaf was
+/// broadcast, so that its gradient is a sum. `add`: the gradient is added to what is there instead of replacing it.
 template <class T, int R>
 struct GradientPlan {
   T* data;
@@ -136,7 +137,8 @@ void for_each_strides(P& plan, F&& f) {
     for_each(plan, [&](auto& part) { for_each_strides(part, f); });
 }
 
-/// The index space of `shape`, with axes of one element dropped and axes merged where every leaf of the plans allows.
+/// The index space of `shape`, without axes of one element, and with neighbouring axes merged where every leaf of the
+/// plans can walk them with one stride. The plans' strides are changed to fit.
 template <class S, class... P>
 Space<detail::axes_of<S>> make_space(const S& shape, P&... plans) {
   constexpr int R = detail::axes_of<S>;
@@ -159,8 +161,8 @@ Space<detail::axes_of<S>> make_space(const S& shape, P&... plans) {
   return space;
 }
 
-/// Whether a plan, not merged yet, reads the memory of the dense tensor `out` of this shape at another place than that
-/// of the element that it computes: what it reads there may have been overwritten.
+/// Whether a plan whose axes are not merged yet reads the memory of the dense tensor `out` at another place than the
+/// element that it computes; what stands there may have been overwritten already.
 template <int R, class T, class S, class P>
 bool reads_elsewhere(const LeafPlan<T, R>& out, const S& shape, const P& plan) {
   if constexpr (requires { plan.data; }) {
@@ -202,11 +204,12 @@ struct Reduction {
   long outer, n, inner;
 };
 
-/// The arithmetic type of a node: that of its arguments.
+/// The type in which a node computes: the common type of its arguments.
 template <class... T>
 using joint_compute = std::common_type_t<T...>;
 
-/// Where an index stands in a leaf's memory. R bounds the axes; said so that the compiler knows.
+/// How far from a leaf's first element an index stands. `i < R` holds anyway; it tells the compiler where the loop
+/// ends.
 template <int R>
 VITRAL_HD long offset_of(const long (&stride)[R], const long* index, int axes) {
   long offset = 0;

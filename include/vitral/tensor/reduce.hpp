@@ -5,10 +5,11 @@
 
 namespace vitral { inline namespace VITRAL_ABI {
 
-/// What becomes of a reduced axis: it goes, or stays with extent 1 so that the result broadcasts against the operand.
+/// What becomes of a reduced axis: `drop` removes it; `keep` leaves it with extent 1, so that the result broadcasts
+/// against the operand.
 enum class Axes { drop, keep };
 
-/// The axis argument of a reduction over everything.
+/// In place of an axis: a reduction over all of them, to one number.
 inline constexpr int all_axes = -1000;
 
 namespace detail {
@@ -57,11 +58,13 @@ auto scaled_sum(const X& x, bool average) {
 
 }  // namespace detail
 
+/// The shape of a reduction's result.
 template <class X, int Axis, Axes Keep>
 using reduced_shape = typename detail::reduced<shape_of<X>, Axis, Keep>::type;
 
-/// Sums and means; the operand may be an expression, which is computed on the fly. Integers have a sum of type long and
-/// a mean of type float. The mean of nothing is NaN.
+/// Sums and means: sum(x) is one number, sum<0>(x) has lost axis 0, mean<-1, Axes::keep>(x) has 1 in place of its last
+/// extent. The operand may be an expression, which is computed on the fly. Integers have a sum of type long and a mean
+/// of type float. The mean of nothing is NaN.
 template <int Axis = all_axes, Axes Keep = Axes::drop, detail::Untracked X>
 [[nodiscard]] auto sum(const X& x) {
   if constexpr (std::is_integral_v<scalar_of<X>>)
@@ -77,12 +80,14 @@ template <int Axis = all_axes, Axes Keep = Axes::drop, detail::Untracked X>
     return detail::scaled_sum<Axis, Keep>(x, true);
 }
 
-/// The largest values, and the places along the axis (flat, over all axes) where they stand first.
+/// The largest values, and where each stands first: its place along the axis, or among all elements, row by row. A NaN
+/// counts as largest. Throws Error where the axis is empty.
 template <class Values, class Places>
 struct Largest {
   Values values;
   Places places;
 };
+/// Both of them: largest<1>(x).values has no axis 1 any more. Error where there is nothing to choose from.
 template <int Axis = all_axes, Axes Keep = Axes::drop, detail::Unrecorded X>
 [[nodiscard]] auto largest(const X& x) {
   using R = detail::reduced<shape_of<X>, Axis, Keep>;
@@ -102,6 +107,7 @@ template <int Axis = all_axes, Axes Keep = Axes::drop, detail::Untracked X>
 [[nodiscard]] auto max(const X& x) {
   return largest<Axis, Keep>(x).values;
 }
+/// The places alone.
 template <int Axis = all_axes, Axes Keep = Axes::drop, Operand X>
 [[nodiscard]] auto argmax(const X& x) {
   return largest<Axis, Keep>(x).places;

@@ -22,7 +22,7 @@ Buffer memory_for(const S& shape) {
   }
 }
 
-/// A handle without memory has no elements, unless its shape has none.
+/// Throws Error where a tensor has no memory, although its shape has elements: it was moved from.
 template <class S>
 void check_held(const Buffer& buffer, const S& shape) {
   if (!buffer) [[unlikely]]
@@ -65,7 +65,7 @@ class Tensor {
   [[nodiscard]] static Tensor from(std::initializer_list<T> values, const S& shape) {
     return from(std::vector<T>(values), shape);
   }
-  /// The same memory under another shape; the number of elements is the caller's duty.
+  /// A tensor in memory that exists; the caller sees to it that the shape's elements fit.
   Tensor(Buffer buffer, const S& shape) : buffer_(std::move(buffer)), shape_(shape) {}
 
   [[nodiscard]] const S& shape() const { return shape_; }
@@ -109,7 +109,8 @@ class Tensor {
     return out;
   }
 
-  /// The checked step from run-time to static extents (or to a looser type); throws where an extent differs.
+  /// The same tensor under a type that knows more, or fewer, extents at compile time: x.realize<Shape<dyn, 192>>().
+  /// Throws Error where an extent differs.
   template <class To>
   [[nodiscard]] Tensor<T, To, B> realize() const {
     static_assert(To::rank == S::rank, "vitral: realize: the two shapes must have the same number of extents");
@@ -135,7 +136,8 @@ class Tensor {
   VITRAL_NO_UNIQUE_ADDRESS S shape_{};
 };
 
-/// A window onto a tensor's memory, which it keeps alive: element (i, j, ...) stands at sum of index * stride.
+/// A strided window onto a tensor's memory, which it keeps alive: element (i, j) is data()[i * strides()[0] + j *
+/// strides()[1]].
 template <class T, class S, class B = Cpu>
 class View {
  public:
@@ -185,16 +187,18 @@ inline constexpr bool is_view = false;
 template <class T, class S, class B>
 inline constexpr bool is_view<View<T, S, B>> = true;
 
+/// A window on all of a tensor.
 template <class T, class S, class B>
 [[nodiscard]] View<T, S, B> view(const Tensor<T, S, B>& x) {
   return x;
 }
+/// The window itself.
 template <class T, class S, class B>
 [[nodiscard]] View<T, S, B> view(const View<T, S, B>& x) {
   return x;
 }
 
-/// A copy of its own.
+/// A copy of the elements in memory of its own.
 template <class T, class S, class B>
 [[nodiscard]] Tensor<T, S, B> clone(const Tensor<T, S, B>& x) {
   auto out = Tensor<T, S, B>::uninitialized(x.shape());
