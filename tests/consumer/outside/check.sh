@@ -22,7 +22,7 @@ for program in "$here"/*.cpp; do
 done
 
 "$cmake" -S "$folder" -B "$folder/build" -G "$generator" "-DCMAKE_PREFIX_PATH=$prefix" "-DCMAKE_CXX_COMPILER=$cxx"
-"$cmake" --build "$folder/build"
+"$cmake" --build "$folder/build" --parallel 2
 cd "$folder/build"
 for program in "$here"/*.cpp; do
   name=$(basename "$program" .cpp)
