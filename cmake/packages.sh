@@ -4,7 +4,8 @@
 vitral_packages="g++ cmake ninja-build pkg-config libdnnl-dev libeigen3-dev nlohmann-json3-dev libcli11-dev zlib1g-dev
   libpng-dev libjpeg62-turbo-dev libwebp-dev doctest-dev gnuplot-nox dataset-fashion-mnist"
 # To run every test as well.
-vitral_test_packages="clang clang-format clang-tidy libomp-14-dev libclang-rt-14-dev libbenchmark-dev"
+vitral_test_packages="clang clang-format clang-tidy doxygen libomp-14-dev libclang-rt-14-dev
+  libbenchmark-dev"
 
 # install_missing PACKAGE...
 install_missing() {

@@ -45,10 +45,15 @@ vitral_test(format.finds_violations COMMAND bash "${CMAKE_CURRENT_SOURCE_DIR}/fo
 
 # The code in the README is code that compiles.
 vitral_test(docs COMMAND bash "${CMAKE_CURRENT_SOURCE_DIR}/docs/check.sh")
+vitral_test(docs.operations COMMAND bash "${CMAKE_CURRENT_SOURCE_DIR}/docs/operations.sh")
 
 # What CONTRIBUTING.md adds to the library, as diffs, applies and compiles.
 vitral_test(docs.contributing COMMAND bash "${CMAKE_CURRENT_SOURCE_DIR}/docs/contributing.sh" "${${compiler}_path}"
             "${flags_file}")
+
+# The reference that Doxygen writes has a comment for every public type and function.
+vitral_test(docs.reference COMMAND bash "${CMAKE_CURRENT_SOURCE_DIR}/docs/reference.sh"
+            "${PROJECT_BINARY_DIR}/Doxyfile")
 
 # Every header compiles alone, without a warning: g++ sees them all in two_files below.
 vitral_test(headers PROCESSORS 2 COMMAND bash "${CMAKE_CURRENT_SOURCE_DIR}/headers/check.sh" "${${compiler}_path}"

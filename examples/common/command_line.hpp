@@ -24,8 +24,8 @@ namespace vitral { inline namespace VITRAL_ABI { namespace programs {
 /// The options of this program, "--out"; parse_command_line notes them for the messages of exit_status.
 inline std::set<std::string> program_options;
 
-/// Sets what the app's options stand for. --help is answered and ends the program; a mistake is an Error that says
-/// where the options are explained.
+/// Reads the command line into the variables of the app's options. --help is answered and ends the program; a mistake is
+/// an Error that says where the options are explained.
 inline void parse_command_line(CLI::App& app, int argc, const char* const* argv, const char* program) {
   for (const CLI::Option* const option : app.get_options()) program_options.insert(option->get_name());
   try {
@@ -36,8 +36,8 @@ inline void parse_command_line(CLI::App& app, int argc, const char* const* argv,
   }
 }
 
-/// Does the work of a program; its exit status, which the work may return. It is 1, after one sentence, where the work
-/// throws, and where what it printed got lost.
+/// Does the work of a program and returns the exit status: what `work()` returns, or 0 where that is void. Where it
+/// throws, one sentence is printed and the status is 1, as where something could not be printed.
 template <class Work>
 int exit_status(Work&& work) {
   open_standard_streams();

@@ -13,7 +13,8 @@
 
 namespace vitral { inline namespace VITRAL_ABI { namespace programs {
 
-/// A data set's layout and place, and the ending of its images where samples of archives have several.
+/// Where a data set is: the name of its layout, its directory or archive, and the ending of its images ("jpg") where
+/// samples of archives have several.
 struct DataPlace {
   std::string dataset, path, tar_image;
 
@@ -22,7 +23,7 @@ struct DataPlace {
   }
 };
 
-/// What is taken of both splits; `seed` draws it.
+/// How many images are taken of each split; `seed` draws them.
 struct ImageChoice {
   long train = 0, test = 0;  // images of each; 0 = all
   double holdout = 0;        // share to test on where the data set is not split; 0 = 0.1
@@ -31,7 +32,8 @@ struct ImageChoice {
 inline constexpr const char* holdout_help =
     "Share of each class that is tested on, not learnt from, where the data set is not split; 0 = 0.1";
 
-/// The images that were chosen, and their numbers in the splits. `holdout`: the share that was held out; 0: none.
+/// The images that were chosen, and their numbers in the splits. `holdout`: the share of the training images that was
+/// held out to test on; 0 where the data set has a split of its own for that.
 struct ChosenImages {
   vitral::Dataset train, test;
   std::vector<long> train_places, test_places;
@@ -57,7 +59,7 @@ inline std::vector<long> count_by_class(const vitral::Dataset& data, const std::
   return counts;
 }
 
-/// Fails, naming it, where a class is tested on that has no images to learn from.
+/// Fails where a class has images to test on, but none to learn from.
 inline void check_learnable(const vitral::Dataset& train, const std::vector<long>& learnt, const vitral::Dataset& test,
                             const std::vector<long>& tested) {
   const std::vector<std::string> classes = test.classes();
@@ -69,7 +71,7 @@ inline void check_learnable(const vitral::Dataset& train, const std::vector<long
                   "leaves k-NN out)");
 }
 
-/// Fails, naming it, where a class has images, but none at the places `readable`.
+/// Fails where a class has images, but none that can be read: those stand at the places `readable`.
 inline void check_readable(const vitral::Dataset& data, const std::vector<long>& readable) {
   const std::vector<std::string> classes = data.classes();
   std::vector<long> every(static_cast<std::size_t>(data.size()));
@@ -81,8 +83,8 @@ inline void check_readable(const vitral::Dataset& data, const std::vector<long>&
                   classes[c], " can be read; repair them, or take the class out");
 }
 
-/// What `choice` takes of the two splits at `place`, which need labels. Says so on the terminal where images are held
-/// out.
+/// Draws what `choice` asks for of the two splits at `place`, which need labels. Where the data set is not split, `train`
+/// and `test` are the same images: then a share of each class is held out to test on, and a line says so.
 inline ChosenImages chosen_images(const DataPlace& place, const vitral::Dataset& train, const vitral::Dataset& test,
                                   const ImageChoice& choice) {
   using namespace vitral;

@@ -9,7 +9,7 @@
 
 namespace vitral { inline namespace VITRAL_ABI { namespace programs {
 
-/// Makes the directory that --out names, and what it lies in.
+/// Makes the directory that --out names, and those above it.
 inline void make_folder(const std::filesystem::path& folder) {
   std::error_code made;
   std::filesystem::create_directories(folder, made);
@@ -17,6 +17,7 @@ inline void make_folder(const std::filesystem::path& folder) {
                 "); choose one that may be written");
 }
 
+/// Writes the text, whole, in the place of what the file held before.
 inline void write_text(const std::filesystem::path& path, const std::string& text) {
   vitral::write_file_atomically(path, {std::as_bytes(std::span(text))});
 }

@@ -1,5 +1,5 @@
-// A program that waits politely. OpenMP's threads spin while they wait for each other; on a machine with other work the
-// one that is waited for may have no processor, because the others spin on it. Relies on POSIX and /proc.
+// How OpenMP's threads wait for each other: asleep. By default they spin; on a machine with other work the thread that
+// all wait for may then have no processor, because the others spin on it. Relies on POSIX and /proc.
 #pragma once
 
 #include <vitral/core/config.hpp>
@@ -13,10 +13,10 @@
 
 namespace vitral { inline namespace VITRAL_ABI { namespace programs {
 
-/// To be called first in main: has OpenMP's threads sleep while they wait instead of spinning. Its runtime library
-/// reads how (libgomp: GOMP_SPINCOUNT, LLVM's: KMP_BLOCKTIME) before main, so the program starts itself anew, once, as
-/// the same process with the same arguments and files. Nothing happens where the user has set how threads wait, and
-/// where the program cannot be started again (without /proc, or under valgrind, which would be left behind).
+/// Call this first in main: it has OpenMP's threads sleep while they wait. Their library reads the environment before
+/// main (libgomp: GOMP_SPINCOUNT, LLVM's: KMP_BLOCKTIME), so the program sets that and starts itself anew, once, as the
+/// same process with the same arguments and files. Nothing happens where the user has set how threads wait, and where
+/// the program cannot be started again (without /proc, or under valgrind, which would be left behind).
 inline void wait_politely(char** argv) {
   constexpr const char* spins = "0";  // benchmarks/busy_machine.sh: to spin for a while first was no faster
   for (const char* name : {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME"})

@@ -71,7 +71,7 @@ inline std::string text(Table table) {
   return out;
 }
 
-/// Numbers y over x. Where `low` and `high` are given, a pale band between them.
+/// Numbers y over x, and a pale band between `low` and `high` where these are given.
 struct Curve {
   std::string title;
   std::vector<double> x, y, low = {}, high = {};
@@ -103,7 +103,7 @@ inline int key_rows(const Chart& chart) {
   return narrow ? (curves + 1) / 2 : curves;
 }
 
-/// gnuplot's commands for a chart; the key stands above, where it hides nothing.
+/// gnuplot's commands for a chart, with the key above it, where it hides nothing.
 inline std::string commands_of(const Chart& chart) {
   using vitral::detail::gnuplot_data, vitral::join;
   static const char* const colours[] = {"#0072b2", "#d55e00", "#009e73", "#cc79a7",
@@ -151,7 +151,7 @@ inline std::string svg(const std::filesystem::path& file) {
   return text.substr(text.find("<svg"));
 }
 
-/// Charts as SVG elements; nothing of them stays in the folder.
+/// A chart as an SVG element, drawn by way of a file in the folder that is removed again.
 inline std::string svg(const std::filesystem::path& folder, int width, int height, const std::string& commands) {
   const auto file = folder / ".chart.svg";
   draw(file, width, height, commands);

@@ -13,8 +13,9 @@
 
 namespace vitral { inline namespace VITRAL_ABI { namespace programs {
 
-/// To be called first. A standard stream that is closed becomes one that cannot be written, so that no file gets its
-/// number; lines go out as they end, to files too; a reader that went away is a failed write, not the program's end.
+/// Call this first. A standard stream that is closed is opened as one that cannot be written, so that no file of the
+/// program gets its number. Each line is printed as it ends, to files too. A reader that went away makes a write fail
+/// instead of ending the program.
 inline void open_standard_streams() {
   int file = -1;
   do file = ::open("/dev/null", O_RDONLY);
@@ -24,7 +25,7 @@ inline void open_standard_streams() {
   std::signal(SIGPIPE, SIG_IGN);
 }
 
-/// The exit status of a program that would end with `status`: 1 instead of 0 where something was printed in vain.
+/// The exit status for a program that would end with `status`: 1 instead of 0 where something could not be printed.
 inline int status_after_output(int status) {
   bool lost = false;
   for (std::FILE* const stream : {stdout, stderr}) lost |= std::fflush(stream) != 0 || std::ferror(stream) != 0;

@@ -13,33 +13,33 @@
 namespace vitral { inline namespace VITRAL_ABI { namespace programs {
 
 /// The options of the run of `pretrain` that the network is from, as a JSON object; empty where there was no such run.
-inline nlohmann::ordered_json saved_options(const vitral::SafetensorsFile& file) {
+inline nlohmann::ordered_json saved_options(const SafetensorsFile& file) {
   const auto found = file.metadata().find("options");
   if (found == file.metadata().end()) return nlohmann::ordered_json::object();
   const std::string where = file.path() + ": its metadata \"options\"";
-  auto options = vitral::parse_json(found->second, where);
-  vitral::check(options.is_object(), where, " is no JSON object");
+  auto options = parse_json(found->second, where);
+  check(options.is_object(), where, " is no JSON object");
   return options;
 }
 
 /// One of these options, which must be text; "" where it is not there.
-inline std::string saved_text(const vitral::SafetensorsFile& file, const char* option) {
+inline std::string saved_text(const SafetensorsFile& file, const char* option) {
   const auto options = saved_options(file);
   if (!options.contains(option)) return "";
-  vitral::check(options[option].is_string(), file.path(), ": its metadata \"options\": ", option,
-                " must be a string, not ", vitral::legible(options[option]));
+  check(options[option].is_string(), file.path(), ": its metadata \"options\": ", option, " must be a string, not ",
+        legible(options[option]));
   return options[option].get<std::string>();
 }
 
 /// What a program calls the network in a sentence: the method of its run.
-inline std::string network_name(const vitral::SafetensorsFile& file) {
+inline std::string network_name(const SafetensorsFile& file) {
   const std::string method = saved_text(file, "method");
-  return method.empty() ? "a network" : vitral::legible(method);
+  return method.empty() ? "a network" : legible(method);
 }
 
 /// What the metadata says about a network's past, for a file that is made from this one.
-inline vitral::Metadata history_of(const vitral::SafetensorsFile& file) {
-  vitral::Metadata out;
+inline Metadata history_of(const SafetensorsFile& file) {
+  Metadata out;
   for (const char* key : {"options", "finetuned", "truncated"})
     if (const auto found = file.metadata().find(key); found != file.metadata().end()) out.insert(*found);
   return out;
@@ -48,36 +48,34 @@ inline vitral::Metadata history_of(const vitral::SafetensorsFile& file) {
 /// The options that say which images a program takes, if others than those of the checkpoint's run.
 inline void add_data_options(CLI::App& app, std::string& dataset, std::string& data, std::string& tar_image) {
   app.add_option("--dataset", dataset, "Layout of the images in --data [that of the run]")
-      ->check(CLI::IsMember(vitral::dataset_names()));
+      ->type_name(CLI::detail::join(dataset_names(), "|"));
   app.add_option("--data", data, "Directory of the data set [that of the run]");
   app.add_option("--tar-image", tar_image, "Ending of the images where samples of archives have several, such as jpg");
 }
 
 /// Where the images are: what these options say, else what the checkpoint's run said.
-inline DataPlace data_of(const vitral::SafetensorsFile& file, const std::string& dataset, const std::string& data,
+inline DataPlace data_of(const SafetensorsFile& file, const std::string& dataset, const std::string& data,
                          const std::string& tar_image) {
   const DataPlace run{saved_text(file, "dataset"), saved_text(file, "data"), saved_text(file, "tar-image")};
   DataPlace place{dataset.empty() ? run.dataset : dataset, data, tar_image};
-  vitral::check(!place.dataset.empty(), file.path(),
-                " is from no run of `pretrain`, so it does not say which images to take: name them with --dataset and "
-                "--data");
-  if (data.empty()) place.path = place.dataset == run.dataset ? run.path : vitral::known_dataset(dataset).path;
+  check(!place.dataset.empty(), file.path(),
+        " is from no run of `pretrain`, so it does not say which images to take: name them with --dataset and "
+        "--data");
+  if (data.empty()) place.path = place.dataset == run.dataset ? run.path : known_dataset(dataset).path;
   if (tar_image.empty() && place.dataset == run.dataset && place.path == run.path) place.tar_image = run.tar_image;
-  vitral::check(!place.path.empty(), "--dataset ", place.dataset,
-                " needs --data DIR, the directory that holds the images");
+  check(!place.path.empty(), "--dataset ", place.dataset, " needs --data DIR, the directory that holds the images");
   return place;
 }
 
 /// Labelled images for a network that takes squares of `side`. `train_side`: see open_dataset.
 inline ChosenImages labelled_images(const DataPlace& place, const ImageChoice& choice, int side, int train_side) {
-  using vitral::Split;
   return chosen_images(place, place.open(Split::train, train_side),
-                       place.open(Split::test, vitral::center_view(side).least_side()), choice);
+                       place.open(Split::test, center_view(side).least_side()), choice);
 }
 
 /// The layer that --layer names, of the checkpoint's `depth`; 0 is the last.
 inline int chosen_layer(int layer, int depth, const std::string& checkpoint) {
-  vitral::check(layer <= depth, "--layer ", layer, ": ", checkpoint, " has ", depth, " layers; choose 1 to ", depth);
+  check(layer <= depth, "--layer ", layer, ": ", checkpoint, " has ", depth, " layers; choose 1 to ", depth);
   return layer > 0 ? layer : depth;
 }
 

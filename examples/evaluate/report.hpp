@@ -113,8 +113,8 @@ inline std::string layer_table(const vitral::EvaluationResults& results) {
   return report::text(table);
 }
 
-/// Writes the files; the report is last, as it needs gnuplot. `about`: what results.json says of the checkpoint, the run
-/// that wrote it, and the choice of images.
+/// Writes the files; the report is last, as it needs gnuplot. `about`: what results.json says of the checkpoint, the
+/// run that wrote it, and the choice of images.
 inline void write_evaluation(const std::filesystem::path& folder, const nlohmann::ordered_json& about,
                              const vitral::EvaluationResults& results) {
   nlohmann::ordered_json all = about;

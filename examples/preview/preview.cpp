@@ -80,7 +80,7 @@ Options parse(int argc, char** argv) {
   recipes.emplace_back("dino");
   CLI::App app("Writes a contact sheet of the random views of a data set's images");
   app.add_option("--dataset", o.dataset, "Layout of the images in --data")
-      ->check(CLI::IsMember(dataset_names()))
+      ->type_name(CLI::detail::join(dataset_names(), "|"))
       ->capture_default_str();
   app.add_option("--data", o.data, "Directory of the data set [where pretrain looks]");
   app.add_option("--tar-image", o.tar_image,

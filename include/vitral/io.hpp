@@ -1,5 +1,5 @@
-// Everything of io/: safetensors, checkpoints, images, NumPy and JSON files, metrics, progress, plots; and what relies on
-// it to read and write networks. Needs vitral::tools.
+// Everything of io/: safetensors, checkpoints, images, NumPy and JSON files, metrics, progress, plots; and what relies
+// on it to read and write networks. Needs vitral::tools.
 #pragma once
 
 #include <vitral/io/atomic_file.hpp>

@@ -8,6 +8,8 @@
 #include <vitral/autodiff/norm.hpp>
 #include <vitral/autodiff/reduce.hpp>
 #include <vitral/autodiff/softmax.hpp>
+#include <vitral/models/first_layers.hpp>
+#include <vitral/models/patch_tokens.hpp>
 #include <vitral/models/vit.hpp>
 #include <vitral/nn/embedding.hpp>
 #include <vitral/nn/rounded_weights.hpp>

@@ -62,6 +62,7 @@ TEST_CASE("losses of a few numbers are written by hand here, where a prediction 
   CHECK(gradient(mse(v, target)) == std::vector<float>{0, 0.25f, -1.5f, 0});
   CHECK(gradient(l1(v, target)) == std::vector<float>{0, 0.25f, -0.25f, 0});
   CHECK(gradient(huber(v, target)) == std::vector<float>{0, 0.125f, -0.25f, 0});
+  CHECK(gradient(mean(huber(v, target))) == gradient(huber(v, target)));  // where a mean is taken of any criterion
 }
 
 TEST_CASE("binary cross entropy neither overflows nor loses small values, and takes integers as targets") {

@@ -1,12 +1,14 @@
 // Expressions and the tape on the device: every family of operations against numbers computed here, random numbers
-// equal to the host's bit for bit, and batches in page-locked memory.
+// equal to the host's bit for bit, losses, text, and batches in page-locked memory.
 #include <vitral/autodiff/causal_attention.hpp>
 #include <vitral/autodiff/gradcheck.hpp>
 #include <vitral/autodiff/layout.hpp>
+#include <vitral/autodiff/losses.hpp>
 #include <vitral/autodiff/record.hpp>
 #include <vitral/autodiff/reduce.hpp>
 #include <vitral/backend/cuda/cuda.hpp>
 #include <vitral/tensor/evaluate.hpp>
+#include <vitral/tensor/print.hpp>
 
 #include <cuda_runtime.h>
 #include <cmath>
@@ -83,6 +85,23 @@ bool runs(double tolerance) {
   const auto found = d_max.to_vector();
   for (std::size_t i = 0; i < 6; ++i) right = near("d max", static_cast<C>(found[i]), i % 3 == 2 ? 2 : 0, 0) && right;
   return right;
+}
+
+/// Losses, changes in place and text, of tensors on the device.
+bool compares_and_prints() {
+  const auto x = Row<float>::from({-1, 0.5f, 2}, {}), target = Row<float>::from({0, 1, 1}, {});
+  Tape tape;
+  const auto v = tape.watch(x);
+  tape.backward(bce_with_logits(v, target) + huber(v, target, 0.75) + mse(v, target) + l1(v, target));
+  bool right = near("bce_with_logits", bce_with_logits(x, target).item(),
+                    (std::log1p(std::exp(-1.0)) + std::log1p(std::exp(-0.5)) + std::log1p(std::exp(-2.0))) / 3, 1e-6);
+  right = near("huber", huber(x, target, 0.75).item(), (2 * 0.75 * (1 - 0.375) + 0.125) / 3, 1e-6) && right;
+  right = near("d losses", v.grad().to_vector()[1], (1 / (1 + std::exp(-0.5)) - 1 - 0.5 - 1 - 1) / 3, 1e-6) && right;
+  x += target;
+  x *= 2;
+  if (text_of(x) == "f32 [3]\n[-2,  3,  6]") return right;
+  std::printf("the text is %s\n", text_of(x).c_str());
+  return false;
 }
 
 template <class T>
@@ -182,5 +201,6 @@ int main() {
   for (const auto& [a, b] : {std::pair{4, 4}, {8, 4}, {2, 4}, {3, 5}, {4, 3}, {1, 4}})
     windows = joins<float>(a, b) && joins<double>(a, b) && joins<bf16>(a, b) && windows;
   const bool shares = sums_share_gradients<float>() && sums_share_gradients<bf16>();
-  return right[0] && right[1] && right[2] && windows && shares && attends_to_earlier_tokens() ? 0 : 1;
+  const bool compares = compares_and_prints();
+  return right[0] && right[1] && right[2] && windows && shares && compares && attends_to_earlier_tokens() ? 0 : 1;
 }

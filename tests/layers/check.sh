@@ -1,7 +1,7 @@
 #!/bin/bash
 # check.sh INCLUDE_ROOT: a folder includes only from itself and those before it, heavy headers stay where they belong,
-# data.hpp, io.hpp, train.hpp and eval.hpp include all of their folders, and no message names a program's option. A header
-# of a cheap folder may rely on io/: then io.hpp brings it, and vitral.hpp must not.
+# data.hpp, io.hpp, train.hpp and eval.hpp include all of their folders, and no message names a program's option. A
+# header of a cheap folder may rely on io/: then io.hpp brings it, and vitral.hpp must not.
 set -eu
 cd "$1"
 
@@ -80,7 +80,9 @@ awk -v order="$order" -v umbrella="$umbrella" -v whole="$whole" -v cheap="$cheap
       }
     } while (grown)
     for (header in exists) {
-      if (header in relies_on_io && header in reached) { printf "vitral.hpp comes to %s, which relies on io/\n", header; ++errors }
+      if (header in relies_on_io && header in reached) {
+        printf "vitral.hpp comes to %s, which relies on io/\n", header; ++errors
+      }
       if (("vitral/io.hpp" in exists) && (header in relies_on_io) != (("vitral/io.hpp", header) in included) &&
           folder_of(header) in is_cheap) {
         printf "io.hpp includes what relies on io/, and nothing else of other folders: see %s\n", header; ++errors

@@ -87,7 +87,7 @@ held --dataset tar --data "$work/masks.tar" --tar-image png --holdout 0.25
 expect() { refuses evaluate "$@" --out "$work/none"; }
 expect "$work/nowhere.safetensors" "$work/nowhere.safetensors"
 expect "k 2000 is more than the 1000 images" "$checkpoint" --train 1000 --k 2000
-expect "dataset.*images not in" "$checkpoint" --dataset images
+expect "unknown data set \"photos\" .*known: fashion-mnist" "$checkpoint" --dataset photos
 expect "dataset folder needs --data" "$checkpoint" --dataset folder
 expect "$work/none" "$checkpoint" --data "$work/none"
 expect "CHECKPOINT.*evaluate --help"

@@ -14,6 +14,7 @@ cmp "$work/kept.png" "$work/sheet.png" || die "the same options gave another ima
 expect() { refuses preview "$@" --out "$work/none.png"; }
 expect "dataset folder needs --data" --dataset folder
 expect "no such folder" --dataset images --data "$work/nowhere"
+expect 'unknown data set "cifar" \(did you mean cifar10\? known: fashion-mnist, .*, tar\)' --dataset cifar --data .
 expect "no unlabeled split" --dataset fashion-mnist --split unlabeled
 expect "first 70000: fashion-mnist has 60000" --dataset fashion-mnist --first 70000
 expect "pixels is too large" --dataset fashion-mnist --image 4000 --rows 8

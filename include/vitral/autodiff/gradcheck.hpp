@@ -10,6 +10,7 @@
 
 namespace vitral { inline namespace VITRAL_ABI {
 
+/// How far gradients may be from differences, and the step of these.
 struct GradcheckOptions {
   double step = 1e-5;  // of a difference, times max(1, |x|): truncation and rounding are then of like size, about 1e-10
   bool allow_zero = false;  // accepts an input whose gradient is zero everywhere
@@ -39,6 +40,7 @@ inline double difference_of(double a, double b) {
 /// is checked by naming its tensor among the inputs: each element is changed in place, and restored. Throws Error where
 /// f gives other values on the tape than off it, and where an input's gradient is zero everywhere, unless
 /// options.allow_zero: zeros that are compared with zeros prove nothing.
+///   gradcheck([](const auto& x, const auto& w) { return matmul(x, w); }, x, w) < 1e-7
 template <class F, class B, class... S>
 [[nodiscard]] double gradcheck(const GradcheckOptions& options, F&& f, const Tensor<double, S, B>&... inputs) {
   Tape tape;
@@ -87,6 +89,7 @@ template <class F, class B, class... S>
   return worst;
 }
 
+/// The same with the usual options.
 template <class F, class B, class... S>
 [[nodiscard]] double gradcheck(F&& f, const Tensor<double, S, B>&... inputs) {
   return gradcheck(GradcheckOptions{}, f, inputs...);

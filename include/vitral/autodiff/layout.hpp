@@ -187,6 +187,7 @@ template <class To, Operand X>
   static_assert(sizeof(reshape_rule<shape_of<X>, To>) > 0);
   return apply(detail::Reshape<To>{to}, x);
 }
+/// The same for a shape that is known at compile time: reshape<Shape<2, 6>>(x).
 template <class To, Operand X>
 [[nodiscard]] auto reshape(const X& x) {
   static_assert(To::is_static,

@@ -6,7 +6,8 @@
 
 namespace vitral { inline namespace VITRAL_ABI {
 
-/// An operation's `keeps_inputs` says of how many operands, from the first on, backward reads the elements: of all.
+/// An operation's `keeps_inputs` is the number of operands, counted from the first, whose elements backward reads. This
+/// value stands for all of them.
 inline constexpr int every_input = 1 << 16;
 
 /// Stands for an operand that is left out, such as the bias of a layer without one.
@@ -51,7 +52,7 @@ struct OperationNode {
 template <class Op, class T, class S, class B, class Result, class... Inputs>
 struct TypedNode : OperationNode<Op, Result, Inputs...> {
   using backend = B;
-  /// Of the tensors that are kept.
+  /// The sum of the versions of the tensors that are kept.
   [[nodiscard]] unsigned versions_now() const {
     unsigned sum = versions_of(this->result);
     for_each(this->inputs, [&](const auto& input) { sum += versions_of(input); });
@@ -113,9 +114,9 @@ Slot record_operation(Tape& tape, Op op, const Y& y, const X&... x) {
   (std::make_integer_sequence<int, sizeof...(X)>{});
 }
 
-/// Whether an operation's result is a Pending, which waits for a tape: all operands are of parameters. Not so for a
-/// layer that works on an embedding's rows: no tape is to come there, as tape.constant(ids) would have brought one, and
-/// a whole network would wait and keep all that it computes.
+/// Whether an operation's result is a Pending, which waits for a tape: all operands are parameters or computed from
+/// them. A layer on an embedding's rows is the exception: tape.constant(ids) would have brought a tape, so none is to
+/// come, and a whole network would wait and keep all that it computes.
 template <class Op, class... X>
 inline constexpr bool waits_for_tape = ((is_of_parameters<X> || std::is_same_v<X, None>)&&...) &&
                                        !((requires { Op::is_layer; }) && (has_picked_rows<X> || ...));
@@ -159,7 +160,7 @@ template <class Op, class... X>
   return detail::apply_settled(std::move(op), detail::settled(x)...);
 }
 
-/// Sets a gradient to an expression, or adds it.
+/// Writes an expression to a gradient, or adds it to what is there.
 template <class T, class S, class B, class E>
 void put(const Gradient<T, S, B>& gradient, const E& expression) {
   if (gradient.add)

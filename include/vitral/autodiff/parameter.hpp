@@ -5,8 +5,8 @@
 
 namespace vitral { inline namespace VITRAL_ABI {
 
-/// A parameter's elements in bf16, while a RoundedWeights keeps them. Copies of a parameter have none: nobody would
-/// take them back when the parameter changes.
+/// A parameter's elements rounded to bf16, as long as a RoundedWeights keeps them. A copy of the parameter gets none:
+/// nobody would take them back when its elements change.
 struct RoundedCopy {
   Buffer elements{};
 

@@ -56,6 +56,7 @@ LeafPlan<T, R> lower(const Pending<T, S, B, Rows>& x) {
   return lower<R>(x.value);
 }
 
+/// The value alone.
 template <class T, class S, class B, bool Rows>
 [[nodiscard]] Tensor<T, S, B> detach(const Pending<T, S, B, Rows>& x) {
   return x.value;

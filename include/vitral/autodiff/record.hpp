@@ -39,7 +39,7 @@ inline Tape* joined(Tape* a, Tape* b, const char* what) {
   return a ? a : b;
 }
 
-/// The tape of the recorded operands. Throws where a variable among them can be used no more.
+/// The tape of the variables in x, null where there are none. Throws Error where one of them can no longer be used.
 template <class X>
 Tape* tape_of(const X& x) {
   if constexpr (is_variable<X>) {

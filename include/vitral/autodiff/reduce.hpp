@@ -75,18 +75,21 @@ struct Max {
 
 }  // namespace detail
 
+/// Sums, means and maxima of variables are recorded. The gradient of a maximum goes to where it stands first.
 template <int Axis = all_axes, Axes Keep = Axes::drop, detail::Tracked X>
 [[nodiscard]] auto sum(const X& x) {
   static_assert(!std::is_integral_v<scalar_of<X>>,
                 "vitral: on a tape sum needs floating numbers; take integers off the tape with x.value()");
   return apply(detail::Sum<Axis, Keep, false>{}, x);
 }
+/// See sum.
 template <int Axis = all_axes, Axes Keep = Axes::drop, detail::Tracked X>
 [[nodiscard]] auto mean(const X& x) {
   static_assert(!std::is_integral_v<scalar_of<X>>,
                 "vitral: on a tape mean needs floating numbers; take integers off the tape with x.value()");
   return apply(detail::Sum<Axis, Keep, true>{}, x);
 }
+/// See sum.
 template <int Axis = all_axes, Axes Keep = Axes::drop, detail::Tracked X>
 [[nodiscard]] auto max(const X& x) {
   using Places = Tensor<int, reduced_shape<X, Axis, Keep>, backend_of<X>>;

@@ -96,19 +96,21 @@ struct L2Normalize {
 
 }  // namespace detail
 
-/// exp(x) / sum exp(x) over the last axis, and its logarithm.
+/// exp(x) / sum(exp(x)) over the last axis of x [..., D], and its logarithm, neither of which overflows.
 template <Operand X>
 [[nodiscard]] auto softmax(const X& x) {
   static_assert(sizeof(row_operand<X>) > 0);
   return apply(detail::Softmax<false>{}, x);
 }
+/// log(softmax(x)) over the last axis, without its underflow.
 template <Operand X>
 [[nodiscard]] auto log_softmax(const X& x) {
   static_assert(sizeof(row_operand<X>) > 0);
   return apply(detail::Softmax<true>{}, x);
 }
 
-/// -log softmax(logits)[target] for each row of logits [..., classes]; target holds class numbers. Average with `mean`.
+/// -log softmax(logits)[target] for each row of logits [..., classes], target [...] being class numbers; the loss of a
+/// batch is mean(cross_entropy(logits, target)). Throws Error where a target is no class.
 template <Operand X, class S, class B>
 [[nodiscard]] auto cross_entropy(const X& logits, const Tensor<int, S, B>& target) {
   using L = shape_of<X>;

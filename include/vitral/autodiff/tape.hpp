@@ -2,90 +2,14 @@
 // and type-erased: a node is a function pointer and a payload in an arena.
 #pragma once
 
-#include <vitral/autodiff/parameter.hpp>
-#include <vitral/autodiff/tape_handle.hpp>
-#include <vitral/tensor/evaluate.hpp>
+#include <vitral/autodiff/arena.hpp>
+#include <vitral/autodiff/variable.hpp>
 
-#include <memory>
 #include <unordered_map>
 #include <utility>
 #include <vector>
 
 namespace vitral { inline namespace VITRAL_ABI {
-
-/// Names the gradient of a variable on its tape. Leaves keep theirs over several backward passes; an operation's result
-/// belongs to one `record`, which ends when backward has walked it.
-struct Slot {
-  enum class Kind : char { none, leaf, inner };
-  Kind kind = Kind::none;
-  int index = 0;
-  unsigned record = 0;
-  explicit operator bool() const { return kind != Kind::none; }
-};
-
-/// A tensor on a tape. One without a slot (tape.constant) gets no gradient; what is computed from it and a parameter is
-/// recorded all the same, so that the parameter gets one.
-template <class T, class S, class B = Cpu>
-class Variable {
- public:
-  using scalar = T;
-  using shape_type = S;
-  using backend = B;
-  static constexpr bool weak = false, recorded = true;
-
-  Variable(Tensor<T, S, B> value, const Tape& tape, Slot slot);
-
-  [[nodiscard]] const Tensor<T, S, B>& value() const { return value_; }
-  [[nodiscard]] const S& shape() const { return value_.shape(); }
-  [[nodiscard]] int extent(int axis) const { return value_.extent(axis); }
-  /// Throws where the tape has been destroyed.
-  [[nodiscard]] Tape& tape() const { return tape_.get(); }
-  [[nodiscard]] Slot slot() const { return slot_; }
-  [[nodiscard]] T item() const { return value_.item(); }
-
-  /// The gradient that backward passes have left for this leaf; zeros where none arrived. Throws for the result of an
-  /// operation and for a constant, which keep none.
-  [[nodiscard]] Tensor<T, S, B> grad() const;
-
- private:
-  Tensor<T, S, B> value_;
-  TapeHandle tape_;
-  Slot slot_;
-};
-
-template <class X>
-inline constexpr bool is_variable = false;
-template <class T, class S, class B>
-inline constexpr bool is_variable<Variable<T, S, B>> = true;
-
-template <int R, class T, class S, class B>
-LeafPlan<T, R> lower(const Variable<T, S, B>& x) {
-  return lower<R>(x.value());
-}
-
-/// The value of any operand as a tensor. Whatever is computed from it is recorded nowhere:
-///   const auto target = teacher(value_of(images));  // no gradient, whether `images` are on a tape or not
-template <Operand X>
-[[nodiscard]] auto value_of(const X& x) {
-  if constexpr (is_tensor<X>) {
-    return x;
-  } else if constexpr (is_variable<X>) {
-    return Tensor(x.value());
-  } else if constexpr (requires { x.value.buffer(); }) {  // a parameter, or computed from parameters
-    return x.value;
-  } else {
-    const auto out = detail::tensor_of<X>::uninitialized(x.shape());
-    detail::evaluate_into(out, x);
-    return out;
-  }
-}
-
-/// Where a node writes the gradient of one of its inputs: it sets the tensor, or adds to it where `add`.
-template <class T, class S, class B>
-struct Gradient {
-  Tensor<T, S, B> tensor;
-  bool add;
-};
 
 /// Records operations on its variables. `backward` frees each node, what it saved and its result's gradient as soon as
 /// they were used; gradients of leaves stay and accumulate until `zero_grad`.
@@ -131,7 +55,8 @@ class Tape {
     B::copy(upstream.data(), g.tensor.data(), g.tensor.size());
     run();
   }
-  /// The gradient of a loss, which must be one number. An expression is evaluated (and recorded) first.
+  /// The same for a loss, which must be one number and whose gradient is 1. An expression is evaluated, and recorded,
+  /// first.
   template <Operand Loss>
   void backward(const Loss& loss) {
     if constexpr (is_variable<Loss>) {
@@ -283,28 +208,6 @@ class Tape {
     bool parameter = false;
   };
 
-  /// Bump allocation in blocks that are kept for the next step.
-  class Arena {
-   public:
-    static constexpr std::size_t block_size = 1 << 16;
-
-    void* allocate(std::size_t size, std::size_t align) {
-      std::size_t begin = (used_ + align - 1) / align * align;
-      if (begin + size > block_size) {
-        ++block_;
-        begin = 0;
-      }
-      if (block_ >= blocks_.size()) blocks_.emplace_back(new std::byte[block_size]);
-      used_ = begin + size;
-      return blocks_[block_].get() + begin;
-    }
-    void rewind() { block_ = used_ = 0; }
-
-   private:
-    std::vector<std::unique_ptr<std::byte[]>> blocks_;
-    std::size_t block_ = 0, used_ = 0;
-  };
-
   template <class T, class S, class B>
   static Tensor<T, S, B> gradient_or_zeros(const Leaf* leaf, const Tensor<T, S, B>& x) {
     if (!leaf || !leaf->gradient) return Tensor<T, S, B>(x.shape());
@@ -430,10 +333,12 @@ template <class T, class S, class B>
 [[nodiscard]] Variable<T, S, B> detach(const Variable<T, S, B>& x) {
   return {x.value(), x.tape(), {}};
 }
+/// A tensor as it is.
 template <class T, class S, class B>
 [[nodiscard]] Tensor<T, S, B> detach(const Tensor<T, S, B>& x) {
   return x;
 }
+/// A parameter's value.
 template <class T, class S, class B>
 [[nodiscard]] Tensor<T, S, B> detach(const Parameter<T, S, B>& x) {
   return x.value;

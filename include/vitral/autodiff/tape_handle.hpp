@@ -10,6 +10,7 @@ namespace vitral { inline namespace VITRAL_ABI {
 
 class Tape;
 
+/// Names a tape for as long as anybody asks, and knows whether it still exists.
 class TapeHandle {
  public:
   /// The tape; throws where it has been destroyed.

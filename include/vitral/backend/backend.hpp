@@ -1,5 +1,5 @@
-// Backend: everything that the library asks of a device, as concepts. A backend is a stateless struct of static functions
-// on pointers and windows, in a folder of its own here; tests/backend/conformance says whether it is right.
+// Backend: everything that the library asks of a device, as concepts. A backend is a stateless struct of static
+// functions on pointers and windows, in a folder of its own here; tests/backend/conformance says whether it is right.
 #pragma once
 
 #include <vitral/backend/block_parameters.hpp>
@@ -24,8 +24,8 @@ struct ViewShape;  // backend/views.hpp
 // - A gradient is overwritten, or added to where its `add` flag says so. A null gradient is not wanted.
 // - A NaN reaches every result that depends on it, through a ReLU too, whose gradient is then that of the result.
 // - The result is a function of the arguments alone: the same bits for any number of threads and in every run.
-// - Calls are done in order (Lanes say where not): each sees what those before it wrote. Only copies that are not queued
-//   and Steps::wait have to wait for the device.
+// - Calls are done in order (but for lanes, core/lanes.hpp): each sees what those before it wrote. Only copies that are
+//   not queued and Steps::wait have to wait for the device.
 
 /// Memory. Counts are in elements.
 /// on_host              whether the program may follow the backend's pointers itself.
@@ -153,11 +153,9 @@ concept BackendFor = BackendMemory<B, T> && BackendSteps<B> && BackendExpression
 template <class B>
 concept Backend = BackendFor<B, float> && BackendFor<B, bf16>;
 
-// What a backend may offer beside this; where it does not, the library does the same by other operations. Two more stand
-// where lower folders need them: HasLanes (core/lanes.hpp) and OffersEvaluateEach (tensor/plan.hpp).
-// Lanes are queues that work beside each other, numbered 1 to `count`; lane 0 is the main one. enter(lane) forks from
-// the main lane and enter(0) joins: calls are done in order within a lane and around fork and join. place() says where
-// the next call goes.
+// What a backend may offer beside this; where it does not, the library does the same by other operations. Two more
+// concepts of this kind stand where lower folders need them: HasLanes (core/lanes.hpp), OffersEvaluateEach
+// (tensor/plan.hpp).
 
 /// sums [cols], of type P, = (or +=) the sum of the rows of x [rows, cols].
 template <class B, class T>
@@ -165,8 +163,8 @@ concept OffersColumnSums = requires(const T* x, compute_t<T>* sums, long rows, l
   B::column_sums(x, rows, cols, sums, add);
 };
 
-/// dx = dy * gelu'(pre), all [rows, cols], where gelu is what the epilogue applies; and the column sums of dx where sums
-/// is not null. dx may be dy.
+/// dx = dy * gelu'(pre), all [rows, cols], for the gelu that the epilogue applies, and sums (null: not wanted) = (or
+/// +=) the column sums of dx. dx may be dy.
 template <class B, class T>
 concept OffersGeluGradient = requires(const T* dy, T* dx, compute_t<T>* sums, long rows, long cols, bool add) {
   B::gelu_gradient(dy, dy, dx, rows, cols, sums, add);
@@ -180,8 +178,9 @@ concept OffersLayerNormOfPlan = requires(Space<R> space, Plan plan, T* x, const 
 };
 
 /// A whole transformer block (autodiff/whole_block.hpp) of x [images, tokens, D], in one operation each way. keep1 and
-/// keep2 [images] scale the branches (null: by 1), and the trace is what the backward pass finds (null: nothing is kept,
-/// it is computed again). Backward: dx (null: not wanted) with a flag, the parameters' gradients with a flag each.
+/// keep2 [images] scale the branches (null: by 1), and the trace is what the backward pass finds (null: nothing is
+/// kept, it is computed again). Backward: dx (null: not wanted) with a flag, the parameters' gradients with a flag
+/// each.
 template <class B, class T = float>
 concept OffersBlocks = requires(const T* x, T* y, bool add, BlockParameters<const compute_t<T>> parameters,
                                 BlockParameters<compute_t<T>> gradients,

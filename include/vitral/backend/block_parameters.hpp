@@ -23,6 +23,7 @@ struct BlockParameters {
   P* fc2_bias = nullptr;      ///< [D]
 };
 
+/// Extents of a block's input and of its hidden layer, and the epsilons of its norms.
 struct BlockSize {
   int images = 0, tokens = 0, width = 0, hidden = 0, heads = 0;  ///< D = width, H = hidden
   double eps1 = 1e-6, eps2 = 1e-6;                               ///< of the two LayerNorms

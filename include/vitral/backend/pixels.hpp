@@ -1,5 +1,6 @@
-// What augmentation does to one pixel: written once, for the host's loops, where F is float, and for kernels, which bring
-// a type of their own for F. Filters as PIL and torchvision (antialias=True) have them (Fant 1986), colours as PIL.
+// What augmentation does to one pixel: written once, for the host's loops, where F is float, and for kernels, which
+// bring a type of their own for F. Filters as PIL and torchvision (antialias=True) have them (Fant 1986), colours as
+// PIL.
 #pragma once
 
 #include <vitral/core/config.hpp>

@@ -27,14 +27,14 @@ struct Block {
   void* data = nullptr;
   std::size_t size_class = 0;
   LanePlace place;        // where it was taken from the pool
-  Block* next = nullptr;  // of the list that it is in while nobody has it: giving a block back allocates nothing
+  Block* next = nullptr;  // in the list of idle blocks: releasing one allocates nothing
   std::atomic<unsigned> version{0};
   std::atomic<bool> trained{false};
   void (*release)(Block*) = nullptr;
 };
 
-/// Size classes: four per power of two from 256 bytes to a mebibyte, at most a fifth of a block being unused, and 32 of
-/// them beyond, where large activations make up a step's memory: at most 3 % unused.
+/// Size classes: four for each power of two from 256 bytes to a mebibyte (at most a fifth of a block stays unused), and
+/// 32 beyond (at most 3 %), as large activations make up most of a step's memory.
 inline constexpr std::size_t small_classes = 48;
 constexpr std::size_t size_class_of(std::size_t bytes) {
   if (bytes <= 256) return 0;
@@ -49,7 +49,7 @@ constexpr std::size_t size_of_class(std::size_t size_class) {
   return (32 + beyond % 32 + 1) << (beyond / 32 + 15);
 }
 
-/// Blocks that nobody has, the last that came first.
+/// A list of idle blocks: the last that was released is handed out first.
 class IdleBlocks {
  public:
   void push(Block* block) { block->next = std::exchange(first_, block); }
@@ -65,7 +65,7 @@ class IdleBlocks {
   Block* first_ = nullptr;
 };
 
-/// Tells AddressSanitizer that of a block on the host the first `used` bytes may be touched.
+/// Tells AddressSanitizer that only the first `used` bytes of a block on the host may be touched.
 template <class B>
 void watch_bytes([[maybe_unused]] const Block& block, [[maybe_unused]] std::size_t used) {
 #if defined(VITRAL_ASAN)
@@ -76,9 +76,10 @@ void watch_bytes([[maybe_unused]] const Block& block, [[maybe_unused]] std::size
 #endif
 }
 
-/// Never destroyed: tensors of static storage duration may outlive any other static object.
-/// In lanes (core/lanes.hpp) a block that was taken and released in one lane serves that lane again. Any other that is
-/// released there may still be read by work queued in another lane: it waits until the lanes have joined.
+/// A backend's pool of memory. It is never destroyed, as tensors of static storage duration may outlive other statics.
+/// A block that was taken and released in the same lane (core/lanes.hpp) serves that lane again at once. Any other
+/// block that is released in a lane may still be read by work queued in another one: it waits until the lanes have
+/// joined.
 template <class B>
 class Pool {
  public:
@@ -214,8 +215,8 @@ class Buffer {
   /// Whether there are other handles to this memory.
   [[nodiscard]] bool shared() const { return block_ && block_->references.load(std::memory_order_acquire) > 1; }
 
-  /// A number that every change in place (assign and its like) raises: a tape learns from it that what it has saved is
-  /// no longer what it was.
+  /// How often the elements were changed in place (by assign and its like): this tells a tape that a tensor that it has
+  /// saved is no longer what it was.
   [[nodiscard]] unsigned version() const { return block_ ? block_->version.load(std::memory_order_relaxed) : 0; }
   void count_change() const {
     if (block_) block_->version.store(version() + 1, std::memory_order_relaxed);

@@ -14,8 +14,8 @@ namespace vitral { inline namespace VITRAL_ABI {
 
 namespace detail {
 
-/// Bytes of the UTF-8 character at the start of `text`; 0 where there is none, it is written too long, or stands for
-/// half of a pair or a control character.
+/// How many bytes the UTF-8 character at the start of `text` has; 0 if it is no valid one (RFC 3629: neither longer
+/// than needed nor a surrogate) or a control character.
 [[nodiscard]] constexpr std::size_t printable_bytes(std::string_view text) {
   const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
   if (text.empty()) return 0;
@@ -61,8 +61,8 @@ namespace detail {
   return out;
 }
 
-/// One cell of a CSV table (RFC 4180), which stays in its line. Text that a spreadsheet would take for a formula, for
-/// it starts with = + - or @, gets an apostrophe in front; numbers stay as they are.
+/// One cell of a CSV table (RFC 4180), on one line. Text that starts with = + - or @, which a spreadsheet would take
+/// for a formula, gets an apostrophe in front; numbers stay as they are.
 [[nodiscard]] inline std::string escape_csv(std::string_view text) {
   std::string cell = escape_text(text);
   if (!cell.empty() && std::string_view("=+-@").find(cell[0]) != std::string_view::npos && !detail::is_number(cell))

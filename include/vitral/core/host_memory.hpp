@@ -1,5 +1,5 @@
-// Memory of the host. For data on their way to a device, such as the loader's batches, it is ordinary memory, or what
-// the device's backend puts in its place (CUDA: page-locked, so that copies run beside the computation).
+// Host memory for data that go to a device, such as a loader's batches: ordinary memory, unless the device's backend
+// puts another kind in its place (CUDA: page-locked, so that copies run beside the computation).
 #pragma once
 
 #include <vitral/core/error.hpp>
@@ -26,12 +26,14 @@ namespace detail {
 
 }  // namespace detail
 
+/// Where the host's memory comes from: a pair of functions.
 struct HostMemory {
   void* (*allocate)(std::size_t bytes);  // throws where there is none
   void (*release)(void* memory);
   bool page_locked = false;
 };
-/// Set before the first loader is made: what one pair of functions has allocated is released by the same pair.
+/// What HostVector uses. Set it before the first loader is made: memory is released by the function that stands here
+/// then, which has to fit the one that allocated it.
 inline HostMemory host_memory{&detail::allocate_on_host, [](void* memory) { std::free(memory); }};
 
 namespace detail {

@@ -8,14 +8,17 @@
 
 namespace vitral { inline namespace VITRAL_ABI {
 
-/// Where work is queued: in a lane of the region between a fork and a join, or, all zero, in the main lane.
+/// Where work is queued: a lane, and the number of the region, from a fork to its join, in which it is. Both are 0 in
+/// the main lane.
 struct LanePlace {
   long region = 0;
   int lane = 0;
   bool operator==(const LanePlace&) const = default;
 };
 
-/// A backend's Lanes (backend/backend.hpp).
+/// A backend may offer lanes, numbered 1 to `count` beside the main one, 0. enter(lane) forks from the main lane, and
+/// enter(0) joins: calls are done in order within a lane and around fork and join. place() says where the next call
+/// goes.
 template <class B>
 concept HasLanes = requires(int lane) {
   B::Lanes::count;
@@ -23,11 +26,13 @@ concept HasLanes = requires(int lane) {
   B::Lanes::enter(lane);
 };
 
+/// How many lanes a backend has beside the main one.
 template <class B>
 inline constexpr std::size_t lane_count = 0;
 template <HasLanes B>
 inline constexpr std::size_t lane_count<B> = B::Lanes::count;
 
+/// Where the next call goes, for a later return to the same lane.
 template <class B>
 LanePlace lane_place() {
   if constexpr (HasLanes<B>)
@@ -36,8 +41,8 @@ LanePlace lane_place() {
     return {};
 }
 
-/// Calls f(i) for each i below `count`, in order on the host, the work of each i in one of the lanes. f may use what
-/// was made before this call and what the same i has made. When this returns or throws, later work comes after it all.
+/// Calls f(i) for each i below `count`, in order on the host; what f(i) queues goes to one of the lanes. f(i) may use
+/// what was made before this call and what it has made itself. Work queued after this call comes after all of it.
 template <class B, class F>
 void in_lanes(std::size_t count, F&& f) {
   if constexpr (HasLanes<B>) {

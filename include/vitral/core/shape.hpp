@@ -24,12 +24,14 @@ constexpr int extent_of(long n) {
 
 /// Arithmetic on extents: unknown stays unknown.
 constexpr int times(int a, int b) { return a == dyn || b == dyn ? dyn : extent_of(long{a} * b); }
+/// The sum of two extents; dyn where one is.
 constexpr int plus(int a, int b) { return a == dyn || b == dyn ? dyn : extent_of(long{a} + b); }
+/// An extent divided by another; dyn where one is.
 constexpr int divided(int a, int b) { return a == dyn || b == dyn ? dyn : a / b; }
 
 namespace detail {
 
-/// Whether the product of the extents, those that are 0 or dyn apart, is below 2^62: sizes and strides are then longs.
+/// Whether the product of all extents but those that are 0 or dyn is below 2^62: then sizes and strides fit a long.
 constexpr bool product_fits(const int* extents, int count) {
   double product = 1;
   for (int i = 0; i < count; ++i) product *= extents[i] > 0 ? extents[i] : 1;
@@ -42,7 +44,7 @@ struct NoExtents {};
 }  // namespace detail
 
 /// `Shape<4, dyn, 192>`: a static extent costs no storage and is checked at compile time, a `dyn` one at run time. The
-/// product of all extents, those that are 0 apart, is below 2^62.
+/// product of all extents but those that are 0 is below 2^62.
 template <int... E>
 struct Shape {
   static constexpr int rank = sizeof...(E);
@@ -104,6 +106,7 @@ void append(std::string& out, const Shape<E...>& shape) {
   for (int i = 0; i < shape.rank; ++i) out += (i ? ", " : "") + std::to_string(shape[i]);
   out += "]";
 }
+/// "[2, 3]".
 template <int... E>
 [[nodiscard]] std::string to_string(const Shape<E...>& shape) {
   return join(shape);
@@ -139,6 +142,7 @@ inline constexpr bool is_shape = false;
 template <int... E>
 inline constexpr bool is_shape<Shape<E...>> = true;
 
+/// Whether all extents are equal, known at compile time or not.
 template <int... A, int... B>
 constexpr bool operator==(const Shape<A...>& a, const Shape<B...>& b) {
   if constexpr (sizeof...(A) != sizeof...(B)) {
@@ -173,6 +177,7 @@ struct removed<S, Axis, std::integer_sequence<int, I...>> {
 /// S with extent E at `Axis`, and S without `Axis`.
 template <class S, int Axis, int E>
 using replace_extent = typename detail::replaced<S, Axis, E>::type;
+/// The shape without one of its axes.
 template <class S, int Axis>
 using remove_extent = typename detail::removed<S, Axis>::type;
 

@@ -11,6 +11,7 @@
 
 namespace vitral { inline namespace VITRAL_ABI {
 
+/// How Batches cuts arrays up.
 struct BatchesOptions {
   int batch = 256;
   bool shuffle = true;  ///< each epoch has an order of its own, by the seed; false: the arrays' order

@@ -28,6 +28,7 @@ class Epoch {
   }
 
   struct End {};
+  /// The batch that the range-for looks at.
   struct Iterator {
     Epoch* epoch;
     const typename Source::batch_type& operator*() const { return epoch->batch_; }

@@ -33,6 +33,7 @@
 
 namespace vitral { inline namespace VITRAL_ABI {
 
+/// How a Loader makes its batches.
 struct LoaderOptions {
   int batch = 256;
   std::uint64_t seed = 0;

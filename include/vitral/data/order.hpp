@@ -14,9 +14,11 @@ namespace vitral { inline namespace VITRAL_ABI {
 
 /// Streams of `Random` that loading draws from; the epoch is added to them, so that each owns 2^24 of them.
 inline constexpr std::uint64_t stream_shuffle = 0x11000000;
+/// Random streams that each view of an image has for itself.
 inline constexpr std::uint64_t streams_per_view = 0x01000000;
 /// The stream of view k: what view k of image i looks like is decided by the seed, the epoch, k and i.
 [[nodiscard]] inline constexpr std::uint64_t stream_view(std::size_t k) { return 0x12000000 + k * streams_per_view; }
+/// Views of an image have random streams of their own up to this number.
 inline constexpr std::size_t most_views = 13;  // those up to the trainer's own streams
 
 /// The order in which an epoch visits `count` images (the shuffle of Fisher and Yates).

@@ -45,7 +45,9 @@ using Views = std::vector<ImageView>;
         " pixels; expected the same size");
   return {first, second};
 }
+/// The recipes of the two views that a method compares.
 using AugmentationPair = std::pair<Augmentation, Augmentation>;
+/// The same two views, from a pair of recipes.
 [[nodiscard]] inline Views two_views(const AugmentationPair& pair) { return two_views(pair.first, pair.second); }
 
 /// MoCo v3's recipe for ViT, for views of `size` pixels a side: the first is always blurred, the second one time in

@@ -14,6 +14,7 @@
 
 namespace vitral { inline namespace VITRAL_ABI {
 
+/// What `evaluate` computes, and with which parameters.
 struct EvaluationOptions {
   std::vector<int> k{10, 20, 100, 200};       ///< neighbours that k-NN asks
   double temperature = 0.07;                  ///< of k-NN's votes, exp(cosine similarity / temperature)

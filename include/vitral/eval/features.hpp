@@ -1,4 +1,5 @@
-// Frozen features: the class token of every layer for views of a data set's images, extracted in one pass.
+// Features of images after every layer of a network, computed in one pass over a data set.
+// Whatever backend computes them, they come to lie in host memory, and the rest of eval/ works there, on the CPU.
 #pragma once
 
 #include <vitral/autodiff/softmax.hpp>
@@ -13,14 +14,13 @@
 
 namespace vitral { inline namespace VITRAL_ABI {
 
-/// Rows [images, width] of l2-normalised features in host memory, the images' labels, and their numbers in the data set
-/// that they are from.
+/// What a layer makes of images, one row for each.
 struct Features {
-  std::vector<float> rows;
+  std::vector<float> rows;  ///< [images, width]; from extract_features each row has unit length
   int width = 0;
-  std::vector<int> labels;
-  int classes = 0;
-  std::vector<long> places{};
+  std::vector<int> labels;     ///< of the images, 0 to classes - 1
+  int classes = 0;             ///< 0 where images have no labels
+  std::vector<long> places{};  ///< the images' numbers in their data set
 
   [[nodiscard]] int images() const {
     return width > 0 ? static_cast<int>(rows.size() / static_cast<std::size_t>(width)) : 0;
@@ -40,8 +40,8 @@ struct Features {
   return out;
 }
 
-/// Throws Error, beginning with `whose`, unless all numbers of rows of `width` are finite; the first row is that of
-/// image (or `what` it is) number `first`.
+/// Throws Error, beginning with `whose`, where a number of `rows` [images, width] is infinite or no number. The message
+/// names the image: the first row's is number `first`; `what` is the word for it.
 inline void check_finite(std::span<const float> rows, int width, std::string_view whose, long first = 0,
                          std::string_view what = "image") {
   for (std::size_t i = 0; i < rows.size(); ++i)
@@ -50,7 +50,7 @@ inline void check_finite(std::span<const float> rows, int width, std::string_vie
            first + static_cast<long>(i) / width, " is ", rows[i], "; has the training diverged?");
 }
 
-/// Throws Error, beginning with `whose`, unless there is an image, rows are of one width and all numbers are finite.
+/// Throws Error, beginning with `whose`, where there are no rows, the last row is not whole, or a number is not finite.
 inline void check_features(const Features& features, std::string_view whose) {
   check(features.images() > 0, whose, ": there are no features");
   check(features.rows.size() % static_cast<std::size_t>(features.width) == 0, whose, ": ", features.rows.size(),
@@ -58,10 +58,10 @@ inline void check_features(const Features& features, std::string_view whose) {
   check_finite(features.rows, features.width, whose);
 }
 
-/// The features of several views of `count` images, spread over the data set (spread_places); an image that cannot be
-/// read is named on the terminal and has no row. For each view one entry per layer. The encoder is in evaluation mode;
-/// `seed` decides what random views look like. `done` is told after each batch how many images have passed.
-/// Throws Error, with the layer, where a feature is not finite.
+/// The features of `count` images, drawn from all classes in proportion (spread_places), as each of `views` shows them:
+/// result[view][layer]. `seed` decides what random views look like. After each batch, `done` is called with the number
+/// of images so far. An image that cannot be read is named on the terminal and has no row.
+/// Throws Error, with the layer's number, where a feature is not finite.
 template <FeatureEncoder Network>
 [[nodiscard]] std::vector<std::vector<Features>> extract_features(const Network& encoder, const Dataset& data,
                                                                   long count, const Views& views,
@@ -119,7 +119,9 @@ template <FeatureEncoder Network>
   return out;
 }
 
-/// The same for the view that evaluation uses: one entry per layer.
+/// The same for one view, the image scaled and cut to its centre: result[layer].
+///
+///     const auto layers = extract_features(encoder, data, 2000);
 template <FeatureEncoder Network>
 [[nodiscard]] std::vector<Features> extract_features(const Network& encoder, const Dataset& data, long count,
                                                      int batch = 128, const std::function<void(long)>& done = {}) {

@@ -21,8 +21,8 @@
 
 namespace vitral { inline namespace VITRAL_ABI {
 
-/// A temporary file beside `path` that becomes `path` at commit() and is removed if that is never reached. What a
-/// killed process has left of it goes when the next one writes `path`.
+/// A temporary file beside `path` that becomes `path` at commit() and is removed if that is never reached. One that a
+/// killed process has left behind is removed by the next process that writes `path`.
 class AtomicFile {
  public:
   explicit AtomicFile(std::filesystem::path path) : path_(std::move(path)), temporary_(path_) {
@@ -72,7 +72,7 @@ class AtomicFile {
 
   [[nodiscard]] std::filesystem::path parent() const { return path_.has_parent_path() ? path_.parent_path() : "."; }
 
-  /// A living process holds the lock of its temporary file.
+  /// Removes temporary files whose lock is free: a living process holds that of its own.
   void remove_abandoned() const {
     const std::string begin = path_.filename().native() + suffix;
     std::error_code error;

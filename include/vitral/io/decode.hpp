@@ -60,6 +60,7 @@ inline std::string lower_case(std::string text) {
   const std::string ending = detail::lower_case(path.extension().string());
   return ending == ".png" || ending == ".jpg" || ending == ".jpeg" || ending == ".webp";
 }
+/// Endings of the files that read_image reads, in small letters.
 inline constexpr const char* image_endings = ".png, .jpg, .jpeg or .webp";
 
 }}  // namespace vitral

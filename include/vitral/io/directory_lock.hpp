@@ -16,6 +16,7 @@
 
 namespace vitral { inline namespace VITRAL_ABI {
 
+/// A lock that one process at a time holds on a directory.
 class DirectoryLock {
  public:
   /// Locks `folder` by a file `.lock` in it, which stays. Error if another process holds the lock.

@@ -1,4 +1,4 @@
-// The one thing that EXIF data say about pixels: how a camera was held, and so how its image is turned upright.
+// The orientation in EXIF data, which says how the camera was held, and images turned upright by it.
 #pragma once
 
 #include <vitral/core/config.hpp>
@@ -15,7 +15,7 @@
 namespace vitral { inline namespace VITRAL_ABI {
 
 /// The orientation 1 ... 8 in EXIF data (CIPA DC-008, tag 0x0112 of the first directory), with or without the "Exif"
-/// that a JPEG's APP1 marker puts before them; 1, upright, where there is none or it makes no sense.
+/// that a JPEG's APP1 marker puts before them. 1 (upright) where there is none or it makes no sense.
 [[nodiscard]] inline int exif_orientation(const std::uint8_t* data, std::size_t size) {
   const std::size_t tiff = size >= 6 && std::memcmp(data, "Exif\0\0", 6) == 0 ? 6 : 0;  // offsets count from here
   if (size < tiff + 8) return 1;

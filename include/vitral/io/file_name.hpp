@@ -1,5 +1,4 @@
-// Names that lists, archives or results give to files which a program writes: they stay in the folder they are meant
-// for.
+// Checks names from lists, archives or results that are to become names of files: none may lead out of its folder.
 #pragma once
 
 #include <vitral/core/error.hpp>

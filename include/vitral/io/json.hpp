@@ -30,7 +30,7 @@ template <class Json>
 
 namespace detail {
 
-/// Makes a value of the parser's events. Nesting uses no stack, and a key costs the same however many there are.
+/// Builds a value from the parser's events, without recursion; a key takes the same time however many there are.
 class JsonBuilder {
  public:
   using Json = nlohmann::ordered_json;
@@ -121,6 +121,7 @@ class JsonBuilder {
   check(std::ferror(file.get()) == 0, name, " cannot be read to its end (", std::strerror(errno), ")");
   return parse_json(text, name);
 }
+/// The JSON of a file; Error where it is none, or breaks the limits above.
 [[nodiscard]] inline nlohmann::ordered_json read_json(const std::filesystem::path& path) {
   return read_json(path, path.native());
 }

@@ -1,4 +1,4 @@
-// A file as read-only memory: data sets larger than the machine's memory are paged in as they are used.
+// A file as read-only memory, read from the disk as it is used: for data sets larger than the machine's memory.
 #pragma once
 
 #include <vitral/core/config.hpp>

@@ -1,4 +1,4 @@
-// A log of numbers, one JSON object a line, that a resumed run continues as if it had never stopped.
+// A log of numbers, one JSON object on each line, which a resumed run continues as if it had never stopped.
 // Relies on nlohmann::json.
 #pragma once
 
@@ -21,6 +21,7 @@
 
 namespace vitral { inline namespace VITRAL_ABI {
 
+/// A file of JSON lines, one for each step.
 class MetricsLog {
  public:
   /// Starts the log `path`. With `resume_step` 0 it starts empty; otherwise the lines of steps before `resume_step`

@@ -28,6 +28,7 @@ struct BasicNpyArray {
   std::vector<long> shape;
   std::vector<T> values;
 };
+/// An array of float32.
 using NpyArray = BasicNpyArray<float>;
 
 namespace detail {
@@ -155,6 +156,7 @@ void write_npy(const std::filesystem::path& path, std::span<const T> values, std
 inline void write_npy(const std::filesystem::path& path, std::span<const float> values, std::span<const long> shape) {
   detail::write_npy<float>(path, values, shape);
 }
+/// The same for bytes.
 inline void write_npy(const std::filesystem::path& path, std::span<const std::uint8_t> values,
                       std::span<const long> shape) {
   detail::write_npy<std::uint8_t>(path, values, shape);

@@ -62,6 +62,7 @@ struct ProgressState {
   return line.substr(0, end);
 }
 
+/// A progress bar on a terminal, lines in a file.
 class Progress {
  public:
   /// `total` steps of `images_per_step` images, of which `first` were done before this run. An `out` that is no

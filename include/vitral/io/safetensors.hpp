@@ -40,6 +40,7 @@ struct TensorEntry {
   std::span<const std::byte> bytes;
 };
 
+/// The texts of a file's header, by name.
 using Metadata = std::map<std::string, std::string>;
 
 /// A safetensors file in memory. Every error names the file and, where there is one, the tensor.

@@ -101,6 +101,7 @@ inline void check_tensors(const SafetensorsFile& file, const ViTSize& size, cons
   for (const auto& [name, member] : detail::vit_fields) out[join("vitral.", name)] = std::to_string(size.*member);
   return out;
 }
+/// The same of a network.
 template <class B, class T, ViTSize Size>
 [[nodiscard]] Metadata describe(const ViT<B, T, Size>& encoder) {
   return describe(encoder.size);
@@ -129,6 +130,7 @@ template <class B, class T>
                   [&](const std::string& name, auto& member) { load_tensor(file, prefix + name, member.value); });
   return encoder;
 }
+/// The same of the file at `path`.
 template <class B, class T>
 [[nodiscard]] ViT<B, T> load_vit(const std::filesystem::path& path, const ViTOptions& options = {}) {
   return load_vit<B, T>(SafetensorsFile(path), options);

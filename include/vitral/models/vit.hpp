@@ -11,11 +11,17 @@ namespace vitral { inline namespace VITRAL_ABI {
 struct ViTSize {
   int image = dyn, patch = dyn, width = dyn, depth = dyn, heads = dyn;
 };
+/// ViT-Ti for images of 32 pixels in patches of 4.
 inline constexpr ViTSize vit_tiny_32{32, 4, 192, 12, 3};
+/// ViT-S for images of 32 pixels in patches of 4.
 inline constexpr ViTSize vit_small_32{32, 4, 384, 12, 6};
+/// ViT-B for images of 32 pixels in patches of 4.
 inline constexpr ViTSize vit_base_32{32, 4, 768, 12, 12};
+/// ViT-Ti for images of 224 pixels in patches of 16.
 inline constexpr ViTSize vit_tiny_224{224, 16, 192, 12, 3};
+/// ViT-S for images of 224 pixels in patches of 16.
 inline constexpr ViTSize vit_small_224{224, 16, 384, 12, 6};
+/// ViT-B for images of 224 pixels in patches of 16.
 inline constexpr ViTSize vit_base_224{224, 16, 768, 12, 12};
 
 /// Throws Error, beginning with `whose`, unless a ViT can have this size.
@@ -154,8 +160,8 @@ struct ViT {
   }
 
   /// Runs all blocks: calls after(x) with the tokens after each block but the last, and returns the class token after
-  /// that one, through the final norm. Where a block is neither recomputed nor an operation of the backend, the sum at its
-  /// end and the norm at the start of the next one are one pass over memory.
+  /// that one, through the final norm. Where a block is neither recomputed nor an operation of the backend, the sum at
+  /// its end and the norm at the start of the next one are one pass over memory.
   template <class Mode, class F>
   auto through_blocks(const auto& images, const Mode& mode, F&& after) const {
     check(!blocks.empty(), "ViT: a network without blocks has no last layer; give it a depth of 1 or more");

@@ -9,6 +9,7 @@
 
 namespace vitral { inline namespace VITRAL_ABI {
 
+/// Whether a Linear adds a bias.
 enum class Bias { yes, no };
 
 /// A fully connected layer: `Linear<784, 256>(seed)`, or `Linear(784, 256, seed)` for widths known at run time. Without

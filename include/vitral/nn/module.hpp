@@ -109,6 +109,7 @@ struct parameter_of_module {
 /// says them itself, as `scalar` and `backend`.
 template <class M>
 using scalar_of_module = scalar_of<typename detail::parameter_of_module<M>::type>;
+/// See scalar_of_module.
 template <class M>
 using backend_of_module = backend_of<typename detail::parameter_of_module<M>::type>;
 

@@ -51,6 +51,7 @@ struct LayerNorm {
 };
 LayerNorm(int)->LayerNorm<dyn>;
 
+/// Whether a norm has a scale and a shift to learn.
 enum class Affine { yes, no };
 
 /// Normalises each channel over the batch, then scales and shifts it. `BatchNorm1d<64>()`, or `BatchNorm1d(64)` for a

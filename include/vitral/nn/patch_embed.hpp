@@ -14,6 +14,7 @@ template <int Width, int Patch, class P = float, class B = Cpu>
 struct PatchEmbed {
   static constexpr int channels = 3;
 
+  /// The convolution's parameters.
   struct Projection {
     Parameter<P, Shape<Width, channels, Patch, Patch>, B> weight;
     Parameter<P, Shape<Width>, B> bias;

@@ -1,5 +1,5 @@
-// SGD, AdamW and LARS. A step is one fused pass over each parameter, its gradient, its state and, where another
-// parameter follows it, that moving average.
+// Optimizer: AdamW, Adam, SGD or LARS (update_rules.hpp) for all parameters of a module. A step is one fused pass over
+// each parameter, its gradient, its state and, where another parameter follows it, that moving average.
 #pragma once
 
 #include <vitral/autodiff/tape.hpp>
@@ -32,8 +32,8 @@ class Optimizer {
   }
 
   /// The same, and then moves the averages of a task in the same pass over memory. The task's for_each_average(f) calls
-  /// f(average, source, momentum) with two modules of one type: each parameter of the first moves towards its partner in
-  /// the second (moving_average). States, such as a BatchNorm's statistics, stay each module's own. A task without
+  /// f(average, source, momentum) with two modules of one type: each parameter of the first moves towards its partner
+  /// in the second (moving_average). States, such as a BatchNorm's statistics, stay each module's own. A task without
   /// for_each_average has no averages.
   template <class Task>
   void step(const Tape& tape, const Task& task) {

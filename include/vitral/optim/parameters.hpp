@@ -10,6 +10,7 @@
 
 namespace vitral { inline namespace VITRAL_ABI {
 
+/// The elements of a parameter, along one axis.
 template <class P, class B>
 using Flat = Tensor<P, Shape<dyn>, B>;
 

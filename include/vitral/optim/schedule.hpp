@@ -1,4 +1,4 @@
-// Schedules: linear warm-up, then a cosine to the final value; for learning rate, weight decay, momentum and ratio.
+// Schedules of a number from step to step, such as the learning rate: a cosine after a warm-up, or steps.
 #pragma once
 
 #include <vitral/core/error.hpp>

@@ -17,15 +17,18 @@ struct AdamW {
   double lr = 1e-3, weight_decay = 0.01;
   double beta1 = 0.9, beta2 = 0.999, eps = 1e-8;
 };
+/// Adam (Kingma and Ba 2015).
 struct Adam {
   static constexpr int states = 2;
   double lr = 1e-3, weight_decay = 0;
   double beta1 = 0.9, beta2 = 0.999, eps = 1e-8;
 };
+/// Stochastic gradient descent with momentum.
 struct Sgd {
   static constexpr int states = 1;
   double lr = 0.1, weight_decay = 0, momentum = 0.9;
 };
+/// LARS (You, Gitman and Ginsburg 2017): SGD whose rate is scaled for each tensor.
 struct Lars {
   static constexpr int states = 1;
   double lr = 0.3, weight_decay = 1e-6, momentum = 0.9, trust = 0.001;

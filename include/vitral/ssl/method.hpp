@@ -209,12 +209,14 @@ struct SimCLR : TeacherlessMethod<Encoder, NtXent> {
                   std::optional<SelfDistillation> distillation = {})
       : TeacherlessMethod<Encoder, NtXent>(detail::make_teacherless(encoder, o, NtXent{o.temperature}, distillation)) {}
 };
+/// BYOL (Grill et al. 2020, arXiv 2006.07733).
 template <class Encoder>
 struct BYOL : TeacherMethod<Encoder, CosineDistance> {
   explicit BYOL(const Encoder& encoder, const MethodOptions& o = {}, std::optional<SelfDistillation> distillation = {})
       : TeacherMethod<Encoder, CosineDistance>(
             detail::make_with_teacher(encoder, o, CosineDistance{}, LastNorm::no, distillation)) {}
 };
+/// MoCo v3 (Chen, Xie and He 2021, arXiv 2104.02057).
 template <class Encoder>
 struct MoCoV3 : TeacherMethod<Encoder, InfoNce> {
   explicit MoCoV3(const Encoder& encoder, const MethodOptions& o = {},

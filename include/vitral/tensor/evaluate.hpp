@@ -61,6 +61,7 @@ struct Assignment {
   Tensor<T, S, B> to;
   E expression;
 };
+/// The assignment to = expression, for assign_together.
 template <class T, class S, class B, class E>
 [[nodiscard]] auto into(const Tensor<T, S, B>& to, const E& expression) {
   return Assignment<T, S, B, E>{to, expression};
@@ -101,16 +102,19 @@ const Tensor<T, S, B>& operator+=(const Tensor<T, S, B>& to, const X& x) {
   detail::assign_in("+=", to, to + x);
   return to;
 }
+/// See operator+=.
 template <class T, class S, class B, OperandOrNumber X>
 const Tensor<T, S, B>& operator-=(const Tensor<T, S, B>& to, const X& x) {
   detail::assign_in("-=", to, to - x);
   return to;
 }
+/// See operator+=.
 template <class T, class S, class B, OperandOrNumber X>
 const Tensor<T, S, B>& operator*=(const Tensor<T, S, B>& to, const X& x) {
   detail::assign_in("*=", to, to * x);
   return to;
 }
+/// See operator+=.
 template <class T, class S, class B, OperandOrNumber X>
 const Tensor<T, S, B>& operator/=(const Tensor<T, S, B>& to, const X& x) {
   detail::assign_in("/=", to, to / x);

@@ -31,6 +31,7 @@ struct Uniform {
   S extents;
   [[nodiscard]] const S& shape() const { return extents; }
 };
+/// The operand of uniform random numbers of a shape; see Uniform.
 template <class S>
 [[nodiscard]] Uniform<S> uniform(Random random, const S& shape) {
   return {random, shape};
@@ -46,6 +47,7 @@ struct Positions {
   S extents;
   [[nodiscard]] const S& shape() const { return extents; }
 };
+/// The operand 0, 1, 2, ... of a shape; see Positions.
 template <class S>
 [[nodiscard]] Positions<S> positions(const S& shape) {
   return {shape};

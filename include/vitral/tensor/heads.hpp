@@ -19,6 +19,7 @@ VITRAL_HD long offset_of_head(const Heads<T>& heads, int image, int head) {
   return image * heads.batch_stride + head * heads.head_stride;
 }
 
+/// Extents of an attention and the factor of its products.
 struct AttentionSize {
   int batch = 0, heads = 0, queries = 0, keys = 0, width = 0;  ///< width: channels of one head
   double scale = 1;                                            ///< of q k^T

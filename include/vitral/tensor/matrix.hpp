@@ -56,8 +56,8 @@ struct MatrixBatch {
   VITRAL_HD constexpr operator MatrixBatch<U>() const { return {first, count, stride}; }
 };
 
-/// What a product's epilogue applies to each value. Every backend knows them all: code for one activation at a time ends
-/// in a static_assert on the last, code for any of them goes through with_activation.
+/// What a product's epilogue applies to each value. Every backend knows them all: code for one activation at a time
+/// ends in a static_assert on the last, code for any of them goes through with_activation.
 enum class Activation { none, relu, gelu };
 
 /// Does not compile for any other value.

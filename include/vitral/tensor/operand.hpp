@@ -26,10 +26,13 @@ concept Operand = requires(const std::remove_cvref_t<X>& x) {
 template <class X>
 concept OperandOrNumber = Operand<X> || std::is_arithmetic_v<std::remove_cvref_t<X>>;
 
+/// The type of an operand's elements.
 template <class X>
 using scalar_of = typename std::remove_cvref_t<X>::scalar;
+/// The Shape of an operand.
 template <class X>
 using shape_of = typename std::remove_cvref_t<X>::shape_type;
+/// The backend whose memory an operand is in.
 template <class X>
 using backend_of = typename std::remove_cvref_t<X>::backend;
 

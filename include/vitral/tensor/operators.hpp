@@ -34,18 +34,24 @@ auto express_real(const X&... x) {
 
 }  // namespace detail
 
+/// Sums, differences, products and quotients, element by element; operands are broadcast as in NumPy. A number takes
+/// the type of the operand beside it; quotients of integers are floats.
 template <class A, class B>
   requires detail::Expressible<A, B>
 [[nodiscard]] auto operator+(const A& a, const B& b) { return express<op::Add>(a, b); }
+/// See operator+.
 template <class A, class B>
   requires detail::Expressible<A, B>
 [[nodiscard]] auto operator-(const A& a, const B& b) { return express<op::Subtract>(a, b); }
+/// See operator+.
 template <class A, class B>
   requires detail::Expressible<A, B>
 [[nodiscard]] auto operator*(const A& a, const B& b) { return express<op::Multiply>(a, b); }
+/// See operator+.
 template <class A, class B>
   requires detail::Expressible<A, B>
 [[nodiscard]] auto operator/(const A& a, const B& b) { return detail::express_real<op::Divide>(a, b); }
+/// -a.
 template <Operand A>
 [[nodiscard]] auto operator-(const A& a) {
   return express<op::Negate>(a);
@@ -55,18 +61,23 @@ template <Operand A>
 template <class A, class B>
   requires detail::Expressible<A, B>
 [[nodiscard]] auto operator<(const A& a, const B& b) { return express<op::Less>(a, b); }
+/// See operator<.
 template <class A, class B>
   requires detail::Expressible<A, B>
 [[nodiscard]] auto operator>(const A& a, const B& b) { return express<op::Less>(b, a); }
+/// See operator<.
 template <class A, class B>
   requires detail::Expressible<A, B>
 [[nodiscard]] auto operator<=(const A& a, const B& b) { return express<op::LessEqual>(a, b); }
+/// See operator<.
 template <class A, class B>
   requires detail::Expressible<A, B>
 [[nodiscard]] auto operator>=(const A& a, const B& b) { return express<op::LessEqual>(b, a); }
+/// 1 where both are equal and 0 elsewhere.
 template <class A, class B>
   requires detail::Expressible<A, B>
 [[nodiscard]] auto equal(const A& a, const B& b) { return express<op::Equal>(a, b); }
+/// 1 where both differ and 0 elsewhere.
 template <class A, class B>
   requires detail::Expressible<A, B>
 [[nodiscard]] auto not_equal(const A& a, const B& b) { return express<op::NotEqual>(a, b); }
@@ -87,24 +98,30 @@ template <class A, class L, class H>
     return express<op::Clamp>(a, low, high);
   }
 }
+/// The smaller one, element by element; NaN where one is.
 template <class A, class B>
   requires detail::Expressible<A, B>
 [[nodiscard]] auto minimum(const A& a, const B& b) { return express<op::Minimum>(a, b); }
+/// The larger one, element by element; NaN where one is.
 template <class A, class B>
   requires detail::Expressible<A, B>
 [[nodiscard]] auto maximum(const A& a, const B& b) { return express<op::Maximum>(a, b); }
+/// a to the power of b.
 template <class A, class B>
   requires detail::Expressible<A, B>
 [[nodiscard]] auto pow(const A& a, const B& b) { return detail::express_real<op::Power>(a, b); }
 
+/// a * a.
 template <Operand A>
 [[nodiscard]] auto square(const A& a) {
   return express<op::Square>(a);
 }
+/// e^a.
 template <Operand A>
 [[nodiscard]] auto exp(const A& a) {
   return detail::express_real<op::Exp>(a);
 }
+/// The natural logarithm.
 template <Operand A>
 [[nodiscard]] auto log(const A& a) {
   return detail::express_real<op::Log>(a);
@@ -114,10 +131,12 @@ template <Operand A>
 [[nodiscard]] auto log1p(const A& a) {
   return detail::express_real<op::Log1p>(a);
 }
+/// The square root.
 template <Operand A>
 [[nodiscard]] auto sqrt(const A& a) {
   return detail::express_real<op::Sqrt>(a);
 }
+/// 1 / sqrt(a).
 template <Operand A>
 [[nodiscard]] auto rsqrt(const A& a) {
   return detail::express_real<op::Rsqrt>(a);
@@ -127,22 +146,27 @@ template <Operand A>
 [[nodiscard]] auto sin(const A& a) {
   return detail::express_real<op::Sin>(a);
 }
+/// Of angles in radians.
 template <Operand A>
 [[nodiscard]] auto cos(const A& a) {
   return detail::express_real<op::Cos>(a);
 }
+/// The hyperbolic tangent.
 template <Operand A>
 [[nodiscard]] auto tanh(const A& a) {
   return detail::express_real<op::Tanh>(a);
 }
+/// The error function.
 template <Operand A>
 [[nodiscard]] auto erf(const A& a) {
   return detail::express_real<op::Erf>(a);
 }
+/// a Phi(a) with the normal distribution function Phi (Hendrycks and Gimpel, arXiv 1606.08415).
 template <Operand A>
 [[nodiscard]] auto gelu(const A& a) {
   return detail::express_real<op::Gelu>(a);
 }
+/// 1 / (1 + e^-a).
 template <Operand A>
 [[nodiscard]] auto sigmoid(const A& a) {
   return detail::express_real<op::Sigmoid>(a);
@@ -157,10 +181,12 @@ template <Operand A>
 [[nodiscard]] auto softplus(const A& a) {
   return detail::express_real<op::Softplus>(a);
 }
+/// max(a, 0).
 template <Operand A>
 [[nodiscard]] auto relu(const A& a) {
   return express<op::Relu>(a);
 }
+/// |a|.
 template <Operand A>
 [[nodiscard]] auto abs(const A& a) {
   return express<op::Abs>(a);

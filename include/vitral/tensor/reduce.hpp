@@ -58,6 +58,7 @@ auto scaled_sum(const X& x, bool average) {
 
 }  // namespace detail
 
+/// The shape of a reduction's result.
 template <class X, int Axis, Axes Keep>
 using reduced_shape = typename detail::reduced<shape_of<X>, Axis, Keep>::type;
 
@@ -86,6 +87,7 @@ struct Largest {
   Values values;
   Places places;
 };
+/// Both of them: largest<1>(x).values has no axis 1 any more. Error where there is nothing to choose from.
 template <int Axis = all_axes, Axes Keep = Axes::drop, detail::Unrecorded X>
 [[nodiscard]] auto largest(const X& x) {
   using R = detail::reduced<shape_of<X>, Axis, Keep>;
@@ -105,6 +107,7 @@ template <int Axis = all_axes, Axes Keep = Axes::drop, detail::Untracked X>
 [[nodiscard]] auto max(const X& x) {
   return largest<Axis, Keep>(x).values;
 }
+/// The places alone.
 template <int Axis = all_axes, Axes Keep = Axes::drop, Operand X>
 [[nodiscard]] auto argmax(const X& x) {
   return largest<Axis, Keep>(x).places;

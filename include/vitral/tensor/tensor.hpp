@@ -187,10 +187,12 @@ inline constexpr bool is_view = false;
 template <class T, class S, class B>
 inline constexpr bool is_view<View<T, S, B>> = true;
 
+/// A window on all of a tensor.
 template <class T, class S, class B>
 [[nodiscard]] View<T, S, B> view(const Tensor<T, S, B>& x) {
   return x;
 }
+/// The window itself.
 template <class T, class S, class B>
 [[nodiscard]] View<T, S, B> view(const View<T, S, B>& x) {
   return x;

@@ -15,6 +15,7 @@ struct NamedNumber {
   double value;
 };
 
+/// What a trainer says about a step.
 struct StepReport {
   long step = 0, steps = 0;  ///< of the whole run; step counts from 0
   double epoch = 0;          ///< epochs done after this step

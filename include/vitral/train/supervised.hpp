@@ -18,9 +18,10 @@ struct CrossEntropy {
   }
 };
 
-/// `model(x)` or `model(x, mode)` is to come near y by `criterion(output, y)`, which is a number for each row, or for all.
-/// x and y are those of Batches(x, y), or a loader's first view and labels. The parameters are shared with the caller's
-/// model, which is thus trained in place. Where y are class numbers a StepReport names the `accuracy` of each step.
+/// `model(x)` or `model(x, mode)` is to come near y by `criterion(output, y)`, which is a number for each row, or for
+/// all. x and y are those of Batches(x, y), or a loader's first view and labels. The parameters are shared with the
+/// caller's model, which is thus trained in place. Where y are class numbers a StepReport names the `accuracy` of each
+/// step.
 ///
 ///   Trainer(Supervised(net), AdamW{.lr = 1e-3}, Schedule{.epochs = 5}).fit(Batches(images, labels, {.batch = 128}));
 template <class Model, class Criterion = CrossEntropy>

@@ -20,8 +20,9 @@ struct IgnoreNumber {
 }  // namespace detail
 
 /// A task is a module with
-///   loss(tape, batch, mode)       one number, computed from variables of the tape, for a batch whose tensors are on the
-///                                 task's backend; an expression will do. `mode` is a Training, for layers that ask.
+///   loss(tape, batch, mode)       one number, computed from variables of the tape, for a batch whose tensors are on
+///                                 the task's backend; an expression will do. `mode` is a Training, for layers that
+///                                 ask.
 /// It may also offer
 ///   schedule(progress)            called before each step with the share of the run's steps that is done, from 0 on:
 ///                                 sets what changes over time;

@@ -1,5 +1,5 @@
-// Trainer: runs a task over a source of batches, with schedules, an optimiser, moving averages and checkpoints. It knows
-// no method: what a task is says train/task.hpp.
+// Trainer: runs a task over a source of batches, with schedules, an optimiser, moving averages and checkpoints. It
+// knows no method: what a task is says train/task.hpp.
 #pragma once
 
 #include <vitral/data/batch.hpp>
@@ -91,8 +91,9 @@ class Trainer {
 
   /// `f(tape, step)` is called in each step when the gradients are on the tape, before they are clipped and used.
   void before_step(std::function<void(const Tape&, long)> f) { before_step_ = std::move(f); }
-  /// `f(step)` is called in each step when the parameters and averages have changed. What either hook computes is part of
-  /// the step: on a device it is queued, so it must not ask a tensor for its elements, and does the same in each step.
+  /// `f(step)` is called in each step when the parameters and averages have changed. What either hook computes is part
+  /// of the step: on a device it is queued, so it must not ask a tensor for its elements, and does the same in each
+  /// step.
   void after_step(std::function<void(long)> f) { after_step_ = std::move(f); }
 
   /// Trains from where the run stands to its end. `report(StepReport)` is called after every step and returns whether

@@ -1,7 +1,6 @@
-// float products on AMX's bf16 tiles. A float is the sum of three bf16 numbers of 8 bits each; of the nine products of
-// parts the six largest are kept, what is left out is below 2^-24: as exact as float's own rounding (the scheme of
-// Henry, Tang and Heinecke, arXiv 1904.06376), and faster than float units wherever tiles are 16 times as fast.
-// Compiled where the compiler may use AMX, used where the processor and the kernel offer it. An infinity becomes NaN.
+// float products on AMX's bf16 tiles, as exact as float's rounding: each float is split into three bf16 parts, and of
+// the nine products of parts the six largest are summed (Henry, Tang and Heinecke, arXiv 1904.06376). An infinity
+// becomes NaN. Compiled where the compiler may use AMX, used where the processor and the operating system offer it.
 #pragma once
 
 #include <vitral/backend/cpu/work_memory.hpp>
@@ -119,7 +118,8 @@ inline void split_left(const Matrix<const float>& a, long row, Word* to) {
     }
 }
 
-/// A right operand as tiles [n / 32][k / 32][part][2]: row i of a tile holds columns' numbers 2 i and 2 i + 1 in turn.
+/// A right operand as tiles [n / 32][k / 32][part][2]: row i of a tile holds the rows 2 i and 2 i + 1, column by
+/// column.
 inline void split_right(const Matrix<const float>& b, Word* to) {
   const __m512i pairs = _mm512_set_epi32(0x1f0f, 0x1e0e, 0x1d0d, 0x1c0c, 0x1b0b, 0x1a0a, 0x1909, 0x1808, 0x1707, 0x1606,
                                          0x1505, 0x1404, 0x1303, 0x1202, 0x1101, 0x1000);
@@ -223,7 +223,7 @@ inline void store_block(const float* sum, const Matrix<float>& c, long row, long
 
 }  // namespace detail
 
-/// Numbers of 16 bits that a packed b [k, n] takes.
+/// How many 16-bit numbers a packed b [k, n] takes.
 [[nodiscard]] inline long packed_words(long k, long n) {
   return detail::blocks(k) * detail::blocks(n) * detail::parts * 2 * detail::tile;
 }

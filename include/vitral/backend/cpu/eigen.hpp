@@ -29,7 +29,7 @@ void with_eigen_map(Matrix<const P> m, Function function) {
     function(ColMajor(m.data, m.rows, m.cols, Stride(m.col_stride)));
 }
 
-/// A few loops for what Eigen would sum in an order that depends on the address of its operands.
+/// Plain loops for small products: there Eigen's order of summation depends on the operands' addresses.
 template <class P>
 void small_product(Matrix<const P> a, Matrix<const P> b, Matrix<P> c, bool accumulate) {
   for (long i = 0; i < c.rows; ++i) {

@@ -1,5 +1,6 @@
-// A whole transformer block, images by images: a thread takes a few images through all of it while they are in its
-// cache, so that memory is met once a block and not once an operation. nn/transformer_block.hpp says what is computed.
+// A whole transformer block in one pass: a thread takes a few images through all of it while they are in its cache, so
+// that memory is read and written once for each block, not for each operation. nn/transformer_block.hpp says what is
+// computed.
 #pragma once
 
 #include <vitral/backend/block_parameters.hpp>
@@ -14,8 +15,8 @@ namespace vitral { inline namespace VITRAL_ABI { namespace cpu {
 
 namespace detail {
 
-/// Images that a thread takes at once: their activations (about 12 D per token at the widest place) fill some 1.5 MB,
-/// and there are eight such tasks or more where the images suffice.
+/// How many images a thread takes at once: as many as have about 1.5 MB of activations (about 12 D numbers a token at
+/// the widest place), but at most an eighth of all, so that several threads have work.
 template <class T>
 int images_at_once(const BlockSize& s) {
   const long bytes = static_cast<long>(s.tokens) * (4l * s.width + 2l * s.hidden) * static_cast<long>(sizeof(T));
@@ -43,7 +44,7 @@ struct PackedBlock {
   }
 };
 
-/// The calling thread's packed weights: every block packs its own when it runs, once a step.
+/// The calling thread's room for packed weights: every block packs its own when it runs, once a step.
 template <class T>
 PackedBlock<T>& packed_block(bool backward) {
   static thread_local PackedBlock<T> blocks[2];
@@ -80,7 +81,7 @@ BlockTrace<T> trace_from(const BlockTrace<T>& t, long image, const BlockSize& s)
           t.logsumexp + row * s.heads};
 }
 
-/// A trace in a thread's own memory, for passes that keep none.
+/// A trace in the thread's own memory, for passes whose caller keeps none.
 template <class T>
 BlockTrace<T> scratch_trace(const BlockSize& s, int images) {
   static thread_local WorkMemory activations, statistics;
@@ -125,7 +126,7 @@ void project_beside(Matrix<const T> a, const PackedMatrix<T>& b, const compute_t
   }
 }
 
-/// Some images of a block: x -> y, both [images, tokens, D], with everything that `t` has room for.
+/// The forward pass of some images, x -> y, both [images, tokens, D]; `t` receives the trace.
 template <class T>
 void block_forward_images(const T* x, T* y, const BlockParameters<const compute_t<T>>& w, const PackedBlock<T>& packed,
                           const compute_t<T>* keep1, const compute_t<T>* keep2, const BlockTrace<T>& t,
@@ -180,7 +181,7 @@ const T* kept(const T* dy, const compute_t<T>* keep, T* memory, long rows, long 
   return memory;
 }
 
-/// Some images of a block, backwards. g's arrays are added to; dx (null: not wanted) is set, or added to.
+/// The backward pass of some images. g's arrays are added to; dx (null: not wanted) is set, or added to.
 template <class T>
 void block_backward_images(const T* x, const T* dy, T* dx, bool add_dx, const BlockParameters<const compute_t<T>>& w,
                            const PackedBlock<T>& packed, const BlockParameters<compute_t<T>>& g,
@@ -247,7 +248,8 @@ BlockParameters<P> parameters_at(P* memory, const BlockSize& s) {
   return {at[0], at[1], at[2], at[3], at[4], at[5], at[6], at[7], at[8], at[9], at[10], at[11]};
 }
 
-/// Images are dealt to this many sums of weight gradients, which are then joined in order: by shape alone.
+/// How many partial sums of the weights' gradients there are. Images are dealt to them by shape alone, and the sums are
+/// joined in order.
 inline int gradient_lanes(const BlockSize& s) {
   const long rows = static_cast<long>(s.images) * s.tokens, weights = 12l * s.width * s.width;
   return static_cast<int>(std::clamp(std::min(rows / 512, (1l << 25) / weights), 1l, std::min(8l, long{s.images})));

@@ -1,5 +1,6 @@
-// How the CPU runs a plan: in pieces of one cache-resident chunk. Leaves that are contiguous there are read in place,
-// others (broadcast, strided, random) are first spread into a small buffer, so one SIMD loop serves all expressions.
+// How the CPU runs a plan: in pieces that fit into the cache. Leaves that are contiguous within a piece are read in
+// place; others (broadcast, strided, random) are first spread into a small buffer, so one SIMD loop serves all
+// expressions.
 #pragma once
 
 #include <vitral/tensor/plan.hpp>
@@ -34,7 +35,7 @@ struct ConstantReader {
   static T result(const trace& t) { return t; }
 };
 
-/// A node's result beside its arguments' traces: the intermediates of one element, which live in registers.
+/// The intermediates of one element, in registers: a node's result and the traces of its arguments.
 template <class C, class... Traces>
 struct Trace {
   C y;

@@ -35,7 +35,7 @@ bool is_col_major(Matrix<T> m) {
   return m.row_stride == 1 && m.col_stride >= m.rows;
 }
 
-/// A stride that no element is reached by may be anything: make it what the libraries expect.
+/// The stride of a single row or column reaches no element and may be anything: makes it what the libraries expect.
 template <class T>
 Matrix<T> normalized(Matrix<T> m) {
   if (m.cols == 1) m.col_stride = m.row_stride == 1 ? std::max(m.rows, 1l) : 1;

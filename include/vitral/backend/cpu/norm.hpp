@@ -156,11 +156,11 @@ void layer_norm_backward(const T* x, const compute_t<T>* gamma, const compute_t<
   });
 }
 
-/// Training mode: y = (x - mean) rstd gamma + beta for each column of each view, or where `relu` what of it is above
-/// zero; normalised by the biased variance. The rows are those of `views` equal views. The running statistics (null:
-/// not kept) become (1 - momentum) running + momentum batch, the variance unbiased, as PyTorch's: for each view in
-/// turn, and for all of them `passes` times. gamma and beta are null when not affine; the backward pass needs mean and
-/// rstd [views, cols]. Error when a view has fewer than 2 rows.
+/// BatchNorm in training mode: y = (x - mean) rstd gamma + beta for each column of each of `views` equal blocks of
+/// rows, by the biased variance, then a ReLU where `relu`. gamma and beta may be null (1 and 0); mean and rstd [views,
+/// cols] are for the backward pass. The running statistics (null: not kept) become (1 - momentum) running + momentum
+/// batch, the variance unbiased, as in PyTorch: for each view in turn, and all of that `passes` times. Throws Error
+/// where a view has fewer than 2 rows.
 template <class T>
 void batch_norm_forward(const T* x, const compute_t<T>* gamma, const compute_t<T>* beta, T* y, compute_t<T>* mean,
                         compute_t<T>* rstd, compute_t<T>* running_mean, compute_t<T>* running_var, double momentum,
@@ -225,8 +225,8 @@ void batch_norm_forward(const T* x, const compute_t<T>* gamma, const compute_t<T
   });
 }
 
-/// Gradients of batch_norm_forward; the arguments are those of layer_norm_backward with statistics per view and column,
-/// and `active`, the result where a ReLU made it (null: none did).
+/// Gradients of batch_norm_forward. The arguments are those of layer_norm_backward, but the statistics are per view and
+/// column; `active` is the result where a ReLU made it, else null.
 template <class T>
 void batch_norm_backward(const T* x, const compute_t<T>* gamma, const compute_t<T>* mean, const compute_t<T>* rstd,
                          const T* dy, T* dx, bool add_dx, compute_t<T>* dgamma, bool add_dgamma, compute_t<T>* dbeta,

@@ -17,8 +17,8 @@
 
 namespace vitral { inline namespace VITRAL_ABI { namespace cpu::onednn {
 
-/// What decides a primitive: C[m, n] = A[m, k] B[k, n], added to C when `accumulate`. Strides count elements. B is
-/// `packed` by `pack` (its strides are then 0), and a row of floats is added to each row of C when `bias`.
+/// What decides a primitive: C[m, n] = A[m, k] B[k, n], added to C when `accumulate`. Strides count elements. Where
+/// `packed`, B was packed by `pack` and its strides are 0; where `bias`, a row of floats is added to each row of C.
 struct MatmulKey {
   long m, n, k;
   long a_row, a_col, b_row, b_col, c_row;

@@ -11,7 +11,8 @@ namespace vitral { inline namespace VITRAL_ABI { namespace cpu {
 
 namespace detail {
 
-/// Whether products of T run on AMX tiles of our own: float's do where there are any; bf16's do so within oneDNN.
+/// Whether products of T run on AMX tiles by code of our own: those of float do, where there are tiles. For bf16 oneDNN
+/// uses them.
 template <class T>
 bool on_tiles() {
   return std::is_same_v<T, float> && amx::available();
@@ -19,8 +20,8 @@ bool on_tiles() {
 
 }  // namespace detail
 
-/// B [k, n] in the form that products of activations of type T like best: oneDNN's, or tiles for AMX. double, which is
-/// for checks, is read where it stands, so B must outlive this.
+/// B [k, n] in the form in which products with T are fastest: oneDNN's, or tiles for AMX. double, which is for checks,
+/// is read where it stands, so B must outlive this.
 template <class T>
 class PackedMatrix {
  public:

@@ -33,8 +33,8 @@ void pull(const Reader& reader, const typename Reader::trace& trace, const Sink&
     pull_arguments(reader, trace, sink, g, i, typename Reader::indices{});
 }
 
-/// One element there and back. A function of its own: a trace that lived in the SIMD loop itself would be memory to
-/// g++.
+/// One element forwards and backwards. A function of its own: g++ would keep a trace that stands in the SIMD loop in
+/// memory instead of registers.
 template <class Reader, class Sink>
 void pull_element(const Reader& reader, const Sink& sink, typename Reader::value_type g, long i) {
   pull(reader, reader.forward(i), sink, g, i);

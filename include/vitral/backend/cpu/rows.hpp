@@ -1,4 +1,4 @@
-// Rows picked from a table by index, and its adjoint: rows added to a table.
+// Rows of a table by index: gathered, and, for the gradient, added back.
 #pragma once
 
 #include <vitral/backend/cpu/threads.hpp>

@@ -20,8 +20,8 @@ inline void set_threads(int n) {
   omp_set_num_threads(n);
 }
 
-/// Makes the thread count 1 for its lifetime: a library's product that is set up and run under it uses one thread,
-/// so that its result cannot depend on how many there are.
+/// Sets the number of threads to 1 for its lifetime: a library's product that is set up and run meanwhile uses one
+/// thread, so that its result cannot depend on how many there are.
 class OneThread {
  public:
   OneThread() : before_(omp_get_max_threads()) {
@@ -37,14 +37,14 @@ class OneThread {
   int before_;
 };
 
-/// Elements. A shorter element-wise pass takes one thread no longer than two, and some ten microseconds less where the
-/// second thread has to be woken or has no processor.
+/// An element-wise pass over fewer elements runs on one thread: two would be no faster, and some ten microseconds
+/// slower where the second has to be woken or has no processor.
 inline constexpr long small_work = 32768;
 
-/// Runs task(0) ... task(tasks - 1), in parallel unless this is already inside a parallel region, or they have fewer
-/// than `small_work` elements to work on.
-/// Threads take the next few tasks when they are free, so that one that is held up by other work on the machine holds
-/// up none of the others. When tasks throw, one exception is rethrown after all have ended.
+/// Runs task(0) ... task(tasks - 1), in parallel unless this is already inside a parallel region or the tasks have
+/// fewer than `small_work` elements in all. A free thread takes the next few tasks, so that a thread that is held up by
+/// other work on the machine holds up none of the others. When tasks throw, one exception is rethrown after all have
+/// ended.
 template <class F>
 void parallel_for(long tasks, F&& task, long elements = small_work) {
   if (tasks <= 1 || elements < small_work || omp_in_parallel() || omp_get_max_threads() == 1) {

@@ -1,7 +1,6 @@
-// Attention without a stored [queries, keys] matrix, for every type and width (attention_mma.hpp has bf16's own):
-// blocks of 32 queries meet tiles of 32 keys in shared memory, with the running softmax of Milakov and Gimelshein
-// (arXiv 1805.02867) as FlashAttention uses it (Dao et al. 2022). The backward pass forms the scores again; dq, and dk
-// with dv, have a kernel each, so that nothing is added atomically.
+// Attention for every type and width that stores no [queries, keys] matrix (for bf16 see attention_mma.hpp): blocks of
+// 32 queries meet tiles of 32 keys in shared memory by FlashAttention's running softmax (arXiv 1805.02867, 2205.14135).
+// Backwards, dq has one kernel and dk with dv another, so that nothing is added atomically.
 #pragma once
 
 #include <vitral/backend/cuda/attention_mma_backward.hpp>

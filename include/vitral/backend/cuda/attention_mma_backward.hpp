@@ -1,7 +1,6 @@
-// Attention's backward pass on tensor cores: bf16, heads of 32 or 64 channels. A warp owns rows of queries and sums
-// their dq, or rows of keys and sums their dk and dv; either side forms the scores it needs again. So every sum is made
-// by one thread in one order, without atomics: the same bits in every run. Short sequences have both sides in one
-// kernel, which reads everything once; longer ones a kernel for each side, which walks tiles of the other.
+// Attention's backward pass on tensor cores for bf16 heads of 32 or 64 channels. A warp sums dq for its rows of
+// queries, or dk and dv for its rows of keys, each sum in one order: no atomics. Short sequences have both sides in one
+// kernel, longer ones a kernel for each side, which walks tiles of the other.
 #pragma once
 
 #include <vitral/backend/cuda/attention_mma.hpp>
@@ -11,16 +10,17 @@ namespace vitral { inline namespace VITRAL_ABI { namespace cuda::detail {
 
 enum class Side { queries, keys };
 
-/// What a kernel's arguments are, for both kinds of kernel.
+/// The arguments of each of the kernels.
 struct BackwardTensors {
   Heads<const bf16> q, k, v, out, dout;
   const float* lse;
-  float* delta;  // out . dout of each query, which the queries' side makes and the keys' side reads
+  float* delta;  // out . dout of each query; the queries' side writes it, the keys' side reads it
   Heads<bf16> dq, dk, dv;
   bool add;
 };
 
-/// A warp's rows of one side: queries with the gradient of their results, or keys with their values; and the gradients.
+/// A warp's own rows of one side, queries with the gradients of their results, or keys with their values; and what the
+/// warp sums for them.
 template <int Width, Side side, int Pieces>
 struct OwnSide {
   static constexpr int steps = Width / 16;
@@ -31,10 +31,9 @@ struct OwnSide {
   Band<Width / 8> value_sums[of_keys ? Pieces : 1];  // of dv
   float lse[Pieces][2], delta[Pieces][2];            // of own queries
 
-  /// Meets 16 Groups rows of the other side, from row `at` of its tiles on: k and v, or q and dout with their lse and
-  /// delta.
-  /// `here`: rows of the tile that there are; lse and scale are those of powers of two.
-  /// keep(t, slopes, row): what the slopes of own piece t are beside the 16 rows from `row` on, as a left operand.
+  /// Meets 16 Groups rows of the other side's tiles, from row `at` on: k and v, or q and dout with their lse and delta.
+  /// The tiles hold `here` rows; lse and scale are for powers of two. keep(t, slopes, row) receives the slopes of own
+  /// piece t beside the 16 rows from `row` on, as a left operand.
   template <int Groups, bool whole, class Keep>
   __device__ void meet_rows(const BandTile<Width>& one, const BandTile<Width>& two, const float* tile_lse,
                             const float* tile_delta, int at, int here, float scale, Keep&& keep) {
@@ -95,7 +94,8 @@ struct OwnSide {
     for (; at < here; at += 16) meet_rows<1, false>(one, two, tile_lse, tile_delta, at, here, scale, keep);
   }
 
-  /// Own piece t, from row `row` on of tiles that have `tile_rows`. False where they are not there: they weigh nothing.
+  /// Reads own piece t from row `row` on of tiles of `tile_rows` rows. Where they end before it, it has no weight and
+  /// this is false.
   __device__ bool take_rows(int t, const BandTile<Width>& one, const BandTile<Width>& two, int row, int tile_rows) {
     if (row < tile_rows) {
       first[t].load(one, row);
@@ -211,8 +211,8 @@ __global__ void __launch_bounds__(32 * Cut::warps, Cut::blocks)
   own.store(x, head, row0, own_rows, scale);
 }
 
-/// Whether the keys' side leaves its slopes (a row for each key) to the queries' side. Heads of 32 channels have little
-/// to form them from, and more blocks find room on a multiprocessor without them.
+/// Whether the keys' side leaves its slopes (a row for each key) to the queries' side. For heads of 32 channels it is
+/// cheaper to form them again: without the memory for them more blocks fit on a multiprocessor.
 template <int Width>
 inline constexpr bool keeps_slopes = Width == 64;
 

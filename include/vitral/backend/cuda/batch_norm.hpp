@@ -15,11 +15,12 @@ namespace vitral { inline namespace VITRAL_ABI { namespace cuda {
 
 namespace detail {
 
-/// A block normalises some columns, one view or two at a time. Its threads: x has Width columns, y every blockDim.y-th
-/// row of a view, z a view; a warp is within one view.
+/// A block normalises some columns, one view or two at a time. Thread (x, y, z) has Width columns, every blockDim.y-th
+/// row and one of the views; a warp is within one view.
 constexpr int norm_views = 2, norm_threads = 512;
 
-/// f(i, offset) for each row of this thread, which begins `offset` elements after the first; i counts held rows.
+/// f(i, offset) for each row of this thread, `offset` elements after its first row; i counts the rows held in
+/// registers.
 template <int Held, class F>
 __device__ void for_own_rows(long rows, long cols, F f) {
   if constexpr (Held > 0) {
@@ -34,8 +35,8 @@ __device__ void for_own_rows(long rows, long cols, F f) {
   }
 }
 
-/// This thread's elements of x: `Held` rows in registers, or (0) none, and each use reads them. Those whose gate, an
-/// element of a matrix of the same shape, is not above zero count as zero; without a gate (null) none does.
+/// This thread's elements of x: `Held` rows in registers, or, where that is 0, read at each use. An element counts as
+/// zero where `gate`, a matrix of the same shape or null, is not above zero.
 template <class T, int Width, int Held>
 struct OwnElements {
   const T *x, *gate;
@@ -100,7 +101,7 @@ __device__ const ColumnSums<Count, Columns>& sum_lanes(const S (&own)[Count][Wid
   return sums;
 }
 
-/// How running statistics follow: keep = 1 - momentum, keep_all its power by the number of views.
+/// How running statistics follow the batch: keep = 1 - momentum, keep_all = keep to the power of the number of views.
 struct Following {
   double momentum, keep, keep_all;
   int passes;
@@ -135,7 +136,7 @@ __global__ void __launch_bounds__(norm_threads)
       for (int k = 0; k < Width; ++k) sum[0][k] += static_cast<S>(v.value[k]);
     });
     const auto& first_sums = sum_lanes<Columns>(sum);
-    // The deviations are those from the mean as P rounds it; their own mean makes up for what that leaves.
+    // Deviations are taken from the mean as P rounds it; their own mean then corrects for the rounding.
     P centre[Width], factor[Width];
     for (int k = 0; k < Width; ++k) centre[k] = static_cast<P>(first_sums.value[0][slot][column + k] / count);
     S deviations[2][Width]{};
@@ -252,7 +253,7 @@ __global__ void __launch_bounds__(norm_threads)
   }
 }
 
-/// How wide a thread's reads are, the rows that it holds, and the columns of a block.
+/// The width of a thread's reads, the rows that it holds in registers, and the columns of a block.
 template <int width_, int held_, int columns_>
 struct NormShape {
   static constexpr int width = width_, held = held_, columns = columns_;

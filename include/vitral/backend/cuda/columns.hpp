@@ -1,5 +1,5 @@
-// Sums over the rows of a dense matrix, one for each column, read at the device's bandwidth: the gradient of a bias. A
-// matrix is cut into parts by its shape alone, and the sums of the parts are joined in one order.
+// Sums of each column of a dense matrix, such as the gradient of a bias, at the speed of the device's memory. A matrix
+// is cut into parts by its shape alone, and the sums of the parts are joined in one order.
 #pragma once
 
 #include <vitral/backend/cuda/gelu.hpp>
@@ -15,7 +15,7 @@ namespace detail {
 
 constexpr int column_threads = 256;
 
-/// Neighbouring elements that one load brings.
+/// Width neighbouring elements, read by one load.
 template <class T, int Width>
 struct alignas(Width * sizeof(T)) Piece {
   T value[Width];
@@ -23,7 +23,7 @@ struct alignas(Width * sizeof(T)) Piece {
 template <class T>
 inline constexpr int widest_piece = 16 / static_cast<int>(sizeof(T));
 
-/// Stores values, which become what they were rounded to.
+/// Stores values; they become what T rounds them to.
 template <class T, int Width>
 __device__ void store_piece(T* to, compute_t<T> (&value)[Width]) {
   if constexpr (std::is_same_v<T, bf16> && Width == 8) {
@@ -45,8 +45,8 @@ __device__ void store_piece(T* to, compute_t<T> (&value)[Width]) {
   }
 }
 
-/// How blocks lie on a matrix: `across` threads of a block side by side, a piece of a row each, the others below them;
-/// `groups` of blocks side by side, and the rows in `parts`.
+/// How blocks cover a matrix: in a block `across` threads stand side by side, a piece of a row each, and the others
+/// below them; `groups` blocks stand side by side, and the rows are cut into `parts`.
 struct ColumnGrid {
   int across, parts;
   unsigned groups;
@@ -64,8 +64,9 @@ inline ColumnGrid column_grid(long rows, long pieces) {
   return {static_cast<int>(across), static_cast<int>(parts), static_cast<unsigned>(groups)};
 }
 
-/// partial [parts, cols] = the sums over each part's rows of what use(load(at), at, sums) adds to the Width sums of the
-/// piece at `at`; none are kept where partial is null. Ahead pieces are loaded before the first of them is used.
+/// partial [parts, cols] (null: not kept) = for each part and column the sum over the part's rows, to which
+/// use(load(at), at, sums) adds the Width elements of the piece at `at`. Ahead pieces are loaded before the first of
+/// them is used.
 template <int Width, int Ahead, class P, class Load, class Use>
 __device__ void sum_down(long rows, long cols, int across, P* partial, Load load, Use use) {
   __shared__ P shared[column_threads * Width];

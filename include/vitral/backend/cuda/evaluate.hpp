@@ -1,6 +1,5 @@
-// Runs element-wise plans: one kernel that strides over the result, for one result or for several at once, and one for
-// any number of results of a form (all parameters of an optimiser's step). Four or eight elements at a time where they
-// allow it.
+// Runs element-wise plans: a kernel that strides over one result or several of one shape, and one for many jobs of one
+// type (an optimiser's step of all parameters). Four or eight elements at a time where lengths and addresses allow it.
 #pragma once
 
 #include <vitral/backend/cuda/index.hpp>
@@ -20,7 +19,7 @@ inline constexpr bool fits_a_launch = (std::is_trivially_copyable_v<A> && ...) &
 
 namespace detail {
 
-/// Where element `position` is stored, and what: the first plan's before the second is read, and so on.
+/// Computes and stores element `position`: the first plan's is stored before the second plan is read, and so on.
 template <int R>
 __device__ void store(const Pack<>&, const Pack<>&, const long (&)[R], int, long) {}
 template <class T, class... Ts, class Plan, class... Plans, int R>
@@ -46,7 +45,7 @@ struct WidestRun<Together<R, Pack<T*...>, Plans>> {
   static constexpr int value = std::min({run_of<T>...});
 };
 
-/// The share of a thread: runs of `width` elements, the first, first + step, ...
+/// A thread's share: runs of `width` elements, of numbers first, first + step, ...
 template <int R, class Outs, class Plans>
 __device__ void evaluate_share(const Together<R, Outs, Plans>& job, int width, long first, long step) {
   constexpr int most = WidestRun<Together<R, Outs, Plans>>::value;
@@ -62,7 +61,7 @@ __device__ void evaluate_share(const Together<R, Outs, Plans>& job, int width, l
   }
 }
 
-/// Plans are grid constants: a stride that is looked up by its axis would otherwise have them copied to each thread.
+/// Jobs are grid constants: otherwise each thread would copy them to look up a stride by its axis.
 template <class Job>
 __global__ void evaluate_kernel(const __grid_constant__ Job job, int width) {
   evaluate_share(job, width, static_cast<long>(blockIdx.x) * blockDim.x + threadIdx.x,

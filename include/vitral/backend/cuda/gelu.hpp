@@ -1,6 +1,6 @@
-// GELU as epilogues of products compute it, and its slope. cuBLASLt offers the tanh form alone (Hendrycks and Gimpel
-// 2016), which is within 5e-4 of the exact one: less than a value of 1/8 is rounded by in bf16. So bf16 takes it,
-// whoever computes it, and other types the exact form.
+// GELU as products' epilogues compute it, and its slope. cuBLASLt offers the tanh form alone (Hendrycks and Gimpel
+// 2016), which is within 5e-4 of the exact one, about as much as bf16 rounds a value of 1/8. So bf16 has the tanh form
+// in all of our kernels, and other types have the exact one.
 #pragma once
 
 #include <vitral/core/bf16.hpp>

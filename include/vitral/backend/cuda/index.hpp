@@ -1,4 +1,4 @@
-// Where kernels find what they work on: arithmetic on shapes alone, for the host as well, where it is tested.
+// Which element a kernel's thread works on: arithmetic on shapes, which also runs, and is tested, on the host.
 #pragma once
 
 #include <vitral/core/config.hpp>
@@ -36,7 +36,7 @@ VITRAL_HD void index_at(const Space<R>& space, long position, long (&index)[R]) 
 
 namespace detail {
 
-/// The space seen from a broadcast leaf: first the axes that it has, then those it is summed over.
+/// The space as a broadcast leaf sees it: the axes that it has (kept), and those over which its gradient is summed.
 template <int R>
 struct Folded {
   Space<R> kept, summed;  // sub-spaces, in the order of the axes
@@ -64,7 +64,7 @@ Folded<R> fold(const Space<R>& space, const long (&stride)[R]) {
   return f;
 }
 
-/// The index of the result's element that a kept and a summed position name.
+/// The index of the result's element at a position in `kept` and one in `summed`.
 template <int R>
 VITRAL_HD void unfold(const Folded<R>& f, long kept, long summed, long (&index)[R]) {
   long part[R];

@@ -1,5 +1,6 @@
-// What CUDA C++ has no words for: dynamic shared memory of any type, copies into it that go on while a thread computes
-// (PTX ISA, cp.async), 2^x, and products of small bf16 matrices by a warp on tensor cores (mma m16n8k16, ldmatrix).
+// What CUDA C++ has no functions for: dynamic shared memory of any type, copies into it that go on while a thread
+// computes (PTX ISA, cp.async), 2^x, and a warp's products of small bf16 matrices on tensor cores (mma m16n8k16,
+// ldmatrix).
 #pragma once
 
 #include <vitral/core/bf16.hpp>

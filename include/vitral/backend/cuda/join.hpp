@@ -1,4 +1,4 @@
-// Partial sums joined in one order, many columns and parts side by side.
+// Joins partial sums in one order, many columns and parts at the same time.
 #pragma once
 
 #include <vitral/backend/cuda/launch.hpp>
@@ -13,8 +13,8 @@ struct Joined {
   bool add = false;
 };
 
-/// to = (to +) scale * the sum of each column of partial [parts, count]: threadIdx.y takes every so many parts, and
-/// their sums are added in order. Row 1 of the grid has `second`, whose parts follow.
+/// to = (to +) scale * the sum of each column of partial [parts, count]: each threadIdx.y sums some of the parts, and
+/// these sums are added in order. Row 1 of the grid serves `second`, whose parts follow the first one's.
 template <class C, class T>
 __global__ void join_parts(const C* partial, int parts, long count, double scale, Joined<T> first, Joined<T> second) {
   __shared__ C sums[32][block_threads / 8];

@@ -18,7 +18,7 @@ inline void require(cudaError_t status, const char* call) {
     fail("CUDA: ", call, ": ", cudaGetErrorName(status), ", ", cudaGetErrorString(status));
 }
 
-/// What is asked about the device once.
+/// What the backend knows of the device, asked once.
 struct Device {
   int multiprocessors = 1;
   std::size_t shared_bytes = 0;  ///< the most that a block may have
@@ -55,8 +55,8 @@ class Lanes {
     const Lanes& lanes = instance();
     return lanes.lane_ == 0 ? LanePlace{} : LanePlace{lanes.region_, lanes.lane_};
   }
-  /// Work goes to the lane from now on. From the main lane this forks: the lanes come after what was queued there so
-  /// far. To the main lane, 0, it joins: what is queued there next comes after all lanes.
+  /// From now on work goes to this lane. Leaving the main lane forks: the lanes begin after what was queued there so
+  /// far. Going back to it, 0, joins: what is queued there next comes after all lanes.
   static void enter(int lane) {
     Lanes& lanes = instance();
     if (lane == lanes.lane_) return;
@@ -122,8 +122,8 @@ inline constexpr int block_threads = 256;
   return std::clamp(blocks_for(count), 1u, 16u * static_cast<unsigned>(Device::instance().multiprocessors));
 }
 
-/// Lets a kernel be launched with `bytes` of dynamic shared memory: beyond 48 KiB it has to be asked for, and as many
-/// blocks shall find room on a multiprocessor as its whole memory holds.
+/// Lets a kernel be launched with `bytes` of dynamic shared memory: more than 48 KiB for a block has to be asked for.
+/// The multiprocessor's memory is split so that as many blocks as possible find room.
 template <class... P>
 void allow_shared(const char* name, void (*kernel)(P...), std::size_t bytes) {
   require(cudaFuncSetAttribute(kernel, cudaFuncAttributePreferredSharedMemoryCarveout, cudaSharedmemCarveoutMaxShared),
@@ -134,7 +134,7 @@ void allow_shared(const char* name, void (*kernel)(P...), std::size_t bytes) {
   require(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(bytes)), name);
 }
 
-/// Queues a kernel; nothing to do is nothing queued.
+/// Queues a kernel; with no blocks, nothing.
 template <class... P, class... A>
 void launch(const char* name, void (*kernel)(P...), dim3 grid, dim3 block, std::size_t shared, const A&... arguments) {
   if (grid.x == 0 || grid.y == 0 || grid.z == 0) return;
@@ -146,14 +146,14 @@ void launch(const char* name, void (*kernel)(P...), dim3 grid, dim3 block, std::
   require(cudaLaunchKernelEx(&config, kernel, static_cast<P>(arguments)...), name);
 }
 
-/// Where kernels note an index or a target outside its range: looked at whenever the host waits for the device.
+/// An index or a target outside its range, as a kernel notes it: the host looks here whenever it waits for the device.
 struct Fault {
   int code = 0;  // 0: none, 1: gather_rows, 2: scatter_add_rows, 3: cross_entropy
   int value = 0;
   long position = 0, limit = 0;
 };
-/// How kernels note one: who takes the device's flag writes it. (No atomic operation on the host's memory: not every
-/// device has those.)
+/// What a kernel needs to note one: the thread that takes the device's flag writes the fault. (Not every device has
+/// atomic operations on the host's memory.)
 struct FaultNote {
   int* taken;
   Fault* seen;
@@ -197,7 +197,7 @@ class Faults {
   int* taken_ = nullptr;
 };
 
-/// Whether `index` is in [0, limit); notes it if not. Of several, any one is reported.
+/// Whether `index` is in [0, limit); notes it if not. Of several faults one is reported, whichever.
 __device__ inline bool within(const FaultNote& note, int code, int index, long position, long limit) {
   if (index >= 0 && index < limit) return true;
   if (atomicCAS(note.taken, 0, 1) == 0) {

@@ -45,8 +45,8 @@ __global__ void layer_norm_rows_backward(const T* x, const compute_t<T>* gamma, 
   for_cols(cols, [&](long j) { put(dx, at + j, scale * (g(j) - mean_g - normal(j) * mean_dot), add); });
 }
 
-/// Normalises row `number`, which this warp holds. All that is read is read before anything is stored: what a store may
-/// change cannot be read ahead of it, and rows would wait for each of their quads.
+/// Normalises row `number`, which this warp holds. Everything is read before anything is stored: a read that follows a
+/// store has to wait for it, as the store might change what it reads.
 template <class P, int Quads, class T>
 __device__ void normalize_row(WarpRow<P, Quads>& row, long number, const P* gamma, const P* beta, T* y, P* mean,
                               P* rstd, double eps) {
@@ -97,8 +97,9 @@ __global__ void layer_norm_warps_of_plan(const __grid_constant__ Space<R> space,
 
 constexpr int norm_warps = 8;  // of a block that walks rows
 
-/// A warp walks every so many rows, reads each once, writes dx and sums its share of dgamma and dbeta in registers; the
-/// block's warps add theirs in order to partial [2, parts, cols], a part for each block. dx or partial may be null.
+/// Each warp takes some of the rows, reads each once, writes dx and sums its share of dgamma and dbeta in registers. A
+/// block's warps add their shares in order to partial [2, parts, cols], a part for each block. dx or partial may be
+/// null.
 template <int Quads, class T>
 __global__ void __launch_bounds__(32 * norm_warps, sizeof(compute_t<T>) == 4 && Quads <= 6 ? 2 : 1)
     layer_norm_warps_backward(const T* x, const compute_t<T>* gamma, const compute_t<T>* mean, const compute_t<T>* rstd,
@@ -140,7 +141,7 @@ __global__ void __launch_bounds__(32 * norm_warps, sizeof(compute_t<T>) == 4 && 
   }
 }
 
-/// partial [2, parts, cols]: the shares of dgamma and dbeta that a part of the rows has, for rows of any width.
+/// partial [2, parts, cols] = each part's shares of dgamma and dbeta, for rows of any width.
 template <class T>
 __global__ void layer_norm_columns(const T* x, const compute_t<T>* mean, const compute_t<T>* rstd, const T* dy,
                                    long rows, long cols, compute_t<T>* partial) {
@@ -157,7 +158,7 @@ __global__ void layer_norm_columns(const T* x, const compute_t<T>* mean, const c
   partial[(parts + part) * cols + column] = beta_sum;
 }
 
-/// Blocks of layer_norm_warps_backward, by the shape alone: narrow rows need more warps for as many bytes under way.
+/// Blocks of layer_norm_warps_backward, by the shape alone: with narrow rows more warps are needed to keep memory busy.
 inline int walking_blocks(long rows, long cols) {
   const long most = 132 * (cols <= 256 ? 4 : 2);
   return static_cast<int>(std::min(most, (rows + norm_warps - 1) / norm_warps));

@@ -1,5 +1,5 @@
-// Matrix products by cuBLASLt, with a bias, and for bf16 GELU, in the same pass. Of the algorithms that give the same
-// bits the fastest is taken, found by trial when a shape is first met and remembered.
+// Matrix products by cuBLASLt, which adds a bias in the same pass and, for bf16, applies GELU. When a shape is first
+// met, algorithms that give the same bits are timed, and the fastest is remembered.
 #pragma once
 
 #include <vitral/backend/cuda/gelu.hpp>
@@ -37,8 +37,8 @@ inline constexpr cudaDataType_t type_of = std::is_same_v<T, double>  ? CUDA_R_64
                                           : std::is_same_v<T, float> ? CUDA_R_32F
                                                                      : CUDA_R_16BF;
 
-/// What addresses and strides in bytes, or-ed together, are all aligned to, up to 256 bytes: algorithms with wide loads
-/// ask for it.
+/// The largest power of two, up to 256, to which addresses and strides are all aligned, given in bytes and or-ed
+/// together. Algorithms with wide loads need to know it.
 inline unsigned alignment_of(std::uintptr_t bits) {
   bits |= 256;
   return static_cast<unsigned>(bits & (~bits + 1));
@@ -59,8 +59,8 @@ bool has_dense_cols(const Matrix<T>& m) {
   return (m.row_stride == 1 || m.rows == 1) && (m.col_stride >= m.rows || m.cols == 1);
 }
 
-/// What decides a product. cuBLASLt counts columns first, so that C [m, n] by rows is C^T [n, m] to it, and C^T = B^T
-/// A^T.
+/// What decides a product. cuBLASLt stores matrices column by column, so it is asked for C^T = B^T A^T, whose columns
+/// are C's rows.
 struct ProductKey {
   long m, n, k, batch;
   bool a_transposed, b_transposed;  // whether its columns are dense
@@ -117,7 +117,7 @@ __global__ void compare_kernel(const Word* a, const Word* b, long words, int* di
 
 class Products {
  public:
-  /// Algorithms are tried for products of this many operations on.
+  /// Algorithms are timed for products of at least this many operations.
   explicit Products(double tried_from) : tried_from_(tried_from) {
     require(cublasLtCreate(&handle_), "cublasLtCreate");
   }
@@ -127,8 +127,8 @@ class Products {
     return products;
   }
 
-  /// Queues a product. Where cuBLASLt has none, now or once it is asked for the first time, nothing is done, then and
-  /// later, and its reason returned.
+  /// Queues a product. Where cuBLASLt has no algorithm for it, nothing is done and the reason is returned, each time
+  /// that it is asked for.
   [[nodiscard]] cublasStatus_t run(ProductKey key, const void* a, const void* b, void* c, const Beside& beside = {}) {
     key.epilogue_alignment = beside.alignment();
     auto found = products_.find(key);
@@ -249,7 +249,7 @@ class Products {
     return found.empty() ? CUBLAS_STATUS_NOT_SUPPORTED : CUBLAS_STATUS_SUCCESS;
   }
 
-  /// Device memory that a trial needs for a moment: not of the pool, which would keep it.
+  /// Device memory for the length of a trial: not from the pool, which would keep it.
   struct TrialMemory {
     explicit TrialMemory(std::size_t bytes) {
       if (cudaMalloc(&data, bytes) != cudaSuccess) data = nullptr, cudaGetLastError();
@@ -288,8 +288,8 @@ class Products {
     return any == 0;
   }
 
-  /// Takes the fastest of the algorithms whose result, from noise, has the bits of the first one's: time decides how
-  /// fast a product is, and never what it is. Nothing is tried where the memory for it is not there.
+  /// Multiplies noise by each algorithm and takes the fastest of those that give the bits of the first one: timing
+  /// never changes a result. Without memory for the trial, the first is taken.
   void try_out(const ProductKey& key, Product& p, const Beside& beside, std::vector<Algorithm>& found) {
     const auto bytes = [](int type, long rows, long cols, long stride, long batch, long batch_stride) {
       const long last = (batch - 1) * batch_stride + (rows - 1) * stride + cols;
@@ -378,7 +378,7 @@ ProductKey product_key(const MatrixBatch<const T>& a, const MatrixBatch<const T>
           accumulate};
 }
 
-/// c = activation(c + bias), keeping c + bias in `pre`; bias and pre may be null. Width neighbours for each thread.
+/// c = activation(c + bias), keeping c + bias in `pre`; bias and pre may be null. A thread takes Width neighbours.
 template <Activation activation, int Width, class C>
 __global__ void finish_kernel(Matrix<C> c, C* pre, const compute_t<C>* bias) {
   using P = compute_t<C>;
@@ -469,7 +469,7 @@ void batched_matmul(MatrixBatch<const T> a, MatrixBatch<const T> b, MatrixBatch<
     if (!epilogue.empty()) detail::finish(c.first, epilogue.pre, epilogue.bias, epilogue.activation);
     return;
   }
-  // cuBLASLt adds a bias of the result's type; the masters of a bf16 layer are floats, and double has no epilogue.
+  // cuBLASLt adds a bias of the result's type, but a bf16 layer's parameters are floats; double has no epilogue.
   constexpr bool bias_in_product = !std::is_same_v<T, double>;
   const bool in_product = bias_in_product && epilogue.bias;
   const bool rounds = std::is_same_v<C, bf16> && in_product && !epilogue.rounded_bias;
@@ -484,7 +484,7 @@ void batched_matmul(MatrixBatch<const T> a, MatrixBatch<const T> b, MatrixBatch<
     return detail::Products::instance().run(detail::product_key<products>(a, b, c, with, accumulate), a.first.data,
                                             b.first.data, c.first.data, beside);
   };
-  // Whatever cuBLASLt does not take into the product follows it.
+  // What cuBLASLt cannot do within the product is done after it.
   const bool keeps_argument = epilogue.pre && c.first.row_stride % 8 == 0;
   if (std::is_same_v<C, bf16> && in_product && epilogue.activation == Activation::gelu &&
       (!epilogue.pre || keeps_argument) &&

@@ -1,5 +1,5 @@
-// Memory of the device. Whatever asks for it goes through a pool (core/buffer.hpp), so that from the second step on the
-// driver is not asked. Work being in order but for lanes, memory may be used again once it is released on the host.
+// Memory of the device. All of it goes through a pool (core/buffer.hpp), so that from the second step on the driver is
+// not asked. As work is done in order, except in lanes, memory may be used again as soon as the host has released it.
 #pragma once
 
 #include <vitral/backend/cuda/launch.hpp>
@@ -24,7 +24,7 @@ namespace vitral { inline namespace VITRAL_ABI { namespace cuda {
 }
 inline void deallocate(void* memory) { cudaFree(memory); }
 
-/// What the backend's own work space is pooled as.
+/// Stands for a backend in the pool of work space.
 struct WorkSpace {
   using Lanes = cuda::Lanes;
   [[nodiscard]] static void* allocate(std::size_t bytes) { return cuda::allocate(bytes); }

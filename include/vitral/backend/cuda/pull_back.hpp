@@ -1,7 +1,6 @@
-// The backward pass of a fused expression: kernels re-read the leaves, recompute the intermediates in registers and
-// push the result's gradient down. Leaves as large as the result are written by one kernel; the gradient of each
-// broadcast leaf is a sum that a kernel of its own forms in a fixed order, recomputing rather than storing what it
-// sums. Four or eight elements at a time where all leaves allow it.
+// The backward pass of a fused expression: kernels read the leaves again, recompute the intermediates in registers and
+// push the result's gradient down. One kernel writes the gradients of leaves as large as the result; for each broadcast
+// leaf another forms the sum, in a fixed order. Four or eight elements at a time where all leaves allow it.
 #pragma once
 
 #include <vitral/backend/cuda/reduce.hpp>
@@ -25,7 +24,7 @@ void for_each_target(Pack<H, T...>& targets, F&& f) {
   for_each_target(targets.tail, f);
 }
 
-/// Where push leaves a leaf's gradient: in its place, or in the sum of the one leaf that a kernel is about.
+/// Where push leaves a leaf's gradient: in its place, or in the sum for the one leaf that a kernel serves.
 struct InPlace {
   template <class T, int R, class C>
   __device__ void operator()(const GradientPlan<T, R>& target, C g, const long* index, int axes) const {
@@ -138,7 +137,7 @@ __global__ void pull_elements(const __grid_constant__ Space<R> space, const __gr
   }
 }
 
-/// The sum's share of one summand.
+/// What one element of the result adds to the sum.
 template <class S, int R, class Plan, class Targets, class T>
 __device__ void add_summand(S& sum, const Folded<R>& f, long kept, long summed, int axes, const Plan& plan,
                             const Targets& targets, const T* upstream) {
@@ -149,7 +148,7 @@ __device__ void add_summand(S& sum, const Folded<R>& f, long kept, long summed, 
   push(plan, targets, static_cast<C>(static_cast<compute_t<T>>(upstream[position])), index, axes, IntoSum<S>{&sum});
 }
 
-/// partial [parts, kept.size]. `wide`: a thread for each kept element; else a block.
+/// partial [parts, kept.size] = the partial sums: a thread forms each of them where `wide`, else a block.
 template <class S, bool wide, int R, class Plan, class Targets, class T>
 __global__ void pull_sum(Folded<R> f, int axes, Plan plan, Targets targets, const T* upstream, int parts, S* partial) {
   const long part = blockIdx.y;
@@ -168,7 +167,7 @@ __global__ void pull_sum(Folded<R> f, int axes, Plan plan, Targets targets, cons
   }
 }
 
-/// `targets` holds the one broadcast leaf that `leaf` is.
+/// The gradient of the broadcast leaf `leaf`, the only target in `targets`.
 template <int R, class Plan, class Targets, class T, class L>
 void pull_broadcast(const Space<R>& space, const Plan& plan, const Targets& targets, const GradientPlan<L, R>& leaf,
                     const T* upstream) {

@@ -1,5 +1,5 @@
-// Plans read four or eight neighbouring elements at a time, with loads of up to 16 bytes for each leaf: as plan.hpp's
-// value_at, for expressions whose rows have lengths and addresses that allow it.
+// Plans evaluated for four or eight neighbouring elements at a time, each leaf by one load of up to 16 bytes: value_at
+// of tensor/plan.hpp for expressions whose rows have lengths and addresses that allow it.
 #pragma once
 
 #include <vitral/backend/cuda/words.hpp>
@@ -20,7 +20,8 @@ template <int N, class T>
 bool allows_runs(const T* data) {
   return reinterpret_cast<std::uintptr_t>(data) % alignof(Run<T, N>) == 0;
 }
-/// The last axis must be walked in steps of one or not at all, and each row of it begin at a run.
+/// Whether a leaf can be read N elements at a time: it has steps of one or none along the last axis, and each row
+/// begins at a multiple of N elements.
 template <int N, class T, int R>
 bool allows_runs(const LeafPlan<T, R>& plan, int axes) {
   const long last = plan.stride[axes - 1];
@@ -45,10 +46,10 @@ template <int N, class Op, class... P>
 bool allows_runs(const NodePlan<Op, P...>& plan, int axes) {
   return allows_runs<N>(plan.args, axes);
 }
-/// Elements at a time for results of type T: as many as 16 bytes have, 8 at the most and 4 at the least.
+/// Elements at a time for results of type T: as many as fit into 16 bytes, but at most 8 and at least 4.
 template <class T>
 inline constexpr int run_of = sizeof(T) == 2 ? 8 : 4;
-/// The largest of `most`, 4 and 1 that fits(number) takes; numbers are constants.
+/// The largest of `most`, 4 and 1 for which fits(number) holds; each number is a constant.
 template <int most, class Fits>
 int widest(Fits&& fits) {
   if constexpr (most > 4)

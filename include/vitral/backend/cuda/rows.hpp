@@ -1,5 +1,5 @@
-// Operations on the rows of dense matrices: a block of threads for each row, whose values pass through the registers of
-// one kernel. Softmax, cross entropy, l2 normalisation and rows by index; see backend/backend.hpp for what each does.
+// Operations on the rows of dense matrices, a block of threads for each row: softmax, cross entropy, l2 normalisation,
+// rows by index. backend/backend.hpp says what each does.
 #pragma once
 
 #include <vitral/backend/cuda/block_reduce.hpp>

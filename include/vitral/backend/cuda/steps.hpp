@@ -1,6 +1,6 @@
-// Work that is queued as a whole: a CUDA graph for each step, so that no kernel waits for the host to launch it. What a
-// step queues is captured and put into the graph of the step before, which has the same form and other numbers; the
-// device meanwhile works on the step before.
+// Steps as CUDA graphs: what a step queues is captured and launched as a whole, so that no kernel waits for the host. A
+// step's graph is that of the step before with new numbers put in, as steps have the same form; meanwhile the device
+// works on the step before.
 #pragma once
 
 #include <vitral/backend/cuda/launch.hpp>
@@ -43,7 +43,8 @@ class Steps {
     return runs_++;
   }
 
-  /// How often a graph was made: once for each kind of run, and again where a run has another form than the one before.
+  /// How many graphs were made: one for each kind of run, and one more wherever a run had another form than the one
+  /// before.
   [[nodiscard]] long graphs_made() const { return graphs_made_; }
 
   /// Waits until a run is done, one of the last few; throws what kernels have noted.

@@ -1,5 +1,5 @@
-// Random views of images (backend/views.hpp): a block of threads makes a view, which stays in shared memory from the crop
-// to the end. The numbers are those of data/augment.hpp on the host, up to rounding. Included by .cu files.
+// Random views of images (backend/views.hpp): a block of threads makes a view, which stays in shared memory from the
+// crop to the end. The numbers are those of data/augment.hpp on the host, up to rounding. Included by .cu files.
 #pragma once
 
 #include <vitral/backend/cuda/block_reduce.hpp>
@@ -221,8 +221,8 @@ inline void check_views(const ViewShape& shape) {
         Device::instance().shared_bytes, "; use the CPU loader");
 }
 
-/// Queues views [count, 3, side, side] of images [n, height, width, 3]. The jobs travel as arguments of the kernels: the
-/// caller may change them at once.
+/// Queues views [count, 3, side, side] of images [n, height, width, 3]. The jobs travel as arguments of the kernels:
+/// the caller may change them at once.
 template <int threads = 512>
 void make_views(const ViewShape& shape, const ViewJob* jobs, std::size_t count, const std::uint8_t* images,
                 float* views) {

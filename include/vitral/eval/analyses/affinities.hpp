@@ -1,6 +1,5 @@
-// How likely two images are to be picked as neighbours: the joint probabilities P that t-SNE shows (van der Maaten and
-// Hinton 2008), restricted to nearest neighbours ("Accelerating t-SNE using Tree-Based Algorithms", van der Maaten
-// 2014).
+// The joint probabilities P of t-SNE (van der Maaten and Hinton 2008): how likely two images are picked as neighbours.
+// Only an image's nearest ones have any (van der Maaten, "Accelerating t-SNE using Tree-Based Algorithms", 2014).
 #pragma once
 
 #include <vitral/eval/analyses/centred.hpp>
@@ -12,25 +11,26 @@
 
 namespace vitral { inline namespace VITRAL_ABI {
 
-/// A symmetric matrix of few entries, those of row i from begin[i] to begin[i + 1], ordered by their column `place`.
+/// A symmetric sparse matrix [images, images].
 struct Affinities {
-  std::vector<long> begin;
-  std::vector<int> place;
-  std::vector<float> value;
+  std::vector<long> begin;   ///< row i has the entries begin[i] to begin[i + 1] - 1
+  std::vector<int> place;    ///< of each entry, its column; ascending in a row
+  std::vector<float> value;  ///< of each entry
 
   [[nodiscard]] int images() const { return static_cast<int>(begin.size()) - 1; }
 };
 
 namespace detail {
 
-/// The k images that are nearest to each by Euclidean distance, itself left out, and the squared distances.
+/// The k other images that are nearest to each image by Euclidean distance.
 struct NearImages {
-  std::vector<int> place;
-  std::vector<double> distance;
+  std::vector<int> place;        // [images, k]
+  std::vector<double> distance;  // [images, k], squared
 };
 
 inline NearImages near_images(const Features& features, int k) {
-  // The nearest y to x has the largest x y - |y|^2 / 2: a product of rows that are one longer, of numbers up to 1.
+  // The y nearest to x has the largest x y - |y|^2 / 2. That is the product of (x, 1) and (y, -|y|^2 / 2), so k-NN by
+  // inner products finds it; numbers are scaled to 1 at most before they are squared.
   std::vector<float> x = centred<float>(features, column_means(features));
   float largest = 0;
   for (const float number : x) largest = std::max(largest, std::abs(number));
@@ -64,9 +64,9 @@ inline NearImages near_images(const Features& features, int k) {
   return out;
 }
 
-/// Turns squared distances into probabilities proportional to exp(-beta distance), with the one beta at which their
-/// entropy is log(perplexity), by Newton's method on log beta between bounds. Where many equal distances do not let the
-/// entropy fall so low, they share evenly.
+/// Replaces squared distances by probabilities proportional to exp(-beta distance). beta is the number at which their
+/// entropy is log(perplexity), found by Newton's method on log beta between bounds. Where many distances are equal, the
+/// entropy may not fall so low; then these have the same probability.
 inline void to_probabilities(double* distance, int count, double perplexity) {
   const double least = *std::min_element(distance, distance + count), wanted = std::log(perplexity);
   double mean = 0;
@@ -86,7 +86,7 @@ inline void to_probabilities(double* distance, int count, double perplexity) {
     const double excess = std::log(sum) + first - wanted, slope = first * first - second / sum;
     if (std::abs(excess) < 1e-10) break;
     (excess > 0 ? low : high) = log_beta;
-    // A step of more than 3, to which a flat stretch may lead, is cut: then it may not leave what exp can hold.
+    // Where the function is flat, a step may be long; cut to 3, it does not lead out of the range of exp.
     const double step = slope < 0 ? std::clamp(-excess / slope, -3.0, 3.0) : 3;
     log_beta = log_beta + step > low && log_beta + step < high ? log_beta + step : (low + high) / 2;
     if (high - low < 1e-14 || log_beta > 500) break;
@@ -94,7 +94,7 @@ inline void to_probabilities(double* distance, int count, double perplexity) {
   for (int j = 0; j < count; ++j) distance[j] = std::exp(-beta * (distance[j] - least)) / sum;
 }
 
-/// (C + C') / the sum of all, for conditional probabilities C of k places in each row.
+/// (C + C') divided by the sum of its entries, where C are conditional probabilities of k places in each row.
 inline Affinities symmetric(const std::vector<int>& place, const std::vector<double>& probability, int k) {
   struct Entry {
     int place;
@@ -114,7 +114,7 @@ inline Affinities symmetric(const std::vector<int>& place, const std::vector<dou
     std::sort(row.begin(), row.end(), [](const Entry& a, const Entry& b) { return a.place < b.place; });
     for (std::size_t e = 0; e < row.size();) {
       const int at = row[e].place;
-      double value = 0;  // of one entry, or of two where each is the other's neighbour: the same in any order
+      double value = 0;  // the sum of one entry, or of two where the images are each other's neighbours
       for (; e < row.size() && row[e].place == at; ++e) value += row[e].value;
       out.place.push_back(at);
       out.value.push_back(static_cast<float>(value / sum));
@@ -126,9 +126,9 @@ inline Affinities symmetric(const std::vector<int>& place, const std::vector<dou
 
 }  // namespace detail
 
-/// P, of sum 1: images i and j with (p(j | i) + p(i | j)) / (2 images), where p(. | i) is a Gaussian of i's Euclidean
-/// distances to its nearest neighbours, three times as many as the perplexity and one more, as wide as the perplexity
-/// demands.
+/// P, whose entries have the sum 1: p(i, j) = (p(j | i) + p(i | j)) / (2 images). p(. | i) is a Gaussian of the
+/// Euclidean distances of image i to its 3 * perplexity + 1 nearest neighbours, and so wide that its perplexity, exp of
+/// its entropy, is the one asked for. Throws Error unless 1 < perplexity < images / 3.
 [[nodiscard]] inline Affinities affinities(const Features& features, double perplexity) {
   check_analysable(features);
   const int images = features.images();

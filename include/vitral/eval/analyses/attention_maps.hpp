@@ -1,5 +1,5 @@
 // What the heads of a ViT look at: the weights of attention, how far they reach, and what the class token sees.
-// The fused attention keeps no weights: they are computed again from each block's own projection, on the CPU.
+// Attention as networks compute it keeps no weights, so they are computed here from each block's queries and keys.
 #pragma once
 
 #include <vitral/backend/cpu/cpu.hpp>
@@ -12,7 +12,7 @@
 
 namespace vitral { inline namespace VITRAL_ABI {
 
-/// softmax(q k^T / sqrt(width of a head)) of one block. Of the tokens, those that are no patches come first.
+/// softmax(q k^T / sqrt(width of a head)) of one block. The class token and others that are no patches come first.
 struct AttentionWeights {
   int images = 0, heads = 0, tokens = 0;
   std::vector<float> rows;  ///< [images, heads, queries, keys]; each row sums to 1
@@ -33,8 +33,8 @@ inline void check_weights(const AttentionWeights& weights) {
 
 }  // namespace detail
 
-/// From a block's packed queries, keys and values [images, tokens, 3 * width], in timm's order
-/// (autodiff/attention.hpp).
+/// The weights from a block's packed queries, keys and values [images, tokens, 3 * width] in host memory, in timm's
+/// order (autodiff/attention.hpp).
 [[nodiscard]] inline AttentionWeights attention_weights(const float* qkv, int images, int heads, int tokens,
                                                         int width) {
   check(images >= 1 && tokens >= 1 && heads >= 1 && width >= heads && width % heads == 0, "attention weights of ",
@@ -59,8 +59,8 @@ inline void check_weights(const AttentionWeights& weights) {
   return out;
 }
 
-/// The weights of every block for normalised images [batch, 3, image, image]. In the last block the class token's query
-/// is the only one whose answer the network uses.
+/// The weights of every block for normalised images [batch, 3, side, side] (images_for). In the last block the network
+/// itself uses the class token's row only.
 template <VisionTransformer Network>
 [[nodiscard]] std::vector<AttentionWeights> attention_weights(const Network& encoder, const Operand auto& images) {
   std::vector<AttentionWeights> out;
@@ -76,10 +76,10 @@ template <VisionTransformer Network>
   return out;
 }
 
-/// Mean attention distance of each head, in pixels (Dosovitskiy et al. 2021, appendix D.7, figure 11): how far apart
-/// the centres of the asking and the answering patch are, averaged over answers by their weight, then over the asking
-/// patches and the images. The class token neither asks nor answers: each row is divided by the sum of its patches'
-/// weights. `patch`: pixels a side.
+/// Mean attention distance of each head in pixels (Dosovitskiy et al. 2021, appendix D.7, figure 11): the distance from
+/// the centre of the patch that asks to that of the patch it looks at, averaged by weight, then over patches and
+/// images. The class token is left out, and a row's other weights are divided by their sum. `patch`: side of a patch in
+/// pixels.
 [[nodiscard]] inline std::vector<double> mean_attention_distance(const AttentionWeights& weights, int patch) {
   detail::check_weights(weights);
   const int grid = static_cast<int>(std::sqrt(weights.tokens)), patches = grid * grid, first = weights.tokens - patches;
@@ -102,8 +102,8 @@ template <VisionTransformer Network>
   return mean;
 }
 
-/// What the class token looks at in one image: [heads, grid * grid], the weights as they are, so that a head's sum is 1
-/// less what it gives to the class token itself (the maps of Caron et al. 2021).
+/// The weights that the class token gives to the patches of one image: [heads, grid * grid], the maps of Caron et al.
+/// 2021. A head's weights sum to 1 less what it gives to the class token itself.
 [[nodiscard]] inline std::vector<float> class_attention(const AttentionWeights& weights, int image) {
   detail::check_weights(weights);
   check(image >= 0 && image < weights.images, "attention weights: image ", image, " of ", weights.images);

@@ -1,4 +1,4 @@
-// What analyses of a layer's geometry begin with: features that are numbers, without the mean of their columns.
+// What analyses of a layer's geometry begin with: the features less the mean of each column.
 #pragma once
 
 #include <vitral/eval/features.hpp>
@@ -8,18 +8,18 @@
 
 namespace vitral { inline namespace VITRAL_ABI {
 
-/// Throws Error unless there are two images or more and every number is finite.
+/// Throws Error where there are fewer than two images, or a number is not finite.
 inline void check_analysable(const Features& features) {
   check(features.images() >= 2, "an analysis of features needs two images or more, not ", features.images());
   check_features(features, "an analysis of features");
 }
 
-/// The mean of each column, in double; exact where a column is constant. Throws as `check_analysable`.
+/// The mean of each column, exact where a column is constant. Throws as check_analysable does.
 [[nodiscard]] inline std::vector<double> column_means(const Features& features) {
   check_analysable(features);
   const long images = features.images(), width = features.width;
   std::vector<double> mean(static_cast<std::size_t>(width));
-  const float* const first = features.rows.data();  // differences from it are summed, which are 0 in constant columns
+  const float* const first = features.rows.data();  // summed are differences from this row: 0 in constant columns
   for (long i = 0; i < images; ++i)
     for (long c = 0; c < width; ++c)
       mean[static_cast<std::size_t>(c)] += static_cast<double>(first[i * width + c]) - static_cast<double>(first[c]);
@@ -30,7 +30,7 @@ inline void check_analysable(const Features& features) {
   return mean;
 }
 
-/// The features less `mean`, as floats or doubles: rows [images, width].
+/// The features less `mean`, as floats or doubles: [images, width].
 template <class T>
 [[nodiscard]] std::vector<T> centred(const Features& features, const std::vector<double>& mean) {
   std::vector<T> out(features.rows.size());

@@ -1,5 +1,5 @@
-// How alike the representations of layers are, whatever their axes and scale: linear centred kernel alignment
-// (Kornblith, Norouzi, Lee and Hinton, "Similarity of Neural Network Representations Revisited", 2019, equation 4).
+// How alike two layers are, whatever their axes and scale: linear centred kernel alignment (Kornblith, Norouzi, Lee and
+// Hinton, "Similarity of Neural Network Representations Revisited", 2019, equation 4).
 #pragma once
 
 #include <vitral/backend/cpu/matmul.hpp>
@@ -12,7 +12,7 @@ namespace vitral { inline namespace VITRAL_ABI {
 
 namespace detail {
 
-/// |X'Y|^2, the sum of squares of a product of width times width numbers, for rows of both for the same images.
+/// The sum of squares of X'Y, a matrix [x_width, y_width]; row i of both is image i.
 inline double cross_squares(const std::vector<float>& x, long x_width, const std::vector<float>& y, long y_width) {
   const long images = static_cast<long>(x.size()) / x_width;
   std::vector<float> product(static_cast<std::size_t>(x_width * y_width));
@@ -24,7 +24,7 @@ inline double cross_squares(const std::vector<float>& x, long x_width, const std
   return sum;
 }
 
-/// A layer's centred features, and what its similarity with others is divided by.
+/// A layer's centred features, and the norm by which its similarities are divided.
 struct CentredLayer {
   explicit CentredLayer(const Features& features)
       : rows(centred<float>(features, column_means(features))),
@@ -46,14 +46,13 @@ inline double cka(const CentredLayer& a, const CentredLayer& b) {
 
 }  // namespace detail
 
-/// Between 0 and 1, 1 where one is the other up to rotation and scale, for features of the same images; widths may
-/// differ. Time and memory are those of products of widths, not of N times N similarities. Constant features resemble
-/// nothing: 0.
+/// Linear CKA of features of the same images, whose widths may differ: from 0 to 1, and 1 where one is the other
+/// rotated and scaled. 0 where features are constant. Takes time in proportion to the images, not to their pairs.
 [[nodiscard]] inline double cka(const Features& a, const Features& b) {
   return detail::cka(detail::CentredLayer(a), detail::CentredLayer(b));
 }
 
-/// Of every layer of `a` (rows of the table) with every layer of `b`, which may be the same or another model's.
+/// CKA of every layer of `a` with every layer of `b`, of the same network or another: table[layer of a][layer of b].
 [[nodiscard]] inline std::vector<std::vector<double>> cka_table(const std::vector<Features>& a,
                                                                 const std::vector<Features>& b) {
   check(!a.empty() && !b.empty(), "CKA: features of ", a.size(), " and of ", b.size(),

@@ -1,4 +1,4 @@
-// The directions that features vary in: principal component analysis, how many of them count, and projections.
+// Principal component analysis of features: along which directions they vary, how many of these count, and projections.
 #pragma once
 
 #include <vitral/backend/cpu/eigensystem.hpp>
@@ -12,15 +12,16 @@
 
 namespace vitral { inline namespace VITRAL_ABI {
 
-/// Axes of unit length, at right angles to each other, along which features vary most, second most, ...
+/// Axes of unit length at right angles to each other: features vary most along the first, then along the second, ...
 struct PrincipalAxes {
   std::vector<double> mean;      ///< [width]
   std::vector<double> variance;  ///< along each axis, divided by images - 1: [width]
-  std::vector<double> axes;      ///< rows [width, width]; the largest number of each is positive, which fixes its sign
+  std::vector<double> axes;      ///< [width, width], a row each; its largest number is positive, which fixes the sign
 
   [[nodiscard]] int width() const { return static_cast<int>(mean.size()); }
 };
 
+/// The principal axes of features. Throws as check_analysable does.
 [[nodiscard]] inline PrincipalAxes principal_axes(const Features& features) {
   PrincipalAxes out{column_means(features), {}, {}};
   const long images = features.images(), width = features.width;
@@ -33,7 +34,7 @@ struct PrincipalAxes {
   cpu::symmetric_eigensystem(axes, out.variance.data());
   for (long i = 0; i < width; ++i) {
     double& variance = out.variance[static_cast<std::size_t>(i)];
-    // As many images leave one fewer directions; what stands beyond is rounding.
+    // Centred features of n images vary in n - 1 directions at most; variance beyond these is rounding.
     variance = i < images - 1 ? std::max(variance, 0.0) / static_cast<double>(images - 1) : 0;
     double* const axis = out.axes.data() + i * width;
     const auto less = [](double a, double b) { return std::abs(a) < std::abs(b); };
@@ -43,7 +44,7 @@ struct PrincipalAxes {
   return out;
 }
 
-/// The share of the whole variance that lies along each axis; all 0 where features are constant.
+/// The share of the variance that lies along each axis: [width]; all 0 where features are constant.
 [[nodiscard]] inline std::vector<double> explained_variance(const PrincipalAxes& axes) {
   const double whole = std::accumulate(axes.variance.begin(), axes.variance.end(), 0.0);
   std::vector<double> out = axes.variance;
@@ -51,9 +52,9 @@ struct PrincipalAxes {
   return out;
 }
 
-/// exp of the entropy of the singular values' shares of their sum (Roy and Vetterli, "The effective rank", 2007), those
-/// of the centred features: a common direction of all images does not count. Between 1 and the width; 0 where features
-/// are constant.
+/// The effective rank (Roy and Vetterli 2007): exp of the entropy of the singular values' shares of their sum. Features
+/// are centred, so a direction that all images share does not count. From 1 to the width; 0 where features are
+/// constant.
 [[nodiscard]] inline double effective_rank(const PrincipalAxes& axes) {
   double sum = 0, entropy = 0;
   for (const double variance : axes.variance) sum += std::sqrt(variance);
@@ -62,7 +63,8 @@ struct PrincipalAxes {
   return sum > 0 ? std::exp(entropy) : 0;
 }
 
-/// Coordinates of features, those that the axes come from or others, along the first axes: rows [images, count].
+/// Coordinates of features along the first `count` axes: [images, count]. They may be others than those that the axes
+/// were found from, of the same width.
 [[nodiscard]] inline std::vector<float> project(const PrincipalAxes& axes, const Features& features, int count = 2) {
   check_features(features, "projection");
   const long images = features.images(), width = features.width;

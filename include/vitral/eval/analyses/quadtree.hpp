@@ -1,6 +1,6 @@
-// A quadtree over points of a plane, whose distant cells stand for their points: forces among all of them in N log N
-// time (Barnes and Hut 1986; van der Maaten 2014). One walk through the tree serves all points of a leaf; a loop of
-// vector instructions may then sum what the walk has collected for each of them.
+// A quadtree over points of a plane. A distant cell stands for all points in it, so that forces among N points take
+// N log N time (Barnes and Hut 1986; van der Maaten 2014). One walk through the tree collects what all points of a leaf
+// see; a vector loop then sums it for each of them.
 #pragma once
 
 #include <algorithm>
@@ -10,18 +10,18 @@
 
 namespace vitral { inline namespace VITRAL_ABI { namespace detail {
 
-/// Cells in the order of a walk that visits each before those inside it. The points of a cell stand side by side.
+/// The cells of the tree; each stands before those inside it. The points of a cell stand side by side.
 class Quadtree {
  public:
   struct Cell {
-    float x, y, width;  ///< centre of mass; side of the square
-    int begin, end;     ///< its points
-    int after;          ///< the next cell that is not inside it
+    float x, y, width;  ///< centre of mass, and side of the square
+    int begin, end;     ///< its points are those from begin to end - 1
+    int after;          ///< number of the next cell that is not inside it
     bool leaf;
   };
   static constexpr int leaf_size = 16;
 
-  /// points [count, 2]
+  /// points: [count, 2]
   explicit Quadtree(const std::vector<float>& points) : order(points.size() / 2), x(order.size()), y(order.size()) {
     std::iota(order.begin(), order.end(), 0);
     float low[2] = {points[0], points[1]}, high[2] = {points[0], points[1]};
@@ -39,8 +39,8 @@ class Quadtree {
   }
 
   std::vector<Cell> cells;
-  std::vector<int> order;   ///< which point stands where
-  std::vector<float> x, y;  ///< in this order
+  std::vector<int> order;   ///< numbers of the points, cell by cell
+  std::vector<float> x, y;  ///< coordinates in this order
 
  private:
   struct Spare {
@@ -48,7 +48,8 @@ class Quadtree {
     std::vector<int> order;
   };
 
-  /// Adds the cell of the points from begin to end, whose square's lower corner is (left, below); returns its place.
+  /// Adds the cell of the points from begin to end, whose square begins at (left, below), and those inside it; returns
+  /// its number.
   std::size_t add(int begin, int end, float left, float below, float width, int depth) {
     const std::size_t at = cells.size();
     cells.push_back({0, 0, width, begin, end, 0, end - begin <= leaf_size || depth == 24});
@@ -77,7 +78,7 @@ class Quadtree {
     return at;
   }
 
-  /// Sorts the points by quarter; where the quarters begin, and the end.
+  /// Sorts the points from begin to end by the quarter in which they lie; returns where each quarter begins, and `end`.
   std::array<int, 5> part(int begin, int end, float middle_x, float middle_y) {
     std::array<int, 5> cut{begin, 0, 0, 0, 0};
     const auto first = static_cast<std::size_t>(begin), last = static_cast<std::size_t>(end);
@@ -102,7 +103,7 @@ class Quadtree {
   Spare spare_;
 };
 
-/// What a point sees of the others: points, and cells as heavy as the number of their points.
+/// What a point sees of the others: points of mass 1, and cells, whose mass is the number of their points.
 struct Bodies {
   std::vector<float> x, y, mass;
 
@@ -118,8 +119,8 @@ struct Bodies {
   }
 };
 
-/// What the points of `leaf` see: cells whose width is less than theta times their distance from the nearest corner or
-/// side of the box around these points, and the points of all leaves nearer by.
+/// Collects what the points of `leaf` see. A cell is seen as one where its width is less than theta times its distance
+/// from the box around these points; leaves nearer by are seen point by point.
 inline void collect(const Quadtree& tree, const Quadtree::Cell& leaf, float theta, Bodies& bodies) {
   bodies.clear();
   const auto [left, right] = std::minmax_element(tree.x.begin() + leaf.begin, tree.x.begin() + leaf.end);

@@ -16,28 +16,29 @@
 VITRAL_KERNELS_BEGIN
 namespace vitral { inline namespace VITRAL_ABI {
 
+/// Parameters of t-SNE; the defaults are scikit-learn's.
 struct TsneOptions {
   double perplexity = 30;  ///< about how many neighbours an image has
   int iterations = 1000;
-  double theta = 0.5;  ///< what is seen as one: cells narrower than theta times their distance; 0 = exact
+  double theta = 0.5;  ///< a cell narrower than theta times its distance is seen as one point; 0 = exact
 };
 
-/// Points of the plane, rows [images, 2], and how far their neighbourhoods are from those of the features.
+/// A map of features.
 struct Tsne {
-  std::vector<float> points;
-  double divergence = 0;  ///< Kullback and Leibler's, in nats
-  int iterations = 0;     ///< that were done; fewer than asked for where nothing moves any more
+  std::vector<float> points;  ///< of the plane: [images, 2]
+  double divergence = 0;      ///< of the map's neighbourhoods from the features', KL(P || Q) in nats
+  int iterations = 0;         ///< that were done: fewer than asked for where nothing moved any more
 };
 
-/// What moves the points, with q_ij = 1 / (1 + |y_i - y_j|^2): rows [images, 2].
+/// The forces on the points, with q_ij = 1 / (1 + |y_i - y_j|^2).
 struct TsneForces {
-  std::vector<float> pull;  ///< the sum over j of p_ij q_ij (y_i - y_j)
-  std::vector<float> push;  ///< the sum over j of q_ij^2 (y_i - y_j)
-  double sum = 0;           ///< of all q_ij, i != j
+  std::vector<float> pull;  ///< [images, 2], the sum over j of p_ij q_ij (y_i - y_j)
+  std::vector<float> push;  ///< [images, 2], the sum over j of q_ij^2 (y_i - y_j)
+  double sum = 0;           ///< of q_ij over all pairs i != j
 };
 
-/// Pushes and their sum are exact with theta 0, within about 1 % with 0.5. All depend on their arguments alone, not on
-/// the number of threads.
+/// The forces on `points` [images, 2]. `push` and `sum` are exact with theta 0 and within about 1 % with 0.5. The
+/// result is the same for any number of threads.
 [[nodiscard]] inline TsneForces tsne_forces(const Affinities& p, const std::vector<float>& points, double theta) {
   using detail::Quadtree;
   check(!points.empty() && points.size() == 2 * static_cast<std::size_t>(p.images()), "t-SNE: ", points.size() / 2,
@@ -75,7 +76,7 @@ struct TsneForces {
       x_sum += weight * q * dx;
       y_sum += weight * q * dy;
     }
-    sums[i] = sum - 1;  // it met itself, at distance 0
+    sums[i] = sum - 1;  // without the point itself, at distance 0
     out.push[2 * i] = x_sum;
     out.push[2 * i + 1] = y_sum;
   };
@@ -95,7 +96,7 @@ struct TsneForces {
   return out;
 }
 
-/// The gradient of KL(exaggeration * P || Q) by the points: [images, 2].
+/// The gradient of KL(exaggeration * P || Q) with respect to the points: [images, 2].
 [[nodiscard]] inline std::vector<float> tsne_gradient(const TsneForces& forces, double exaggeration = 1) {
   const float pull = static_cast<float>(4 * exaggeration), push = static_cast<float>(4 / forces.sum);
   std::vector<float> out(forces.pull.size());
@@ -103,7 +104,7 @@ struct TsneForces {
   return out;
 }
 
-/// KL(P || Q), where q_ij is divided by the sum of all.
+/// KL(P || Q), with Q the q_ij divided by their sum.
 [[nodiscard]] inline double tsne_divergence(const Affinities& p, const std::vector<float>& points, double sum) {
   std::vector<double> rows(static_cast<std::size_t>(p.images()));
   cpu::parallel_for(p.images(), [&](long i) {
@@ -121,12 +122,12 @@ struct TsneForces {
 
 namespace detail {
 
-/// Gradient descent with momentum, and a gain for each number, larger while it goes on in one direction (Jacobs 1988).
+/// Gradient descent with momentum. Each number has a gain, which grows while it moves in one direction (Jacobs 1988).
 class TsneDescent {
  public:
   explicit TsneDescent(std::size_t numbers) : step_(numbers), gain_(numbers, 1) {}
 
-  /// Moves `points`; returns the length of the gradient times the gains.
+  /// Moves `points`; returns the length of the gradient after the gains.
   double move(std::vector<float>& points, const std::vector<float>& gradient, float rate, float momentum) {
     double squares = 0;
     for (std::size_t i = 0; i < points.size(); ++i) {
@@ -143,7 +144,7 @@ class TsneDescent {
   std::vector<float> step_, gain_;
 };
 
-/// The points with the centre 0, so small that the first numbers have the standard deviation 1e-4.
+/// The points moved to the centre 0 and scaled so that the first coordinates have the standard deviation 1e-4.
 inline std::vector<float> shrunk(const std::vector<float>& points) {
   for (const float number : points) check(std::isfinite(number), "t-SNE: a point to start from is at ", number);
   const double count = static_cast<double>(points.size()) / 2;
@@ -161,8 +162,10 @@ inline std::vector<float> shrunk(const std::vector<float>& points) {
 
 }  // namespace detail
 
-/// From `start` [images, 2], of any scale: as a rule `project(principal_axes(features), features)`. The same numbers
-/// for any number of threads. `report(done, divergence)` hears of every 50th iteration.
+/// A map of features by t-SNE, from the points `start` [images, 2] on; their scale does not matter. `report(done,
+/// divergence)` is called after every 50th iteration. The result is the same for any number of threads.
+///
+///     const Tsne map = tsne(features, project(principal_axes(features), features));
 [[nodiscard]] inline Tsne tsne(const Features& features, const std::vector<float>& start,
                                const TsneOptions& options = {}, const std::function<void(int, double)>& report = {}) {
   constexpr int exploration = 250, patience = 300, every = 50;

@@ -1,6 +1,6 @@
-// What contrastive learning does to the hypersphere: positives close together, all images spread over it (Wang and
+// Alignment: how close two views of an image lie. Uniformity: how evenly images spread over the unit sphere. (Wang and
 // Isola, "Understanding Contrastive Representation Learning through Alignment and Uniformity on the Hypersphere",
-// 2020). Rows are l2-normalised; sums are in double and in an order that no number of threads changes.
+// 2020.) Rows of features must have unit length.
 #pragma once
 
 #include <vitral/backend/cpu/matmul.hpp>
@@ -33,7 +33,7 @@ inline void check_views(const Features& x, const Features& y) {
 
 }  // namespace detail
 
-/// The mean of |x - y|^alpha over rows x, y of two views of the same images; smaller is better aligned.
+/// The mean of |x - y|^alpha over the rows x and y of two views of the same images; smaller is better aligned.
 [[nodiscard]] inline double alignment(const Features& x, const Features& y, double alpha = 2) {
   detail::check_views(x, y);
   double sum = 0;
@@ -48,8 +48,8 @@ inline void check_views(const Features& x, const Features& y) {
   return sum / x.images();
 }
 
-/// log of the mean of exp(-t |x_i - x_j|^2) over all pairs i < j; smaller is more uniform. Exact; memory for distances
-/// is that of one block of rows against another.
+/// log of the mean of exp(-t |x_i - x_j|^2) over all pairs i < j of rows; smaller is more uniform. All pairs are looked
+/// at; distances are held for one block of rows against another at a time.
 [[nodiscard]] inline double uniformity(const Features& x, double t = 2) {
   check_analysable(x);
   const long images = x.images(), width = x.width;
@@ -85,14 +85,15 @@ inline void check_views(const Features& x, const Features& y) {
   return std::log(std::accumulate(sums.begin(), sums.end(), 0.0) / pairs);
 }
 
-/// Mean cosine similarities.
+/// Mean cosine similarities of pairs of views.
 struct PairSimilarity {
   double positive;  ///< of the two views of an image
-  double negative;  ///< of all pairs of different images, whichever of the views
+  double negative;  ///< of any views of two different images
 };
 
-/// For rows x, y of two views of the same images. The four products of the views of images i and j are
-/// (x_i + y_i) (x_j + y_j), so their sum over all pairs is that of the square of a sum: no pair is looked at.
+/// The similarities for rows x and y of two views of the same images. Takes time in proportion to the images: the four
+/// products of the views of images i and j add up to (x_i + y_i) (x_j + y_j), and the sum of these over all pairs
+/// follows from the square of the sum of all x_i + y_i.
 [[nodiscard]] inline PairSimilarity pair_similarity(const Features& x, const Features& y) {
   detail::check_views(x, y);
   const long images = x.images(), width = x.width;

@@ -1,12 +1,12 @@
-// Top-1 and top-5 accuracy of classifiers that give each class a score.
+// Top-1 and top-5 accuracy of a classifier that gives a score to each class.
 #pragma once
 
 #include <vitral/core/error.hpp>
 
 namespace vitral { inline namespace VITRAL_ABI {
 
-/// How many classes stand before `label`: those of a higher score and, of equals, the lower ones. A score that is not a
-/// number stands before all, so that a classifier that diverged is never right.
+/// How many classes rank before `label`: 0 where the classifier is right. A higher score ranks first; of equal scores,
+/// the lower class. A score that is NaN ranks before all, so that a classifier that diverged is never right.
 [[nodiscard]] inline int rank_of_label(const float* scores, int classes, int label) {
   check(label >= 0 && label < classes, "accuracy: label ", label, " is not one of 0 to ", classes - 1);
   int before = 0;
@@ -15,7 +15,7 @@ namespace vitral { inline namespace VITRAL_ABI {
   return before;
 }
 
-/// Images, and how many of them have their label as the first guess, or among the first five.
+/// Counts images, and for how many the label was the first guess or among the first five.
 struct TopCount {
   long images = 0, first = 0, first_five = 0;
 

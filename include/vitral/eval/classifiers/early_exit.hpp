@@ -1,4 +1,5 @@
-// What a sub-network that stops early costs, and what it costs when every image stops where its classifier is sure.
+// What an image costs in a network that ends early, and what images cost and gain where each leaves as soon as a
+// layer's classifier is sure of it.
 #pragma once
 
 #include <vitral/eval/classifiers/logistic_regression.hpp>
@@ -10,9 +11,9 @@
 
 namespace vitral { inline namespace VITRAL_ABI {
 
-/// Multiply-adds for one image of a ViT that ends after block `layers`, of which the last works for the class token
-/// alone: products of matrices; norms, softmax and GELU are left out. With `undecided`, the last block works for all
-/// tokens, as it must where the next one may follow.
+/// Multiply-adds for one image in a ViT that ends after block `layers`. Products of matrices are counted; norms,
+/// softmax and GELU are not. The last block works for the class token alone; with `undecided` for all tokens, as it
+/// must where the next block may follow.
 [[nodiscard]] inline double multiply_adds(const ViTSize& size, int layers, bool undecided = false) {
   check(size.patch >= 1 && layers >= 1, "multiply-adds of ", layers, " layers on patches of ", size.patch, " pixels");
   const double grid = size.image / size.patch, tokens = grid * grid + 1, width = size.width;
@@ -22,13 +23,16 @@ namespace vitral { inline namespace VITRAL_ABI {
   return embedding + (layers - 1) * block + (undecided ? block : last);
 }
 
-/// A point of the curve that adaptive exits draw: images leave after the first layer whose classifier gives its class a
-/// probability of `confidence` or more, and after the last at the latest.
+/// What happens where each image leaves after the first layer whose classifier gives a class a probability of
+/// `confidence` or more, or else after the last layer.
 struct AdaptiveExit {
-  double confidence, accuracy, multiply_adds, layers;  // the last two on average
+  double confidence;
+  double accuracy;       ///< share of images that are classified correctly
+  double multiply_adds;  ///< for one image, on average
+  double layers;         ///< after which an image leaves, on average
 };
 
-/// The curve for each of `confidences`. probabilities[layer]: rows of `classes` numbers for each image.
+/// One AdaptiveExit for each of `confidences`. probabilities[layer] is [images, classes].
 [[nodiscard]] inline std::vector<AdaptiveExit> adaptive_exits(const std::vector<std::vector<double>>& probabilities,
                                                               const std::vector<int>& labels, int classes,
                                                               const ViTSize& size,

@@ -1,5 +1,5 @@
-// Weighted k-nearest-neighbour classification (Wu et al. 2018) as DINO and SDSSL use it: cosine similarity, and weights
-// exp(similarity / temperature).
+// k-nearest-neighbour classification by cosine similarity, with votes of weight exp(similarity / temperature) (Wu et
+// al. 2018), as DINO and SDSSL use it.
 #pragma once
 
 #include <vitral/backend/cpu/cpu.hpp>
@@ -13,37 +13,38 @@
 
 namespace vitral { inline namespace VITRAL_ABI {
 
+/// Parameters of k-NN classification.
 struct KnnOptions {
   int k = 20;
   double temperature = 0.07;
-  bool leave_one_out = false;  ///< query i is row i of the training set, and no neighbour of itself
+  bool leave_one_out = false;  ///< queries and training rows are the same, and no row is a neighbour of itself
 };
 
-/// The k nearest training rows of every query, nearest first: rows of length k.
+/// The k training rows that are nearest to each query, nearest first.
 struct Neighbours {
   int k = 0;
-  std::vector<float> similarity;
-  std::vector<int> place;
+  std::vector<float> similarity;  ///< [queries, k]
+  std::vector<int> place;         ///< [queries, k], numbers of training rows
 
   [[nodiscard]] int queries() const { return k ? static_cast<int>(place.size()) / k : 0; }
 };
 
 namespace detail {
 
-/// The largest numbers of a stream with their places, largest first; of equals the one that came first.
+/// Keeps the k largest numbers of a stream with their places, largest first. Of equal numbers the first to come wins.
 class LargestFew {
  public:
   LargestFew(float* value, int* place, int k) : value_(value), place_(place), k_(k) {
     std::fill_n(value, k, -std::numeric_limits<float>::infinity());
     std::fill_n(place, k, -1);
   }
-  /// The next `count` numbers, at the places first, first + 1, ...; `left_out` is none of them.
+  /// Takes the next `count` numbers, whose places are first, first + 1, ...; passes over the place `left_out`.
   void take(const float* number, int count, int first, int left_out) {
     constexpr int step = 32;
     for (int i = 0; i < count; i += step) {
       const int end = std::min(count, i + step);
-      // Nearly always nothing is as large as the last of the few: one comparison for many numbers.
-      int larger = 0;  // an int: compilers do not vectorise a bool
+      // Nearly always none of `step` numbers is larger than the least that is kept: one vector loop passes over them.
+      int larger = 0;  // an int, since compilers do not vectorise this loop with a bool
       const float bound = value_[k_ - 1];
 #pragma omp simd reduction(| : larger)
       for (int j = i; j < end; ++j) larger |= number[j] > bound ? 1 : 0;
@@ -71,9 +72,9 @@ class LargestFew {
 
 }  // namespace detail
 
-/// Throws Error unless features are finite and there are k neighbours for each query, of which there must be some.
-/// Exact; memory for similarities is that of one block of queries against one block of training rows,
-/// however many there are. Of equal similarities the earlier row is nearer.
+/// The k training rows of the largest inner product with each query, exactly. Of equal products the earlier row counts
+/// as nearer. Similarities are held for one block of queries and training rows at a time, however many there are.
+/// Throws Error where features are not finite, or there are fewer than k rows.
 [[nodiscard]] inline Neighbours nearest_neighbours(const Features& train, const Features& test, int k,
                                                    bool leave_one_out = false) {
   check_features(train, "k-NN: the training features");
@@ -109,8 +110,8 @@ class LargestFew {
   return out;
 }
 
-/// The `count` classes that the first k neighbours of each query vote for, most votes first: rows of length `count`. Of
-/// equal votes the lower class. Throws Error unless each neighbour has one of the `labels`, which are 0 to classes - 1.
+/// The `count` classes with the most votes of each query's first k neighbours, most votes first: [queries, count]. Of
+/// equal votes the lower class is first. `labels` are those of the training rows, 0 to classes - 1.
 [[nodiscard]] inline std::vector<int> voted_classes(const Neighbours& neighbours, const std::vector<int>& labels,
                                                     int classes, int k, double temperature, int count) {
   check(k >= 1 && k <= neighbours.k && count >= 1 && count <= classes, "k-NN: ", k, " of ", neighbours.k,
@@ -127,7 +128,7 @@ class LargestFew {
   std::vector<int> out(static_cast<std::size_t>(queries * count));
   cpu::parallel_for(queries, [&](long query) {
     std::vector<double> votes(static_cast<std::size_t>(classes));
-    // Relative to the nearest, so that no vote is infinite: the ranking is the same.
+    // Similarities are taken relative to the nearest, so that no vote is infinite; the ranking stays the same.
     const auto nearest = static_cast<double>(neighbours.similarity[static_cast<std::size_t>(query * neighbours.k)]);
     for (long i = query * neighbours.k; i < query * neighbours.k + k; ++i) {
       const auto at = static_cast<std::size_t>(i);
@@ -145,14 +146,15 @@ class LargestFew {
   return out;
 }
 
-/// The predicted class of each test row.
+/// The class that k-NN predicts for each test row.
 [[nodiscard]] inline std::vector<int> knn_classify(const Features& train, const Features& test,
                                                    const KnnOptions& options = {}) {
   return voted_classes(nearest_neighbours(train, test, options.k, options.leave_one_out), train.labels, train.classes,
                        options.k, options.temperature, 1);
 }
 
-/// The share of rows of `ranked`, as long as `labels` demands, that contain the label among their first `top`.
+/// The share of images whose label is among the first `top` of their guesses; `ranked` is [images, guesses], the best
+/// guess first.
 [[nodiscard]] inline double top_accuracy(const std::vector<int>& ranked, const std::vector<int>& labels, int top) {
   check(!labels.empty() && ranked.size() % labels.size() == 0, "accuracy: ", ranked.size(), " guesses for ",
         labels.size(), " images; expected as many for each");
@@ -173,7 +175,7 @@ class LargestFew {
   return top_accuracy(knn_classify(train, test, options), test.labels, 1);
 }
 
-/// The same for the class tokens of an encoder's every layer, with so many images of each split.
+/// The same for every layer of an encoder, with `train_count` and `test_count` images drawn from the two data sets.
 template <class Encoder>
 [[nodiscard]] std::vector<double> knn_accuracy(const Encoder& encoder, const Dataset& train, long train_count,
                                                const Dataset& test, long test_count, const KnnOptions& options = {}) {

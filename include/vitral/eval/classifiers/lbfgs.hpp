@@ -1,5 +1,5 @@
-// L-BFGS: minimises a smooth function of many variables from its values and gradients (Liu and Nocedal 1989; Nocedal
-// and Wright, Numerical Optimization, algorithms 7.4 and 7.5).
+// L-BFGS: minimises a smooth function of many variables by its values and gradients (Liu and Nocedal 1989; Nocedal and
+// Wright, Numerical Optimization, algorithms 7.4 and 7.5).
 #pragma once
 
 #include <vitral/core/error.hpp>
@@ -11,12 +11,14 @@
 
 namespace vitral { inline namespace VITRAL_ABI {
 
+/// When L-BFGS ends.
 struct LbfgsOptions {
   int max_iterations = 1000;
-  double tolerance = 1e-4;  ///< ends where no component of the gradient is larger
-  int memory = 10;          ///< past steps that stand for the curvature
+  double tolerance = 1e-4;  ///< it ends where no component of the gradient is larger
+  int memory = 10;          ///< how many past steps the curvature is estimated from
 };
 
+/// How L-BFGS ended.
 struct LbfgsResult {
   double value;
   int iterations;
@@ -40,7 +42,7 @@ struct CurvaturePair {
   double product;
 };
 
-/// The direction -H g, H the inverse curvature that the pairs suggest.
+/// The direction of the next step: -H g, where H is the inverse curvature estimated from the pairs.
 inline std::vector<double> lbfgs_direction(const std::deque<CurvaturePair>& pairs,
                                            const std::vector<double>& gradient) {
   std::vector<double> d(gradient.size()), weight(pairs.size());
@@ -60,8 +62,8 @@ inline std::vector<double> lbfgs_direction(const std::deque<CurvaturePair>& pair
 
 }  // namespace detail
 
-/// Moves x to a minimum of f; `f(x, gradient)` returns the value and fills the gradient, of x's size. Each step is
-/// halved until the value falls as it should (Armijo's condition); for convex functions that is enough.
+/// Moves x to a minimum of f. `f(x, gradient)` returns the value at x and fills `gradient`, a vector of x's size. Each
+/// step is halved until the value falls far enough (Armijo's condition), which suffices for convex functions.
 template <class F>
 LbfgsResult lbfgs(std::vector<double>& x, F&& f, const LbfgsOptions& options = {}) {
   std::vector<double> gradient(x.size()), next(x.size()), next_gradient(x.size());

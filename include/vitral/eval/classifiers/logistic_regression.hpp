@@ -1,4 +1,4 @@
-// Linear classifiers on frozen features: softmax regression by L-BFGS, with scikit-learn's objective.
+// Softmax regression on frozen features by L-BFGS, with scikit-learn's objective.
 #pragma once
 
 #include <vitral/backend/cpu/cpu.hpp>
@@ -12,9 +12,10 @@
 
 namespace vitral { inline namespace VITRAL_ABI {
 
-/// logits = weight x + bias; weight [classes, width].
+/// logits = weight x + bias.
 struct LinearClassifier {
-  std::vector<double> weight, bias;
+  std::vector<double> weight;  ///< [classes, width]
+  std::vector<double> bias;    ///< [classes]
 
   [[nodiscard]] int classes() const { return static_cast<int>(bias.size()); }
 };
@@ -29,7 +30,7 @@ inline void check_labels(const Features& features) {
     check(label >= 0 && label < features.classes, "label ", label, " is not one of 0 to ", features.classes - 1);
 }
 
-/// Turns a row of logits into the gradient of its cross entropy, softmax - target; returns the cross entropy.
+/// Replaces a row of logits by the gradient of its cross entropy, softmax - target; returns the cross entropy.
 template <class T>
 T to_slopes(T* logits, int classes, int label) {
   const T most = *std::max_element(logits, logits + classes), target = logits[label];
@@ -42,8 +43,8 @@ T to_slopes(T* logits, int classes, int label) {
 
 }  // namespace detail
 
-/// Softmax regression: the minimum of C * (sum of cross entropies) + |weight|^2 / 2, the bias free, as scikit-learn's
-/// LogisticRegression(C) defines it.
+/// The classifier that minimises C * (sum of cross entropies) + |weight|^2 / 2, scikit-learn's LogisticRegression(C).
+/// The bias is not penalised. Throws Error where a label is missing or not one of the classes.
 [[nodiscard]] inline LinearClassifier logistic_regression(const Features& train, double c = 1,
                                                           const LbfgsOptions& options = {}) {
   detail::check_labels(train);
@@ -80,7 +81,7 @@ T to_slopes(T* logits, int classes, int label) {
   return {{parameters.begin(), bias}, {bias, parameters.end()}};
 }
 
-/// The probability of every class for each row: [rows, classes].
+/// The probability of every class for each row of features: [rows, classes].
 [[nodiscard]] inline std::vector<double> class_probabilities(const LinearClassifier& classifier, const Features& test) {
   check_features(test, "a linear classifier");
   const long classes = classifier.classes(), rows = test.images(), width = test.width;
@@ -95,7 +96,7 @@ T to_slopes(T* logits, int classes, int label) {
   return out;
 }
 
-/// The classes of each row of `scores` [rows, classes], the highest first; of equals the lower class.
+/// The classes of each row of `scores` [rows, classes], the highest score first; of equal scores, the lower class.
 [[nodiscard]] inline std::vector<int> ranked_classes(const std::vector<double>& scores, int classes) {
   check(!scores.empty() && classes > 0 && std::ssize(scores) % classes == 0, "ranked classes: ", scores.size(),
         " scores are no rows of ", classes, " classes");

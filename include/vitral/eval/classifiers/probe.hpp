@@ -16,6 +16,7 @@
 
 namespace vitral { inline namespace VITRAL_ABI {
 
+/// How linear classifiers are trained by SGD.
 struct ProbeOptions {
   std::vector<double> rates{0.03, 0.1, 0.3, 1, 3, 10};  ///< base learning rates, for steps of 256 images
   int epochs = 90;

@@ -1,5 +1,5 @@
-// Image retrieval in the revisited Oxford and Paris protocol (Radenovic et al. 2018), which Copydays follows with one
-// set of positives, and the micro average precision of copy detection (DISC21, Douze et al. 2021).
+// Scores of image retrieval by the revisited Oxford and Paris protocol (Radenovic et al. 2018), which Copydays follows
+// with one list of positives, and the micro average precision of copy detection (DISC21, Douze et al. 2021).
 #pragma once
 
 #include <vitral/backend/cpu/cpu.hpp>
@@ -15,19 +15,21 @@
 
 namespace vitral { inline namespace VITRAL_ABI {
 
-/// What counts for one query, as rows of the database: what should be found, and what is taken out of the ranking.
+/// What counts for one query, as rows of the database.
 struct Relevance {
-  std::vector<int> positive, ignored;
+  std::vector<int> positive;  ///< should be found
+  std::vector<int> ignored;   ///< are taken out of the ranking
 };
 
-/// The three lists that the revisited protocol has for each query. Rows in none of them show something else.
+/// The three lists of rows that the revisited protocol has for each query. Rows in none of them show something else.
 struct QueryTruth {
   std::vector<int> easy, hard, junk;
 };
 
+/// Which rows the revisited protocol asks for.
 enum class Difficulty { easy, medium, hard };
 
-/// Easy ignores the hard ones, hard the easy ones; medium looks for both.
+/// What counts at a difficulty. Easy ignores the hard rows, hard the easy ones; medium looks for both. Junk is ignored.
 [[nodiscard]] inline Relevance relevance(const QueryTruth& truth, Difficulty difficulty) {
   Relevance out{{}, truth.junk};
   const auto append = [](std::vector<int>& to, const std::vector<int>& more) {
@@ -38,15 +40,15 @@ enum class Difficulty { easy, medium, hard };
   return out;
 }
 
-/// How good one ranking is, or the mean over several. NaN for a query that has nothing to find.
+/// How good one ranking is, or the mean over several; NaN for a query that has nothing to find.
 struct RetrievalScore {
   static constexpr std::array<int, 3> depths{1, 5, 10};
   double average_precision = 0;
-  std::array<double, 3> precision{};  ///< among the first 1, 5 and 10
+  std::array<double, 3> precision{};  ///< shares of positives among the first 1, 5 and 10
 };
 
-/// The area under precision over recall by the trapezoidal rule, from the places of all positives in the ranking (0 is
-/// the best), ascending: precision rises at each from what it was before it, which is 1 before the first result.
+/// The area under precision over recall by the trapezoidal rule. `places`: where the positives stand in the ranking,
+/// ascending; the best place is 0, and before it precision counts as 1.
 [[nodiscard]] inline double trapezoidal_average_precision(std::span<const int> places) {
   check(!places.empty(), "average precision: there is no positive in the ranking");
   double sum = 0;
@@ -57,8 +59,8 @@ struct RetrievalScore {
   return sum / static_cast<double>(places.size());
 }
 
-/// `ranking`: rows of the database, the most similar first, each of them once. As in the authors' code, precision among
-/// the first k divides by the last positive's place where that is smaller than k.
+/// Scores one ranking: all rows of the database, the most similar first. As in the authors' code, precision among the
+/// first k divides by the place of the last positive, counted from 1, where that is smaller than k.
 [[nodiscard]] inline RetrievalScore retrieval_score(std::span<const int> ranking, const Relevance& truth) {
   constexpr double nothing = std::numeric_limits<double>::quiet_NaN();
   if (truth.positive.empty()) return {nothing, {nothing, nothing, nothing}};
@@ -88,7 +90,7 @@ struct RetrievalScore {
   return out;
 }
 
-/// The mean over the queries that have something to find; NaN where none has.
+/// The mean over the queries that have something to find; NaN where none has. Throws Error where there are no queries.
 [[nodiscard]] inline RetrievalScore mean_score(const std::vector<RetrievalScore>& scores) {
   check(!scores.empty(), "retrieval: there are no queries");
   RetrievalScore sum;
@@ -104,8 +106,8 @@ struct RetrievalScore {
   return sum;
 }
 
-/// Ranks the whole database for every query by the product of rows; of equals the earlier row comes first.
-/// truths[t][q] are several views of what query q should find, and the result's [t][q] what that makes of its ranking.
+/// Ranks the whole database for every query by the inner product of rows; of equal products the earlier row is first.
+/// truths[t][q] says what query q should find at difficulty t, and result[t][q] is the score of its ranking for it.
 [[nodiscard]] inline std::vector<std::vector<RetrievalScore>> retrieve(
     const Features& database, const Features& queries, const std::vector<std::vector<Relevance>>& truths) {
   const int rows = database.images(), asked = queries.images(), width = database.width;
@@ -123,7 +125,7 @@ struct RetrievalScore {
                 ", and the database has the rows 0 to ", rows - 1);
   }
   std::vector out(truths.size(), std::vector<RetrievalScore>(static_cast<std::size_t>(asked)));
-  const int most = std::min(asked, std::max(1, (1 << 24) / rows));  // similarities in memory: 64 MiB, or one query's
+  const int most = std::min(asked, std::max(1, (1 << 24) / rows));  // queries at a time: 64 MiB of similarities, or one
   std::vector<float> similarity(static_cast<std::size_t>(most) * static_cast<std::size_t>(rows));
   for (int first = 0; first < asked; first += most) {
     const int count = std::min(most, asked - first);
@@ -152,9 +154,9 @@ struct ProposedPair {
   bool correct;
 };
 
-/// One ranking of the pairs of all queries: the sum over them of precision times the rise in recall, which is the step
-/// form (scikit-learn's), not the trapezoids of retrieval. Pairs of one score count together. `truths`: pairs there are
-/// to find, proposed or not.
+/// The average precision of one ranking that holds the pairs of all queries: the sum of precision times the rise in
+/// recall, scikit-learn's step form (retrieval's is trapezoidal). Pairs of one score count together. `truths`: how many
+/// pairs there are to find, proposed or not.
 [[nodiscard]] inline double micro_average_precision(std::vector<ProposedPair> pairs, long truths) {
   check(truths > 0, "micro average precision: there is no pair to find");
   for (const ProposedPair& pair : pairs)

@@ -1,5 +1,6 @@
-// Labels of a video's first frame carried on through the similarity of patches (Jabri et al. 2020, "Space-time
-// correspondence as a contrastive random walk"), with the rules that DINO (Caron et al. 2021) evaluates DAVIS by.
+// Carries the labels of a video's first frame through the video by the similarity of patches (Jabri et al. 2020,
+// "Space-time correspondence as a contrastive random walk"), by the rules of DINO's evaluation on DAVIS (Caron et al.
+// 2021).
 #pragma once
 
 #include <vitral/backend/cpu/cpu.hpp>
@@ -14,25 +15,29 @@
 
 namespace vitral { inline namespace VITRAL_ABI {
 
-/// One frame's patch tokens, row by row: values [rows * columns, width].
+/// The patch tokens of one frame.
 struct PatchFeatures {
   int rows = 0, columns = 0, width = 0;
-  std::vector<float> values;
+  std::vector<float> values;  ///< [rows * columns, width]
 
   [[nodiscard]] long patches() const { return long{rows} * columns; }
 };
 
+/// Where labels come from, and how many patches vote.
 struct PropagationOptions {
-  int last_frames = 7;       ///< frames that are looked at beside the first
-  int top = 5;               ///< patches that a patch takes its label from
-  int radius = 12;           ///< how many rows and columns they may be away
+  int last_frames = 7;       ///< how many past frames are looked at beside the first
+  int top = 5;               ///< how many patches a patch takes its labels from
+  int radius = 12;           ///< how many rows and columns away these may be
   float temperature = 0.1f;  ///< weights are exp(cosine similarity / temperature)
 };
 
-/// How much of each patch belongs to each class: [rows * columns, classes].
+/// What share of each patch belongs to each class: [rows * columns, classes].
 using PatchLabels = std::vector<float>;
 
 /// Carries labels from frame to frame.
+///
+///     LabelPropagation video(first_frame, labels, classes);
+///     for (const PatchFeatures& frame : others) show(video.next(frame));
 class LabelPropagation {
  public:
   LabelPropagation(PatchFeatures first, PatchLabels labels, int classes, const PropagationOptions& options = {})
@@ -48,7 +53,7 @@ class LabelPropagation {
     frames_.push_back({normalised(std::move(first)), std::move(labels)});
   }
 
-  /// The labels of the next frame; valid until the next call.
+  /// The labels of the next frame; the reference is valid until the next call.
   const PatchLabels& next(PatchFeatures features) {
     const PatchFeatures& first = frames_.front().features;
     check(features.rows == first.rows && features.columns == first.columns && features.width == first.width,
@@ -67,7 +72,7 @@ class LabelPropagation {
     PatchFeatures features;
     PatchLabels labels;
   };
-  /// A patch that another may take its label from.
+  /// A patch that another may take its labels from.
   struct Candidate {
     float similarity;
     const float* labels;
@@ -86,7 +91,7 @@ class LabelPropagation {
     return x;
   }
 
-  /// Labels one row of patches from the rows around it in all frames that are kept.
+  /// Labels one row of patches, from the rows around it in all frames that are kept.
   void label_row(Frame& frame, int row) {
     const int rows = frame.features.rows, columns = frame.features.columns, width = frame.features.width;
     const int top = std::max(0, row - options_.radius), end = std::min(rows, row + options_.radius + 1);
@@ -112,7 +117,7 @@ class LabelPropagation {
     });
   }
 
-  /// The mean of the most similar ones' labels by their weights; any that ties with the last of them counts, too.
+  /// The weighted mean of the labels of the most similar candidates; one that ties with the last of these counts, too.
   void take_labels(const std::vector<Candidate>& candidates, float* labels) const {
     std::vector<float> similarity;
     for (const Candidate& candidate : candidates) similarity.push_back(candidate.similarity);
@@ -136,7 +141,7 @@ class LabelPropagation {
   std::vector<float> similarity_;
 };
 
-/// Nearest-neighbour resizing, as PIL's: the pixel under the centre of the new one.
+/// Resizes a mask as PIL does by nearest neighbours: each new pixel takes the label of the pixel under its centre.
 [[nodiscard]] inline LabelMap resize_nearest(const LabelMap& map, int height, int width) {
   check_label_map(map);
   check(height >= 1 && width >= 1, "a mask cannot be resized to ", height, " x ", width, " pixels");
@@ -150,7 +155,7 @@ class LabelPropagation {
   return out;
 }
 
-/// 1 for the class of each pixel, 0 for the others; void counts as background.
+/// 1 for the class of each pixel and 0 for the others: [pixels, classes]. Void pixels count as background.
 [[nodiscard]] inline PatchLabels one_hot(const LabelMap& map, int classes) {
   PatchLabels out(map.label.size() * static_cast<std::size_t>(classes));
   for (std::size_t i = 0; i < map.label.size(); ++i) {
@@ -161,8 +166,8 @@ class LabelPropagation {
   return out;
 }
 
-/// The class of every pixel: labels are enlarged by `factor` (bilinear, pixel centres aligned), each class is stretched
-/// to the range from 0 to 1, and the largest wins; of equals the lower class.
+/// The class of every pixel. Labels of patches are enlarged by `factor` (bilinear, pixel centres aligned), each class
+/// is stretched to the range from 0 to 1, and the largest wins; of equals the lower class.
 [[nodiscard]] inline LabelMap label_map(const PatchLabels& labels, int rows, int columns, int classes, int factor) {
   check(rows >= 1 && columns >= 1 && factor >= 1 && classes >= 1 && classes <= LabelMap::void_label &&
             static_cast<long>(labels.size()) == long{rows} * columns * classes,
@@ -172,7 +177,7 @@ class LabelPropagation {
   const std::size_t pixels = static_cast<std::size_t>(out.height) * static_cast<std::size_t>(out.width);
   std::vector<float> best(pixels, -1), value(pixels);
   out.label.resize(pixels);
-  /// Where an output coordinate lies between two inputs.
+  /// The two patches between which a pixel lies.
   struct Between {
     int first, second;
     float weight;  // of the second
@@ -198,7 +203,7 @@ class LabelPropagation {
       }
     });
     const auto [least, most] = std::minmax_element(value.begin(), value.end());
-    // A class that is nowhere stays 0, one that is everywhere equal becomes 0 all over.
+    // A class that is the same everywhere becomes 0.
     const float low = *least, range = *most > low ? *most - low : 1;
     for (std::size_t i = 0; i < pixels; ++i)
       if (const float stretched = (value[i] - low) / range; stretched > best[i]) {

@@ -1,5 +1,5 @@
-// How well a video's objects were cut out: region similarity J and contour accuracy F of DAVIS (Perazzi et al. 2016),
-// as the official toolkit of DAVIS 2017 computes them.
+// How well objects of a video were segmented: DAVIS's region similarity J and contour accuracy F (Perazzi et al. 2016),
+// as the toolkit of DAVIS 2017 computes them.
 #pragma once
 
 #include <vitral/core/config.hpp>
@@ -14,7 +14,7 @@
 
 namespace vitral { inline namespace VITRAL_ABI {
 
-/// Throws Error unless a mask has pixels, and a label for each.
+/// Throws Error where a mask has no pixels, or not one label for each.
 inline void check_label_map(const LabelMap& map) {
   check(map.height >= 1 && map.width >= 1 && static_cast<long>(map.label.size()) == long{map.height} * map.width,
         "segmentation: ", map.label.size(), " labels for a mask of ", map.height, " x ", map.width, " pixels");
@@ -22,7 +22,7 @@ inline void check_label_map(const LabelMap& map) {
 
 namespace detail {
 
-/// One object's pixels, without those that are void in the truth.
+/// 1 for the pixels of one object, without those that are void in the truth; 0 for the others.
 inline std::vector<std::uint8_t> object_pixels(const LabelMap& map, const LabelMap& truth, int object) {
   check_label_map(map);
   check_label_map(truth);
@@ -34,8 +34,8 @@ inline std::vector<std::uint8_t> object_pixels(const LabelMap& map, const LabelM
   return inside;
 }
 
-/// Pixels that differ from the one to the right, the one below or the one between these; in the last row and column
-/// those that are left of these. The last pixel is none.
+/// 1 for the pixels on a boundary: those that differ from the pixel to the right, below, or below to the right, as far
+/// as these are inside the mask.
 inline std::vector<std::uint8_t> boundary(const std::vector<std::uint8_t>& inside, int height, int width) {
   std::vector<std::uint8_t> out(inside.size());
   for (int y = 0; y < height; ++y)
@@ -50,7 +50,7 @@ inline std::vector<std::uint8_t> boundary(const std::vector<std::uint8_t>& insid
   return out;
 }
 
-/// The share of the pixels of `from` with one of `to` not farther away than `radius`, of which there must be some.
+/// The share of the pixels of `from` that have a pixel of `to` within `radius`. `from` must have some.
 inline double matched_share(const std::vector<std::uint8_t>& from, const std::vector<std::uint8_t>& to, int height,
                             int width, int radius) {
   long count = 0, matched = 0;
@@ -74,7 +74,7 @@ inline double matched_share(const std::vector<std::uint8_t>& from, const std::ve
 
 }  // namespace detail
 
-/// J: the pixels that both give to the object, as a share of those that either does; 1 where neither has any.
+/// J: the intersection of both masks of the object over their union; 1 where both are empty.
 [[nodiscard]] inline double region_similarity(const LabelMap& found, const LabelMap& truth, int object) {
   const auto a = detail::object_pixels(found, truth, object), b = detail::object_pixels(truth, truth, object);
   long both = 0, either = 0;
@@ -85,8 +85,8 @@ inline double matched_share(const std::vector<std::uint8_t>& from, const std::ve
   return either > 0 ? static_cast<double>(both) / static_cast<double>(either) : 1;
 }
 
-/// F: the harmonic mean of precision and recall of the object's boundary, a pixel of which is right if the other
-/// boundary comes within 0.008 of the image's diagonal, rounded up.
+/// F: the harmonic mean of precision and recall of the object's boundary. A pixel of it is right where the other
+/// boundary is within 0.008 of the image's diagonal, rounded up to pixels.
 [[nodiscard]] inline double contour_accuracy(const LabelMap& found, const LabelMap& truth, int object) {
   const int height = truth.height, width = truth.width;
   const int radius = static_cast<int>(std::ceil(0.008 * std::sqrt(double(height) * height + double(width) * width)));
@@ -99,13 +99,14 @@ inline double matched_share(const std::vector<std::uint8_t>& from, const std::ve
   return precision + recall > 0 ? 2 * precision * recall / (precision + recall) : 0;
 }
 
-/// What DAVIS reports of an object's J or F in the frames of a video.
+/// What DAVIS reports of an object's J or F over the frames of a video.
 struct SegmentationScore {
   double mean = 0;
   double recall = 0;  ///< the share of frames above 0.5
-  double decay = 0;   ///< the mean over the first quarter of frames less that over the last
+  double decay = 0;   ///< the mean of the first quarter of frames less that of the last
 };
 
+/// The score of an object's J or F in each frame. Throws Error where there are no frames.
 [[nodiscard]] inline SegmentationScore segmentation_score(const std::vector<double>& frames) {
   check(!frames.empty(), "segmentation: there are no frames to judge");
   const auto mean = [&](std::size_t begin, std::size_t end) {
@@ -113,7 +114,7 @@ struct SegmentationScore {
     for (std::size_t i = begin; i < end; ++i) sum += frames[i];
     return sum / static_cast<double>(end - begin);
   };
-  // The quarters share their border frames, which lie at equal distances, ties to even as NumPy rounds.
+  // Quarters have their border frames in common. These are evenly spaced, rounded to even as NumPy does.
   const std::size_t last = frames.size() - 1;
   const auto border = [&](int quarter) {
     return static_cast<std::size_t>(std::nearbyint(1 + static_cast<double>(last) * quarter / 4 + 1e-10)) - 1;
