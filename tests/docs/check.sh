@@ -1,17 +1,22 @@
 #!/bin/bash
-# The documents say what is: the C++ that README.md shows stands in examples/tour.cpp, which is compiled; every source,
-# script and page that a document names exists, and every folder that docs/architecture.md names; lines of
-# sentences have at most 120 characters.
+# The documents say what is: the C++ that they show stands in a file that is compiled; every source, script and page
+# that they name exists, and every folder that docs/architecture.md names; lines of sentences have at most 120
+# characters.
 set -eu
 cd "$(dirname "$0")/../.."
 status=0
 complain() { echo "$*"; status=1; }
 
-shown=$(sed -n '/^```cpp$/,/^```$/p' README.md | sed '/^```/d; s/^ *//; s/ *$//; /^$/d')
-test -n "$shown" || complain "README.md shows no C++"
-while read -r line; do
-  grep -qF -- "$line" examples/tour.cpp || complain "not in examples/tour.cpp: $line"
-done <<<"$shown"
+stands_in() {  # stands_in DOCUMENT SOURCE: each line of the document's C++ stands in the source
+  local lines line
+  lines=$(sed -n '/^```cpp$/,/^```$/p' "$1" | sed '/^```/d; s/^ *//; s/ *$//; /^$/d')
+  test -n "$lines" || complain "$1 shows no C++"
+  while read -r line; do
+    grep -qF -- "$line" "$2" || complain "$1: not in $2: $line"
+  done <<<"$lines"
+}
+stands_in README.md examples/tour.cpp
+stands_in docs/evaluation.md tests/eval/evaluate_test.cpp
 
 # Names of files end with a file's path in the tree: `nn/linear.hpp` is include/vitral/nn/linear.hpp.
 pages=$(ls README.md CONTRIBUTING.md docs/*.md examples/README.md)
@@ -19,7 +24,7 @@ tree=$(find . -path ./build -prune -o -path ./.git -prune -o -print)
 named=0
 for page in $pages; do
   text=$(sed '/^```\(diff\|cpp\)/,/^```/d' "$page")
-  names=$(grep -oE '[A-Za-z0-9_./-]+\.(hpp|cpp|cu|sh|py|cmake|cjs)\b|\]\([^):#]+\)' <<<"$text" | tr -d ']()' | sort -u || true)
+  names=$(grep -oE '[A-Za-z0-9_./-]+\.(hpp|cpp|cu|sh|py|cmake|cjs)\b|\]\([^):#]+\)' <<<"$text" | tr -d ']()' || true)
   test "$page" != docs/architecture.md || names+=" $(grep -oE '`[a-z_/]+/`' "$page" | tr -d '`')"
   for name in $names; do
     named=$((named + 1))
