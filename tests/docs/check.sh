@@ -19,7 +19,7 @@ stands_in README.md examples/tour.cpp
 stands_in docs/evaluation.md tests/eval/evaluate_test.cpp
 
 # Names of files end with a file's path in the tree: `nn/linear.hpp` is include/vitral/nn/linear.hpp.
-pages=$(ls README.md CONTRIBUTING.md docs/*.md examples/README.md)
+pages=$(ls README.md CONTRIBUTING.md docs/*.md examples/README.md include/vitral/*/README.md)
 tree=$(find . -path ./build -prune -o -path ./.git -prune -o -print)
 named=0
 for page in $pages; do
