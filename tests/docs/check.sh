@@ -17,6 +17,7 @@ stands_in() {  # stands_in DOCUMENT SOURCE: each line of the document's C++ stan
 }
 stands_in README.md examples/tour.cpp
 stands_in docs/evaluation.md tests/eval/evaluate_test.cpp
+stands_in docs/training.md tests/train/trainer_test.cpp
 
 # Names of files end with a file's path in the tree: `nn/linear.hpp` is include/vitral/nn/linear.hpp.
 pages=$(ls README.md CONTRIBUTING.md docs/*.md examples/README.md include/vitral/*/README.md)
