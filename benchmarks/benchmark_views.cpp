@@ -23,7 +23,7 @@ int main(int argc, char** argv) {
   CLI11_PARSE(app, argc, argv);
 
   const Dataset images = open_dataset(dataset, data, Split::train);
-  const Views views = two_views(moco_v3_augmentation(image));
+  const ImageViews views = two_views(moco_v3_augmentation(image));
   std::vector<float> out(3 * static_cast<std::size_t>(image) * static_cast<std::size_t>(image));
   long count = 0;
   double decoding = 0, elapsed = 0;

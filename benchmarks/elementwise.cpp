@@ -121,10 +121,8 @@ void dropout(benchmark::State& state) {
 
 /// A student of one matrix and its teacher.
 struct Pair {
-  using scalar = float;
-  using backend = Cpu;
   Parameter<float, Shape<dyn>> student, average;
-  static void visit(auto& self, auto&& f) { f("student", self.student); }
+  VITRAL_MEMBERS(student)
   void for_each_average(auto&& f) const { f(average.value, student.value); }
 };
 

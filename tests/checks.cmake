@@ -47,6 +47,10 @@ vitral_test(format.finds_violations COMMAND bash "${CMAKE_CURRENT_SOURCE_DIR}/fo
 vitral_test(docs COMMAND bash "${CMAKE_CURRENT_SOURCE_DIR}/docs/check.sh")
 vitral_test(docs.operations COMMAND bash "${CMAKE_CURRENT_SOURCE_DIR}/docs/operations.sh")
 
+# Lessons stay short, need Vitral alone, and compile.
+vitral_test(docs.lessons COMMAND bash "${CMAKE_CURRENT_SOURCE_DIR}/docs/lessons.sh" "${${compiler}_path}"
+            "${flags_file}")
+
 # What CONTRIBUTING.md adds to the library, as diffs, applies and compiles.
 vitral_test(docs.contributing COMMAND bash "${CMAKE_CURRENT_SOURCE_DIR}/docs/contributing.sh" "${${compiler}_path}"
             "${flags_file}")

@@ -196,7 +196,7 @@ int run(const PretrainOptions& o, const RunData& data, Source loader) {
 template <class B, class T, class SmallLoader, template <class> class Method>
 int run(const PretrainOptions& o) {
   const RunData data = open_run_data(o);
-  const Views views = two_views(augmentations(o));
+  const ImageViews views = two_views(augmentations(o));
   const LoaderOptions options{
       .batch = o.batch, .seed = static_cast<std::uint64_t>(o.seed), .workers = o.workers, .unreadable = o.unreadable};
   if (known_dataset(o.dataset).fits_device) return run<B, T, Method>(o, data, SmallLoader(data.train, views, options));

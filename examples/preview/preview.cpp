@@ -22,7 +22,7 @@ struct Options {
 };
 
 /// The recipe's views with their pixels as they are, not normalised.
-Views views_of(const Options& o) {
+ImageViews views_of(const Options& o) {
   const auto shown = [&](Augmentation a) {
     a.normalize = {{0, 0, 0}, {1, 1, 1}};
     if (o.crop_min > 0) a.crop_min = o.crop_min;
@@ -44,7 +44,7 @@ void run(Options o) {
   const Split split = o.split == "train" ? Split::train : o.split == "test" ? Split::test : Split::unlabeled;
   const Dataset data = open_dataset(o.dataset, o.data, split, 0, o.tar_image);
   check(o.first < data.size(), "--first ", o.first, ": ", data.name(), " has ", data.size(), " images");
-  const Views views = views_of(o);
+  const ImageViews views = views_of(o);
   CenterView itself = center_view(o.image);
   itself.normalize = {{0, 0, 0}, {1, 1, 1}};
 

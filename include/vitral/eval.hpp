@@ -16,6 +16,7 @@
 #include <vitral/eval/classifiers/lbfgs.hpp>
 #include <vitral/eval/classifiers/logistic_regression.hpp>
 #include <vitral/eval/classifiers/probe.hpp>
+#include <vitral/eval/classifiers/rate_sweep.hpp>
 #include <vitral/eval/encoder.hpp>
 #include <vitral/eval/evaluate.hpp>
 #include <vitral/eval/features.hpp>

@@ -44,7 +44,7 @@ struct Difference {
 };
 
 /// Adds how far the device's batch is from the host's, in 255ths; false if they are not of the same images.
-bool compare(const CudaLoader<Cuda>::batch_type& device, const Batch& host, const Views& views, Difference& out) {
+bool compare(const CudaLoader<Cuda>::batch_type& device, const Batch& host, const ImageViews& views, Difference& out) {
   if (device.epoch != host.epoch || device.index != host.index || device.places != host.places ||
       !std::equal(host.labels.data(), host.labels.data() + host.size(), device.labels.data()) ||
       device.views.size() != host.views.size())
@@ -66,7 +66,7 @@ bool compare(const CudaLoader<Cuda>::batch_type& device, const Batch& host, cons
 }
 
 /// Two epochs beside the host's; the second begins at its second batch and is made twice.
-bool agrees(const char* what, const Shades& images, const Views& views, LoaderOptions options) {
+bool agrees(const char* what, const Shades& images, const ImageViews& views, LoaderOptions options) {
   Loader host(images, views, options);
   CudaLoader<Cuda> device(images, views, options);
   Difference difference;
@@ -104,9 +104,9 @@ bool refuses(const char* expected, const Call& call) {
 }
 
 bool refuses_what_it_cannot() {
-  const Views views = two_views(moco_v3_augmentation(32));
+  const ImageViews views = two_views(moco_v3_augmentation(32));
   const LoaderOptions options{.batch = 2};
-  const auto load = [&](const Shades& images, const Views& wanted) { CudaLoader<Cuda>(images, wanted, options); };
+  const auto load = [&](const Shades& images, const ImageViews& wanted) { CudaLoader<Cuda>(images, wanted, options); };
   bool right = refuses("shades: image 3 has 33 x 32 pixels, the first 32 x 32", [&] { load({4, 32, 32, 3}, views); });
   right = refuses("views of 160 x 160 pixels from images of 32 x 32",
                   [&] {

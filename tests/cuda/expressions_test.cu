@@ -1,5 +1,7 @@
 // Expressions and the tape on the device: every family of operations against numbers computed here, random numbers
 // equal to the host's bit for bit, losses, text, and batches in page-locked memory.
+#include <vitral/autodiff/causal_attention.hpp>
+#include <vitral/autodiff/gradcheck.hpp>
 #include <vitral/autodiff/layout.hpp>
 #include <vitral/autodiff/losses.hpp>
 #include <vitral/autodiff/record.hpp>
@@ -168,6 +170,21 @@ bool sums_share_gradients() {
   return right;
 }
 
+/// Later tokens are hidden, and the gradients are those of finite differences.
+bool attends_to_earlier_tokens() {
+  std::vector<double> numbers(2 * 3 * 12);
+  for (std::size_t i = 0; i < numbers.size(); ++i) numbers[i] = Random{1, 2, 3}.normal(i);
+  const auto qkv = Tensor<double, Shape<dyn, dyn, dyn>, Cuda>::from(numbers, {2, 3, 12});
+  const auto all = causal_attention(qkv, 2).to_vector();
+  const auto seen = attention(slice<1>(qkv, 0, 2), 2).to_vector();
+  bool right = true;
+  for (std::size_t image = 0; image < 2; ++image)
+    for (std::size_t i = 4; i < 8; ++i)
+      right = near("causal attention", all[image * 12 + i], seen[image * 8 + i], 1e-12) && right;
+  const auto f = [](const auto& x) { return causal_attention(x, 2); };
+  return near("the error of causal attention's gradient", gradcheck(f, qkv), 0, 1e-7) && right;
+}
+
 }  // namespace cuda_test
 
 int main() {
@@ -184,6 +201,6 @@ int main() {
   for (const auto& [a, b] : {std::pair{4, 4}, {8, 4}, {2, 4}, {3, 5}, {4, 3}, {1, 4}})
     windows = joins<float>(a, b) && joins<double>(a, b) && joins<bf16>(a, b) && windows;
   const bool shares = sums_share_gradients<float>() && sums_share_gradients<bf16>();
-  const bool compares = compares_and_prints();
+  const bool compares = compares_and_prints() && attends_to_earlier_tokens();
   return right[0] && right[1] && right[2] && windows && shares && compares ? 0 : 1;
 }

@@ -122,7 +122,7 @@ TEST_CASE("crops lie inside, their areas and ratios in range, and they fill the 
   double least = 1, most = 0;
   bool at_left = false, at_right = false;
   for (std::uint64_t step = 0; step < 3000; ++step) {
-    const Box box = a.crop(300, 400, {5, 0, step});
+    const PixelBox box = a.crop(300, 400, {5, 0, step});
     REQUIRE(box.top >= 0);
     REQUIRE(box.left >= 0);
     REQUIRE(box.top + box.height <= 300);
@@ -150,7 +150,7 @@ TEST_CASE("crops' areas and the logarithms of their ratios are uniform, and so a
   std::array<int, 10> areas{}, ratios{}, lefts{};
   const auto tenth = [](double share) { return static_cast<std::size_t>(std::clamp(share * 10, 0.0, 9.0)); };
   for (std::uint64_t step = 0; step < draws; ++step) {
-    const Box box = a.crop(2000, 2000, {9, 0, step});
+    const PixelBox box = a.crop(2000, 2000, {9, 0, step});
     ++areas[tenth((box.height * box.width / 4e6 - 0.1) / 0.3)];
     ++ratios[tenth(0.5 + std::log(static_cast<double>(box.width) / box.height) / (2 * std::log(4.0 / 3)))];
     ++lefts[tenth(box.left / static_cast<double>(2000 - box.width))];
@@ -163,14 +163,14 @@ TEST_CASE("crops' areas and the logarithms of their ratios are uniform, and so a
 TEST_CASE("an image too long for any crop gets its largest central one") {
   Augmentation a;
   a.crop_min = 0.9;
-  const Box wide = a.crop(10, 1000, {});
+  const PixelBox wide = a.crop(10, 1000, {});
   CHECK(wide.height == 10);
   CHECK(wide.width == 13);
   CHECK(wide.left == 493);
-  const Box tall = a.crop(1000, 10, {});
+  const PixelBox tall = a.crop(1000, 10, {});
   CHECK(tall.width == 10);
   CHECK(tall.height == 13);
-  const Box thin = a.crop(1, 1, {});
+  const PixelBox thin = a.crop(1, 1, {});
   CHECK(thin.height == 1);
 }
 
@@ -226,7 +226,7 @@ TEST_CASE("multi-crop: two large views and many small ones of small parts") {
   CHECK(crops.local.crop_max == 0.4);
   CHECK(crops.local.blur == 0.5);
   CHECK(crops.local.solarize == 0.0);
-  const Views views = multi_crop(crops);
+  const ImageViews views = multi_crop(crops);
   REQUIRE(views.size() == 10);
   CHECK(views[1].size() == 224);
   CHECK(views[9].size() == 96);

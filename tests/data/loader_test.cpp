@@ -103,7 +103,7 @@ TEST_CASE("an epoch shows every image once, in an order of its own") {
 }
 
 TEST_CASE("seed, epoch and view decide an image's pixels, not its place in the batch") {
-  const Views views = two_views(moco_v3_augmentation(8));
+  const ImageViews views = two_views(moco_v3_augmentation(8));
   Loader data = loader(12, {.batch = 4, .seed = 7});
   for (const Batch& batch : all(data, 2))
     for (int i = 0; i < 4; ++i)

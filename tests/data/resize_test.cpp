@@ -7,7 +7,7 @@ using testing::Computed;
 
 namespace {
 
-std::vector<float> resized(const Image& image, const Box& crop, int size, Interpolation kind, bool flip = false) {
+std::vector<float> resized(const Image& image, const PixelBox& crop, int size, Interpolation kind, bool flip = false) {
   std::vector<float> planes(static_cast<std::size_t>(3 * size * size));
   resize(image, crop, size, kind, flip, planes.data());
   return planes;
@@ -84,6 +84,6 @@ TEST_CASE("a flipped view is the exact mirror") {
 
 TEST_CASE("a crop that leaves the image is an error") {
   const Image image = Computed{1}.image(0);
-  for (const Box& box : {Box{0, 1, 8, 8}, Box{1, 0, 8, 8}, Box{-1, 0, 4, 4}, Box{0, 0, 0, 4}})
+  for (const PixelBox& box : {PixelBox{0, 1, 8, 8}, PixelBox{1, 0, 8, 8}, PixelBox{-1, 0, 4, 4}, PixelBox{0, 0, 0, 4}})
     CHECK_THROWS_AS(resized(image, box, 4, Interpolation::bilinear), Error);
 }

@@ -3,7 +3,12 @@
 #include <vitral/eval/results_from_json.hpp>
 #include <vitral/eval/results_to_json.hpp>
 
+#include "../temporary.hpp"
+
 #include <doctest/doctest.h>
+
+#include <cstdio>
+#include <fstream>
 
 using namespace vitral;
 
@@ -137,6 +142,28 @@ TEST_CASE("a network of one's own is evaluated by its layers alone") {
   options.image = 0;
   CHECK_THROWS_WITH_AS((void)evaluate(Means{}, Shades{}, Shades{}, options),
                        doctest::Contains("say it in EvaluationOptions::image"), Error);
+}
+
+TEST_CASE("the lines that docs/evaluation.md shows do what it says") {
+  const testing::TemporaryFolder temporary;
+  const std::filesystem::path& folder = temporary.path;
+  const Dataset train = Shades{}, test = Shades{};
+  const ViT<Cpu, float, ViTSize{8, 4, 16, 2, 2}> encoder(Seed{1});  // fixed at compile time
+  const ViT<Cpu, float> other(ViTSize{8, 4, 8, 3, 2}, Seed{2});
+
+  const EvaluationResults found = evaluate(encoder, subset(train, 2000), subset(test, 500), {.k = {1, 20}});
+  for (const LayerEvaluation& layer : found.layers)
+    std::printf("%.3f %.3f %.3f\n", layer.knn.at(20).top1, layer.logistic.top1, layer.sgd.test.top1);
+  std::ofstream(folder / "results.json") << to_json(found).dump(2);
+  CHECK(results_from_json(read_json(folder / "results.json"), "it").layers[1].knn.at(20).top1 ==
+        found.layers[1].knn.at(20).top1);
+
+  EvaluationOptions options{.k = {20}};
+  options.analyses = AnalysisOptions{two_views(byol_augmentation(8))};
+  options.analyses->against = [&](const Dataset& images) { return extract_features(other, images, images.size()); };
+  const EvaluationResults whole = evaluate(encoder, train, test, options);
+  std::printf("%.1f directions\n", whole.analyses->layers.back().effective_rank);
+  CHECK(whole.analyses->cka_against[1].size() == 3);
 }
 
 TEST_CASE("what cannot be evaluated is refused with the field that says so") {

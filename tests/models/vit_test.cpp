@@ -53,7 +53,7 @@ TEST_CASE("static and run-time shapes give the same features, bit by bit") {
   CHECK(fixed.depth() == 2);
   CHECK(free.width() == 16);
   CHECK_THROWS_WITH_AS((ViT<Cpu, float, small>(ViTSize{8, 4, 32, 2, 2})),
-                       doctest::Contains("the run-time size differs from the size in the type"), Error);
+                       doctest::Contains("ViT: width is 16 in the type, and 32 was given to the constructor"), Error);
 }
 
 TEST_CASE("features in bf16 are close to those in float") {

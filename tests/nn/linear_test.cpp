@@ -137,7 +137,7 @@ TEST_CASE("Embedding picks rows of its table, for ids of any shape") {
 TEST_CASE("a width given to a layer that has another in its type is an error that names both") {
   Initializer init(Seed{1});
   CHECK_THROWS_WITH_AS((Linear<4, 6>(4, 5, init)),
-                       "vitral: Linear: Out is 6 in the type of the layer, and 5 was given to its constructor", Error);
+                       "vitral: Linear: Out is 6 in the type, and 5 was given to the constructor", Error);
   CHECK_THROWS_WITH_AS((LayerNorm<4>(5, init)), doctest::Contains("LayerNorm: D is 4"), Error);
 }
 

@@ -61,7 +61,7 @@ TEST_CASE("what members share they share in a copy of the module") {
   CHECK(tied.a.weight.value.data() == tied.b.weight.value.data());
 }
 
-TEST_CASE("a member that visit forgets is named at the first step") {
+TEST_CASE("a member that its module does not name is named at the first step") {
   Forgetful net;
   auto optimizer = make_optimizer(plain, net);
   Tape tape;

@@ -9,7 +9,7 @@
 namespace vitral { inline namespace VITRAL_ABI {
 
 /// A rectangle of whole pixels.
-struct Box {
+struct PixelBox {
   int top = 0;
   int left = 0;
   int height = 0;
@@ -21,7 +21,7 @@ enum class ColorChange : std::uint8_t { none, brightness, contrast, saturation, 
 
 /// All that chance decides about a view.
 struct ViewDraw {
-  Box crop;
+  PixelBox crop;
   float factor[4] = {};        ///< of each of the four changes; of hue, the turn
   ColorChange change[4] = {};  ///< in the order in which they are made
   bool flip = false;

@@ -70,7 +70,7 @@ struct Augmentation {
   }
 
   /// The crop that `random` draws from an image of these extents.
-  [[nodiscard]] Box crop(int height, int width, Random random) const;
+  [[nodiscard]] PixelBox crop(int height, int width, Random random) const;
 };
 
 namespace detail {
@@ -127,7 +127,7 @@ inline void change_colors(ColorChange change, float factor, float* planes, int c
 
 }  // namespace detail
 
-inline Box Augmentation::crop(int height, int width, Random random) const {
+inline PixelBox Augmentation::crop(int height, int width, Random random) const {
   const double area = static_cast<double>(height) * width;
   for (std::uint64_t attempt = 0; attempt < 10; ++attempt) {
     const std::uint64_t at = detail::draw_crop + 4 * attempt;

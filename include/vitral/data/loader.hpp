@@ -86,7 +86,7 @@ class Unreadable {
 /// Tells which images the batches of an epoch hold: this rank's share of the data set, in the epoch's order.
 class BatchPlan {
  public:
-  BatchPlan(const Dataset& data, const Views& views, LoaderOptions options)
+  BatchPlan(const Dataset& data, const ImageViews& views, LoaderOptions options)
       : options_(std::move(options)), all_(data.size()), size_(share()) {
     check(options_.batch > 0, "a batch of ", options_.batch, " images; LoaderOptions::batch must be 1 or more");
     check(options_.batch <= size_ || !options_.drop_last, "a batch of ", options_.batch, " images is larger than ",
@@ -162,7 +162,7 @@ std::pair<Image, long> readable(const Dataset& data, long which, Unreadable& unr
 /// batch k of the epoch is prepared in slot k modulo their number.
 class LoaderState {
  public:
-  LoaderState(Dataset data, Views views, LoaderOptions options)
+  LoaderState(Dataset data, ImageViews views, LoaderOptions options)
       : data_(std::move(data)),
         views_(std::move(views)),
         plan_(data_, views_, std::move(options)),
@@ -224,7 +224,7 @@ class LoaderState {
 
   double wait_seconds() const { return waited_; }
   const Dataset& dataset() const { return data_; }
-  const Views& views() const { return views_; }
+  const ImageViews& views() const { return views_; }
   const LoaderOptions& options() const { return options_; }
   long unreadable() const { return unreadable_.count(); }
 
@@ -316,7 +316,7 @@ class LoaderState {
   }
 
   const Dataset data_;
-  const Views views_;
+  const ImageViews views_;
   const BatchPlan plan_;
   const LoaderOptions& options_;  // the plan's
   Unreadable unreadable_;
@@ -351,7 +351,7 @@ class Loader {
  public:
   using batch_type = Batch;
 
-  Loader(Dataset data, Views views, LoaderOptions options = {})
+  Loader(Dataset data, ImageViews views, LoaderOptions options = {})
       : state_(std::make_unique<detail::LoaderState>(std::move(data), std::move(views), std::move(options))) {}
 
   /// Batches in an epoch.
@@ -375,7 +375,7 @@ class Loader {
   [[nodiscard]] double wait_seconds() const { return state_->wait_seconds(); }
 
   [[nodiscard]] const Dataset& dataset() const { return state_->dataset(); }
-  [[nodiscard]] const Views& views() const { return state_->views(); }
+  [[nodiscard]] const ImageViews& views() const { return state_->views(); }
   [[nodiscard]] const LoaderOptions& options() const { return state_->options(); }
   /// How many images could not be read so far.
   [[nodiscard]] long unreadable() const { return state_->unreadable(); }

@@ -39,7 +39,7 @@ inline AxisWeights axis_weights(const ResizeAxis& axis, Interpolation kind) {
 
 /// Resizes the pixels of `crop` as the two axes say, into `planes` [3, down.out, across.out] with values in [0, 1].
 /// Nothing outside of the crop is read; `flip` mirrors left and right.
-inline void resize(const Image& image, const Box& crop, const ResizeAxis& down, const ResizeAxis& across,
+inline void resize(const Image& image, const PixelBox& crop, const ResizeAxis& down, const ResizeAxis& across,
                    Interpolation kind, bool flip, float* planes) {
   const detail::AxisWeights rows = detail::axis_weights(down, kind);
   const detail::AxisWeights columns = detail::axis_weights(across, kind);
@@ -79,7 +79,7 @@ inline void resize(const Image& image, const Box& crop, const ResizeAxis& down, 
 
 /// Resizes the pixels of `crop` to a square, `planes` [3, size, size] with values in [0, 1]. Error where the crop does
 /// not lie inside the image.
-inline void resize(const Image& image, const Box& crop, int size, Interpolation kind, bool flip, float* planes) {
+inline void resize(const Image& image, const PixelBox& crop, int size, Interpolation kind, bool flip, float* planes) {
   check(crop.top >= 0 && crop.left >= 0 && crop.height > 0 && crop.width > 0 &&
             crop.top <= image.height - crop.height && crop.left <= image.width - crop.width,
         "a crop of ", crop.height, " x ", crop.width, " pixels at row ", crop.top, ", column ", crop.left,

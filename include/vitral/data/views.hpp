@@ -36,11 +36,11 @@ class ImageView {
 };
 
 /// The views that a loader makes of each image; Batch::views has them in this order.
-using Views = std::vector<ImageView>;
+using ImageViews = std::vector<ImageView>;
 
 /// Two views of one size: two_views(moco_v3_augmentation(32)), or two of your own. Error where the sizes differ or an
 /// Augmentation is impossible.
-[[nodiscard]] inline Views two_views(const Augmentation& first, const Augmentation& second) {
+[[nodiscard]] inline ImageViews two_views(const Augmentation& first, const Augmentation& second) {
   check(first.size == second.size, "two views of ", first.size, " and ", second.size,
         " pixels; expected the same size");
   return {first, second};
@@ -48,7 +48,7 @@ using Views = std::vector<ImageView>;
 /// The recipes of the two views that a method compares.
 using AugmentationPair = std::pair<Augmentation, Augmentation>;
 /// The same two views, from a pair of recipes.
-[[nodiscard]] inline Views two_views(const AugmentationPair& pair) { return two_views(pair.first, pair.second); }
+[[nodiscard]] inline ImageViews two_views(const AugmentationPair& pair) { return two_views(pair.first, pair.second); }
 
 /// MoCo v3's recipe for ViT, for views of `size` pixels a side: the first is always blurred, the second one time in
 /// ten, and solarized one time in five. (For a ResNet its authors took crop_min 0.2 instead of 0.08.)
@@ -107,9 +107,9 @@ struct MultiCrop {
 }
 
 /// These views for a loader: the large ones, then the small ones. Error where `locals` is negative.
-[[nodiscard]] inline Views multi_crop(const MultiCrop& crops) {
+[[nodiscard]] inline ImageViews multi_crop(const MultiCrop& crops) {
   check(crops.locals >= 0, "multi-crop with ", crops.locals, " small views; expected 0 or more");
-  Views views = two_views(crops.first, crops.second);
+  ImageViews views = two_views(crops.first, crops.second);
   views.insert(views.end(), static_cast<std::size_t>(crops.locals), ImageView(crops.local));
   return views;
 }

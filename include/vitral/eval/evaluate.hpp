@@ -133,7 +133,7 @@ template <FeatureEncoder Network>
                                          const EvaluationOptions& options = {}) {
   for (const Dataset& data : {train, test})
     check(!data.classes().empty(), "evaluate: the images of ", data.name(), " have no labels");
-  const Views seen{center_view(image_side(network, options.image))};
+  const ImageViews seen{center_view(image_side(network, options.image))};
   const auto extract = [&](const char* part, const Dataset& data) {
     detail::report(options.progress, {part, 0, data.size(), 1});
     return std::move(extract_features(network, data, data.size(), seen, 0, 128, [&](long done) {

@@ -64,7 +64,7 @@ inline void check_features(const Features& features, std::string_view whose) {
 /// Throws Error, with the layer's number, where a feature is not finite.
 template <FeatureEncoder Network>
 [[nodiscard]] std::vector<std::vector<Features>> extract_features(const Network& encoder, const Dataset& data,
-                                                                  long count, const Views& views,
+                                                                  long count, const ImageViews& views,
                                                                   std::uint64_t seed = 0, int batch = 128,
                                                                   const std::function<void(long)>& done = {}) {
   using B = typename Network::backend;

@@ -61,9 +61,9 @@ struct ViT {
   std::vector<TransformerBlock<W, scalar, B>> blocks;
   LayerNorm<W, scalar, B> norm;
 
-  explicit ViT(Seed seed = next_seed(),
-               const ViTOptions& options = {}) requires(Size.width != dyn && Size.patch != dyn && Size.image != dyn &&
-                                                        Size.depth != dyn && Size.heads != dyn)
+  ViT(Seed seed = next_seed(), const ViTOptions& options = {}) requires(Size.width != dyn && Size.patch != dyn &&
+                                                                        Size.image != dyn && Size.depth != dyn &&
+                                                                        Size.heads != dyn)
       : ViT(Size, seed, options) {}
 
   /// Throws Error where the sizes do not fit each other or those fixed at compile time.
@@ -112,6 +112,7 @@ struct ViT {
   [[nodiscard]] int depth() const { return static_cast<int>(blocks.size()); }
   [[nodiscard]] int width() const { return size.width; }
 
+  /// As VITRAL_MEMBERS, but for the distillation token, which may be absent.
   static void visit(auto& self, auto&& f) {
     f("cls_token", self.cls_token);
     if (!self.dist_token.empty()) f("dist_token", self.dist_token[0]);
@@ -183,10 +184,11 @@ struct ViT {
 
   static const ViTSize& checked(const ViTSize& s) {
     check_size(s, "ViT");
-    const auto fits = [](int fixed, int given) { return fixed == dyn || fixed == given; };
-    check(fits(Size.image, s.image) && fits(Size.patch, s.patch) && fits(Size.width, s.width) &&
-              fits(Size.depth, s.depth) && fits(Size.heads, s.heads),
-          "ViT: the run-time size differs from the size in the type");
+    detail::checked_width("ViT: image", Size.image, s.image);
+    detail::checked_width("ViT: patch", Size.patch, s.patch);
+    detail::checked_width("ViT: width", Size.width, s.width);
+    detail::checked_width("ViT: depth", Size.depth, s.depth);
+    detail::checked_width("ViT: heads", Size.heads, s.heads);
     return s;
   }
 };

@@ -54,8 +54,8 @@ namespace detail {
 
 /// `given`: a module made of layers hands them widths that may be in their types as well.
 inline int checked_width(const char* what, int in_type, int given) {
-  check(in_type == dyn || in_type == given, what, " is ", in_type, " in the type of the layer, and ", given,
-        " was given to its constructor");
+  check(in_type == dyn || in_type == given, what, " is ", in_type, " in the type, and ", given,
+        " was given to the constructor");
   return given;
 }
 

@@ -127,7 +127,7 @@ class Optimizer {
           " parameters has a gradient on this tape; call backward on this tape first, for a loss that depends on them");
     tape.for_each_parameter_with_gradient([](const Buffer& value, long elements) {
       check(value.trained(), "step: a parameter of ", elements,
-            " elements has a gradient, but no optimiser trains it: its module's `visit` does not name it, or its "
+            " elements has a gradient, but no optimiser trains it: its module's VITRAL_MEMBERS lacks it, or its "
             "`value` was assigned anew after make_optimizer (use assign(parameter.value, ...)), or it belongs to a "
             "module that should be frozen (set_trainable(module, false))");
     });

@@ -24,8 +24,8 @@ struct ParameterRef {
   [[nodiscard]] bool decays() const { return rank > 1; }
 };
 
-/// The trainable parameters of a module in the order of `visit`. One that several members share is listed once, under
-/// its first name. Throws Error where a parameter has no elements.
+/// The trainable parameters of a module in the order of its members. One that several members share is listed once,
+/// under its first name. Throws Error where a parameter has no elements.
 template <class M>
 [[nodiscard]] auto trainable_parameters(const M& module) {
   using Ref = ParameterRef<scalar_of_module<M>, backend_of_module<M>>;

@@ -1,20 +1,20 @@
-// Branch: an encoder with heads, for its last layer or for every layer.
+// Branch: an encoder and its heads, which are on its last layer or on every layer.
 #pragma once
 
 #include <vitral/ssl/head.hpp>
 
 namespace vitral { inline namespace VITRAL_ABI {
 
-/// Sizes of the heads. Lower layers' projectors have half the hidden units, as in the published code.
+/// Sizes of the heads.
 struct HeadOptions {
-  int hidden = 4096;  // of the last layer's projector and of every predictor
-  int out = 256;      // of every head
+  int hidden = 4096;  // units of the last projector and of every predictor; earlier projectors have half, as published
+  int out = 256;      // width of every head's result
 };
 
-/// Which layers have heads: the last one, or every one for self-distillation.
+/// Which layers of the encoder have heads: every one with self-distillation.
 enum class HeadedLayers { last, every };
 
-/// An encoder with the heads of its layers: a student or a teacher.
+/// A student, or a teacher. `Encoder` offers depth(), width(), layers(images, mode) and (images, mode), as ViT does.
 template <class Encoder>
 struct Branch {
   using scalar = scalar_of_module<Encoder>;
@@ -24,7 +24,8 @@ struct Branch {
   std::vector<Head<scalar, backend>> projector, predictor;
   HeadedLayers layers;
 
-  /// `predictors` adds a predictor to every projector. The encoder is shared with the caller, not copied.
+  /// `predictors`: whether each projector has a predictor behind it. Parameters of the encoder are shared with the
+  /// caller's, not copied.
   Branch(const Encoder& shared, const HeadOptions& options, LastNorm last, bool predictors, HeadedLayers which,
          Initializer& init)
       : encoder(shared), layers(which) {
@@ -37,7 +38,7 @@ struct Branch {
       predictor.emplace_back(2, options.out, options.hidden, options.out, last, init);
   }
 
-  /// Class tokens [batch, width] that the projectors take: of every layer, or of the last one alone.
+  /// The class tokens of each layer that has a projector, [batch, width].
   template <class Mode>
   [[nodiscard]] auto features(const Operand auto& images, const Mode& mode) const {
     if (layers == HeadedLayers::every) return encoder.layers(images, mode);
@@ -46,11 +47,11 @@ struct Branch {
     return one;
   }
 
-  /// Each block through the projector of its layer.
+  /// The features of each layer through its projector, [batch, out].
   template <class X, class Mode>
-  [[nodiscard]] auto project(const std::vector<X>& blocks, const Mode& mode) const {
-    std::vector<std::decay_t<decltype(projector[0](blocks[0], mode))>> out;
-    in_lanes<backend>(blocks.size(), [&](std::size_t i) { out.push_back(projector[i](blocks[i], mode)); });
+  [[nodiscard]] auto project(const std::vector<X>& features, const Mode& mode) const {
+    std::vector<std::decay_t<decltype(projector[0](features[0], mode))>> out;
+    in_lanes<backend>(features.size(), [&](std::size_t i) { out.push_back(projector[i](features[i], mode)); });
     return out;
   }
 

@@ -1,4 +1,4 @@
-// Projector and predictor heads: Linear (no bias), BatchNorm and ReLU, `depth` times; the last layer has no ReLU.
+// Projector and predictor heads (Chen et al. 2020; Grill et al. 2020): layers of Linear without bias, BatchNorm, ReLU.
 #pragma once
 
 #include <vitral/nn/linear.hpp>
@@ -6,11 +6,11 @@
 
 namespace vitral { inline namespace VITRAL_ABI {
 
-/// The last layer's BatchNorm, which has no scale and shift (SimCLR and MoCo v3), or none (BYOL).
+/// Whether a BatchNorm without scale and shift ends the head (SimCLR and MoCo v3), or a Linear (BYOL).
 enum class LastNorm { yes, no };
 
-/// [rows, in] -> [rows, out] through layers of `hidden` units. Members are named by their place in the equivalent
-/// torch.nn.Sequential: Linear 0, BatchNorm 1, ReLU 2, Linear 3, ...
+/// [rows, in] -> [rows, out]: `depth` layers of `hidden` units, the last of `out` and without ReLU. Parts are numbered as
+/// in the equivalent torch.nn.Sequential: Linear 0, BatchNorm 1, ReLU 2, Linear 3 and so on.
 template <class P = float, class B = Cpu>
 struct Head {
   using Layer = Linear<dyn, dyn, P, B, Bias::no>;

@@ -64,9 +64,9 @@ const auto& two_views_of(const Batch& batch) {
 /// A method without a teacher: both views go through the student as one batch.
 template <class Encoder, class Criterion>
 struct TeacherlessMethod {
-  using scalar = typename Encoder::scalar;
+  using scalar = scalar_of_module<Encoder>;
   using activation = typename Encoder::activation;
-  using backend = typename Encoder::backend;
+  using backend = backend_of_module<Encoder>;
 
   Branch<Encoder> student;
   Criterion criterion;
@@ -101,7 +101,7 @@ struct TeacherlessMethod {
   void for_each_number(auto&& f) const { f("ratio", ratio); }
   [[nodiscard]] const Encoder& encoder() const { return student.encoder; }
 
-  static void visit(auto& self, auto&& f) { f("student", self.student); }
+  VITRAL_MEMBERS(student)
 
  private:
   [[nodiscard]] bool has_lower_layers() const { return distillation && student.projector.size() > 1; }
@@ -110,9 +110,9 @@ struct TeacherlessMethod {
 /// A method in which the student predicts what a slowly moving teacher makes of the other view.
 template <class Encoder, class Criterion>
 struct TeacherMethod {
-  using scalar = typename Encoder::scalar;
+  using scalar = scalar_of_module<Encoder>;
   using activation = typename Encoder::activation;
-  using backend = typename Encoder::backend;
+  using backend = backend_of_module<Encoder>;
 
   Branch<Encoder> student, teacher;
   Criterion criterion;
@@ -171,10 +171,7 @@ struct TeacherMethod {
   }
   [[nodiscard]] const Encoder& encoder() const { return student.encoder; }
 
-  static void visit(auto& self, auto&& f) {
-    f("student", self.student);
-    f("teacher", self.teacher);
-  }
+  VITRAL_MEMBERS(student, teacher)
 };
 
 namespace detail {

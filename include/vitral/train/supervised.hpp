@@ -51,7 +51,7 @@ struct Supervised {
     if (accuracy_) f("accuracy", *accuracy_);
   }
 
-  static void visit(auto& self, auto&& f) { f("model", self.model); }
+  VITRAL_MEMBERS(model)
 
  private:
   auto output_of(const auto& x, const Training& mode) const {

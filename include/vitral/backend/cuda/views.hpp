@@ -98,7 +98,7 @@ struct Planes {
 __device__ inline void resize_crop(const ViewDraw& drawn, const ViewLayout& layout, const std::uint8_t* image,
                                    const Planes& planes, float* mixed, float* weights, int* first) {
   const ViewShape& shape = layout.shape;
-  const Box crop = drawn.crop;
+  const PixelBox crop = drawn.crop;
   const int side = shape.side, line = 3 * crop.width;
   const vitral::detail::AxisFilter down({crop.height, side, 0, side}, shape.interpolation);
   const vitral::detail::AxisFilter across({crop.width, side, 0, side}, shape.interpolation);

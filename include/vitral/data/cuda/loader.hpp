@@ -28,7 +28,7 @@ class CudaLoader {
  public:
   using batch_type = ImageBatch<B, Cpu>;  // labels are in host memory
 
-  CudaLoader(Dataset data, Views views, LoaderOptions options = {})
+  CudaLoader(Dataset data, ImageViews views, LoaderOptions options = {})
       : data_(std::move(data)), views_(std::move(views)), plan_(data_, views_, std::move(options)) {
     upload();
     stop();
@@ -83,7 +83,7 @@ class CudaLoader {
   [[nodiscard]] double wait_seconds() const { return 0; }
 
   [[nodiscard]] const Dataset& dataset() const { return data_; }
-  [[nodiscard]] const Views& views() const { return views_; }
+  [[nodiscard]] const ImageViews& views() const { return views_; }
   [[nodiscard]] const LoaderOptions& options() const { return plan_.options(); }
   /// Images that could not be read.
   [[nodiscard]] long unreadable() const { return unreadable_; }
@@ -133,7 +133,7 @@ class CudaLoader {
   }
 
   Dataset data_;
-  Views views_;
+  ImageViews views_;
   detail::BatchPlan plan_;
   int height_ = 0, width_ = 0;  // of every image
   Buffer pixels_;               // [n, height, width, 3] bytes on the device

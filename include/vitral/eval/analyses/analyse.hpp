@@ -19,7 +19,7 @@ namespace vitral { inline namespace VITRAL_ABI {
 
 /// Which images the analyses look at.
 struct AnalysisOptions {
-  Views views;         ///< the two of an image that training brought together: two_views(byol_augmentation(32))
+  ImageViews views;    ///< the two of an image that training brought together: two_views(byol_augmentation(32))
   long points = 2000;  ///< test images that are looked at, spread evenly over all
   /// The features of another network's layers, to compare with: `[&](const Dataset& images) { return
   /// extract_features(other, images); }`
