@@ -126,6 +126,13 @@ foreach(way IN ITEMS find_package add_subdirectory fetch_content)
               "${CMAKE_CXX_COMPILER}" "${CMAKE_GENERATOR}")
 endforeach()
 
+# Eight programs of strangers, built with what the first of these installed, beside their twins in PyTorch.
+vitral_test(consumer.outside COMMAND bash "${CMAKE_CURRENT_SOURCE_DIR}/consumer/outside/check.sh" "${CMAKE_COMMAND}"
+            "${CMAKE_CURRENT_BINARY_DIR}/consumer/find_package/prefix" "${CMAKE_CURRENT_BINARY_DIR}/consumer/outside"
+            "${CMAKE_CXX_COMPILER}" "${CMAKE_GENERATOR}")
+set_tests_properties("${name_prefix}consumer.find_package" PROPERTIES FIXTURES_SETUP installed_package)
+set_tests_properties("${name_prefix}consumer.outside" PROPERTIES FIXTURES_REQUIRED installed_package)
+
 # CUDA, under nvcc where there is one: compiled for the generations that programs have code for, and one source for all
 # that nvcc knows; run where there is a device.
 set(cuda_default OFF)

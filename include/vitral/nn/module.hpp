@@ -96,7 +96,7 @@ constexpr auto first_parameter() {
 template <class M>
 struct parameter_of_module {
   using type = typename decltype(first_parameter<std::remove_cvref_t<M>>())::type;
-  static_assert(Module<std::remove_cvref_t<M>>,
+  static_assert(Module<std::remove_cvref_t<M>> || is_parameter<std::remove_cvref_t<M>>,
                 "vitral: this struct is no module; name its members by VITRAL_MEMBERS(first, second)");
   static_assert(is_parameter<type>,
                 "vitral: the type of this module's parameters is unknown: it has none, or a `visit` of its own without "
@@ -106,7 +106,7 @@ struct parameter_of_module {
 }  // namespace detail
 
 /// The scalar type and the backend of a module's parameters: those of the first one. A module with a `visit` of its own
-/// says them itself, as `scalar` and `backend`.
+/// says them itself, as `scalar` and `backend`. A parameter alone will do, too: make_optimizer(Adam{}, parameter).
 template <class M>
 using scalar_of_module = scalar_of<typename detail::parameter_of_module<M>::type>;
 /// See scalar_of_module.
