@@ -2,7 +2,7 @@
 include(CMakePackageConfigHelpers)
 
 set(package_dir "${CMAKE_INSTALL_DATADIR}/cmake/vitral")
-install(DIRECTORY include/vitral DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}")
+install(DIRECTORY include/vitral DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}" FILES_MATCHING PATTERN "*.hpp")
 install(TARGETS vitral EXPORT vitralTargets)
 install(EXPORT vitralTargets NAMESPACE vitral:: DESTINATION "${package_dir}")
 if(TARGET vitral_tools)

@@ -48,14 +48,15 @@ int main(int argc, char** argv) {
   }
   std::printf(", after ten steps %.4f\n", error(ones).item());
 
-  // 4. Self-distilled MoCo v3 on real images, with k-NN accuracy of every layer at the end.
+  // 4. Self-distilled MoCo v3 on real images, with the accuracy of every layer at the end.
   const std::string data = argc > 1 ? argv[1] : "/usr/share/datasets/fashion-mnist";
   const Dataset train = FashionMnist(data, Split::train), test = FashionMnist(data, Split::test);
   ViT<Cpu, float, ViTSize{28, 7, 48, 3, 3}> encoder(Seed{0});
   auto method = self_distilled(MoCoV3(encoder, {.hidden = 64, .out = 32}), {.ratio = 1.0});
   auto trainer = Trainer(method, AdamW{.lr = 1e-3, .weight_decay = 0.1}, Schedule{.epochs = 1, .warmup_epochs = 0});
   trainer.fit(Loader(subset(train, 2048), two_views(moco_v3_augmentation(28)), {.batch = 128}));
-  const auto accuracy = knn_accuracy(encoder, train, 2000, test, 500);
-  for (std::size_t layer = 0; layer < accuracy.size(); ++layer)
-    std::printf("4. layer %zu: %.1f %%\n", layer + 1, 100 * accuracy[layer]);
+  const auto found = evaluate(encoder, subset(train, 2000), subset(test, 500));
+  for (std::size_t i = 0; i < found.layers.size(); ++i)
+    std::printf("4. layer %zu: k-NN %.1f %%, logistic regression %.1f %%\n", i + 1,
+                100 * found.layers[i].knn.at(20).top1, 100 * found.layers[i].logistic.top1);
 }

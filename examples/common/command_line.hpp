@@ -24,8 +24,8 @@ namespace vitral { inline namespace VITRAL_ABI { namespace programs {
 /// The options of this program, "--out"; parse_command_line notes them for the messages of exit_status.
 inline std::set<std::string> program_options;
 
-/// Reads the command line into the variables of the app's options. --help is answered and ends the program; a mistake is
-/// an Error that says where the options are explained.
+/// Reads the command line into the variables of the app's options. --help is answered and ends the program; a mistake
+/// is an Error that says where the options are explained.
 inline void parse_command_line(CLI::App& app, int argc, const char* const* argv, const char* program) {
   for (const CLI::Option* const option : app.get_options()) program_options.insert(option->get_name());
   try {

@@ -83,8 +83,8 @@ inline void check_readable(const vitral::Dataset& data, const std::vector<long>&
                   classes[c], " can be read; repair them, or take the class out");
 }
 
-/// Draws what `choice` asks for of the two splits at `place`, which need labels. Where the data set is not split, `train`
-/// and `test` are the same images: then a share of each class is held out to test on, and a line says so.
+/// Draws what `choice` asks for of the two splits at `place`, which need labels. Where the data set is not split, both
+/// are the same images: then a share of each class is held out to test on, and a line says so.
 inline ChosenImages chosen_images(const DataPlace& place, const vitral::Dataset& train, const vitral::Dataset& test,
                                   const ImageChoice& choice) {
   using namespace vitral;

@@ -5,6 +5,9 @@
 
 #include <doctest/doctest.h>
 
+#include <numeric>
+#include <vector>
+
 using namespace vitral_tests;
 
 namespace {
@@ -21,16 +24,21 @@ double error_of(const Extents& e, bool b_is_transposed, bool accumulate, bool wi
   const auto b = b_is_transposed ? normal<P>(Dyn<2>{e.n, e.k}, 2) : normal<P>(Dyn<2>{e.k, e.n}, 2);
   const auto c = normal<C>(Dyn<2>{e.m, e.n}, 3);
   const auto bias = normal<P>(Dyn<1>{e.n}, 4);
-  const auto right = [&](int i, int j) {
-    const P value = b_is_transposed ? b(j, i) : b(i, j);
-    return static_cast<double>(static_cast<P>(static_cast<T>(value)));  // packing rounds to T
-  };
+  // The numbers as doubles first: the sums below are most of the test's work.
+  const std::vector<double> left = doubles(a), before = doubles(c), shift = doubles(bias);
+  std::vector<double> right;
+  for (int j = 0; j < e.n; ++j)
+    for (int i = 0; i < e.k; ++i) {
+      const P value = b_is_transposed ? b(j, i) : b(i, j);
+      right.push_back(static_cast<double>(static_cast<P>(static_cast<T>(value))));  // packing rounds to T
+    }
   std::vector<double> expected;
   for (int i = 0; i < e.m; ++i)
     for (int j = 0; j < e.n; ++j) {
-      double sum = accumulate ? static_cast<double>(static_cast<P>(c(i, j))) : 0;
-      for (int k = 0; k < e.k; ++k) sum += static_cast<double>(static_cast<P>(a(i, k))) * right(k, j);
-      expected.push_back(sum + (with_bias ? static_cast<double>(bias(j)) : 0));
+      const double *const row = left.data() + static_cast<long>(i) * e.k, *const column = right.data() + long{j} * e.k;
+      const auto at = static_cast<std::size_t>(i) * static_cast<std::size_t>(e.n) + static_cast<std::size_t>(j);
+      const double start = (accumulate ? before[at] : 0) + (with_bias ? shift[static_cast<std::size_t>(j)] : 0);
+      expected.push_back(std::inner_product(row, row + e.k, column, start));
     }
   cpu::PackedMatrix<T> packed;
   const Matrix<const P> rows = row_major<const P>(b.data(), b.extent(0), b.extent(1));

@@ -1,18 +1,18 @@
 #!/bin/bash
-# The documents say what is: the C++ that they show stands in a source that is compiled; every source,
-# script and page that a document names exists, and every folder that docs/architecture.md names; lines of
-# sentences have at most 120 characters.
+# The documents say what is: the C++ that they show stands in a file that is compiled; every source, script and page
+# that they name exists, and every folder that docs/architecture.md names; lines of sentences have at most 120
+# characters.
 set -eu
 cd "$(dirname "$0")/../.."
 status=0
 complain() { echo "$*"; status=1; }
 
-stands_in() {  # stands_in DOCUMENT SOURCE: each line of the document's C++
+stands_in() {  # stands_in DOCUMENT SOURCE: each line of the document's C++ stands in the source
   local lines line
   lines=$(sed -n '/^```cpp$/,/^```$/p' "$1" | sed '/^```/d; s/^ *//; s/ *$//; /^$/d')
   test -n "$lines" || complain "$1 shows no C++"
   while read -r line; do
-    grep -qF -- "$line" "$2" || complain "not in $2: $line"
+    grep -qF -- "$line" "$2" || complain "$1: not in $2: $line"
   done <<<"$lines"
 }
 stands_in README.md examples/tour.cpp
@@ -20,12 +20,12 @@ stands_in docs/evaluation.md tests/eval/evaluate_test.cpp
 stands_in docs/training.md tests/train/trainer_test.cpp
 
 # Names of files end with a file's path in the tree: `nn/linear.hpp` is include/vitral/nn/linear.hpp.
-pages=$(ls README.md CONTRIBUTING.md docs/*.md examples/README.md)
+pages=$(ls README.md CONTRIBUTING.md docs/*.md examples/README.md include/vitral/*/README.md)
 tree=$(find . -path ./build -prune -o -path ./.git -prune -o -print)
 named=0
 for page in $pages; do
   text=$(sed '/^```\(diff\|cpp\)/,/^```/d' "$page")
-  names=$(grep -oE '[A-Za-z0-9_./-]+\.(hpp|cpp|cu|sh|py|cmake|cjs)\b|\]\([^):#]+\)' <<<"$text" | tr -d ']()' | sort -u || true)
+  names=$(grep -oE '[A-Za-z0-9_./-]+\.(hpp|cpp|cu|sh|py|cmake|cjs)\b|\]\([^):#]+\)' <<<"$text" | tr -d ']()' || true)
   test "$page" != docs/architecture.md || names+=" $(grep -oE '`[a-z_/]+/`' "$page" | tr -d '`')"
   for name in $names; do
     named=$((named + 1))

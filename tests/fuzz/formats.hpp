@@ -123,14 +123,22 @@ inline Bytes results(const std::string& method, long seed = 0) {
   nlohmann::ordered_json run = to_json(small_run());
   run["method"] = method;
   run["seed"] = seed;
-  nlohmann::ordered_json out{
-      {"run", run}, {"dataset", "images"}, {"train_images", 100}, {"test_images", 50}, {"temperature", 0.07}};
-  for (int layer = 1; layer <= 2; ++layer)
+  nlohmann::ordered_json out{{"run", run},        {"dataset", "images"}, {"train_images", 100}, {"test_images", 50},
+                             {"classes", 10},     {"temperature", 0.07}, {"logistic_c", 1.0},   {"sgd_epochs", 90},
+                             {"speed_batch", 64}, {"threads", 2}};
+  const auto scores = [](double top1) { return nlohmann::ordered_json{{"top1", top1}, {"top5", 0.9}}; };
+  for (int layer = 1; layer <= 2; ++layer) {
+    nlohmann::ordered_json sgd = scores(0.6);
+    sgd["rate"] = 1.0;
+    sgd["rates"] = nlohmann::ordered_json::array();
     out["layers"].push_back({{"layer", layer},
-                             {"knn", {{"5", {{"top1", 0.4}}}, {"20", {{"top1", 0.5}}}}},
-                             {"logistic", {{"top1", 0.6}}},
-                             {"sgd", {{"top1", 0.6}}},
-                             {"multiply_adds", 1e6}});
+                             {"knn", {{"5", scores(0.4)}, {"20", scores(0.5)}}},
+                             {"logistic", scores(0.6)},
+                             {"sgd", sgd},
+                             {"multiply_adds", 1e6},
+                             {"milliseconds", 1.0},
+                             {"images_per_second", 2000.0}});
+  }
   out["adaptive_exit"].push_back({{"confidence", 0.5}, {"accuracy", 0.5}, {"multiply_adds", 1e6}, {"layers", 1.5}});
   return out.dump();
 }

@@ -377,6 +377,19 @@ TEST_CASE("a struct with a loss is a task: schedule, averages, numbers and hooks
   for (const StepReport& r : reports) CHECK(r["noise"] == 1 - 0.25 * static_cast<double>(r.step));
 }
 
+TEST_CASE("a criterion may be any function of output and target that gives a number") {
+  const Points points;
+  const auto distance = [](const auto& output, const auto& target) { return mse(output, target); };
+  std::vector<double> losses;
+  Batches source(points.x, points.x, {.batch = 64, .shuffle = false});
+  Trainer(Supervised(Linear<2, 2>(Seed{1}), distance), Sgd{.lr = 0}, {.epochs = 1})
+      .fit(source, [&](const StepReport& r) {
+        CHECK(r.numbers.empty());
+        return losses.push_back(r.loss), true;
+      });
+  CHECK(losses == std::vector<double>{static_cast<double>(mse(Linear<2, 2>(Seed{1})(points.x), points.x).item())});
+}
+
 TEST_CASE("an optimiser with rates of its own is the trainer's") {
   const Points points;
   const Net net;

@@ -1,4 +1,5 @@
-// How good and what like the features of every layer of a network are: one call, one struct.
+// How good the features of every layer of a network are, what a layer costs, and what its features are like: one call
+// that returns one struct.
 #pragma once
 
 #include <vitral/eval/analyses/analyse.hpp>
@@ -47,7 +48,7 @@ double milliseconds(const Network& network, int batch) {
   return times[times.size() / 2];
 }
 
-/// What the network costs that really ends after block `layer`.
+/// What images cost in the network that ends after block `layer`.
 template <VisionTransformer Network>
 LayerCost layer_cost(const Network& network, int layer, int batch) {
   const Network shorter = first_layers(network, layer);
@@ -68,10 +69,9 @@ inline SgdAccuracy accuracy_of(const LayerProbe& probe) {
 
 }  // namespace detail
 
-/// Evaluates features that are there already, such as those that another device computed: of every layer of `network`,
-/// for training images (`known`) and test images (`asked`). The rest runs on the CPU but for the times, which are those
-/// of `network` on its own backend. Leaves `dataset` and `analyses` empty (see `analyse`).
-/// Throws Error where an option does not fit the features.
+/// What `evaluate` does, for features that are there already, perhaps from another device: of training (`known`) and
+/// test images (`asked`) after each layer of `network`. Times are those of `network` on its own backend. `dataset` and
+/// `analyses` of the result are left empty; `analyse` makes the latter.
 template <FeatureEncoder Network>
 [[nodiscard]] EvaluationResults evaluate_features(const Network& network, const std::vector<Features>& known,
                                                   const std::vector<Features>& asked,
@@ -122,9 +122,10 @@ template <FeatureEncoder Network>
   return out;
 }
 
-/// Evaluates every layer of a network: classifiers on its frozen features of `train` are tried on `test`, labelled data
-/// sets of the same classes; for parts of them, `subset(train, 2000)`. The network is in evaluation mode and stays as
-/// it is. The same numbers, times left out, for any number of threads.
+/// Evaluates every layer of a network. Classifiers learn from the features of `train` and are tried on those of `test`,
+/// labelled data sets of the same classes, or parts of them (`subset(train, 2000)`). The network is in evaluation mode
+/// and stays as it is. All numbers but the times are the same for any number of threads. Throws Error where a data set
+/// has no labels, or an option does not fit it.
 ///
 ///     const EvaluationResults found = evaluate(encoder, Cifar10(data, Split::train), Cifar10(data, Split::test));
 ///     std::printf("%.1f %%\n", 100 * found.layers[8].knn.at(20).top1);

@@ -56,7 +56,7 @@ Tensor<P, Shape<>, B> clip_grad_norm(const std::vector<ParameterRef<P, B>>& para
     const auto square_sum = sum(square(gradients[i]));
     B::copy(square_sum.data(), squares.data() + i, 1);
   }
-  const auto norm = eval(sqrt(sum(squares)));
+  auto norm = eval(sqrt(sum(squares)));
   const auto scale = eval(minimum(max_norm / (norm + 1e-6), 1));
   assign_each<B>(gradients.size(),
                  [&](std::size_t i) { return pack_handles(into(gradients[i], gradients[i] * scale)); });

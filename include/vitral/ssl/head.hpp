@@ -9,8 +9,8 @@ namespace vitral { inline namespace VITRAL_ABI {
 /// Whether a BatchNorm without scale and shift ends the head (SimCLR and MoCo v3), or a Linear (BYOL).
 enum class LastNorm { yes, no };
 
-/// [rows, in] -> [rows, out]: `depth` layers of `hidden` units, the last of `out` and without ReLU. Parts are numbered as
-/// in the equivalent torch.nn.Sequential: Linear 0, BatchNorm 1, ReLU 2, Linear 3 and so on.
+/// [rows, in] -> [rows, out]: `depth` layers of `hidden` units, the last of `out` and without ReLU. Parts are numbered
+/// as in the equivalent torch.nn.Sequential: Linear 0, BatchNorm 1, ReLU 2, Linear 3 and so on.
 template <class P = float, class B = Cpu>
 struct Head {
   using Layer = Linear<dyn, dyn, P, B, Bias::no>;

@@ -40,7 +40,11 @@ struct Supervised {
     if constexpr (std::is_same_v<scalar_of<decltype(target)>, int>)
       if constexpr (shape_of<decltype(output)>::rank == shape_of<decltype(target)>::rank + 1)
         accuracy_ = eval(mean(cast<scalar>(equal(argmax<-1>(output.value()), target))));
-    return mean(criterion(output, target));
+    const auto losses = eval(criterion(output, target));
+    if constexpr (shape_of<decltype(losses)>::rank == 0)
+      return losses;
+    else
+      return mean(losses);
   }
 
   void for_each_number(auto&& f) const {

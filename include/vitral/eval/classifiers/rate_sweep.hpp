@@ -1,5 +1,5 @@
-// RateSweep: linear classifiers that differ in their learning rate alone, trained side by side, and the task of training
-// one such sweep for each layer of a network.
+// RateSweep: linear classifiers that differ in their learning rate alone, trained side by side, and the task of
+// training one such sweep for each layer of a network.
 #pragma once
 
 #include <vitral/eval/features.hpp>
