@@ -54,7 +54,7 @@ void check_memory(Recompute recompute) {
   const auto step = [&] {
     tape.zero_grad();
     tape.backward(method.loss(tape, view1, view2, Training{}));
-    optimizer.step(tape, method, 0.99);
+    optimizer.step(tape, method);
   };
   step();
   step();
