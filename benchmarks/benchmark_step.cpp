@@ -98,7 +98,7 @@ void time_steps(const StepOptions& o) {
     tape.zero_grad();
     const auto loss = method.loss(tape, view1, view2, Training{});
     tape.backward(loss);
-    optimizer.step(tape, method, 0.996);
+    optimizer.step(tape, method);
     return static_cast<double>(loss.item());
   };
   const double first_loss = step();

@@ -119,28 +119,32 @@ void dropout(benchmark::State& state) {
   report(state, 2 * sizeof(T));
 }
 
-/// A student of one matrix and its teacher.
+/// A student of one vector and its teacher.
+struct Vector {
+  Parameter<float, Shape<dyn>> weight;
+  VITRAL_MEMBERS(weight)
+};
 struct Pair {
-  Parameter<float, Shape<dyn>> student, average;
+  Vector student, average;
   VITRAL_MEMBERS(student)
-  void for_each_average(auto&& f) const { f(average.value, student.value); }
+  void for_each_average(auto&& f) const { f(average, student, 0.99); }
 };
 
 /// AdamW with the teacher's average in the same pass, or in one after it.
 void adamw(benchmark::State& state, bool together) {
   const int count = elements / 4;
   const auto numbers = [&](float value) { return filled<float>(value, Shape<dyn>{count}); };
-  const Pair pair{{numbers(0)}, {numbers(0)}};
+  const Pair pair{{{numbers(0)}}, {{numbers(0)}}};
   auto optimizer = make_optimizer(AdamW{}, pair);
   Tape tape;
-  tape.backward(eval(tape.watch(pair.student) * 2.0f), numbers(-0.5f));
+  tape.backward(eval(tape.watch(pair.student.weight) * 2.0f), numbers(-0.5f));
   for (auto _ : state) {
     if (together) {
-      optimizer.step(tape, pair, 0.99);
+      optimizer.step(tape, pair);
     } else {
       optimizer.step(tape);
-      pair.for_each_average(
-          [](const auto& average, const auto& source) { assign(average, moving_average(average, source, 0.99)); });
+      const auto& average = pair.average.weight.value;
+      assign(average, moving_average(average, pair.student.weight.value, 0.99));
     }
   }
   report(state, 9 * sizeof(float), count);
