@@ -2,6 +2,7 @@
 // training one such sweep for each layer of a network.
 #pragma once
 
+#include <vitral/backend/cpu/cpu.hpp>
 #include <vitral/eval/features.hpp>
 #include <vitral/nn/module.hpp>
 
