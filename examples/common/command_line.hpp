@@ -5,6 +5,7 @@
 #include "common/polite.hpp"
 #include "common/standard_streams.hpp"
 
+#include <vitral/backend/cpu/threads.hpp>
 #include <vitral/core/error.hpp>
 #include <vitral/core/escape.hpp>
 
@@ -58,6 +59,18 @@ int exit_status(Work&& work) {
   }
   std::fprintf(stderr, "%s\n", vitral::escape_text(what, "\n").c_str());
   return status_after_output(1);
+}
+
+/// The whole of a program that computes: waits politely, reads its options by `parse(argc, argv)`, sets their
+/// `threads` (0: all cores) and does `work(options)`. Returns the exit status.
+template <class Parse, class Work>
+int run_program(int argc, char** argv, Parse&& parse, Work&& work) {
+  wait_politely(argv);
+  return exit_status([&] {
+    const auto options = parse(argc, argv);
+    if (options.threads > 0) cpu::set_threads(options.threads);
+    return work(options);
+  });
 }
 
 }}}  // namespace vitral::programs

@@ -97,11 +97,4 @@ void embed(const Options& o) {
 
 }  // namespace
 
-int main(int argc, char** argv) {
-  wait_politely(argv);
-  return exit_status([&] {
-    const Options options = parse(argc, argv);
-    if (options.threads > 0) cpu::set_threads(options.threads);
-    embed(options);
-  });
-}
+int main(int argc, char** argv) { return run_program(argc, argv, parse, embed); }

@@ -163,10 +163,7 @@ PlainSplits features_on_cuda(const PlainRequest&) {
 #endif
 
 int main(int argc, char** argv) {
-  wait_politely(argv);
-  return exit_status([&] {
-    const Options options = parse(argc, argv);
-    if (options.threads > 0) cpu::set_threads(options.threads);
+  return run_program(argc, argv, parse, [](const Options& options) {
     const EvaluationResults results = evaluate(options);
     std::fputs(layer_table(results).c_str(), stdout);
     std::printf("wrote results.json, layers.csv, adaptive_exit.csv%s and report.html in %s\n",

@@ -222,10 +222,7 @@ Json finetune(Options o) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  wait_politely(argv);
-  return exit_status([&] {
-    const Options options = parse(argc, argv);
-    if (options.threads > 0) cpu::set_threads(options.threads);
+  return run_program(argc, argv, parse, [](const Options& options) {
     const Json results = finetune(options);
     std::printf(
         "test top-1 %.2f %%, top-5 %.2f %% after the last epoch; wrote checkpoint.safetensors, metrics.jsonl and "

@@ -14,7 +14,7 @@ namespace detail {
 
 /// Normalised images [batch, 3, side, side].
 template <class B>
-using ImageBatch = Tensor<float, Shape<dyn, 3, dyn, dyn>, B>;
+using ImagesOn = Tensor<float, Shape<dyn, 3, dyn, dyn>, B>;
 
 }  // namespace detail
 
@@ -28,7 +28,7 @@ using ImageBatch = Tensor<float, Shape<dyn, 3, dyn, dyn>, B>;
 ///       std::vector<Tensor<float, Shape<dyn, dyn>>> layers(const Operand auto& images) const;
 ///     };
 template <class E>
-concept FeatureEncoder = requires(const E& encoder, const detail::ImageBatch<typename E::backend>& images) {
+concept FeatureEncoder = requires(const E& encoder, const detail::ImagesOn<typename E::backend>& images) {
   { encoder.width() } -> std::convertible_to<int>;
   { encoder.depth() } -> std::convertible_to<int>;
   encoder.layers(images)[0].extent(1);
@@ -60,8 +60,8 @@ template <class E>
 
 /// Images of a data set as the encoder sees them in evaluation: scaled, cut to their centre and normalised.
 template <class E>
-[[nodiscard]] detail::ImageBatch<typename E::backend> images_for(const E& encoder, const Dataset& data,
-                                                                 const std::vector<long>& places) {
+[[nodiscard]] detail::ImagesOn<typename E::backend> images_for(const E& encoder, const Dataset& data,
+                                                               const std::vector<long>& places) {
   const int side = image_side(encoder);
   HostVector<float> pixels(places.size() * 3 * static_cast<std::size_t>(side) * static_cast<std::size_t>(side));
   float* to = pixels.data();
@@ -69,7 +69,7 @@ template <class E>
     center_view(side)(readable_image(data, place), to);
     to += 3l * side * side;
   }
-  return detail::ImageBatch<typename E::backend>::from(pixels, {static_cast<int>(places.size()), side, side});
+  return detail::ImagesOn<typename E::backend>::from(pixels, {static_cast<int>(places.size()), side, side});
 }
 
 }}  // namespace vitral

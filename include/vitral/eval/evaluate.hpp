@@ -34,7 +34,7 @@ template <class Network>
 double milliseconds(const Network& network, int batch) {
   using B = typename Network::backend;
   const int side = network.size.image;
-  const ImageBatch<B> images({batch, side, side});
+  const ImagesOn<B> images({batch, side, side});
   std::vector<double> times;
   for (int i = 0; i < 8; ++i) {
     const auto begin = std::chrono::steady_clock::now();
