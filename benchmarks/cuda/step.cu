@@ -15,14 +15,15 @@ void time_steps(const std::string& name, int batch, int steps, Recompute recompu
   auto loss = step();
   for (const bool eager : {true, false}) {
     cuda::Steps::eager = eager;
-    Cuda::Steps runs;
+    cuda::Steps runs;
     long last = -1;  // the host is one step ahead, as in Trainer
     const double ms = milliseconds(steps, [&] {
       const long run = runs.run(0, [&] { loss = step(); });
       if (last >= 0) runs.wait(last);
       last = run;
     });
-    const std::size_t held = detail::Pool<Cuda>::instance().held() + detail::Pool<cuda::WorkSpace>::instance().held();
+    const std::size_t held =
+        detail::Pool<CudaTf32>::instance().held() + detail::Pool<cuda::WorkSpace>::instance().held();
     check(std::isfinite(loss.item()), "the loss is not finite, so the times say nothing");
     std::printf(R"({"work": "%s, batch %d", "program": "Vitral%s%s", "ms": %.3f, "mib": %zu, "graphs": %ld, )"
                 R"("loss": %.4f})"

@@ -27,11 +27,11 @@ inline const Model& model_of(const std::string& name) {
   return found->second;
 }
 
-/// Steps of one model on two views that stay as they are.
+/// Steps of one model on two views that stay as they are, on the backend with which pretrain computes in bf16.
 class Step {
  public:
   Step(const Model& model, int batch, Recompute recompute = Recompute::nothing)
-      : method_(self_distilled(MoCoV3(ViT<Cuda, bf16>(model.size, Seed{0}, {.recompute = recompute}), model.heads),
+      : method_(self_distilled(MoCoV3(ViT<CudaTf32, bf16>(model.size, Seed{0}, {.recompute = recompute}), model.heads),
                                {.ratio = 1.0})),
         view1_(random_tensor<Images>({batch, model.size.image, model.size.image}, 1)),
         view2_(random_tensor<Images>({batch, model.size.image, model.size.image}, 2)) {}
@@ -49,8 +49,8 @@ class Step {
   }
 
  private:
-  using Images = Tensor<float, Shape<dyn, 3, dyn, dyn>, Cuda>;
-  MoCoV3<ViT<Cuda, bf16>> method_;
+  using Images = Tensor<float, Shape<dyn, 3, dyn, dyn>, CudaTf32>;
+  MoCoV3<ViT<CudaTf32, bf16>> method_;
   decltype(make_optimizer(AdamW{}, method_)) optimizer_ =
       make_optimizer(AdamW{.lr = 1e-4, .weight_decay = 0.1}, method_);
   Images view1_, view2_;

@@ -2,18 +2,24 @@
 #include <vitral/backend/cuda/cuda.hpp>
 #include <vitral/backend/cuda/pinned.hpp>
 #include <vitral/data/cuda/loader.hpp>
+#include <vitral/data/cuda/stream_loader.hpp>
 
 #include "pretrain/run.hpp"
 
 using namespace vitral;
 using namespace vitral::programs;
 
+template <class B, class T>
+int run_on(const PretrainOptions& options) {
+  return run_method<B, T, CudaLoader<B>, CudaStreamLoader<B>>(options);
+}
+
 int pretrain_cuda(const nlohmann::ordered_json& plain) {
   const PretrainOptions options = all_from_json(plain);
   cuda::Device::instance();  // says at once where there is none
   cuda::use_pinned_memory();
   cuda::Steps::eager = options.eager;
-  if (options.precision == "bf16") return run_method<Cuda, bf16, CudaLoader<Cuda>>(options);
-  if (options.precision == "tf32") return run_method<CudaTf32, float, CudaLoader<CudaTf32>>(options);
-  return run_method<Cuda, float, CudaLoader<Cuda>>(options);
+  if (options.precision == "bf16") return run_on<CudaTf32, bf16>(options);
+  if (options.precision == "tf32") return run_on<CudaTf32, float>(options);
+  return run_on<Cuda, float>(options);
 }

@@ -17,6 +17,7 @@
 #include <limits>
 #include <set>
 #include <string>
+#include <thread>
 #include <type_traits>
 #include <vector>
 
@@ -34,7 +35,7 @@ struct PretrainOptions {
   int hidden = 1024, out_dim = 256;
   long seed = 0;
   std::string device = "cpu", precision = "fp32", recompute = "nothing";
-  int threads = 0, workers = 2, limit = 0, unreadable = 100, knn_train = 10000, knn_test = 2000, k = 20, save_every = 1;
+  int threads = 0, workers = 0, limit = 0, unreadable = 100, knn_train = 10000, knn_test = 2000, k = 20, save_every = 1;
   std::string out = "out";
   bool resume = false, overwrite = false, eager = false;
 
@@ -43,6 +44,11 @@ struct PretrainOptions {
   bool self_distilled() const { return vitral::is_self_distilled(method); }
   /// Highest learning rate: the base rate is for 256 images a step, and the rate grows with their number.
   double peak_lr() const { return vitral::scaled_learning_rate(lr, long{batch} * accumulate); }
+  /// Threads of the loader. Beside a GPU the cores have nothing else to do.
+  int loader_workers() const {
+    const int cores = static_cast<int>(std::thread::hardware_concurrency());
+    return workers > 0 ? workers : device == "cuda" ? std::max(cores, 2) : 2;
+  }
 };
 
 namespace options_detail {
@@ -127,7 +133,9 @@ void for_each_option(Options& o, Visit visit) {
   visit(Row{.name = "k", .help = "Neighbours that k-NN asks", .free = true, .least = 1}, o.k);
   visit(Row{.name = "threads", .help = "Threads of the computation; 0 = all cores", .free = true, .least = 0},
         o.threads);
-  visit(Row{.name = "workers", .help = "Threads that read and augment images", .free = true, .least = 1}, o.workers);
+  visit(Row{.name = "workers", .help = "Threads that read and augment images; 0 = 2, beside a GPU one for each core",
+            .free = true, .least = 0},
+        o.workers);
   visit(Row{.name = "unreadable", .help = "Damaged images that are skipped before it is an error", .free = true,
             .least = 0},
         o.unreadable);

@@ -192,22 +192,24 @@ int run(const PretrainOptions& o, const RunData& data, Source loader) {
   return 0;
 }
 
-/// Images of a data set that fits a device come from a SmallLoader, others from a Loader.
-template <class B, class T, class SmallLoader, template <class> class Method>
+/// Images of a data set that fits a device come from a SmallLoader, others from a LargeLoader.
+template <class B, class T, class SmallLoader, class LargeLoader, template <class> class Method>
 int run(const PretrainOptions& o) {
   const RunData data = open_run_data(o);
   const ImageViews views = two_views(augmentations(o));
-  const LoaderOptions options{
-      .batch = o.batch, .seed = static_cast<std::uint64_t>(o.seed), .workers = o.workers, .unreadable = o.unreadable};
+  const LoaderOptions options{.batch = o.batch,
+                              .seed = static_cast<std::uint64_t>(o.seed),
+                              .workers = o.loader_workers(),
+                              .unreadable = o.unreadable};
   if (known_dataset(o.dataset).fits_device) return run<B, T, Method>(o, data, SmallLoader(data.train, views, options));
-  return run<B, T, Method>(o, data, Loader(data.train, views, options));
+  return run<B, T, Method>(o, data, LargeLoader(data.train, views, options));
 }
 
-/// SmallLoader: what a device may have to augment small images itself.
-template <class B, class T, class SmallLoader = Loader>
+/// SmallLoader and LargeLoader: what a device may have to augment images itself.
+template <class B, class T, class SmallLoader = Loader, class LargeLoader = Loader>
 int run_method(const PretrainOptions& o) {
   return with_method(o.method, [&]<template <class> class Method>(const KnownMethod<Method>&) {
-    return run<B, T, SmallLoader, Method>(o);
+    return run<B, T, SmallLoader, LargeLoader, Method>(o);
   });
 }
 

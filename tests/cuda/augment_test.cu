@@ -2,11 +2,13 @@
 // bits.
 #include <vitral/backend/cuda/cuda.hpp>
 #include <vitral/data/cuda/loader.hpp>
+#include <vitral/data/cuda/stream_loader.hpp>
 
 #include <cuda_runtime.h>
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <deque>
 #include <string>
 #include <vector>
 
@@ -14,19 +16,22 @@ namespace cuda_test {
 
 using namespace vitral;
 
-/// Coloured shades with noise upon them. The image `odd` is one row higher, the image `broken` cannot be read.
+/// Coloured shades with noise upon them. The image `odd` is one row higher, the image `broken` cannot be read, and
+/// where they are `mixed`, no three in turn have the same size.
 struct Shades {
   long count;
   int height, width;
   long odd = -1, broken = -1;
+  bool mixed = false;
 
   long size() const { return count; }
   Image image(long i) const {
     if (i == broken) fail("image ", i, " is broken");
     Image image{height + (i == odd ? 1 : 0), width, {}};
+    if (mixed) image.height += static_cast<int>(i % 3) * 9, image.width += static_cast<int>(i % 2) * 25;
     const Random noise{7, 1, static_cast<std::uint64_t>(i)};
     for (int y = 0; y < image.height; ++y)
-      for (int x = 0; x < width; ++x)
+      for (int x = 0; x < image.width; ++x)
         for (int c = 0; c < 3; ++c) {
           const double shade = std::sin(0.2 * x + c * static_cast<double>(i)) * std::cos(0.15 * y + c + 1);
           image.rgb.push_back(static_cast<std::uint8_t>(110 + 100 * shade + 40 * noise.uniform(image.rgb.size())));
@@ -44,7 +49,7 @@ struct Difference {
 };
 
 /// Adds how far the device's batch is from the host's, in 255ths; false if they are not of the same images.
-bool compare(const CudaLoader<Cuda>::batch_type& device, const Batch& host, const ImageViews& views, Difference& out) {
+bool compare(const ImageBatch<Cuda, Cpu>& device, const Batch& host, const ImageViews& views, Difference& out) {
   if (device.epoch != host.epoch || device.index != host.index || device.places != host.places ||
       !std::equal(host.labels.data(), host.labels.data() + host.size(), device.labels.data()) ||
       device.views.size() != host.views.size())
@@ -65,19 +70,26 @@ bool compare(const CudaLoader<Cuda>::batch_type& device, const Batch& host, cons
   return true;
 }
 
-/// Two epochs beside the host's; the second begins at its second batch and is made twice.
+/// Two epochs beside the host's; the second begins at its second batch and is made twice. All batches of an epoch are
+/// queued before the first is looked at.
+template <class DeviceLoader = CudaLoader<Cuda>>
 bool agrees(const char* what, const Shades& images, const ImageViews& views, LoaderOptions options) {
   Loader host(images, views, options);
-  CudaLoader<Cuda> device(images, views, options);
+  DeviceLoader device(images, views, options);
   Difference difference;
   Batch expected;
-  CudaLoader<Cuda>::batch_type batch, again;
+  ImageBatch<Cuda, Cpu> batch, again;
   bool right = device.batches() == host.batches() && !device.next(batch);
   for (long epoch = 0; epoch < 2; ++epoch) {
     host.start(epoch, epoch);
     device.start(epoch, epoch);
-    while (host.next(expected)) right = device.next(batch) && compare(batch, expected, views, difference) && right;
-    right = right && !device.next(again);
+    std::deque<ImageBatch<Cuda, Cpu>> batches(1);
+    while (device.next(batches.back())) batches.emplace_back();
+    for (batches.pop_back(); !batches.empty(); batches.pop_front()) {
+      batch = batches.front();
+      right = host.next(expected) && compare(batch, expected, views, difference) && right;
+    }
+    right = right && !host.next(expected);
   }
   device.start(1, batch.index);
   right = right && device.next(again) && device.unreadable() == host.unreadable();
@@ -106,14 +118,21 @@ bool refuses(const char* expected, const Call& call) {
 bool refuses_what_it_cannot() {
   const ImageViews views = two_views(moco_v3_augmentation(32));
   const LoaderOptions options{.batch = 2};
-  const auto load = [&](const Shades& images, const ImageViews& wanted) { CudaLoader<Cuda>(images, wanted, options); };
-  bool right = refuses("shades: image 3 has 33 x 32 pixels, the first 32 x 32", [&] { load({4, 32, 32, 3}, views); });
-  right = refuses("views of 160 x 160 pixels from images of 32 x 32",
-                  [&] {
-                    load({4, 32, 32}, two_views(moco_v3_augmentation(160)));
-                  }) &&
+  const Shades images{4, 32, 32};
+  bool right =
+      refuses("shades: image 3 has 33 x 32 pixels, the first 32 x 32; CudaLoader takes images of one size", [&] {
+        CudaLoader<Cuda>(Shades{4, 32, 32, 3}, views, options);
+      });
+  right = refuses("random views alone, and one of 32 pixels",
+                  [&] { CudaLoader<Cuda>(images, {center_view(32)}, options); }) &&
           right;
-  return refuses("random views alone", [&] { load({4, 32, 32}, {center_view(32)}); }) && right;
+  right = refuses("random views alone, and one of 32 pixels",
+                  [&] { CudaStreamLoader<Cuda>(images, {center_view(32)}, options); }) &&
+          right;
+  LoaderOptions leaves_out = options;
+  leaves_out.replace = false;
+  return refuses("shades: CudaStreamLoader replaces", [&] { CudaStreamLoader<Cuda>(images, views, leaves_out); }) &&
+         right;
 }
 
 }  // namespace cuda_test
@@ -128,18 +147,25 @@ int main() {
   const LoaderOptions options{.batch = 16, .seed = 5, .drop_last = false, .log = {}};
   LoaderOptions large = options, second = options;
   large.batch = 700;  // more than one kernel takes
+  second.batch = 3;  // of many, so that what loaders use in turn is used again
+  second.workers = 1;
   second.rank = 1;
   second.ranks = 2;
-  const int most = cuda::Device::instance().shared_bytes < 227 << 10 ? 64 : 96;  // sm_80 has 163 KiB, sm_90 227
+  Augmentation wide = wild;
+  wide.size = 150;
+  const ImageViews crops = multi_crop(dino_augmentation(32, 16, 2));
   const bool right[] = {
       agrees("MoCo v3, 32 to 32", {72, 32, 32}, two_views(moco_v3_augmentation(32)), options),
       agrees("BYOL, 32 to 32", {72, 32, 32}, two_views(byol_augmentation(32)), options),
       agrees("SimCLR, 32 to 32", {72, 32, 32}, two_views(simclr_augmentation(32)), options),
       agrees("MoCo v3, 48 to 32", {72, 48, 48}, two_views(moco_v3_augmentation(32)), options),
       agrees("SimCLR, 48 to 32", {72, 48, 48}, two_views(simclr_augmentation(32)), second),
-      agrees("BYOL, 96 to the most", {18, 96, 96}, two_views(byol_augmentation(most)), options),
+      agrees("BYOL, 96 to 64", {18, 96, 96}, two_views(byol_augmentation(64)), options),
+      agrees("BYOL, 96 to 128, not in shared memory", {17, 96, 96}, two_views(byol_augmentation(128)), options),
       agrees("everything, 40 x 28 to 24", {40, 40, 28}, {wild, wild, wild}, options),
       agrees("an image is broken", {40, 16, 16, -1, 9}, two_views(moco_v3_augmentation(16)), options),
+      agrees<CudaStreamLoader<Cuda>>("streamed, 40 x 28 and larger", {40, 40, 28, -1, 9, true}, crops, second),
+      agrees<CudaStreamLoader<Cuda>>("streamed, to 150", {17, 120, 160, -1, -1, true}, {wide, wide}, options),
       agrees("large batches", {1500, 8, 8}, two_views(simclr_augmentation(8)), large),
       refuses_what_it_cannot(),
   };

@@ -90,6 +90,10 @@ TEST_CASE("architecture and data set give their sizes, and single options overri
 
 TEST_CASE("the highest learning rate grows with the images of an optimiser step") {
   CHECK(parse({"--lr", "0.01", "--batch", "128", "--accumulate", "6"}).peak_lr() == doctest::Approx(0.03));
+  CHECK(parse({}).loader_workers() == 2);
+  CHECK(parse({"--workers", "5", "--device", "cuda"}).loader_workers() == 5);
+  const auto cores = static_cast<int>(std::thread::hardware_concurrency());
+  CHECK(parse({"--device", "cuda"}).loader_workers() == std::max(cores, 2));
 }
 
 TEST_CASE("every option is taken from the command line") {

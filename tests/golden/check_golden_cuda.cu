@@ -6,5 +6,5 @@
 using namespace vitral;
 
 GoldenTensors golden_step_cuda(const std::string& scalar, const std::string& path, int disturbance) {
-  return programs::golden_step<Cuda>(scalar, SafetensorsFile(path), disturbance);
+  return programs::golden_step<Cuda, CudaTf32>(scalar, SafetensorsFile(path), disturbance);
 }

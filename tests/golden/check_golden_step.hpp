@@ -91,11 +91,12 @@ GoldenTensors golden_step_in(const SafetensorsFile& file, int disturbance) {
   });
 }
 
-template <class B>
+/// In bf16 on a backend of its own, as a device's other products may be rounded there.
+template <class B, class Rounding = B>
 GoldenTensors golden_step(const std::string& scalar, const SafetensorsFile& file, int disturbance) {
   if (scalar == "f64") return golden_step_in<B, double>(file, disturbance);
   if (scalar == "f32") return golden_step_in<B, float>(file, disturbance);
-  return golden_step_in<B, bf16>(file, disturbance);
+  return golden_step_in<Rounding, bf16>(file, disturbance);
 }
 
 }}}  // namespace vitral::programs

@@ -33,18 +33,17 @@ struct ViewDraw {
 /// From which value on solarize inverts: 128 of 255.
 inline constexpr float solarize_threshold = 128.0f / 255.0f;
 
-/// A view to make of image number `image`.
+/// A view to make of an image whose rows, three bytes a pixel, begin at byte `first` of those that come with the jobs.
 struct ViewJob {
   ViewDraw drawn;
-  std::uint32_t image = 0;
+  std::uint64_t first = 0;
+  int width = 0;  ///< of the image
 };
 
 /// What the views of a batch have in common.
 struct ViewShape {
-  int height = 0, width = 0;  ///< of each image
-  int side = 0;               ///< of each view, which is square
+  int side = 0;  ///< of each view, which is square
   Interpolation interpolation = Interpolation::bilinear;
-  double sigma_max = 0;                   ///< no blur is wider
   float mean[3] = {}, deviation[3] = {};  ///< of the normalisation, by channel
 };
 

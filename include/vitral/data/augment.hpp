@@ -62,6 +62,8 @@ struct Augmentation {
   /// The two steps of which that consists: draw decides, for an image of these extents, and apply makes the view.
   [[nodiscard]] ViewDraw draw(int height, int width, Random random) const;
   void apply(const ViewDraw& drawn, const Image& image, float* out) const;
+  /// What a device has to know for the second step beside what was drawn.
+  [[nodiscard]] ViewShape shape() const;
 
   /// An image whose shorter side has so many pixels gives no crop that has to be enlarged, not even the smallest and
   /// longest that can be drawn.
@@ -169,6 +171,13 @@ inline void Augmentation::apply(const ViewDraw& drawn, const Image& image, float
   if (drawn.sigma > 0) gaussian_blur(out, 3, size, drawn.sigma);
   if (drawn.solarize) vitral::solarize(out, count, solarize_threshold);
   normalize(out, count);
+}
+
+inline ViewShape Augmentation::shape() const {
+  ViewShape out{size, interpolation};
+  std::copy_n(normalize.mean.data(), 3, out.mean);
+  std::copy_n(normalize.deviation.data(), 3, out.deviation);
+  return out;
 }
 
 inline void Augmentation::operator()(const Image& image, Random random, float* out) const {

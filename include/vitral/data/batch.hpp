@@ -2,8 +2,11 @@
 // device can copy from while the host goes on (core/host_memory.hpp), or on the device already.
 #pragma once
 
+#include <vitral/backend/views.hpp>
+#include <vitral/core/host_memory.hpp>
 #include <vitral/tensor/tensor.hpp>
 
+#include <cstdint>
 #include <vector>
 
 namespace vitral { inline namespace VITRAL_ABI {
@@ -37,6 +40,18 @@ struct ImageBatch {
 
 /// A loader's batch, in host memory.
 using Batch = ImageBatch<Cpu>;
+
+/// Images as they were read, and what chance has decided about their views, for a device that makes them.
+struct DrawnBatch {
+  long epoch = 0;
+  long index = 0;
+  HostVector<std::uint8_t> pixels;         ///< of all images, [height, width, 3] each
+  std::vector<std::vector<ViewJob>> jobs;  ///< of view k, one for each image
+  Tensor<int, Shape<dyn>, Cpu> labels;     ///< [size]
+  std::vector<long> places;                ///< the images' numbers in the data set
+
+  [[nodiscard]] int size() const { return static_cast<int>(places.size()); }
+};
 
 /// The batch with all tensors on backend To; what is copied is queued, as for a tensor.
 template <class To, class B, class L>

@@ -158,8 +158,45 @@ std::pair<Image, long> readable(const Dataset& data, long which, Unreadable& unr
   fail_unreadable(data);
 }
 
+// What a worker does to a batch: empty it for `count` images, then put the i-th in with its views' random numbers.
+
+inline void clear_for(int count, const ImageViews& views, Batch& batch) {
+  batch.views.resize(views.size());
+  for (std::size_t k = 0; k < views.size(); ++k) make_room(batch.views[k], {count, views[k].size(), views[k].size()});
+  batch.missing.clear();
+}
+/// Without an image: zeros.
+template <class RandomOf>
+void put(const std::optional<Image>& image, int i, const ImageViews& views, const RandomOf& random_of, Batch& batch) {
+  for (std::size_t k = 0; k < views.size(); ++k) {
+    const long pixels = batch.views[k].size() / batch.views[k].extent(0);
+    float* const out = batch.views[k].data() + i * pixels;
+    if (image)
+      views[k](*image, random_of(k), out);
+    else
+      std::fill_n(out, pixels, 0.0f);
+  }
+  if (!image) batch.missing.push_back(i);
+}
+
+inline void clear_for(int, const ImageViews& views, DrawnBatch& batch) {
+  batch.pixels.clear();
+  batch.jobs.resize(views.size());
+  for (auto& jobs : batch.jobs) jobs.clear();
+}
+template <class RandomOf>
+void put(const std::optional<Image>& image, int, const ImageViews& views, const RandomOf& random_of,
+         DrawnBatch& batch) {
+  check_image(*image);
+  for (std::size_t k = 0; k < views.size(); ++k)
+    batch.jobs[k].push_back(
+        {views[k].augmentation()->draw(image->height, image->width, random_of(k)), batch.pixels.size(), image->width});
+  batch.pixels.insert(batch.pixels.end(), image->rgb.begin(), image->rgb.end());
+}
+
 /// What the workers share with the caller. There are workers + 2 slots, and so at most that many batches at a time:
 /// batch k of the epoch is prepared in slot k modulo their number.
+template <class Batch>
 class LoaderState {
  public:
   LoaderState(Dataset data, ImageViews views, LoaderOptions options)
@@ -275,12 +312,9 @@ class LoaderState {
     const int count = plan_.size_of(index);
     batch.epoch = epoch_;
     batch.index = index;
-    batch.views.resize(views_.size());
-    for (std::size_t k = 0; k < views_.size(); ++k)
-      make_room(batch.views[k], {count, views_[k].size(), views_[k].size()});
+    clear_for(count, views_, batch);
     make_room(batch.labels, {count});
     batch.places.clear();
-    batch.missing.clear();
     const auto epoch = static_cast<std::uint64_t>(epoch_);
     for (int i = 0; i < count; ++i) {
       if (abandoned()) return;
@@ -296,15 +330,12 @@ class LoaderState {
         reading(used);
         image = image_or_note(data_, used, unreadable_);
       }
-      for (std::size_t k = 0; k < views_.size(); ++k) {
-        const long pixels = batch.views[k].size() / count;
-        float* const out = batch.views[k].data() + i * pixels;
-        if (image)
-          views_[k](*image, {options_.seed, stream_view(k) + epoch, which}, out);
-        else
-          std::fill_n(out, pixels, 0.0f);
-      }
-      if (!image) batch.missing.push_back(i);
+      put(
+          image, i, views_,
+          [&](std::size_t k) {
+            return Random{options_.seed, stream_view(k) + epoch, which};
+          },
+          batch);
       batch.labels.data()[i] = image ? data_.label(used) : -1;
       batch.places.push_back(used);
     }
@@ -352,7 +383,7 @@ class Loader {
   using batch_type = Batch;
 
   Loader(Dataset data, ImageViews views, LoaderOptions options = {})
-      : state_(std::make_unique<detail::LoaderState>(std::move(data), std::move(views), std::move(options))) {}
+      : state_(std::make_unique<detail::LoaderState<Batch>>(std::move(data), std::move(views), std::move(options))) {}
 
   /// Batches in an epoch.
   [[nodiscard]] long batches() const { return state_->batches(); }
@@ -381,7 +412,7 @@ class Loader {
   [[nodiscard]] long unreadable() const { return state_->unreadable(); }
 
  private:
-  std::unique_ptr<detail::LoaderState> state_;  // the workers need a fixed address, and a Loader can be moved
+  std::unique_ptr<detail::LoaderState<Batch>> state_;  // the workers need a fixed address, and a Loader can be moved
 };
 
 }}  // namespace vitral

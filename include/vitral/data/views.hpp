@@ -38,6 +38,17 @@ class ImageView {
 /// The views that a loader makes of each image; Batch::views has them in this order.
 using ImageViews = std::vector<ImageView>;
 
+/// What a device that makes these views has to know of each; Error where one of them is a CenterView.
+[[nodiscard]] inline std::vector<ViewShape> shapes_of(const ImageViews& views) {
+  std::vector<ViewShape> shapes;
+  for (const ImageView& view : views) {
+    check(view.augmentation() != nullptr, "a device makes random views alone, and one of ", view.size(),
+          " pixels is a CenterView; use Loader");
+    shapes.push_back(view.augmentation()->shape());
+  }
+  return shapes;
+}
+
 /// Two views of one size: two_views(moco_v3_augmentation(32)), or two of your own. Error where the sizes differ or an
 /// Augmentation is impossible.
 [[nodiscard]] inline ImageViews two_views(const Augmentation& first, const Augmentation& second) {

@@ -79,6 +79,8 @@ inline cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
   if (device.captures()) return cudaErrorStreamCaptureUnsupported;
   return device.run([stream] { return stream->queue.empty(); }), cudaSuccess;
 }
+/// What is queued there is still done; the stream's place is not used again.
+inline cudaError_t cudaStreamDestroy(cudaStream_t) { return cudaSuccess; }
 enum cudaStreamCaptureStatus { cudaStreamCaptureStatusNone, cudaStreamCaptureStatusActive };
 inline cudaError_t cudaStreamIsCapturing(cudaStream_t stream, cudaStreamCaptureStatus* status) {
   *status = stream->capture ? cudaStreamCaptureStatusActive : cudaStreamCaptureStatusNone;

@@ -132,7 +132,6 @@ struct BasicCuda {
   static void scatter_add_rows(const auto&... arguments) { cuda::scatter_add_rows(arguments...); }
 
   // ---- views of images
-  static void check_views(const ViewShape& shape) { cuda::check_views(shape); }
   static void make_views(const ViewShape& shape, const ViewJob* jobs, std::size_t count, const std::uint8_t* images,
                          float* views) {
     cuda::make_views(shape, jobs, count, images, views);

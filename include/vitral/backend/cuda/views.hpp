@@ -1,10 +1,11 @@
-// Random views of images (backend/views.hpp): a block of threads makes a view, which stays in shared memory from the
-// crop to the end. The numbers are those of data/augment.hpp on the host, up to rounding. Included by .cu files.
+// Random views of images (backend/views.hpp): a block of threads makes a view. A small one stays in shared memory from
+// the crop to the end, a large one in memory of the device, most of which the caches hold. The numbers are those of
+// data/augment.hpp on the host, up to rounding. Included by .cu files.
 #pragma once
 
 #include <vitral/backend/cuda/block_reduce.hpp>
 #include <vitral/backend/cuda/instructions.hpp>
-#include <vitral/backend/cuda/launch.hpp>
+#include <vitral/backend/cuda/memory.hpp>
 #include <vitral/backend/views.hpp>
 
 #include <algorithm>
@@ -16,29 +17,40 @@ namespace vitral { inline namespace VITRAL_ABI { namespace cuda {
 
 namespace detail {
 
-/// How a block's shared memory is divided.
+/// How a block's memory is divided: the view's planes, `mixed`, the weights of rows and columns and where they begin, and
+/// the blur's weights.
 struct ViewLayout {
   ViewShape shape;
-  int row_taps, column_taps, blur_taps;  // at most
+  int width, row_taps, column_taps, blur_taps;  // the widest crop's, and at most so many
 
-  explicit ViewLayout(const ViewShape& s)
-      : shape(s),
-        row_taps(vitral::detail::AxisFilter({s.height, s.side, 0, s.side}, s.interpolation).taps),
-        column_taps(vitral::detail::AxisFilter({s.width, s.side, 0, s.side}, s.interpolation).taps),
-        blur_taps(2 * vitral::detail::blur_radius(s.sigma_max) + 1) {}
+  ViewLayout(const ViewShape& s, const ViewJob* jobs, std::size_t count) : shape(s) {
+    PixelBox largest{0, 0, 1, 1};
+    double sigma = 0;
+    for (std::size_t i = 0; i < count; ++i) {
+      largest.height = std::max(largest.height, jobs[i].drawn.crop.height);
+      largest.width = std::max(largest.width, jobs[i].drawn.crop.width);
+      sigma = std::max(sigma, jobs[i].drawn.sigma);
+    }
+    width = largest.width;
+    row_taps = vitral::detail::AxisFilter({largest.height, s.side, 0, s.side}, s.interpolation).taps;
+    column_taps = vitral::detail::AxisFilter({largest.width, s.side, 0, s.side}, s.interpolation).taps;
+    blur_taps = 2 * vitral::detail::blur_radius(sigma) + 1;
+  }
 
   VITRAL_HD int count() const { return shape.side * shape.side; }  // pixels of a view
   /// Rows of the view as wide as the crop, three channels a pixel; later the blur's rows, plane by plane.
-  VITRAL_HD int mixed() const { return 3 * shape.side * (shape.width > shape.side ? shape.width : shape.side); }
+  VITRAL_HD int mixed() const { return 3 * shape.side * (width > shape.side ? width : shape.side); }
   VITRAL_HD int weights() const { return shape.side * (row_taps + column_taps); }
+  /// Floats of all parts but the planes.
+  VITRAL_HD long rest() const { return long{mixed()} + weights() + 2 * shape.side + blur_taps; }
   [[nodiscard]] std::size_t shared_bytes() const {
-    return sizeof(float) * static_cast<std::size_t>(3 * count() + mixed() + weights() + 2 * shape.side + blur_taps);
+    return sizeof(float) * (static_cast<std::size_t>(3 * count()) + static_cast<std::size_t>(rest()));
   }
 };
 
 /// As many views as the arguments of a kernel have room for.
 struct ViewJobs {
-  ViewJob job[(32764 - sizeof(ViewLayout) - 2 * sizeof(void*)) / sizeof(ViewJob)];
+  ViewJob job[(32764 - sizeof(ViewLayout) - 4 * sizeof(void*)) / sizeof(ViewJob)];
 };
 
 constexpr std::size_t reduction_bytes = 32 * sizeof(double);  // of shared memory, which block_reduce takes for itself
@@ -70,7 +82,7 @@ __device__ void share_out(int count, F body) {
   for (int i = static_cast<int>(threadIdx.x); i < count; i += static_cast<int>(blockDim.x)) body(i);
 }
 
-/// Three planes in shared memory, whose pixels belong to the threads as share_out deals them.
+/// Three planes, whose pixels belong to the threads as share_out deals them.
 struct Planes {
   float* data;
   int count;
@@ -95,10 +107,13 @@ struct Planes {
 };
 
 /// See resize() in data/resize.hpp. `weights` and `first` are of the rows, then of the columns.
-__device__ inline void resize_crop(const ViewDraw& drawn, const ViewLayout& layout, const std::uint8_t* image,
+__device__ inline void resize_crop(const ViewJob& job, const ViewLayout& layout, const std::uint8_t* images,
                                    const Planes& planes, float* mixed, float* weights, int* first) {
   const ViewShape& shape = layout.shape;
+  const ViewDraw& drawn = job.drawn;
   const PixelBox crop = drawn.crop;
+  const long pitch = 3l * job.width;
+  const std::uint8_t* const corner = images + job.first + crop.top * pitch + 3l * crop.left;
   const int side = shape.side, line = 3 * crop.width;
   const vitral::detail::AxisFilter down({crop.height, side, 0, side}, shape.interpolation);
   const vitral::detail::AxisFilter across({crop.width, side, 0, side}, shape.interpolation);
@@ -110,9 +125,9 @@ __device__ inline void resize_crop(const ViewDraw& drawn, const ViewLayout& layo
   __syncthreads();
   share_out(side * line, [&](int i) {
     const int y = i / line;
-    const std::uint8_t* from = image + ((crop.top + first[y]) * shape.width + crop.left) * 3 + i % line;
+    const std::uint8_t* from = corner + first[y] * pitch + i % line;
     Unfused sum = 0.0f;
-    for (int t = 0; t < down.taps; ++t, from += 3 * shape.width)
+    for (int t = 0; t < down.taps; ++t, from += pitch)
       sum = sum + Unfused(weights[y * down.taps + t]) * static_cast<float>(*from);
     mixed[i] = sum.value;
   });
@@ -173,28 +188,24 @@ __device__ inline void blur_across(double sigma, int radius, int side, const Pla
   __syncthreads();
 }
 
-/// Block i makes view i. Between the barriers a thread touches none but its own pixels.
-template <int threads>
-__global__ void __launch_bounds__(threads) view_kernel(const __grid_constant__ ViewJobs jobs, const ViewLayout layout,
-                                                       const std::uint8_t* images, float* views) {
-  const ViewJob& job = jobs.job[blockIdx.x];
+/// A block makes a view, with `memory` for all but its planes. Between the barriers a thread touches none but its own
+/// pixels.
+__device__ inline void make_view(const ViewJob& job, const ViewLayout& layout, const std::uint8_t* images,
+                                 const Planes& planes, float* memory, float* view) {
   const ViewDraw& drawn = job.drawn;
   const ViewShape& shape = layout.shape;
-  const Planes planes{dynamic_shared<float>(), layout.count()};
-  float* const mixed = planes.data + 3 * planes.count;
+  float* const mixed = memory;
   float* const weights = mixed + layout.mixed();
   float* const blur_weights = weights + layout.weights();
   int* const first = reinterpret_cast<int*>(blur_weights + layout.blur_taps);
 
-  const long image_bytes = 3l * shape.height * shape.width;
-  resize_crop(drawn, layout, images + job.image * image_bytes, planes, mixed, weights, first);
+  resize_crop(job, layout, images, planes, mixed, weights, first);
   for (int i = 0; i < 4; ++i) change_colors(drawn.change[i], drawn.factor[i], planes);
   if (drawn.gray)
     planes.each([](Unfused& red, Unfused& green, Unfused& blue) { red = green = blue = luma(red, green, blue); });
   const int side = shape.side, radius = vitral::detail::blur_radius(drawn.sigma);
   if (drawn.sigma > 0) blur_across(drawn.sigma, radius, side, planes, mixed, blur_weights);
 
-  float* const view = views + static_cast<long>(blockIdx.x) * 3 * planes.count;
   share_out(planes.count, [&](int p) {
     const int y = p / side, x = p % side;
     for (int c = 0; c < 3; ++c) {
@@ -211,29 +222,52 @@ __global__ void __launch_bounds__(threads) view_kernel(const __grid_constant__ V
   });
 }
 
-}  // namespace detail
-
-/// Throws Error unless the device makes such views.
-inline void check_views(const ViewShape& shape) {
-  const std::size_t bytes = detail::ViewLayout(shape).shared_bytes() + 2 * detail::reduction_bytes;
-  check(bytes <= Device::instance().shared_bytes, "views of ", shape.side, " x ", shape.side, " pixels from images of ",
-        shape.height, " x ", shape.width, " take ", bytes, " bytes of shared memory, and the device has ",
-        Device::instance().shared_bytes, "; use the CPU loader");
+/// Block i makes view i, in shared memory.
+template <int threads>
+__global__ void __launch_bounds__(threads) small_views(const __grid_constant__ ViewJobs jobs, const ViewLayout layout,
+                                                       const std::uint8_t* images, float* views) {
+  const Planes planes{dynamic_shared<float>(), layout.count()};
+  make_view(jobs.job[blockIdx.x], layout, images, planes, planes.data + 3 * planes.count,
+            views + static_cast<long>(blockIdx.x) * 3 * planes.count);
 }
 
-/// Queues views [count, 3, side, side] of images [n, height, width, 3]. The jobs travel as arguments of the kernels:
-/// the caller may change them at once.
+/// Each block makes views in turn, with a part of `memory` for itself; the planes are where the view will be.
+template <int threads>
+__global__ void __launch_bounds__(threads)
+    large_views(const __grid_constant__ ViewJobs jobs, const unsigned count, const ViewLayout layout,
+                const std::uint8_t* images, float* memory, float* views) {
+  memory += blockIdx.x * layout.rest();
+  for (unsigned i = blockIdx.x; i < count; i += gridDim.x) {
+    float* const view = views + static_cast<long>(i) * 3 * layout.count();
+    make_view(jobs.job[i], layout, images, {view, layout.count()}, memory, view);
+    __syncthreads();
+  }
+}
+
+}  // namespace detail
+
+/// Queues views [count, 3, side, side] of images that lie among the bytes `images`. The jobs travel as arguments of the
+/// kernels: the caller may change them at once.
 template <int threads = 512>
 void make_views(const ViewShape& shape, const ViewJob* jobs, std::size_t count, const std::uint8_t* images,
                 float* views) {
-  const detail::ViewLayout layout(shape);
-  constexpr auto kernel = &detail::view_kernel<threads>;
-  allow_shared("views", kernel, layout.shared_bytes() + detail::reduction_bytes);
+  constexpr long most_bytes = 512l << 20;  // of device memory for large views that are being made
+  const detail::ViewLayout layout(shape, jobs, count);
+  const std::size_t shared = layout.shared_bytes();
+  const bool small = shared + 2 * detail::reduction_bytes <= Device::instance().shared_bytes;
+  if (small) allow_shared("views", &detail::small_views<threads>, shared + detail::reduction_bytes);
+  const long at_once =
+      std::clamp(most_bytes / (long{sizeof(float)} * layout.rest()), 1l, 2l * Device::instance().multiprocessors);
+  const Scratch<float> memory(small ? 0 : std::min(at_once, static_cast<long>(count)) * layout.rest());
   detail::ViewJobs some{};
   for (std::size_t done = 0; done < count;) {
-    const std::size_t now = std::min(std::size(some.job), count - done);
+    const auto now = static_cast<unsigned>(std::min(std::size(some.job), count - done));
     std::copy_n(jobs + done, now, some.job);
-    launch("views", kernel, static_cast<unsigned>(now), threads, layout.shared_bytes(), some, layout, images, views);
+    if (small)
+      launch("views", &detail::small_views<threads>, now, threads, shared, some, layout, images, views);
+    else
+      launch("views", &detail::large_views<threads>, std::min(now, static_cast<unsigned>(at_once)), threads, 0, some,
+             now, layout, images, memory.data(), views);
     views += static_cast<std::ptrdiff_t>(now) * 3 * layout.count();
     done += now;
   }

@@ -18,8 +18,8 @@ namespace vitral { inline namespace VITRAL_ABI {
 /// Has Loader's interface and makes the same batches: the same images, crops and colours, drawn by the same random
 /// numbers. Pixels differ by rounding alone: in the blur, and, where the host's compiler fuses products with sums
 /// (g++ -O2 -march=native), before it, which may move a hue to the next of PIL's steps, 6 of 255 away.
-/// The constructor loads the whole data set. It throws Error if the images differ in size, if they or the views are too
-/// large for the device, or if a view is no Augmentation. The options `workers` and `patience` have no effect here;
+/// The constructor loads the whole data set. It throws Error if the images differ in size or are too large for the
+/// device together (CudaStreamLoader takes those), or if a view is no Augmentation. The options `workers` and `patience` have no effect here;
 /// images that cannot be read are found in the constructor.
 template <class B>
 class CudaLoader {
@@ -63,7 +63,7 @@ class CudaLoader {
       const std::uint64_t stream = stream_view(k) + static_cast<std::uint64_t>(epoch_);
       for (int i = 0; i < count; ++i) {
         const Random random{options().seed, stream, images[i]};
-        jobs_.push_back({views_[k].augmentation()->draw(height_, width_, random), images[i]});
+        jobs_.push_back({views_[k].augmentation()->draw(height_, width_, random), images[i] * image_bytes_, width_});
       }
       const int side = views_[k].size();
       batch.views.push_back(Tensor<float, Shape<dyn, 3, dyn, dyn>, B>::uninitialized({count, side, side}));
@@ -95,19 +95,9 @@ class CudaLoader {
   void prepare(const Image& image) {
     height_ = image.height;
     width_ = image.width;
-    for (const ImageView& view : views_) {
-      check(view.augmentation() != nullptr, data_.name(), ": the device makes random views alone; use the CPU loader");
-      shapes_.push_back(shape_of(*view.augmentation()));
-      B::check_views(shapes_.back());
-    }
-    pixels_ = Buffer::of<B>(static_cast<std::size_t>(data_.size()) * image.rgb.size());
-  }
-
-  [[nodiscard]] ViewShape shape_of(const Augmentation& a) const {
-    ViewShape shape{height_, width_, a.size, a.interpolation, a.sigma_max};
-    std::copy_n(a.normalize.mean.data(), 3, shape.mean);
-    std::copy_n(a.normalize.deviation.data(), 3, shape.deviation);
-    return shape;
+    shapes_ = shapes_of(views_);
+    image_bytes_ = image.rgb.size();
+    pixels_ = Buffer::of<B>(static_cast<std::size_t>(data_.size()) * image_bytes_);
   }
 
   void upload() {
@@ -120,7 +110,7 @@ class CudaLoader {
       if (i == 0) prepare(image);
       check(image.height == height_ && image.width == width_, data_.name(), ": image ", used, " has ", image.height,
             " x ", image.width, " pixels, the first ", height_, " x ", width_,
-            "; the device takes images of one size alone: use the CPU loader");
+            "; CudaLoader takes images of one size alone: use CudaStreamLoader");
       some.insert(some.end(), image.rgb.begin(), image.rgb.end());
       labels_.push_back(data_.label(used));
       places_.push_back(used);
@@ -136,9 +126,10 @@ class CudaLoader {
   ImageViews views_;
   detail::BatchPlan plan_;
   int height_ = 0, width_ = 0;  // of every image
-  Buffer pixels_;               // [n, height, width, 3] bytes on the device
-  std::vector<int> labels_;     // of every image
-  std::vector<long> places_;    // its number, or that of the image in its place
+  std::size_t image_bytes_ = 0;
+  Buffer pixels_;             // [n, height, width, 3] bytes on the device
+  std::vector<int> labels_;   // of every image
+  std::vector<long> places_;  // its number, or that of the image in its place
   std::vector<ViewShape> shapes_;
   std::vector<ViewJob> jobs_;
   std::vector<std::uint32_t> order_;
