@@ -147,7 +147,7 @@ int main() {
   const LoaderOptions options{.batch = 16, .seed = 5, .drop_last = false, .log = {}};
   LoaderOptions large = options, second = options;
   large.batch = 700;  // more than one kernel takes
-  second.batch = 3;  // of many, so that what loaders use in turn is used again
+  second.batch = 3;   // of many, so that what loaders use in turn is used again
   second.workers = 1;
   second.rank = 1;
   second.ranks = 2;

@@ -190,8 +190,8 @@ concept OffersBlocks = requires(const T* x, T* y, bool add, BlockParameters<cons
   B::block_backward(x, x, y, add, parameters, gradients, adds, keep, keep, trace, size);
 };
 
-/// Views of images (backend/views.hpp): `views` [count, 3, side, side], of which the i-th is made as jobs[i] says, of an
-/// image among the bytes `images`; the jobs may change when the call returns.
+/// Views of images (backend/views.hpp): `views` [count, 3, side, side], of which the i-th is made as jobs[i] says, of
+/// an image among the bytes `images`; the jobs may change when the call returns.
 template <class B>
 concept OffersViews = requires(const ViewShape& shape, const ViewJob* jobs, std::size_t count,
                                const std::uint8_t* images, float* views) {

@@ -17,8 +17,8 @@ namespace vitral { inline namespace VITRAL_ABI { namespace cuda {
 
 namespace detail {
 
-/// How a block's memory is divided: the view's planes, `mixed`, the weights of rows and columns and where they begin, and
-/// the blur's weights.
+/// How a block's memory is divided: the view's planes, `mixed`, the weights of rows and columns and where they begin,
+/// and the blur's weights.
 struct ViewLayout {
   ViewShape shape;
   int width, row_taps, column_taps, blur_taps;  // the widest crop's, and at most so many

@@ -19,8 +19,8 @@ namespace vitral { inline namespace VITRAL_ABI {
 /// numbers. Pixels differ by rounding alone: in the blur, and, where the host's compiler fuses products with sums
 /// (g++ -O2 -march=native), before it, which may move a hue to the next of PIL's steps, 6 of 255 away.
 /// The constructor loads the whole data set. It throws Error if the images differ in size or are too large for the
-/// device together (CudaStreamLoader takes those), or if a view is no Augmentation. The options `workers` and `patience` have no effect here;
-/// images that cannot be read are found in the constructor.
+/// device together (CudaStreamLoader takes those), or if a view is no Augmentation. The options `workers` and
+/// `patience` have no effect here; images that cannot be read are found in the constructor.
 template <class B>
 class CudaLoader {
   static_assert(OffersViews<B>, "vitral: CudaLoader needs a backend that makes views; use Loader");
