@@ -197,6 +197,27 @@ TEST_CASE("a batch that takes long is said to be waited for") {
   CHECK(contains(log[0], "waiting for a batch of computed"));
 }
 
+TEST_CASE("workers share the images of a batch, so that the first is there early") {
+  struct Slow : Computed {
+    Image image(long i) const {
+      const int now = ++*together;
+      for (int most = *highest; most < now && !highest->compare_exchange_weak(most, now);) {
+      }
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+      --*together;
+      return Computed::image(i);
+    }
+    std::shared_ptr<std::atomic<int>> together = std::make_shared<std::atomic<int>>(0);
+    std::shared_ptr<std::atomic<int>> highest = std::make_shared<std::atomic<int>>(0);
+  };
+  const Slow images{{64}};
+  Loader data(images, two_views(moco_v3_augmentation(8)), {.batch = 64, .workers = 4});
+  data.start(0);
+  Batch batch;
+  CHECK(data.next(batch));
+  CHECK(*images.highest == 4);
+}
+
 TEST_CASE("ranks share an epoch: together they see what one process with the larger batch sees") {
   Loader whole = loader(50, {.batch = 12, .seed = 3, .workers = 0});
   const std::vector<Batch> expected = all(whole, 4);

@@ -12,15 +12,14 @@
 #include <vitral/data/views.hpp>
 
 #include <algorithm>
-#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
-#include <deque>
 #include <exception>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -158,16 +157,18 @@ std::pair<Image, long> readable(const Dataset& data, long which, Unreadable& unr
   fail_unreadable(data);
 }
 
-// What a worker does to a batch: empty it for `count` images, then put the i-th in with its views' random numbers.
+// What workers do to a batch: one makes room for `count` images, then each puts in some, with the random numbers of
+// their views. `shared` guards what the images of a batch have in common.
 
-inline void clear_for(int count, const ImageViews& views, Batch& batch) {
+inline void make_room_for(int count, const ImageViews& views, Batch& batch) {
   batch.views.resize(views.size());
   for (std::size_t k = 0; k < views.size(); ++k) make_room(batch.views[k], {count, views[k].size(), views[k].size()});
   batch.missing.clear();
 }
 /// Without an image: zeros.
 template <class RandomOf>
-void put(const std::optional<Image>& image, int i, const ImageViews& views, const RandomOf& random_of, Batch& batch) {
+void put(const std::optional<Image>& image, int i, const ImageViews& views, const RandomOf& random_of, Batch& batch,
+         std::mutex& shared) {
   for (std::size_t k = 0; k < views.size(); ++k) {
     const long pixels = batch.views[k].size() / batch.views[k].extent(0);
     float* const out = batch.views[k].data() + i * pixels;
@@ -176,26 +177,29 @@ void put(const std::optional<Image>& image, int i, const ImageViews& views, cons
     else
       std::fill_n(out, pixels, 0.0f);
   }
-  if (!image) batch.missing.push_back(i);
+  if (image) return;
+  const std::lock_guard lock(shared);
+  batch.missing.insert(std::upper_bound(batch.missing.begin(), batch.missing.end(), i), i);
 }
 
-inline void clear_for(int, const ImageViews& views, DrawnBatch& batch) {
+inline void make_room_for(int count, const ImageViews& views, DrawnBatch& batch) {
   batch.pixels.clear();
   batch.jobs.resize(views.size());
-  for (auto& jobs : batch.jobs) jobs.clear();
+  for (auto& jobs : batch.jobs) jobs.resize(static_cast<std::size_t>(count));
 }
 template <class RandomOf>
-void put(const std::optional<Image>& image, int, const ImageViews& views, const RandomOf& random_of,
-         DrawnBatch& batch) {
+void put(const std::optional<Image>& image, int i, const ImageViews& views, const RandomOf& random_of,
+         DrawnBatch& batch, std::mutex& shared) {
   check_image(*image);
+  const std::lock_guard lock(shared);
   for (std::size_t k = 0; k < views.size(); ++k)
-    batch.jobs[k].push_back(
-        {views[k].augmentation()->draw(image->height, image->width, random_of(k)), batch.pixels.size(), image->width});
+    batch.jobs[k][static_cast<std::size_t>(i)] = {
+        views[k].augmentation()->draw(image->height, image->width, random_of(k)), batch.pixels.size(), image->width};
   batch.pixels.insert(batch.pixels.end(), image->rgb.begin(), image->rgb.end());
 }
 
-/// What the workers share with the caller. There are workers + 2 slots, and so at most that many batches at a time:
-/// batch k of the epoch is prepared in slot k modulo their number.
+/// What the workers share with the caller. They take up the epoch's images one by one, so that its first batch is there
+/// as early as can be, and work on few batches at a time: batch k is prepared in slot k modulo their number.
 template <class Batch>
 class LoaderState {
  public:
@@ -204,9 +208,9 @@ class LoaderState {
         views_(std::move(views)),
         plan_(data_, views_, std::move(options)),
         options_(plan_.options()),
-        unreadable_(options_) {
-    for (int i = 0; i < options_.workers + 2; ++i) slots_.emplace_back();
-    taken_ = claimed_ = batches();  // before start() the epoch is at its end
+        unreadable_(options_),
+        slots_(static_cast<std::size_t>(3 + (2 * options_.workers + options_.batch - 1) / options_.batch)) {
+    taken_ = opened_ = batches();  // before start() the epoch is at its end
   }
   LoaderState(const LoaderState&) = delete;
   LoaderState& operator=(const LoaderState&) = delete;
@@ -218,9 +222,8 @@ class LoaderState {
     stop();
     plan_.start(epoch, first, order_);
     epoch_ = epoch;
-    claimed_ = taken_ = first;
+    opened_ = taken_ = first;
     stopping_ = false;
-    for (Slot& slot : slots_) slot.done = false;
     for (int i = 0; i < options_.workers; ++i) threads_.emplace_back([this] { work(); });
   }
 
@@ -232,29 +235,27 @@ class LoaderState {
     room_.notify_all();
     for (std::thread& thread : threads_) thread.join();
     threads_.clear();
-    claimed_ = taken_ = batches();  // until the next start() the epoch is at its end
+    for (Slot& slot : slots_) slot.claimed = slot.left = 0;
+    taken_ = opened_ = batches();  // until the next start() the epoch is at its end
   }
 
   bool next(Batch& batch) {
     if (taken_ == batches()) return false;
     const auto begin = std::chrono::steady_clock::now();
     Slot& slot = slot_of(taken_);
+    std::unique_lock lock(mutex_);
     if (options_.workers == 0) {
-      prepare(taken_, slot);
+      while (taken_ == opened_ || slot.left > 0) take_up_next(lock);
     } else {
-      std::unique_lock lock(mutex_);
       const std::chrono::duration<double> patience(options_.patience);
-      while (!ready_.wait_for(lock, patience, [&] { return slot.done; }))
+      while (!ready_.wait_for(lock, patience, [&] { return taken_ < opened_ && slot.left == 0; }))
         if (options_.log) options_.log(slow(slot, patience.count()));
     }
     waited_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
     if (slot.error) std::rethrow_exception(slot.error);  // each time that next() is called
     std::swap(batch, slot.batch);
-    {
-      const std::lock_guard lock(mutex_);
-      slot.done = false;
-      ++taken_;
-    }
+    ++taken_;
+    lock.unlock();
     room_.notify_all();
     return true;
   }
@@ -268,82 +269,93 @@ class LoaderState {
  private:
   struct Slot {
     Batch batch;
-    bool done = false;
-    std::exception_ptr error;
-    std::atomic<std::uint32_t> reading{0};  // the number of the image that is being read
+    int claimed = 0, left = 0;    // images that workers have taken up, and those that are not in the batch yet
+    std::exception_ptr error;     // the first of the batch
+    std::map<int, long> reading;  // of images that are being read: the number in the data set, by that in the batch
+    std::mutex shared;            // guards the batch, as put() says
   };
 
   std::string slow(const Slot& slot, double seconds) const {
-    return join("waiting for a batch of ", data_.name(), " for another ", seconds, " s; image ",
-                slot.reading.load(std::memory_order_relaxed), " is being read");
+    const std::string where =
+        slot.reading.empty() ? "" : join("; image ", slot.reading.begin()->second, " is being read");
+    return join("waiting for a batch of ", data_.name(), " for another ", seconds, " s", where);
   }
 
   Slot& slot_of(long batch) { return slots_[static_cast<std::size_t>(batch) % slots_.size()]; }
 
+  /// Whether an image of the newest batch is still to be taken up.
+  bool has_images() { return opened_ > taken_ && slot_of(opened_ - 1).claimed < plan_.size_of(opened_ - 1); }
+  /// Whether a batch can be begun.
+  bool has_room() const { return opened_ < batches() && opened_ < taken_ + static_cast<long>(slots_.size()); }
+
   void work() {
     std::unique_lock lock(mutex_);
     for (;;) {
-      room_.wait(lock, [&] {
-        return stopping_ || claimed_ == batches() || claimed_ < taken_ + static_cast<long>(slots_.size());
-      });
-      if (stopping_ || claimed_ == batches()) return;
-      const long index = claimed_++;
-      Slot& slot = slot_of(index);
-      lock.unlock();
-      prepare(index, slot);
-      lock.lock();
-      slot.done = true;
-      ready_.notify_one();
+      room_.wait(lock, [&] { return stopping_ || opened_ == batches() || has_images() || has_room(); });
+      if (stopping_ || (!has_images() && !has_room())) return;
+      take_up_next(lock);
     }
   }
 
-  void prepare(long index, Slot& slot) noexcept {
+  /// Puts the next image into its batch. The lock is held, but not meanwhile.
+  void take_up_next(std::unique_lock<std::mutex>& lock) {
+    if (!has_images()) open();
+    const long index = opened_ - 1;
+    Slot& slot = slot_of(index);
+    const int i = slot.claimed++;
+    std::exception_ptr error = slot.error;
+    if (!error) {
+      lock.unlock();
+      try {
+        fill(index, i, slot);
+      } catch (...) {
+        error = std::current_exception();
+      }
+      lock.lock();
+    }
+    slot.reading.erase(i);
+    if (!slot.error) slot.error = error;
+    if (--slot.left == 0) ready_.notify_one();
+  }
+
+  /// Begins the next batch.
+  void open() {
+    Slot& slot = slot_of(opened_);
+    const int count = plan_.size_of(opened_);
+    slot.claimed = 0;
+    slot.left = count;
     slot.error = nullptr;
+    slot.batch.epoch = epoch_;
+    slot.batch.index = opened_++;
     try {
-      fill(index, slot);
+      make_room_for(count, views_, slot.batch);
+      make_room(slot.batch.labels, {count});
+      slot.batch.places.resize(static_cast<std::size_t>(count));
     } catch (...) {
       slot.error = std::current_exception();
     }
   }
 
-  void fill(long index, Slot& slot) {
-    Batch& batch = slot.batch;
-    const long first = index * options_.batch;
-    const int count = plan_.size_of(index);
-    batch.epoch = epoch_;
-    batch.index = index;
-    clear_for(count, views_, batch);
-    make_room(batch.labels, {count});
-    batch.places.clear();
-    const auto epoch = static_cast<std::uint64_t>(epoch_);
-    for (int i = 0; i < count; ++i) {
-      if (abandoned()) return;
-      const std::uint32_t which = order_[static_cast<std::size_t>(first + i)];
-      const auto reading = [&](long number) {
-        slot.reading.store(static_cast<std::uint32_t>(number), std::memory_order_relaxed);
-      };
-      std::optional<Image> image;
-      long used = which;
-      if (options_.replace) {
-        std::tie(image, used) = readable(data_, used, unreadable_, reading);
-      } else {
-        reading(used);
-        image = image_or_note(data_, used, unreadable_);
-      }
-      put(
-          image, i, views_,
-          [&](std::size_t k) {
-            return Random{options_.seed, stream_view(k) + epoch, which};
-          },
-          batch);
-      batch.labels.data()[i] = image ? data_.label(used) : -1;
-      batch.places.push_back(used);
+  void fill(long index, int i, Slot& slot) {
+    const std::uint32_t which = order_[static_cast<std::size_t>(index * options_.batch + i)];
+    const auto reading = [&](long number) {
+      const std::lock_guard lock(mutex_);
+      slot.reading[i] = number;
+    };
+    std::optional<Image> image;
+    long used = which;
+    if (options_.replace) {
+      std::tie(image, used) = readable(data_, used, unreadable_, reading);
+    } else {
+      reading(used);
+      image = image_or_note(data_, used, unreadable_);
     }
-  }
-
-  bool abandoned() {
-    const std::lock_guard lock(mutex_);
-    return stopping_;
+    const auto random_of = [&](std::size_t k) {
+      return Random{options_.seed, stream_view(k) + static_cast<std::uint64_t>(epoch_), which};
+    };
+    put(image, i, views_, random_of, slot.batch, slot.shared);
+    slot.batch.labels.data()[i] = image ? data_.label(used) : -1;
+    slot.batch.places[static_cast<std::size_t>(i)] = used;
   }
 
   const Dataset data_;
@@ -352,14 +364,14 @@ class LoaderState {
   const LoaderOptions& options_;  // the plan's
   Unreadable unreadable_;
   std::vector<std::uint32_t> order_;
-  std::deque<Slot> slots_;
+  std::vector<Slot> slots_;
   std::vector<std::thread> threads_;
-  std::mutex mutex_;                      // guards stopping_, claimed_, taken_ and every slot's `done`
-  std::condition_variable room_, ready_;  // "a slot is free or we stop", "a batch is done"
+  std::mutex mutex_;                      // guards stopping_, opened_, taken_ and the slots but for their batches
+  std::condition_variable room_, ready_;  // "an image can be taken up, or we stop", "a batch is done"
   bool stopping_ = false;
   long epoch_ = 0;
-  long claimed_ = 0;  // the next batch that a worker takes up
-  long taken_ = 0;    // the next batch that next() returns
+  long opened_ = 0;  // the next batch to begin
+  long taken_ = 0;   // the next batch that next() returns
   double waited_ = 0;
 };
 

@@ -65,7 +65,7 @@ class Upload {
 }  // namespace detail
 
 /// Has Loader's interface and makes the same batches, as CudaLoader does, of images of any sizes. It takes page-locked
-/// memory for the images of `workers` + 4 batches, and on the device for those of two. Throws Error where a view is no
+/// memory for the images of six batches or more, and on the device for those of two. Throws Error where a view is no
 /// Augmentation, or where LoaderOptions::replace is false.
 template <class B>
 class CudaStreamLoader {
