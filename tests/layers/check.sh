@@ -1,7 +1,8 @@
 #!/bin/bash
 # check.sh INCLUDE_ROOT: a folder includes only from itself and those before it, heavy headers stay where they belong,
 # data.hpp, io.hpp, train.hpp and eval.hpp include all of their folders, and no message names a program's option. A
-# header of a cheap folder may rely on io/: then io.hpp brings it, and vitral.hpp must not.
+# header of a cheap folder may rely on io/: then io.hpp brings it, and vitral.hpp must not. Loops that ask for SIMD
+# stand between VITRAL_KERNELS_BEGIN and VITRAL_KERNELS_END.
 set -eu
 cd "$1"
 
@@ -14,6 +15,10 @@ cheap="core tensor backend autodiff nn models optim ssl"
 
 files=$(find vitral -type f \( -name '*.hpp' -o -name '*.cuh' -o -name '*.cu' \) | sort)
 test -n "$files" || { echo "no headers under $PWD/vitral"; exit 1; }
+
+# shellcheck disable=SC2086
+bare=$(grep -lE '^ *#pragma omp .*simd' $files | xargs -r grep -L '^VITRAL_KERNELS_BEGIN' || true)
+test -z "$bare" || { echo "loops outside VITRAL_KERNELS_BEGIN, for which clang warns a user:" $bare; exit 1; }
 
 # shellcheck disable=SC2086
 awk -v order="$order" -v umbrella="$umbrella" -v whole="$whole" -v cheap="$cheap" '

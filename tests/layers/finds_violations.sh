@@ -43,4 +43,7 @@ try refused vitral.hpp '#include <vitral/models/saved.hpp>'
 try refused nn.hpp '#include <vitral/nn/linear.hpp>'
 try refused io/a.hpp '  fail("use a smaller --batch");'
 try refused io/a.hpp '/// The device that --device names.'
+try refused core/a.hpp '#pragma omp simd reduction(+ : sum)'
+try accepted core/a.hpp 'VITRAL_KERNELS_BEGIN
+#pragma omp simd reduction(+ : sum)'
 echo "every violation is found"

@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <vector>
 
+VITRAL_KERNELS_BEGIN
 namespace vitral { inline namespace VITRAL_ABI {
 
 namespace detail {
@@ -69,3 +70,4 @@ inline void gaussian_blur(float* planes, int channels, int size, double sigma) {
 }
 
 }}  // namespace vitral
+VITRAL_KERNELS_END

@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <vector>
 
+VITRAL_KERNELS_BEGIN
 namespace vitral { inline namespace VITRAL_ABI {
 
 namespace detail {
@@ -88,3 +89,4 @@ inline void resize(const Image& image, const PixelBox& crop, int size, Interpola
 }
 
 }}  // namespace vitral
+VITRAL_KERNELS_END

@@ -15,6 +15,7 @@
 #include <cmath>
 #include <type_traits>
 
+VITRAL_KERNELS_BEGIN
 namespace vitral { inline namespace VITRAL_ABI { namespace cpu {
 
 namespace detail {
@@ -197,3 +198,4 @@ void attention_backward(Heads<const T> q, Heads<const T> k, Heads<const T> v, He
 }
 
 }}}  // namespace vitral::cpu
+VITRAL_KERNELS_END

@@ -13,6 +13,7 @@
 
 #include <Eigen/Core>
 
+VITRAL_KERNELS_BEGIN
 namespace vitral { inline namespace VITRAL_ABI { namespace cpu {
 
 namespace detail {
@@ -63,6 +64,7 @@ void serial_product(Matrix<const P> a, Matrix<const P> b, Matrix<P> c, bool accu
 }
 
 }}}  // namespace vitral::cpu
+VITRAL_KERNELS_END
 
 #if defined(__GNUC__) && !defined(__clang__)
 #pragma GCC diagnostic pop

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 
+VITRAL_KERNELS_BEGIN
 namespace vitral { inline namespace VITRAL_ABI { namespace cpu {
 
 namespace detail {
@@ -48,3 +49,4 @@ void scatter_add_rows(const T* rows, const int* index, T* table, long rows_in, l
 }
 
 }}}  // namespace vitral::cpu
+VITRAL_KERNELS_END

@@ -12,6 +12,7 @@
 #include <limits>
 #include <type_traits>
 
+VITRAL_KERNELS_BEGIN
 namespace vitral { inline namespace VITRAL_ABI { namespace cpu {
 
 namespace detail {
@@ -207,3 +208,4 @@ void l2_normalize_backward(const T* x, const compute_t<T>* norm, const T* dy, T*
 }
 
 }}}  // namespace vitral::cpu
+VITRAL_KERNELS_END

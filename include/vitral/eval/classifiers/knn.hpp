@@ -11,6 +11,7 @@
 #include <limits>
 #include <numeric>
 
+VITRAL_KERNELS_BEGIN
 namespace vitral { inline namespace VITRAL_ABI {
 
 /// Parameters of k-NN classification.
@@ -190,3 +191,4 @@ template <class Encoder>
 }
 
 }}  // namespace vitral
+VITRAL_KERNELS_END
