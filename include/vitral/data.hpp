@@ -11,6 +11,7 @@
 #include <vitral/data/dataset.hpp>
 #include <vitral/data/datasets.hpp>
 #include <vitral/data/epoch.hpp>
+#include <vitral/data/filling.hpp>
 #include <vitral/data/folders.hpp>
 #include <vitral/data/idx.hpp>
 #include <vitral/data/image_folder.hpp>

@@ -6,6 +6,7 @@
 #include <vitral/core/host_memory.hpp>
 #include <vitral/tensor/tensor.hpp>
 
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 
@@ -45,7 +46,8 @@ using Batch = ImageBatch<Cpu>;
 struct DrawnBatch {
   long epoch = 0;
   long index = 0;
-  HostVector<std::uint8_t> pixels;         ///< of all images, [height, width, 3] each
+  HostVector<std::uint8_t> pixels;  ///< of all images, [height, width, 3] each, in the first `used` bytes
+  std::size_t used = 0;
   std::vector<std::vector<ViewJob>> jobs;  ///< of view k, one for each image
   Tensor<int, Shape<dyn>, Cpu> labels;     ///< [size]
   std::vector<long> places;                ///< the images' numbers in the data set

@@ -8,6 +8,7 @@
 #include <vitral/data/batch.hpp>
 #include <vitral/data/dataset.hpp>
 #include <vitral/data/epoch.hpp>
+#include <vitral/data/filling.hpp>
 #include <vitral/data/order.hpp>
 #include <vitral/data/views.hpp>
 
@@ -157,47 +158,6 @@ std::pair<Image, long> readable(const Dataset& data, long which, Unreadable& unr
   fail_unreadable(data);
 }
 
-// What workers do to a batch: one makes room for `count` images, then each puts in some, with the random numbers of
-// their views. `shared` guards what the images of a batch have in common.
-
-inline void make_room_for(int count, const ImageViews& views, Batch& batch) {
-  batch.views.resize(views.size());
-  for (std::size_t k = 0; k < views.size(); ++k) make_room(batch.views[k], {count, views[k].size(), views[k].size()});
-  batch.missing.clear();
-}
-/// Without an image: zeros.
-template <class RandomOf>
-void put(const std::optional<Image>& image, int i, const ImageViews& views, const RandomOf& random_of, Batch& batch,
-         std::mutex& shared) {
-  for (std::size_t k = 0; k < views.size(); ++k) {
-    const long pixels = batch.views[k].size() / batch.views[k].extent(0);
-    float* const out = batch.views[k].data() + i * pixels;
-    if (image)
-      views[k](*image, random_of(k), out);
-    else
-      std::fill_n(out, pixels, 0.0f);
-  }
-  if (image) return;
-  const std::lock_guard lock(shared);
-  batch.missing.insert(std::upper_bound(batch.missing.begin(), batch.missing.end(), i), i);
-}
-
-inline void make_room_for(int count, const ImageViews& views, DrawnBatch& batch) {
-  batch.pixels.clear();
-  batch.jobs.resize(views.size());
-  for (auto& jobs : batch.jobs) jobs.resize(static_cast<std::size_t>(count));
-}
-template <class RandomOf>
-void put(const std::optional<Image>& image, int i, const ImageViews& views, const RandomOf& random_of,
-         DrawnBatch& batch, std::mutex& shared) {
-  check_image(*image);
-  const std::lock_guard lock(shared);
-  for (std::size_t k = 0; k < views.size(); ++k)
-    batch.jobs[k][static_cast<std::size_t>(i)] = {
-        views[k].augmentation()->draw(image->height, image->width, random_of(k)), batch.pixels.size(), image->width};
-  batch.pixels.insert(batch.pixels.end(), image->rgb.begin(), image->rgb.end());
-}
-
 /// What the workers share with the caller. They take up the epoch's images one by one, so that its first batch is there
 /// as early as can be, and work on few batches at a time: batch k is prepared in slot k modulo their number.
 template <class Batch>
@@ -253,7 +213,7 @@ class LoaderState {
     }
     waited_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
     if (slot.error) std::rethrow_exception(slot.error);  // each time that next() is called
-    std::swap(batch, slot.batch);
+    std::swap(batch, slot.filling.batch);
     ++taken_;
     lock.unlock();
     room_.notify_all();
@@ -268,11 +228,10 @@ class LoaderState {
 
  private:
   struct Slot {
-    Batch batch;
+    Filling<Batch> filling;
     int claimed = 0, left = 0;    // images that workers have taken up, and those that are not in the batch yet
     std::exception_ptr error;     // the first of the batch
     std::map<int, long> reading;  // of images that are being read: the number in the data set, by that in the batch
-    std::mutex shared;            // guards the batch, as put() says
   };
 
   std::string slow(const Slot& slot, double seconds) const {
@@ -303,19 +262,26 @@ class LoaderState {
     const long index = opened_ - 1;
     Slot& slot = slot_of(index);
     const int i = slot.claimed++;
-    std::exception_ptr error = slot.error;
-    if (!error) {
-      lock.unlock();
-      try {
-        fill(index, i, slot);
-      } catch (...) {
-        error = std::current_exception();
-      }
-      lock.lock();
-    }
+    const std::uint32_t which = order_[static_cast<std::size_t>(index * options_.batch + i)];
+    slot.reading[i] = which;
+    if (!slot.error) unlocked(lock, slot, [&] { fill(slot, i, which); });
     slot.reading.erase(i);
-    if (!slot.error) slot.error = error;
+    if (slot.left == 1 && !slot.error) unlocked(lock, slot, [&] { slot.filling.close(); });
     if (--slot.left == 0) ready_.notify_one();
+  }
+
+  /// work() without the lock; its error becomes the slot's.
+  template <class Work>
+  void unlocked(std::unique_lock<std::mutex>& lock, Slot& slot, const Work& work) {
+    std::exception_ptr error;
+    lock.unlock();
+    try {
+      work();
+    } catch (...) {
+      error = std::current_exception();
+    }
+    lock.lock();
+    if (!slot.error) slot.error = error;
   }
 
   /// Begins the next batch.
@@ -325,37 +291,36 @@ class LoaderState {
     slot.claimed = 0;
     slot.left = count;
     slot.error = nullptr;
-    slot.batch.epoch = epoch_;
-    slot.batch.index = opened_++;
+    slot.filling.batch.epoch = epoch_;
+    slot.filling.batch.index = opened_++;
     try {
-      make_room_for(count, views_, slot.batch);
-      make_room(slot.batch.labels, {count});
-      slot.batch.places.resize(static_cast<std::size_t>(count));
+      slot.filling.make_room(count, views_);
+      make_room(slot.filling.batch.labels, {count});
+      slot.filling.batch.places.resize(static_cast<std::size_t>(count));
     } catch (...) {
       slot.error = std::current_exception();
     }
   }
 
-  void fill(long index, int i, Slot& slot) {
-    const std::uint32_t which = order_[static_cast<std::size_t>(index * options_.batch + i)];
-    const auto reading = [&](long number) {
-      const std::lock_guard lock(mutex_);
-      slot.reading[i] = number;
-    };
+  /// Puts image `which`, or another in its place, into the batch as its i-th.
+  void fill(Slot& slot, int i, std::uint32_t which) {
     std::optional<Image> image;
     long used = which;
     if (options_.replace) {
-      std::tie(image, used) = readable(data_, used, unreadable_, reading);
+      std::tie(image, used) = readable(data_, used, unreadable_, [&](long number) {
+        if (number == which) return;
+        const std::lock_guard lock(mutex_);
+        slot.reading[i] = number;
+      });
     } else {
-      reading(used);
       image = image_or_note(data_, used, unreadable_);
     }
     const auto random_of = [&](std::size_t k) {
       return Random{options_.seed, stream_view(k) + static_cast<std::uint64_t>(epoch_), which};
     };
-    put(image, i, views_, random_of, slot.batch, slot.shared);
-    slot.batch.labels.data()[i] = image ? data_.label(used) : -1;
-    slot.batch.places[static_cast<std::size_t>(i)] = used;
+    slot.filling.put(image, i, views_, random_of);
+    slot.filling.batch.labels.data()[i] = image ? data_.label(used) : -1;
+    slot.filling.batch.places[static_cast<std::size_t>(i)] = used;
   }
 
   const Dataset data_;

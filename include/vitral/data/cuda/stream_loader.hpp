@@ -40,7 +40,7 @@ class Upload {
   /// Queues the way of the bytes; work that is queued from now on finds them here.
   template <class B>
   const std::uint8_t* queue(cudaStream_t copies) {
-    const std::size_t bytes = batch.pixels.size();
+    const std::size_t bytes = batch.used;
     if (bytes > capacity_) {
       capacity_ = bytes + bytes / 4;  // batches differ
       pixels_ = Buffer::of<B>(capacity_);
