@@ -218,6 +218,36 @@ TEST_CASE("workers share the images of a batch, so that the first is there early
   CHECK(*images.highest == 4);
 }
 
+TEST_CASE("a batch for a device holds its images as they were read, also after an epoch was given up in one") {
+  struct Slow : Computed {
+    Image image(long i) const {
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+      return Computed::image(i);
+    }
+  };
+  const Slow images{{24}};
+  detail::LoaderState<DrawnBatch> data(images, two_views(moco_v3_augmentation(8)), {.batch = 8, .workers = 1});
+  DrawnBatch batch;
+  for (const bool given_up : {true, false}) {
+    data.start(0, 0);
+    if (given_up) std::this_thread::sleep_for(std::chrono::milliseconds(45));  // in the midst of the first batch
+    if (given_up) data.stop(), data.start(1, 0);
+    int right = 0;
+    while (data.next(batch)) {
+      REQUIRE(batch.jobs.size() == 2);
+      for (std::size_t i = 0; i < 8; ++i) {
+        const Image image = images.Computed::image(batch.places[i]);
+        const auto first = static_cast<std::ptrdiff_t>(batch.jobs[0][i].first);
+        REQUIRE(batch.jobs[1][i].first == batch.jobs[0][i].first);
+        REQUIRE(batch.used <= batch.pixels.size());
+        right += std::equal(image.rgb.begin(), image.rgb.end(), batch.pixels.begin() + first) &&
+                 batch.jobs[0][i].width == image.width && batch.labels.data()[i] == images.label(batch.places[i]);
+      }
+    }
+    CHECK(right == 24);
+  }
+}
+
 TEST_CASE("ranks share an epoch: together they see what one process with the larger batch sees") {
   Loader whole = loader(50, {.batch = 12, .seed = 3, .workers = 0});
   const std::vector<Batch> expected = all(whole, 4);

@@ -56,6 +56,7 @@ struct Filling<DrawnBatch> {
 
   void make_room(int count, const ImageViews& views) {
     batch.used = 0;
+    late.clear();  // of a batch that was given up
     batch.jobs.resize(views.size());
     for (auto& jobs : batch.jobs) jobs.resize(static_cast<std::size_t>(count));
   }

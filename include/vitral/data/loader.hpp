@@ -169,7 +169,7 @@ class LoaderState {
         plan_(data_, views_, std::move(options)),
         options_(plan_.options()),
         unreadable_(options_),
-        slots_(static_cast<std::size_t>(3 + (2 * options_.workers + options_.batch - 1) / options_.batch)) {
+        slots_(static_cast<std::size_t>(3 + (2l * options_.workers + options_.batch - 1) / options_.batch)) {
     taken_ = opened_ = batches();  // before start() the epoch is at its end
   }
   LoaderState(const LoaderState&) = delete;
