@@ -89,5 +89,7 @@ for name, seed, _, steps, _, log in runs:
 page.append("\n```sh")
 page += [command(run[2]) for run in runs if run[1] == runs[0][1]]
 page.append("```\n\nThe other seeds differ in `--seed` alone.\n")
-with open(os.path.join(docs, "results.md"), "w") as f:
-    f.write("\n".join(page))
+path = os.path.join(docs, "results.md")
+_, heading, rest = (read(path) if os.path.exists(path) else "").partition("## On a GPU")  # gpu_results.py wrote it
+with open(path, "w") as f:
+    f.write("\n".join(page) + ("\n" + heading + rest if heading else ""))
