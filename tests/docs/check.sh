@@ -1,7 +1,7 @@
 #!/bin/bash
 # The documents say what is: the C++ that they show stands in a file that is compiled; every source, script and page
-# that they name exists, and every folder that docs/architecture.md names; lines of sentences have at most 120
-# characters.
+# that they name exists, and every folder that docs/architecture.md names, as does what scripts take from their own
+# folder, $here; lines of sentences have at most 120 characters.
 set -eu
 cd "$(dirname "$0")/../.."
 status=0
@@ -34,6 +34,12 @@ for page in $pages; do
   done
 done
 test "$named" -gt 100 || complain "only $named names were found"
+
+for script in $(grep '\.sh$' <<<"$tree"); do
+  for name in $(grep -oE '\$here/[A-Za-z0-9_./-]+' "$script" || true); do
+    test -e "$(dirname "$script")/${name#*/}" || complain "$script takes $name, which is not there"
+  done
+done
 
 for page in $pages CHANGELOG.md; do
   case $page in docs/results.md | docs/performance.md) continue ;; esac  # programs write these
