@@ -9,18 +9,13 @@ import re
 import struct
 import sys
 
-HEADING = "## On a GPU"
+from results_common import GPU_HEADING, command, read
 
 
 def options_of(checkpoint):
     with open(checkpoint, "rb") as f:
         (length,) = struct.unpack("<Q", f.read(8))
         return json.loads(json.loads(f.read(length))["__metadata__"]["options"])
-
-
-def read(path):
-    with open(path) as f:
-        return f.read()
 
 
 def main(docs, card, *directories):
@@ -33,7 +28,7 @@ def main(docs, card, *directories):
         runs.append((options, last, rate, seconds))
     first = runs[0][0]
     names = [options["method"] for options, *_ in runs]
-    page = [HEADING + "\n"]
+    page = [GPU_HEADING + "\n"]
     page.append("Written by `docs/gpu_results.py`.")
     page.append(f"{card}, {first['precision']}. Each run: {first['epochs']} epochs of all training images of "
                 f"{first['dataset']}, {runs[0][1]['step']} steps of {first['batch'] * first['accumulate']} images; "
@@ -57,12 +52,10 @@ def main(docs, card, *directories):
     page += [f"- {name}: trained in {seconds:.0f} s, {rate:,} images/s from the first step on."
              for name, (_, _, rate, seconds) in zip(names, runs)]
     page.append("\n```sh")
-    for options, *_ in runs:
-        page.append("pretrain --data DIR " + " ".join(f"--{key} {value}" for key, value in options.items()
-                                                      if key not in {"arch", "out", "data"} and value != ""))
+    page += [command(options) for options, *_ in runs]
     page.append("```\n")
     path = os.path.join(docs, "results.md")
-    before = read(path).split(HEADING)[0].rstrip("\n")
+    before = read(path).split(GPU_HEADING)[0].rstrip("\n")
     with open(path, "w") as f:
         f.write(before + "\n\n" + "\n".join(page))
 

@@ -9,6 +9,8 @@ import re
 import shutil
 import sys
 
+from results_common import GPU_HEADING, command, read
+
 
 def processor():
     with open("/proc/cpuinfo") as f:
@@ -24,16 +26,6 @@ def minutes(text, what):
 def or_more(*texts):
     """A part that was killed left no time."""
     return " or more" if any(text.count("part begins") > len(re.findall("^real", text, re.M)) for text in texts) else ""
-
-
-def read(path):
-    with open(path) as f:
-        return f.read()
-
-
-def command(options):
-    return "pretrain --data DIR " + " ".join(f"--{key} {value}" for key, value in options.items()
-                                             if key not in {"arch", "out", "data"})
 
 
 comparison, docs = sys.argv[1:]
@@ -90,6 +82,6 @@ page.append("\n```sh")
 page += [command(run[2]) for run in runs if run[1] == runs[0][1]]
 page.append("```\n\nThe other seeds differ in `--seed` alone.\n")
 path = os.path.join(docs, "results.md")
-_, heading, rest = (read(path) if os.path.exists(path) else "").partition("## On a GPU")  # gpu_results.py wrote it
+_, heading, rest = (read(path) if os.path.exists(path) else "").partition(GPU_HEADING)  # gpu_results.py wrote it
 with open(path, "w") as f:
     f.write("\n".join(page) + ("\n" + heading + rest if heading else ""))

@@ -90,6 +90,9 @@ TEST_CASE("architecture and data set give their sizes, and single options overri
 
 TEST_CASE("the highest learning rate grows with the images of an optimiser step") {
   CHECK(parse({"--lr", "0.01", "--batch", "128", "--accumulate", "6"}).peak_lr() == doctest::Approx(0.03));
+}
+
+TEST_CASE("beside a GPU each core gets a worker, unless another number is asked for") {
   CHECK(parse({}).loader_workers() == 2);
   CHECK(parse({"--workers", "5", "--device", "cuda"}).loader_workers() == 5);
   const auto cores = static_cast<int>(std::thread::hardware_concurrency());

@@ -55,6 +55,17 @@ struct DrawnBatch {
   [[nodiscard]] int size() const { return static_cast<int>(places.size()); }
 };
 
+/// The views of a batch that these jobs describe, queued on a device that makes them from the bytes of images.
+template <class B>
+[[nodiscard]] Tensor<float, Shape<dyn, 3, dyn, dyn>, B> make_views(const ViewShape& shape,
+                                                                   const std::vector<ViewJob>& jobs,
+                                                                   const std::uint8_t* images) {
+  auto out =
+      Tensor<float, Shape<dyn, 3, dyn, dyn>, B>::uninitialized({static_cast<int>(jobs.size()), shape.side, shape.side});
+  B::make_views(shape, jobs.data(), jobs.size(), images, out.data());
+  return out;
+}
+
 /// The batch with all tensors on backend To; what is copied is queued, as for a tensor.
 template <class To, class B, class L>
 [[nodiscard]] ImageBatch<To> to_backend(const ImageBatch<B, L>& batch) {

@@ -195,7 +195,6 @@ class LoaderState {
     room_.notify_all();
     for (std::thread& thread : threads_) thread.join();
     threads_.clear();
-    for (Slot& slot : slots_) slot.claimed = slot.left = 0;
     taken_ = opened_ = batches();  // until the next start() the epoch is at its end
   }
 

@@ -29,7 +29,10 @@ class CudaLoader {
   using batch_type = ImageBatch<B, Cpu>;  // labels are in host memory
 
   CudaLoader(Dataset data, ImageViews views, LoaderOptions options = {})
-      : data_(std::move(data)), views_(std::move(views)), plan_(data_, views_, std::move(options)) {
+      : data_(std::move(data)),
+        views_(std::move(views)),
+        shapes_(shapes_of(views_)),
+        plan_(data_, views_, std::move(options)) {
     upload();
     stop();
   }
@@ -65,10 +68,7 @@ class CudaLoader {
         const Random random{options().seed, stream, images[i]};
         jobs_.push_back({views_[k].augmentation()->draw(height_, width_, random), images[i] * image_bytes_, width_});
       }
-      const int side = views_[k].size();
-      batch.views.push_back(Tensor<float, Shape<dyn, 3, dyn, dyn>, B>::uninitialized({count, side, side}));
-      B::make_views(shapes_[k], jobs_.data(), jobs_.size(), static_cast<const std::uint8_t*>(pixels_.data()),
-                    batch.views[k].data());
+      batch.views.push_back(make_views<B>(shapes_[k], jobs_, static_cast<const std::uint8_t*>(pixels_.data())));
     }
     return true;
   }
@@ -95,7 +95,6 @@ class CudaLoader {
   void prepare(const Image& image) {
     height_ = image.height;
     width_ = image.width;
-    shapes_ = shapes_of(views_);
     image_bytes_ = image.rgb.size();
     pixels_ = Buffer::of<B>(static_cast<std::size_t>(data_.size()) * image_bytes_);
   }
@@ -124,13 +123,13 @@ class CudaLoader {
 
   Dataset data_;
   ImageViews views_;
+  std::vector<ViewShape> shapes_;  // of the views
   detail::BatchPlan plan_;
   int height_ = 0, width_ = 0;  // of every image
   std::size_t image_bytes_ = 0;
   Buffer pixels_;             // [n, height, width, 3] bytes on the device
   std::vector<int> labels_;   // of every image
   std::vector<long> places_;  // its number, or that of the image in its place
-  std::vector<ViewShape> shapes_;
   std::vector<ViewJob> jobs_;
   std::vector<std::uint32_t> order_;
   long epoch_ = 0;

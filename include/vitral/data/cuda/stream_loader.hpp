@@ -98,11 +98,8 @@ class CudaStreamLoader {
     std::swap(batch.places, drawn.places);
     batch.views.clear();  // their memory may serve the new ones
     const std::uint8_t* const pixels = upload.template queue<B>(state_->copies);
-    for (std::size_t k = 0; k < shapes_.size(); ++k) {
-      const int count = batch.size(), side = shapes_[k].side;
-      batch.views.push_back(Tensor<float, Shape<dyn, 3, dyn, dyn>, B>::uninitialized({count, side, side}));
-      B::make_views(shapes_[k], drawn.jobs[k].data(), drawn.jobs[k].size(), pixels, batch.views[k].data());
-    }
+    for (std::size_t k = 0; k < shapes_.size(); ++k)
+      batch.views.push_back(make_views<B>(shapes_[k], drawn.jobs[k], pixels));
     upload.done();
     return true;
   }
