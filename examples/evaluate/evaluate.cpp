@@ -127,8 +127,12 @@ EvaluationResults evaluate(const Options& o) {
   Bars bars;
   const EvaluationProgress progress = std::ref(bars);
   const Json subject = about(o, file, run, found.holdout);
-  EvaluationOptions options{
-      .k = o.k, .logistic_c = o.c, .sgd = {.epochs = o.sgd_epochs}, .speed_batch = o.batch, .progress = progress};
+  EvaluationOptions options;
+  options.k = o.k;
+  options.logistic_c = o.c;
+  options.sgd.epochs = o.sgd_epochs;
+  options.speed_batch = o.batch;
+  options.progress = progress;
   if (o.device == "cuda")
     options.neighbours = [](const Features& train, const Features& test, int k) {
       auto [count, similarity, place] = neighbours_on_cuda(plain(train), plain(test), k);
