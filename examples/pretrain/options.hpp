@@ -3,6 +3,7 @@
 #pragma once
 
 #include "common/command_line.hpp"
+#include "pretrain/view_options.hpp"
 
 #include <vitral/core/error.hpp>
 #include <vitral/data/datasets.hpp>
@@ -30,7 +31,8 @@ struct PretrainOptions {
   int batch = 256, accumulate = 1, epochs = 10, warmup_epochs = -1;
   std::string optimizer = "adamw";
   double lr = 5e-4, min_lr = 0, weight_decay = 0.1, weight_decay_end = -1, clip_grad = 0, drop_path = 0;
-  double ratio = 1, temperature = 0.2, momentum = 0.996, crop_min = 0.08;
+  double ratio = 1, temperature = 0.2, momentum = 0.996;
+  ViewOptions views;
   std::string ratio_schedule = "cosine";
   int hidden = 1024, out_dim = 256;
   long seed = 0;
@@ -52,20 +54,6 @@ struct PretrainOptions {
 };
 
 namespace options_detail {
-
-using Json = nlohmann::ordered_json;
-
-constexpr double infinity = std::numeric_limits<double>::infinity();
-
-struct Row {
-  const char* name;  // on the command line, after the two hyphens
-  const char* help;
-  std::vector<std::string> choices = {};
-  const char* published = "";  // the key of the published configurations that means the same
-  bool free = false;           // whether a resumed run may change it: it leaves every trained number as it is
-  bool adjustable = false;     // whether a resumed run may change it, and says so: the run goes on another way
-  double least = -infinity, above = -infinity, most = infinity;
-};
 
 // clang-format off
 /// Calls visit(row, member) for every option.
@@ -117,8 +105,7 @@ void for_each_option(Options& o, Visit visit) {
   visit(Row{.name = "out-dim", .help = "Width of the projections", .least = 1}, o.out_dim);
   visit(Row{.name = "momentum", .help = "Momentum of the teacher at the start; it rises to 1",
             .published = "momentum_teacher", .least = 0, .most = 1}, o.momentum);
-  visit(Row{.name = "crop-min", .help = "Smallest crop as a part of the image's area", .above = 0, .most = 1},
-        o.crop_min);
+  for_each_view_option(o.views, visit);
   visit(Row{.name = "seed", .help = "Seed of all random numbers", .least = 0}, o.seed);
   visit(Row{.name = "device", .help = "Where it is computed", .choices = {"cpu", "cuda"}}, o.device);
   visit(Row{.name = "precision", .help = "Type of the computation; tf32: floats on a GPU's tensor cores",
@@ -152,42 +139,6 @@ void for_each_flag(Options& o, Visit visit) {
   visit("resume", "Go on with the run in --out, whose checkpoint knows its options", o.resume);
   visit("overwrite", "Replace the run in --out, if there is one", o.overwrite);
   visit("eager", "--device cuda: queue kernels one by one, for debugging; else whole steps", o.eager);
-}
-
-inline std::string replaced(std::string text, char from, char to) {
-  for (char& c : text) c = c == from ? to : c;
-  return text;
-}
-
-/// Fails unless `value` is one of the row's choices and within its limits. `where` is "--batch" or "FILE: batch".
-template <class T>
-void check_value(const std::string& where, const Row& row, const T& value) {
-  if constexpr (std::is_same_v<T, std::string>) {
-    if (row.choices.empty() || std::ranges::find(row.choices, value) != row.choices.end()) return;
-    vitral::fail(where, " cannot be \"", vitral::legible(value), "\"; use one of ",
-                 CLI::detail::join(row.choices, ", "));
-  } else {
-    const double number = static_cast<double>(value);
-    if (std::isfinite(number) && number >= row.least && number > row.above && number <= row.most) return;
-    const bool open = row.above > -infinity;
-    std::string limits = open ? vitral::join("above ", row.above) : vitral::join("at least ", row.least);
-    if (row.most < infinity) limits += vitral::join(" and at most ", row.most);
-    vitral::fail(where, " must be ", limits, ", not ", value, ". It is: ", row.help);
-  }
-}
-
-/// The JSON value as the member's type, or an Error that says which type it should have.
-template <class T>
-void read_json_value(const std::string& where, const Json& value, T& member) {
-  constexpr const char* expected = std::is_same_v<T, std::string> ? "a string"
-                                   : std::is_integral_v<T>        ? "an integer"
-                                                                  : "a number";
-  bool good = std::is_same_v<T, std::string> ? value.is_string() : value.is_number();
-  if constexpr (std::is_integral_v<T>) {
-    good = value.is_number_integer() && value.get<double>() == static_cast<double>(value.get<T>());
-  }
-  vitral::check(good, where, " must be ", expected, ", not ", vitral::legible(value));
-  member = value.get<T>();
 }
 
 /// Rewrites the published configurations' own ways of saying things into this program's keys, and returns the keys
@@ -280,6 +231,7 @@ inline void fill_defaults(PretrainOptions& o) {
   if (o.data.empty()) o.data = usual.path;
   if (o.warmup_epochs < 0) o.warmup_epochs = o.epochs / 10;
   if (o.weight_decay_end < 0) o.weight_decay_end = o.weight_decay;
+  fill_views(o.views, o.image);
 }
 
 /// The rules that tie options together; each option's own limits stand in its row.
@@ -295,6 +247,8 @@ inline void check_together(const PretrainOptions& o) {
         " is no multiple of 4; the position embedding has four equal parts (sine and cosine of x and y)");
   check(o.warmup_epochs <= o.epochs, "--warmup-epochs ", o.warmup_epochs, " is more than --epochs ", o.epochs,
         "; shorten the warm-up or train longer");
+  const AugmentationPair views = augmentations(o.views, o.image);
+  check_augmentation(views.first), check_augmentation(views.second);
   check(o.precision != "tf32" || o.device == "cuda",
         "--precision tf32 is a mode of GPUs; use --device cuda, or --precision "
         "fp32 or bf16");
@@ -386,6 +340,7 @@ inline PretrainOptions pretrain_options_from_json(const nlohmann::ordered_json& 
   PretrainOptions options;
   std::set<std::string> given;
   options_detail::read_config(where, saved, given, options);
+  if (!given.contains("augmentation")) options.views.augmentation = plain_name(options.method);  // as it was in 0.1.0
   options_detail::complete(options);
   return options;
 }

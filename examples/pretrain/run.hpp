@@ -7,7 +7,6 @@
 #include "pretrain/fingerprint.hpp"
 #include "pretrain/out.hpp"
 #include "pretrain/parts.hpp"
-#include "pretrain/views.hpp"
 
 #include <vitral/core/escape.hpp>
 #include <vitral/data/loader.hpp>
@@ -65,7 +64,7 @@ struct RunData {
 };
 inline RunData open_run_data(const PretrainOptions& o) {
   const DataPlace place{o.dataset, o.data, o.tar_image};
-  const auto split = [&](Split which) { return place.open(which, augmentations(o).first.least_side()); };
+  const auto split = [&](Split which) { return place.open(which, augmentations(o.views, o.image).first.least_side()); };
   const Dataset known = split(Split::train),
                 all = known_dataset(o.dataset).unlabeled_split ? split(Split::unlabeled) : known;
   const Dataset train = o.limit > 0 ? subset(all, o.limit, Seed{static_cast<std::uint64_t>(o.seed)}) : all;
@@ -196,7 +195,7 @@ int run(const PretrainOptions& o, const RunData& data, Source loader) {
 template <class B, class T, class SmallLoader, class LargeLoader, template <class> class Method>
 int run(const PretrainOptions& o) {
   const RunData data = open_run_data(o);
-  const ImageViews views = two_views(augmentations(o));
+  const ImageViews views = two_views(augmentations(o.views, o.image));
   const LoaderOptions options{.batch = o.batch,
                               .seed = static_cast<std::uint64_t>(o.seed),
                               .workers = o.loader_workers(),

@@ -102,38 +102,116 @@ TEST_CASE("beside a GPU each core gets a worker, unless another number is asked 
 TEST_CASE("every option is taken from the command line") {
   // Read it from a saved run, change every value, give it as arguments, and compare.
   nlohmann::ordered_json wanted = to_json(parse({}));
-  wanted.update({{"method", "byol"},     {"dataset", "folder"},
-                 {"data", "images"},     {"arch", "vit_small"},
-                 {"width", 64},          {"depth", 2},
-                 {"heads", 2},           {"patch", 8},
-                 {"image", 16},          {"batch", 32},
-                 {"accumulate", 2},      {"epochs", 7},
-                 {"warmup-epochs", 3},   {"optimizer", "lars"},
-                 {"lr", 0.25},           {"min-lr", 0.125},
-                 {"weight-decay", 0.5},  {"weight-decay-end", 0.75},
-                 {"clip-grad", 3.5},     {"drop-path", 0.25},
-                 {"ratio", 0.5},         {"ratio-schedule", "constant"},
-                 {"temperature", 0.5},   {"hidden", 34},
-                 {"out-dim", 16},        {"momentum", 0.75},
-                 {"crop-min", 0.5},      {"seed", 9},
-                 {"device", "cuda"},     {"precision", "tf32"},
-                 {"recompute", "block"}, {"limit", 100},
-                 {"tar-image", "jpg"},   {"knn-train", 50},
-                 {"knn-test", 20},       {"k", 5},
-                 {"threads", 1},         {"workers", 1},
-                 {"unreadable", 5},      {"out", "here"},
+  wanted.update({{"method", "byol"},
+                 {"dataset", "folder"},
+                 {"data", "images"},
+                 {"arch", "vit_small"},
+                 {"width", 64},
+                 {"depth", 2},
+                 {"heads", 2},
+                 {"patch", 8},
+                 {"image", 16},
+                 {"batch", 32},
+                 {"accumulate", 2},
+                 {"epochs", 7},
+                 {"warmup-epochs", 3},
+                 {"optimizer", "lars"},
+                 {"lr", 0.25},
+                 {"min-lr", 0.125},
+                 {"weight-decay", 0.5},
+                 {"weight-decay-end", 0.75},
+                 {"clip-grad", 3.5},
+                 {"drop-path", 0.25},
+                 {"ratio", 0.5},
+                 {"ratio-schedule", "constant"},
+                 {"temperature", 0.5},
+                 {"hidden", 34},
+                 {"out-dim", 16},
+                 {"momentum", 0.75},
+                 {"augmentation", "dino"},
+                 {"interpolation", "bilinear"},
+                 {"crop-min", 0.5},
+                 {"crop-max", 0.75},
+                 {"aspect-min", 0.5},
+                 {"aspect-max", 2.0},
+                 {"flip", 0.25},
+                 {"jitter", 0.5},
+                 {"brightness", 0.5},
+                 {"contrast", 0.5},
+                 {"saturation", 0.5},
+                 {"hue", 0.5},
+                 {"gray", 0.5},
+                 {"blur-first", 0.5},
+                 {"blur-second", 0.5},
+                 {"blur-sigma-min", 0.5},
+                 {"blur-sigma-max", 1.0},
+                 {"solarize-first", 0.5},
+                 {"solarize-second", 0.5},
+                 {"seed", 9},
+                 {"device", "cuda"},
+                 {"precision", "tf32"},
+                 {"recompute", "block"},
+                 {"limit", 100},
+                 {"tar-image", "jpg"},
+                 {"knn-train", 50},
+                 {"knn-test", 20},
+                 {"k", 5},
+                 {"threads", 1},
+                 {"workers", 1},
+                 {"unreadable", 5},
+                 {"out", "here"},
                  {"save-every", 2}});
   std::vector<std::string> arguments;
   const nlohmann::ordered_json defaults = to_json(parse({}));
   for (const auto& option : wanted.items()) {
     CAPTURE(option.key());
-    CHECK(option.value() != defaults[option.key()]);
+    if (option.key() != "interpolation") CHECK(option.value() != defaults[option.key()]);  // other than the recipe's
     arguments.push_back("--" + option.key());
     arguments.push_back(option.value().is_string() ? option.value().get<std::string>() : option.value().dump());
   }
   CHECK(to_json(parse(arguments)) == wanted);
   CHECK(to_json(parse_file(wanted.dump())) == wanted);
   CHECK(to_json(pretrain_options_from_json(nlohmann::ordered_json::parse(wanted.dump()), "saved options")) == wanted);
+}
+
+TEST_CASE("the views are MoCo v3's for every method, unless another recipe or another number is asked for") {
+  const auto views_of = [](const PretrainOptions& o) { return augmentations(o.views, o.image); };
+  for (const std::string& method : vitral::method_names()) {
+    const auto [first, second] = views_of(parse({"--method", method}));
+    CAPTURE(method);
+    CHECK(std::vector<double>{first.crop_min, first.blur, first.solarize, first.hue} ==
+          std::vector<double>{0.08, 1, 0, 0.1});
+    CHECK(std::vector<double>{second.crop_min, second.blur, second.solarize, second.saturation} ==
+          std::vector<double>{0.08, 0.1, 0.2, 0.2});
+    CHECK(first.interpolation == vitral::Interpolation::bilinear);
+    CHECK(first.size == 28);
+  }
+  const PretrainOptions own =
+      parse_file(R"({"augmentation": "dino", "gray": 0, "blur_second": 0.3, "crop_max": 0.9})", {"--hue", "0.05"});
+  const auto [first, second] = views_of(own);
+  CHECK(std::vector<double>{first.crop_min, first.crop_max, first.gray, first.hue, first.blur} ==
+        std::vector<double>{0.4, 0.9, 0, 0.05, 1});
+  CHECK(std::vector<double>{second.crop_min, second.crop_max, second.gray, second.hue, second.blur} ==
+        std::vector<double>{0.4, 0.9, 0, 0.05, 0.3});
+  CHECK(second.interpolation == vitral::Interpolation::bicubic);
+  CHECK(own.views.interpolation == "bicubic");
+  CHECK(views_of(parse({"--interpolation", "bicubic"})).first.interpolation == vitral::Interpolation::bicubic);
+  CHECK(has(failure({"--augmentation", "moco"}), "use one of moco-v3, byol, simclr, dino"));
+  CHECK(has(failure({"--hue", "0.6"}), "--hue must be at least 0 and at most 0.5"));
+  CHECK(has(failure({"--crop-min", "0.5", "--crop-max", "0.4"}), "crops of 0.5 to 0.4 of the image's area"));
+}
+
+TEST_CASE("a run of a version without --augmentation had its method's own recipe") {
+  nlohmann::ordered_json saved = to_json(parse({"--method", "sd-simclr"}));
+  CHECK(pretrain_options_from_json(saved, "saved options").views.augmentation == "moco-v3");
+  nlohmann::ordered_json old;
+  for (const auto& option : saved.items()) {
+    if (option.key() == "augmentation") old["crop-min"] = 0.2;
+    if (!old.contains("crop-min")) old[option.key()] = option.value();
+  }
+  const PretrainOptions run = pretrain_options_from_json(old, "saved options");
+  CHECK(augmentations(run.views, 32).first.brightness == 0.8);
+  CHECK(run.views.crop_min == 0.2);
 }
 
 TEST_CASE("a value that cannot be used gets a sentence that names the option and its limits") {
