@@ -113,6 +113,8 @@ TEST_CASE("every option is taken from the command line") {
                  {"image", 16},
                  {"batch", 32},
                  {"accumulate", 2},
+                 {"devices", 4},
+                 {"max-epochs", 5},
                  {"epochs", 7},
                  {"warmup-epochs", 3},
                  {"optimizer", "lars"},
@@ -251,38 +253,137 @@ TEST_CASE("an unknown option is named with the nearest one") {
   CHECK(has(failure({"images"}), "\"images\" belongs to no option"));
 }
 
-TEST_CASE("the published configurations are understood") {
-  const std::string published = R"({
-    "arch": "vit_base", "patch_size": 16, "out_dim": 128, "use_fp16": false, "weight_decay": 0.1,
-    "weight_decay_end": 0.2, "clip_grad": 0, "batch_size_per_gpu": 128, "epochs": 300, "max_epochs": 300,
-    "mlp_hidden": 4096, "lr": 1.5e-4, "warmup_epochs": 40, "min_lr": 0, "seed": 0, "num_workers": 10,
-    "optimizer": "adamw", "momentum_teacher": 0.99, "dataset": "imagenet", "data": "", "name": "SD_moco/vit_base_16",
-    "accelerator": "ddp", "accumulate": 1, "val_interval": 20, "div": 1, "ratio": 0.8, "up": 0, "st_inter": true,
-    "t_inter": false, "multi_node": 1})";
-  PretrainOptions o;
-  const std::string warnings = warnings_of([&] { o = parse_file(published, {"--data", "images", "--epochs", "100"}); });
-  CHECK(o.method == "sd-moco-v3");
-  CHECK(o.dataset == "folder");
-  CHECK(o.data == "images");
-  CHECK(std::vector<int>{o.width, o.heads, o.patch, o.image} == std::vector<int>{768, 12, 16, 224});
-  CHECK(std::vector<int>{o.hidden, o.out_dim, o.batch, o.warmup_epochs} == std::vector<int>{4096, 128, 128, 40});
-  CHECK(o.lr == 1.5e-4);
-  CHECK(o.weight_decay_end == 0.2);
-  CHECK(o.momentum == 0.99);
-  CHECK(o.ratio == 0.8);
-  CHECK(o.epochs == 100);  // the command line wins
-  CHECK(has(warnings, "ignored, they mean nothing here: num_workers, max_epochs, name, accelerator, val_interval, div, "
-                      "up, multi_node\n"));
+namespace {
+
+/// The six files of hagiss/SDSSL: what they have in common stands in text(), the rest here.
+struct Published {
+  const char *file, *name, *method;
+  double lr, ratio;
+  bool inter, cluster;  // whether it has the keys div, t_inter and multi_node
+
+  [[nodiscard]] std::string text() const {
+    nlohmann::ordered_json out = nlohmann::ordered_json::parse(R"({
+      "arch": "vit_base", "patch_size": 16, "out_dim": 256, "mlp_hidden": 4096, "use_fp16": false, "weight_decay": 0.1,
+      "weight_decay_end": 0.1, "clip_grad": 0, "batch_size_per_gpu": 128, "accumulate": 1, "epochs": 300,
+      "max_epochs": 300, "warmup_epochs": 40, "min_lr": 0, "seed": 0, "num_workers": 10, "optimizer": "adamw",
+      "momentum_teacher": 0.996, "dataset": "imagenet", "accelerator": "ddp", "val_interval": 20, "up": 0})");
+    out.update({{"name", name}, {"lr", lr}, {"ratio", ratio}, {"st_inter", inter}});
+    if (inter) out["data"] = "";
+    if (cluster) out.update({{"div", 1}, {"t_inter", false}, {"multi_node", 1}});
+    return out.dump();
+  }
+};
+
+constexpr Published published[] = {
+    {"SD_simclr.json", "SD_simclr/vit_base_16", "sd-simclr", 1.3e-4, 0.8, true, true},
+    {"SD_byol.json", "SD_byol/vit_base_16", "sd-byol", 1.5e-4, 0.8, true, true},
+    {"SD_moco.json", "SD_moco/vit_base_16", "sd-moco-v3", 1.5e-4, 1, true, true},
+    {"baseline_simclr.json", "simclr/vit_base_16", "simclr", 1.3e-4, 0, false, true},
+    {"baseline_byol.json", "byol/vit_base_16", "byol", 1.5e-4, 0, false, true},
+    {"baseline_moco.json", "moco/vit_base_16", "moco-v3", 1.5e-4, 0, false, false},
+};
+const std::string sd_byol = published[1].text();
+
+/// The file's text with one key set.
+std::string with(const std::string& text, const char* key, const nlohmann::ordered_json& value) {
+  auto json = nlohmann::ordered_json::parse(text);
+  json[key] = value;
+  return json.dump();
 }
 
-TEST_CASE("st_inter turns self-distillation on and off") {
-  CHECK(parse_file(R"({"st_inter": true})").method == "sd-moco-v3");
-  CHECK(parse_file(R"({"st_inter": false})").method == "moco-v3");
-  CHECK(parse_file(R"({"st_inter": true, "method": "byol"})").method == "sd-byol");
-  CHECK(parse_file(R"({"st_inter": true})", {"--method", "simclr"}).method == "simclr");
-  CHECK(has(file_failure(R"({"st_inter": false, "method": "sd-byol"})"), "contradict"));
-  CHECK(has(file_failure(R"({"st_inter": 1})"), "st_inter must be true or false, not 1"));
-  CHECK(has(file_failure(R"({"t_inter": true})"), "t_inter is not offered"));
+}  // namespace
+
+TEST_CASE("the six published configurations run as they are") {
+  for (const Published& one : published) {
+    CAPTURE(one.file);
+    PretrainOptions o;
+    const std::string said = warnings_of([&] { o = parse_file(one.text(), {"--data", "images"}); });
+    CHECK(o.method == one.method);
+    CHECK(std::vector<double>{o.lr, o.ratio, o.min_lr} == std::vector<double>{one.lr, one.ratio, 0});
+    CHECK(std::vector<double>{o.weight_decay, o.weight_decay_end, o.clip_grad} == std::vector<double>{0.1, 0.1, 0});
+    CHECK(o.momentum == 0.996);
+    CHECK(o.temperature == 0.2);  // not in the files: info_nce_loss of pl_train_moco.py and pl_train_simclr.py
+    CHECK(std::vector<std::string>{o.dataset, o.data, o.optimizer, o.ratio_schedule, o.precision} ==
+          std::vector<std::string>{"folder", "images", "adamw", "cosine", "fp32"});
+    CHECK(std::vector<int>{o.width, o.depth, o.heads, o.patch, o.image} == std::vector<int>{768, 12, 12, 16, 224});
+    CHECK(std::vector<int>{o.hidden, o.out_dim, o.batch, o.accumulate} == std::vector<int>{4096, 256, 128, 1});
+    CHECK(std::vector<int>{o.epochs, o.last_epoch(), o.warmup_epochs} == std::vector<int>{300, 300, 40});
+    CHECK(augmentations(o.views, o.image).second.solarize == 0.2);
+    CHECK(has(said, "without effect, here as in the published code: div, multi_node\n") == one.cluster);
+    CHECK(has(said, "ignored, they change nothing that is trained: num_workers, accelerator, val_interval\n"));
+    CHECK(has(said, "a step is of 1 (--devices) x 1 (accumulate) x 128 = 128 images"));
+    CHECK(has(said, "they are one batch"));
+  }
+}
+
+TEST_CASE("the command line wins over a published configuration, and max_epochs ends a run before its schedules") {
+  CHECK(parse_file(sd_byol, {"--data", "images", "--epochs", "100"}).last_epoch() == 100);
+  const PretrainOptions o = parse_file(with(sd_byol, "max_epochs", 200), {"--data", "images", "--ratio", "0.5"});
+  CHECK(std::vector<int>{o.epochs, o.max_epochs, o.last_epoch()} == std::vector<int>{300, 200, 200});
+  CHECK(o.ratio == 0.5);
+  CHECK(has(file_failure(with(sd_byol, "max_epochs", 400), {"--data", "images"}),
+            "--max-epochs 400 is more than --epochs 300"));
+}
+
+/// total_batch of pl_train_moco.py: devices x accumulate x batch_size_per_gpu; the rate is lr * total_batch / 256.
+TEST_CASE("the total batch of the published code sets the learning rate") {
+  PretrainOptions o;
+  const std::vector<std::string> eight{"--data", "images", "--devices", "8"};
+  const std::string said = warnings_of([&] { o = parse_file(with(sd_byol, "accumulate", 2), eight); });
+  CHECK(o.images_per_step() == 2048);
+  CHECK(o.batches_per_step() == 16);
+  CHECK(o.peak_lr() == doctest::Approx(1.5e-4 * 2048 / 256));
+  CHECK(has(said, "a step is of 8 (--devices) x 2 (accumulate) x 128 = 2048 images, so the highest learning rate is "
+                  "0.0012; it is made of 16 batches of 128"));
+}
+
+TEST_CASE("the method of a published configuration follows from its name and st_inter; contradictions name both") {
+  const auto method = [](const std::string& text, const std::vector<std::string>& arguments = {}) {
+    return parse_file(text, arguments).method;
+  };
+  CHECK(method(R"({"name": "SD_byol/vit_base_16"})") == "sd-byol");
+  CHECK(method(R"({"name": "mine", "st_inter": true})", {"--method", "sd-simclr"}) == "sd-simclr");
+  CHECK(method(R"({"st_inter": false})", {"--method", "simclr"}) == "simclr");
+  CHECK(method(R"({"st_inter": true, "method": "byol"})") == "sd-byol");
+  CHECK(method(R"({"name": "mine"})") == "sd-moco-v3");
+  const auto fails = [](const std::string& text, const std::string& what, const std::vector<std::string>& more = {}) {
+    CHECK_MESSAGE(has(file_failure(text, more), what), file_failure(text, more));
+  };
+  fails(with(sd_byol, "st_inter", false), R"(st_inter false and name "SD_byol/vit_base_16" contradict each other)");
+  fails(sd_byol, R"(name "SD_byol/vit_base_16" and --method byol contradict each other)", {"--method", "byol"});
+  fails(sd_byol, R"(name "SD_byol/vit_base_16" and --method sd-simclr contradict)", {"--method", "sd-simclr"});
+  fails(with(sd_byol, "method", "simclr"), R"(name "SD_byol/vit_base_16" and method "simclr" contradict)");
+  fails(R"({"st_inter": false, "method": "sd-byol"})", R"(st_inter false and method "sd-byol" contradict)");
+  fails(R"({"st_inter": true})", "st_inter true and --method simclr contradict", {"--method", "simclr"});
+  fails(R"({"st_inter": true})", "st_inter true does not say which method; use --method");
+  fails(R"({"st_inter": 1})", "st_inter must be true or false, not 1");
+}
+
+TEST_CASE("a key of the published code that would make another run is an error while it is on") {
+  for (const char* key : {"t_inter", "dis_token"}) {
+    CHECK(has(file_failure(with(sd_byol, key, true)), std::string(key) + " is not offered; set it to false"));
+    CHECK(file_failure(with(sd_byol, key, false), {"--data", "images"}).empty());
+  }
+  CHECK(has(file_failure(with(sd_byol, "up", 2)), "up 2 is not offered; set it to 0"));
+  CHECK(has(file_failure(with(sd_byol, "tau", 0.1)), "unknown key tau"));
+}
+
+/// num_heads of vit_tiny, vit_small and vit_base in vision_transformer.py (hagiss/SDSSL): 6, 12 and 12. timm's and
+/// DINO's: 3, 6 and 12.
+TEST_CASE("a published configuration has the published code's heads, and says so; a name alone means timm's") {
+  const auto heads = [](const char* arch, std::vector<std::string> more = {}) {
+    more.insert(more.end(), {"--data", "images"});
+    int out = 0;
+    const std::string said = warnings_of([&] { out = parse_file(with(sd_byol, "arch", arch), more).heads; });
+    return std::pair{out, has(said, "heads, as in the published code")};
+  };
+  CHECK(heads("vit_tiny") == std::pair{6, true});
+  CHECK(heads("vit_small") == std::pair{12, true});
+  CHECK(heads("vit_base") == std::pair{12, false});
+  CHECK(heads("vit_base", {"--arch", "vit_small"}) == std::pair{12, true});
+  CHECK(heads("vit_small", {"--heads", "6"}) == std::pair{6, false});
+  CHECK(parse_file(R"({"arch": "vit_small"})").heads == 6);
+  CHECK(parse({"--arch", "vit_tiny"}).heads == 3);
 }
 
 TEST_CASE("a total batch is spread over the accumulated batches") {
@@ -301,6 +402,7 @@ TEST_CASE("a configuration that cannot be used is an error that names file and k
   CHECK(has(file_failure(R"({"batch": 3.5})"), "batch must be an integer, not 3.5"));
   CHECK(has(file_failure(R"({"batch": 4294967298})"), "batch must be an integer"));
   CHECK(has(file_failure(R"({"lr": null})"), "lr must be a number, not null"));
+  CHECK(has(file_failure(R"({"name": 1, "st_inter": true})"), "name must be a string, not 1"));
   CHECK(has(file_failure(R"({"method": 1, "st_inter": true})"), "method must be a string, not 1"));
   CHECK(has(file_failure(R"({"batch": 1})"), "config.json: batch must be at least 2, not 1"));
   CHECK(has(file_failure(R"({"arch": "resnet50"})"), "arch cannot be \"resnet50\"; use one of vit_tiny"));
