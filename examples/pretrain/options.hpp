@@ -32,7 +32,7 @@ struct PretrainOptions {
   int batch = 256, accumulate = 1, devices = 1, epochs = 10, max_epochs = 0, warmup_epochs = -1;
   std::string optimizer = "adamw";
   double lr = 5e-4, min_lr = 0, weight_decay = 0.1, weight_decay_end = -1, clip_grad = 0, drop_path = 0;
-  double ratio = 1, temperature = 0.2, momentum = 0.996;
+  double ratio = -1, temperature = 0.2, momentum = 0.996;
   ViewOptions views;
   std::string ratio_schedule = "cosine";
   int hidden = 1024, out_dim = 256;
@@ -106,7 +106,8 @@ void for_each_option(Options& o, Visit visit) {
         o.clip_grad);
   visit(Row{.name = "drop-path", .help = "Highest rate of dropped residual branches",
             .published = "drop_path_rate", .least = 0, .most = 0.99}, o.drop_path);
-  visit(Row{.name = "ratio", .help = "Weight of the lower layers' loss (sd- methods)", .least = 0}, o.ratio);
+  visit(Row{.name = "ratio", .help = "Weight of the lower layers' loss (sd- methods); -1 = as published, 0.8, of sd-moco-v3 1",
+            .least = 0, .unset = -1}, o.ratio);
   visit(Row{.name = "ratio-schedule", .help = "The ratio rises from 0 over all epochs, or is constant",
             .choices = {"cosine", "constant"}}, o.ratio_schedule);
   visit(Row{.name = "temperature", .help = "Temperature of the loss, where the method has one", .above = 0},
@@ -214,6 +215,7 @@ inline void fill_defaults(PretrainOptions& o) {
   if (o.data.empty()) o.data = usual.path;
   if (o.warmup_epochs < 0) o.warmup_epochs = o.epochs / 10;
   if (o.weight_decay_end < 0) o.weight_decay_end = o.weight_decay;
+  if (o.ratio < 0) o.ratio = vitral::with_method(o.method, [](const auto& known) { return known.ratio; });
   fill_views(o.views, o.image);
 }
 

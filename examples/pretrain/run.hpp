@@ -70,7 +70,7 @@ struct RunData {
 };
 inline RunData open_run_data(const PretrainOptions& o) {
   const DataPlace place{o.dataset, o.data, o.tar_image};
-  const auto split = [&](Split which) { return place.open(which, augmentations(o.views, o.image).first.least_side()); };
+  const auto split = [&](Split which) { return place.open(which, least_side(augmentations(o.views, o.image))); };
   const Dataset known = split(Split::train),
                 all = known_dataset(o.dataset).unlabeled_split ? split(Split::unlabeled) : known;
   const Dataset train = o.limit > 0 ? subset(all, o.limit, Seed{static_cast<std::uint64_t>(o.seed)}) : all;

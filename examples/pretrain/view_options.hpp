@@ -5,6 +5,7 @@
 
 #include <vitral/data/views.hpp>
 
+#include <algorithm>
 #include <string>
 
 namespace vitral { inline namespace VITRAL_ABI { namespace programs {
@@ -98,6 +99,11 @@ inline AugmentationPair fill_views(ViewOptions& o, int size) {
 /// The two views of `size` pixels a side that the options ask for.
 inline AugmentationPair augmentations(ViewOptions options, int size) {
   return options_detail::fill_views(options, size);
+}
+
+/// An image whose shorter side has so many pixels is enlarged by none of these views, nor by the one for evaluation.
+inline int least_side(const AugmentationPair& views) {
+  return std::max(views.first.least_side(), center_view(views.first.size).least_side());
 }
 
 }}}  // namespace vitral::programs

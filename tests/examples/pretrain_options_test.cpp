@@ -92,6 +92,19 @@ TEST_CASE("the highest learning rate grows with the images of an optimiser step"
   CHECK(parse({"--lr", "0.01", "--batch", "128", "--accumulate", "6"}).peak_lr() == doctest::Approx(0.03));
 }
 
+/// "ratio" of SD_simclr.json, SD_byol.json and SD_moco.json (hagiss/SDSSL).
+TEST_CASE("the lower layers' loss has the weight that the published configurations give it") {
+  CHECK(parse({"--method", "sd-simclr"}).ratio == 0.8);
+  CHECK(parse({"--method", "sd-byol"}).ratio == 0.8);
+  CHECK(parse({"--method", "sd-moco-v3"}).ratio == 1);
+  CHECK(parse({"--method", "sd-byol", "--ratio", "0"}).ratio == 0);
+}
+
+TEST_CASE("images are decoded with the pixels that random views and the one for evaluation are cut from") {
+  CHECK(least_side(augmentations({}, 224)) == 915);
+  CHECK(least_side(augmentations({.crop_min = 1, .aspect_min = 1, .aspect_max = 1}, 224)) == 256);
+}
+
 TEST_CASE("beside a GPU each core gets a worker, unless another number is asked for") {
   CHECK(parse({}).loader_workers() == 2);
   CHECK(parse({"--workers", "5", "--device", "cuda"}).loader_workers() == 5);
@@ -218,7 +231,7 @@ TEST_CASE("a run of a version without --augmentation had its method's own recipe
 
 TEST_CASE("a value that cannot be used gets a sentence that names the option and its limits") {
   CHECK(has(failure({"--batch", "1"}), "--batch must be at least 2, not 1"));
-  CHECK(has(failure({"--ratio", "-1"}), "--ratio must be at least 0"));
+  CHECK(has(failure({"--ratio", "-2"}), "--ratio must be at least 0"));
   CHECK(has(failure({"--temperature", "0"}), "--temperature must be above 0"));
   CHECK(has(failure({"--lr", "nan"}), "--lr must be above 0"));
   CHECK(has(failure({"--momentum", "1.5"}), "--momentum must be at least 0 and at most 1"));

@@ -17,12 +17,13 @@ namespace vitral { inline namespace VITRAL_ABI {
 template <template <class> class Method>
 struct KnownMethod {
   std::string_view name;  ///< of the plain form; "sd-" before it names the self-distilled one
+  double ratio = 1;       ///< SelfDistillation::ratio of the self-distilled form, as published
 };
 
 /// The table. A method of your own is a header with a template as SimCLR is one, and a line here.
 inline constexpr std::tuple known_methods{
-    KnownMethod<SimCLR>{"simclr"},
-    KnownMethod<BYOL>{"byol"},
+    KnownMethod<SimCLR>{"simclr", 0.8},
+    KnownMethod<BYOL>{"byol", 0.8},
     KnownMethod<MoCoV3>{"moco-v3"},
 };
 
