@@ -9,7 +9,6 @@
 #include "evaluate/images.hpp"
 #include "evaluate/report.hpp"
 #include "pretrain/saved_run.hpp"
-#include "pretrain/views.hpp"
 
 #include <vitral/eval/evaluate.hpp>
 
@@ -143,7 +142,7 @@ EvaluationResults evaluate(const Options& o) {
   write_evaluation(o.out, subject, out);  // stands, whatever becomes of the rest
   if (o.no_analyses) return out;
   const int side = encoder.size.image;
-  const AugmentationPair views = run ? augmentations(*run) : moco_v3_augmentation(side);
+  const AugmentationPair views = run ? augmentations(run->views, run->image) : moco_v3_augmentation(side);
   const int least_side = std::max(views.first.least_side(), other ? center_view(other->size.image).least_side() : 0);
   const Dataset train = place.open(Split::train, center_view(side).least_side()),
                 test = place.open(Split::test, least_side);
