@@ -1,20 +1,17 @@
 // What the source files of `pretrain` share.
 #pragma once
 
-#include "pretrain/options.hpp"
+#include "pretrain/trainer.hpp"
 
-#include <vitral/eval/features.hpp>
+#include <nlohmann/json.hpp>
 
 #include <csignal>
 
 namespace vitral { inline namespace VITRAL_ABI { namespace programs {
 
-/// A run with activations of the type in the name; returns the exit status.
-int pretrain_fp32(const PretrainOptions& options);
-int pretrain_bf16(const PretrainOptions& options);
-
-/// knn_accuracy on the CPU, which they share.
-double knn_of_layer(const Features& known, const Features& asked, int k);
+/// make_trainer with activations of the type in the name.
+AnyTrainer<Cpu> fp32_trainer(const TrainerPlan& plan);
+AnyTrainer<Cpu> bf16_trainer(const TrainerPlan& plan);
 
 }}}  // namespace vitral::programs
 
