@@ -7,13 +7,19 @@
 
 #include <csignal>
 
-namespace vitral { inline namespace VITRAL_ABI { namespace programs {
+namespace vitral { inline namespace VITRAL_ABI {
+
+extern template class Optimizer<float, Cpu>;  // the same for both types of activations; pretrain.cpp has it
+
+namespace programs {
 
 /// make_trainer with activations of the type in the name.
 AnyTrainer<Cpu> fp32_trainer(const TrainerPlan& plan);
 AnyTrainer<Cpu> bf16_trainer(const TrainerPlan& plan);
 
-}}}  // namespace vitral::programs
+}  // namespace programs
+
+}}  // namespace vitral
 
 // These pass between parts that different compilers made. Each part has its own copy of all that Vitral and the
 // programs define (core/config.hpp), so none of its types is used here.

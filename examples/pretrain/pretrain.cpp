@@ -16,6 +16,8 @@
 using namespace vitral;
 using namespace vitral::programs;
 
+template class vitral::Optimizer<float, Cpu>;
+
 volatile std::sig_atomic_t interrupted = 0;
 
 namespace {
