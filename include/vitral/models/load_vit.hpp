@@ -2,6 +2,7 @@
 // Relies on nlohmann::json, by io/. docs/checkpoints.md lists the keys.
 #pragma once
 
+#include <vitral/backend/cpu/cpu.hpp>
 #include <vitral/io/checkpoint.hpp>
 #include <vitral/io/json.hpp>
 #include <vitral/models/vit.hpp>
@@ -115,11 +116,13 @@ template <class B, class T, ViTSize Size>
   return size;
 }
 
-/// The encoder of a file that save_vit or Trainer::save has written, the student's where there is a teacher:
+/// The encoder of a file that save_vit or Trainer::save has written, the student's where there is a teacher. Whether
+/// there is a distillation token follows from the file, whatever `options` say. Throws Error, naming the file,
+/// for a file of another network, tensors that do not fit, and numbers that are not finite.
+///
 ///   const auto encoder = load_vit<Cpu, float>("out/checkpoint.safetensors");
 ///   const auto features = encoder(images);  // [batch, width]
-/// Whether there is a distillation token follows from the file, whatever `options` say. Throws Error, naming the file,
-/// for a file of another network, tensors that do not fit, and numbers that are not finite.
+///   save_vit("half.safetensors", first_layers(encoder, encoder.depth() / 2));
 template <class B, class T>
 [[nodiscard]] ViT<B, T> load_vit(const SafetensorsFile& file, ViTOptions options = {}) {
   const ViTSize size = vit_size(file);
