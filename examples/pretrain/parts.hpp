@@ -1,8 +1,9 @@
 // What the source files of `pretrain` share.
 #pragma once
 
-#include "common/plain_features.hpp"
 #include "pretrain/options.hpp"
+
+#include <vitral/eval/features.hpp>
 
 #include <csignal>
 
@@ -11,6 +12,9 @@ namespace vitral { inline namespace VITRAL_ABI { namespace programs {
 /// A run with activations of the type in the name; returns the exit status.
 int pretrain_fp32(const PretrainOptions& options);
 int pretrain_bf16(const PretrainOptions& options);
+
+/// knn_accuracy on the CPU, which they share.
+double knn_of_layer(const Features& known, const Features& asked, int k);
 
 }}}  // namespace vitral::programs
 
@@ -22,6 +26,3 @@ extern volatile std::sig_atomic_t interrupted;
 
 /// A run on a GPU, in the precision that the options (all_to_json's) name.
 int pretrain_cuda(const nlohmann::ordered_json& options);
-
-/// The share of `asked` that k-NN among `known` classifies correctly, computed on the CPU.
-double knn_of_layer(vitral::programs::PlainFeatures known, vitral::programs::PlainFeatures asked, int k);

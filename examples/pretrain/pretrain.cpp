@@ -78,8 +78,8 @@ int main(int argc, char** argv) {
   });
 }
 
-double knn_of_layer(PlainFeatures known, PlainFeatures asked, int k) {
-  return knn_accuracy(features(std::move(known)), features(std::move(asked)), {.k = k});
+double vitral::programs::knn_of_layer(const Features& known, const Features& asked, int k) {
+  return knn_accuracy(known, asked, {.k = k});
 }
 
 #if !defined(VITRAL_HAS_CUDA)

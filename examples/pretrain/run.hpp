@@ -11,6 +11,7 @@
 
 #include <vitral/core/escape.hpp>
 #include <vitral/data/loader.hpp>
+#include <vitral/eval/classifiers/knn.hpp>
 #include <vitral/eval/features.hpp>
 #include <vitral/io/directory_lock.hpp>
 #include <vitral/io/metrics.hpp>
@@ -54,9 +55,14 @@ std::vector<double> layer_accuracy(const Encoder& encoder, const Dataset& known,
                                    const PretrainOptions& o) {
   std::vector<double> accuracy;
   if (o.knn_train == 0 || o.knn_test == 0 || known.classes().empty()) return accuracy;
-  auto among = extract_features(encoder, known, known.size()), asked = extract_features(encoder, test, test.size());
+  const auto among = extract_features(encoder, known, known.size()),
+             asked = extract_features(encoder, test, test.size());
+  using B = typename Encoder::backend;
   for (std::size_t i = 0; i < among.size(); ++i)
-    accuracy.push_back(knn_of_layer(plain(std::move(among[i])), plain(std::move(asked[i])), o.k));
+    if constexpr (B::on_host)
+      accuracy.push_back(knn_of_layer(among[i], asked[i], o.k));
+    else
+      accuracy.push_back(knn_accuracy<B>(among[i], asked[i], {.k = o.k}));
   return accuracy;
 }
 
