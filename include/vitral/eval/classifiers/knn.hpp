@@ -134,8 +134,8 @@ template <OffersNearestRows B = Cpu>
   return top_accuracy(knn_classify<B>(train, test, options), test.labels, 1);
 }
 
-/// The same for every layer of an encoder, on its backend, with `train_count` and `test_count` images drawn from the two
-/// data sets.
+/// The same for every layer of an encoder, on its backend, with `train_count` and `test_count` images drawn from the
+/// two data sets.
 ///
 ///   const double last_layer = knn_accuracy(encoder, train, 2000, test, 500).back();
 template <class Encoder>
