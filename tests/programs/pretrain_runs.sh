@@ -37,6 +37,8 @@ fails "holds a run, with its checkpoint.safetensors" $tiny --out "$out"
 run $tiny --out "$out" --overwrite
 unchanged "$out"
 test ! -e "$work/elsewhere" || die "something was written outside --out"
+run $tiny --optimizer adam --out "$work/adam"
+! cmp -s "$work/log_kept" "$work/adam/metrics.jsonl" || die "--optimizer adam trains as adamw does"
 
 # What may change is said and taken, what may not is refused. After a loss that became NaN the advice works.
 out=$work/run

@@ -2,10 +2,13 @@
 // Relies on nlohmann::json, by io/. docs/checkpoints.md lists the keys.
 #pragma once
 
-#include <vitral/backend/cpu/cpu.hpp>
 #include <vitral/io/checkpoint.hpp>
 #include <vitral/io/json.hpp>
 #include <vitral/models/vit.hpp>
+
+#if !defined(__CUDACC__)
+#include <vitral/backend/cpu/cpu.hpp>
+#endif
 
 #include <charconv>
 #include <limits>
