@@ -1,22 +1,25 @@
 // What the source files of `pretrain` share.
 #pragma once
 
-#include "pretrain/options.hpp"
+#include "pretrain/trainer.hpp"
 
-#include <vitral/eval/features.hpp>
+#include <nlohmann/json.hpp>
 
 #include <csignal>
 
-namespace vitral { inline namespace VITRAL_ABI { namespace programs {
+namespace vitral { inline namespace VITRAL_ABI {
 
-/// A run with activations of the type in the name; returns the exit status.
-int pretrain_fp32(const PretrainOptions& options);
-int pretrain_bf16(const PretrainOptions& options);
+extern template class Optimizer<float, Cpu>;  // the same for both types of activations; pretrain.cpp has it
 
-/// knn_accuracy on the CPU, which they share.
-double knn_of_layer(const Features& known, const Features& asked, int k);
+namespace programs {
 
-}}}  // namespace vitral::programs
+/// make_trainer with activations of the type in the name.
+AnyTrainer<Cpu> fp32_trainer(const TrainerPlan& plan);
+AnyTrainer<Cpu> bf16_trainer(const TrainerPlan& plan);
+
+}  // namespace programs
+
+}}  // namespace vitral
 
 // These pass between parts that different compilers made. Each part has its own copy of all that Vitral and the
 // programs define (core/config.hpp), so none of its types is used here.

@@ -45,5 +45,5 @@ test "$examples" -ge 46 || complain "only $examples examples were found in the h
   for lesson in *.cpp; do printf 'namespace %s {\n#include "%s"\n}\n' "${lesson%.cpp}" "$PWD/$lesson"; done
   printf 'namespace examples {\n#include "%s"\n#include "%s"\n}\n' "$here/examples.hpp" "$work/examples.hpp"
 } | "$cxx" "@$flags" -Wall -Wextra -Wconversion -Wno-return-type -Wno-unused -Werror -fsyntax-only -x c++ - || status=1
-echo "$examples examples of the headers compile"
+echo "compiled with $examples examples of the headers"
 exit $status

@@ -12,7 +12,8 @@ namespace vitral { inline namespace VITRAL_ABI {
 ///
 ///   const Schedule schedule{.epochs = 90, .milestones = {30, 60}};  // a tenth of the rate from epoch 30 on, ...
 struct Schedule {
-  int epochs = 100;
+  int epochs = 100;    ///< which the learning rate, the weight decay and what a task schedules span
+  int max_epochs = 0;  ///< the epochs after which training ends, of these; 0: after all
   int warmup_epochs = 0;
   double min_lr = 0;
   std::vector<int> milestones{};  ///< epochs from which the rate is multiplied by `gamma`; none: a cosine

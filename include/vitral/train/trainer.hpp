@@ -74,6 +74,8 @@ class Trainer {
           " epochs; the warm-up must fit into the run");
     check(schedule.milestones.empty() || schedule.min_lr == 0, "Trainer: Schedule::min_lr, ", schedule.min_lr,
           ", is the end of the cosine, which milestones replace; leave one of them out");
+    check(schedule.max_epochs >= 0 && schedule.max_epochs <= schedule.epochs, "Trainer: max_epochs ",
+          schedule.max_epochs, " of ", schedule.epochs, " epochs; expected 0 (all of them) to ", schedule.epochs);
     check(schedule.accumulate >= 1, "Trainer: accumulate must be 1 or more, not ", schedule.accumulate);
   }
 
@@ -125,7 +127,8 @@ class Trainer {
       return report(done);
     };
     bool wanted = true;
-    for (long epoch = steps_done() / per_epoch; wanted && epoch < schedule_.epochs; ++epoch) {
+    const int end = schedule_.max_epochs > 0 ? schedule_.max_epochs : schedule_.epochs;
+    for (long epoch = steps_done() / per_epoch; wanted && epoch < end; ++epoch) {
       const long first = steps_done() % per_epoch;
       source.start(epoch, first * schedule_.accumulate);
       for (long i = first; wanted && i < per_epoch; ++i) {
