@@ -96,7 +96,7 @@ void for_each_option(Options& o, Visit visit) {
             .adjustable = true, .least = 0}, o.max_epochs);
   visit(Row{.name = "warmup-epochs", .help = "Epochs in which the learning rate rises; -1 = a tenth of --epochs",
             .adjustable = true, .least = -1}, o.warmup_epochs);
-  visit(Row{.name = "optimizer", .help = "Optimiser", .choices = {"adamw", "sgd", "lars"}}, o.optimizer);
+  visit(Row{.name = "optimizer", .help = "Optimiser", .choices = {"adamw", "adam", "sgd", "lars"}}, o.optimizer);
   visit(Row{.name = "lr", .help = "Base learning rate: the highest is lr * images of a step / 256",
             .adjustable = true, .above = 0}, o.lr);
   visit(Row{.name = "min-lr", .help = "Learning rate at the end", .adjustable = true, .least = 0}, o.min_lr);

@@ -24,6 +24,7 @@
 namespace vitral { inline namespace VITRAL_ABI { namespace programs {
 
 inline OptimizerSettings optimizer(const PretrainOptions& o) {
+  if (o.optimizer == "adam") return Adam{.lr = o.peak_lr(), .weight_decay = o.weight_decay};
   if (o.optimizer == "sgd") return Sgd{.lr = o.peak_lr(), .weight_decay = o.weight_decay};
   if (o.optimizer == "lars") return Lars{.lr = o.peak_lr(), .weight_decay = o.weight_decay};
   return AdamW{.lr = o.peak_lr(), .weight_decay = o.weight_decay};

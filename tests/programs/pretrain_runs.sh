@@ -37,6 +37,8 @@ fails "holds a run, with its checkpoint.safetensors" $tiny --out "$out"
 run $tiny --out "$out" --overwrite
 unchanged "$out"
 test ! -e "$work/elsewhere" || die "something was written outside --out"
+run $tiny --optimizer adam --out "$work/adam"
+! cmp -s "$work/log_kept" "$work/adam/metrics.jsonl" || die "--optimizer adam trains as adamw does"
 
 # --max-epochs ends a run within its schedules; going on to their end gives the run that never stopped.
 run $tiny --out "$work/short" --max-epochs 1
