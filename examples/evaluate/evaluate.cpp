@@ -9,7 +9,6 @@
 #include "evaluate/images.hpp"
 #include "evaluate/report.hpp"
 #include "pretrain/saved_run.hpp"
-#include "pretrain/views.hpp"
 
 #include <vitral/eval/evaluate.hpp>
 
@@ -127,8 +126,12 @@ EvaluationResults evaluate(const Options& o) {
   Bars bars;
   const EvaluationProgress progress = std::ref(bars);
   const Json subject = about(o, file, run, found.holdout);
-  EvaluationOptions options{
-      .k = o.k, .logistic_c = o.c, .sgd = {.epochs = o.sgd_epochs}, .speed_batch = o.batch, .progress = progress};
+  EvaluationOptions options;
+  options.k = o.k;
+  options.logistic_c = o.c;
+  options.sgd.epochs = o.sgd_epochs;
+  options.speed_batch = o.batch;
+  options.progress = progress;
   if (o.device == "cuda")
     options.neighbours = [](const Features& train, const Features& test, int k) {
       auto [count, similarity, place] = neighbours_on_cuda(plain(train), plain(test), k);
@@ -139,7 +142,7 @@ EvaluationResults evaluate(const Options& o) {
   write_evaluation(o.out, subject, out);  // stands, whatever becomes of the rest
   if (o.no_analyses) return out;
   const int side = encoder.size.image;
-  const AugmentationPair views = run ? augmentations(*run) : moco_v3_augmentation(side);
+  const AugmentationPair views = run ? augmentations(run->views, run->image) : moco_v3_augmentation(side);
   const int least_side = std::max(views.first.least_side(), other ? center_view(other->size.image).least_side() : 0);
   const Dataset train = place.open(Split::train, center_view(side).least_side()),
                 test = place.open(Split::test, least_side);

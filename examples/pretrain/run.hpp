@@ -5,9 +5,9 @@
 #include "common/images.hpp"
 #include "common/output.hpp"
 #include "pretrain/fingerprint.hpp"
+#include "pretrain/options.hpp"
 #include "pretrain/out.hpp"
 #include "pretrain/trainer.hpp"
-#include "pretrain/views.hpp"
 
 #include <vitral/core/escape.hpp>
 #include <vitral/data/loader.hpp>
@@ -69,10 +69,11 @@ inline TrainerPlan trainer_plan(const PretrainOptions& o) {
       .distillation = distillation,
       .optimizer = optimizer(o),
       .schedule = {.epochs = o.epochs,
+                   .max_epochs = o.max_epochs,
                    .warmup_epochs = o.warmup_epochs,
                    .min_lr = o.min_lr,
                    .weight_decay_end = o.weight_decay_end,
-                   .accumulate = o.accumulate,
+                   .accumulate = o.batches_per_step(),
                    .clip_grad = o.clip_grad},
       .seed = seed};
 }
@@ -91,7 +92,7 @@ struct RunData {
 };
 inline RunData open_run_data(const PretrainOptions& o) {
   const DataPlace place{o.dataset, o.data, o.tar_image};
-  const auto split = [&](Split which) { return place.open(which, augmentations(o).first.least_side()); };
+  const auto split = [&](Split which) { return place.open(which, least_side(augmentations(o.views, o.image))); };
   const Dataset known = split(Split::train),
                 all = known_dataset(o.dataset).unlabeled_split ? split(Split::unlabeled) : known;
   const Dataset train = o.limit > 0 ? subset(all, o.limit, Seed{static_cast<std::uint64_t>(o.seed)}) : all;
@@ -115,8 +116,9 @@ inline void check_resumable(const SafetensorsFile& saved, const PretrainOptions&
   check(had_mark == mark, saved.path(), ": its run had as many images to train on as ", o.data, ", ", images,
         ", but others: their names and sizes give the number ", mark, " instead of ", escape_text(had_mark), advice);
   const long done = saved_steps(saved);
-  check(done <= per_epoch * o.epochs, saved.path(), " has done ", done, " steps, but --epochs ", o.epochs, " of ",
-        per_epoch, " steps end before; train for more epochs");
+  check(done <= per_epoch * o.last_epoch(), saved.path(), " has done ", done, " steps, but --",
+        o.max_epochs > 0 ? "max-" : "", "epochs ", o.last_epoch(), " of ", per_epoch,
+        " steps end before; train for more epochs");
 }
 
 /// What is said when a signal has ended the run; its exit status.
@@ -143,15 +145,16 @@ int run(const PretrainOptions& o, const RunData& data, TrainerMaker<B> make, Sou
   AnyTrainer<B> trainer = make(trainer_plan(o));
   AnyLoader<B> batches = any_loader<B>(loader);
   const auto accuracy = [&] { return layer_accuracy(trainer.encoder, data.known, data.test, o); };
-  const long images = data.train.size(), per_epoch = trainer.steps_per_epoch(batches), steps = per_epoch * o.epochs;
+  const long images = data.train.size(), per_epoch = trainer.steps_per_epoch(batches),
+             steps = per_epoch * o.last_epoch();
   const std::string mark = fingerprint(data.train, o.data), shown = escape_text(checkpoint.native());
   std::optional<SafetensorsFile> saved;
   if (o.resume) {  // what is wrong with the checkpoint is said before k-NN takes its minutes
     saved.emplace(checkpoint);
     check_resumable(*saved, o, images, mark, per_epoch);
   }
-  std::printf("%s on %s: %ld images, %ld parameters, %ld steps of %d images, %d threads\n", o.method.c_str(),
-              escape_text(data.train.name()).c_str(), images, trainer.parameters, steps, o.batch * o.accumulate,
+  std::printf("%s on %s: %ld images, %ld parameters, %ld steps of %ld images, %d threads\n", o.method.c_str(),
+              escape_text(data.train.name()).c_str(), images, trainer.parameters, steps, o.images_per_step(),
               cpu::threads());
   const auto untrained = accuracy();
   if (interrupted) return end_interrupted("before the first step: nothing is written");
@@ -170,14 +173,13 @@ int run(const PretrainOptions& o, const RunData& data, TrainerMaker<B> make, Sou
     std::fprintf(stderr, "%s holds %ld of the checkpoint's %ld steps: lines were lost, and the curve has a gap\n",
                  escape_text(log.native()).c_str(), metrics.kept(), trainer.steps_done());
   {
-    Progress progress("epoch 1/" + std::to_string(o.epochs), steps, static_cast<long>(o.batch) * o.accumulate,
-                      trainer.steps_done());
+    Progress progress("epoch 1/" + std::to_string(o.last_epoch()), steps, o.images_per_step(), trainer.steps_done());
     trainer.fit(batches, [&](const StepReport& r) {
       const long done = r.step + 1;
       nlohmann::ordered_json row{{"epoch", r.epoch}, {"loss", r.loss}, {"lr", r.lr}};
       for (const NamedNumber& number : r.numbers) row[number.name] = number.value;
       metrics.append(r.step, row);
-      progress.set_label("epoch " + std::to_string(r.step / per_epoch + 1) + "/" + std::to_string(o.epochs));
+      progress.set_label("epoch " + std::to_string(r.step / per_epoch + 1) + "/" + std::to_string(o.last_epoch()));
       progress.update(done, r.loss);
       const bool stops = interrupted != 0;  // asked once, so that a run that stops has saved
       if (done % (per_epoch * o.save_every) == 0 || done == steps || stops) save();
@@ -215,7 +217,7 @@ int run(const PretrainOptions& o, const RunData& data, TrainerMaker<B> make, Sou
 template <class B, class SmallLoader = Loader, class LargeLoader = Loader>
 int run(const PretrainOptions& o, TrainerMaker<B> make) {
   const RunData data = open_run_data(o);
-  const ImageViews views = two_views(augmentations(o));
+  const ImageViews views = two_views(augmentations(o.views, o.image));
   const LoaderOptions options{.batch = o.batch,
                               .seed = static_cast<std::uint64_t>(o.seed),
                               .workers = o.loader_workers(),

@@ -88,16 +88,15 @@ AnyTrainer<B> make_trainer(const TrainerPlan& plan) {
     using Task = Method<Encoder>;
     const auto trainer = std::make_shared<Trainer<Task>>(Task(encoder, plan.options, plan.distillation), plan.optimizer,
                                                          plan.schedule, plan.seed);
-    return AnyTrainer<B>{
-        {plan.size, layers},
-        count_parameters(trainer->task(), true),
-        [trainer](const AnyLoader<B>& loader) { return trainer->steps_per_epoch(loader); },
-        [trainer] { return trainer->steps_done(); },
-        [trainer](AnyLoader<B>& loader, const std::function<bool(const StepReport&)>& report) {
-          trainer->fit(loader, report);
-        },
-        [trainer] { return trainer->state(); },
-        [trainer](const TensorFile& file) { trainer->load(file); }};
+    return AnyTrainer<B>{{plan.size, layers},
+                         count_parameters(trainer->task(), true),
+                         [trainer](const AnyLoader<B>& loader) { return trainer->steps_per_epoch(loader); },
+                         [trainer] { return trainer->steps_done(); },
+                         [trainer](AnyLoader<B>& loader, const std::function<bool(const StepReport&)>& report) {
+                           trainer->fit(loader, report);
+                         },
+                         [trainer] { return trainer->state(); },
+                         [trainer](const TensorFile& file) { trainer->load(file); }};
   });
 }
 

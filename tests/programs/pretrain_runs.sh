@@ -38,6 +38,15 @@ run $tiny --out "$out" --overwrite
 unchanged "$out"
 test ! -e "$work/elsewhere" || die "something was written outside --out"
 
+# --max-epochs ends a run within its schedules; going on to their end gives the run that never stopped.
+run $tiny --out "$work/short" --max-epochs 1
+test "$(wc -l <"$work/short/metrics.jsonl")" = 4 || die "--max-epochs 1 of 4 steps: $(cat "$work/short/metrics.jsonl")"
+run --resume --out "$work/short" --max-epochs 1
+test "$(wc -l <"$work/short/metrics.jsonl")" = 4 || die "a run that had ended went on"
+run --resume --out "$work/short" --max-epochs 0
+cmp "$work/log_kept" "$work/short/metrics.jsonl" || die "a run that was ended early and resumed is another one"
+fails "--max-epochs 3 is more than --epochs 2" $tiny --out "$work/none" --max-epochs 3
+
 # What may change is said and taken, what may not is refused. After a loss that became NaN the advice works.
 out=$work/run
 run $tiny --optimizer sgd --lr 0.01 --out "$out"

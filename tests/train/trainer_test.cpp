@@ -59,6 +59,19 @@ TEST_CASE("a run reports every step with its schedule's values") {
   CHECK(reports.back().epoch == doctest::Approx(4));
 }
 
+TEST_CASE("max_epochs ends a run within its schedules, and a longer one goes on from there") {
+  const auto rates = [](const Schedule& schedule) {
+    auto trainer = make_trainer(schedule);
+    std::vector<double> out;
+    trainer.fit(make_loader(), [&](const StepReport& r) { return out.push_back(r.lr), true; });
+    return out;
+  };
+  const std::vector<double> whole = rates({.epochs = 4}), part = rates({.epochs = 4, .max_epochs = 2});
+  CHECK(part == std::vector<double>(whole.begin(), whole.begin() + 12));
+  CHECK_THROWS_WITH_AS(make_trainer({.epochs = 2, .max_epochs = 3}), doctest::Contains("max_epochs 3 of 2 epochs"),
+                       Error);
+}
+
 TEST_CASE("training changes the student's trainable parameters and moves the teacher, but not the frozen ones") {
   auto trainer = make_trainer({.epochs = 1}, AdamW{.lr = 1e-3}, 0.5);
   const auto before = clone_module(trainer.task());

@@ -83,10 +83,10 @@ class TensorFile {
  protected:
   explicit TensorFile(std::string path) : path_(std::move(path)) {}
   // The entries point into the storage, which a move takes along and a copy would not.
-  SafetensorsFile(const SafetensorsFile&) = delete;
-  SafetensorsFile& operator=(const SafetensorsFile&) = delete;
-  SafetensorsFile(SafetensorsFile&&) = default;
-  SafetensorsFile& operator=(SafetensorsFile&&) = default;
+  TensorFile(const TensorFile&) = delete;
+  TensorFile& operator=(const TensorFile&) = delete;
+  TensorFile(TensorFile&&) = default;
+  TensorFile& operator=(TensorFile&&) = default;
 
   template <class... Parts>
   [[noreturn]] void broken(const Parts&... parts) const {

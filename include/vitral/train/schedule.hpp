@@ -8,7 +8,8 @@ namespace vitral { inline namespace VITRAL_ABI {
 /// The learning rate rises linearly over the warm-up and falls along a cosine to `min_lr`; the weight decay follows a
 /// cosine from the first step on.
 struct Schedule {
-  int epochs = 100;
+  int epochs = 100;    ///< which the learning rate, the weight decay and what a task schedules span
+  int max_epochs = 0;  ///< the epochs after which training ends, of these; 0: after all
   int warmup_epochs = 0;
   double min_lr = 0;
   double weight_decay_end = -1;  ///< negative: as at the start

@@ -75,6 +75,8 @@ class Trainer {
     check(schedule.epochs >= 1 && schedule.warmup_epochs >= 0 && schedule.warmup_epochs <= schedule.epochs,
           "Trainer: ", schedule.warmup_epochs, " warm-up epochs of ", schedule.epochs,
           " epochs; the warm-up must fit into the run");
+    check(schedule.max_epochs >= 0 && schedule.max_epochs <= schedule.epochs, "Trainer: max_epochs ",
+          schedule.max_epochs, " of ", schedule.epochs, " epochs; expected 0 (all of them) to ", schedule.epochs);
     check(schedule.accumulate >= 1, "Trainer: accumulate must be 1 or more, not ", schedule.accumulate);
   }
 
@@ -117,7 +119,8 @@ class Trainer {
     std::array<InFlight<typename std::remove_cvref_t<Source>::batch_type>, 2> batches;
     values_.resize(2 * static_cast<std::size_t>(schedule_.accumulate) * values_per_part);
     bool wanted = true;
-    for (long epoch = steps_done() / per_epoch; wanted && epoch < schedule_.epochs; ++epoch) {
+    const int end = schedule_.max_epochs > 0 ? schedule_.max_epochs : schedule_.epochs;
+    for (long epoch = steps_done() / per_epoch; wanted && epoch < end; ++epoch) {
       const long first = steps_done() % per_epoch;
       source.start(epoch, first * schedule_.accumulate);
       for (long i = first; wanted && i < per_epoch; ++i) {
