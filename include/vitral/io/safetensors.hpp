@@ -28,6 +28,9 @@ namespace vitral { inline namespace VITRAL_ABI {
 static_assert(std::endian::native == std::endian::little, "safetensors files are little-endian");
 
 /// A safetensors file in memory.
+///
+///   const SafetensorsFile file("net.safetensors");
+///   const std::vector<float> weight = file.values<float>("fc1.weight");
 class SafetensorsFile : public TensorFile {
  public:
   /// Reads and checks the whole file: the header first, so that no memory is asked for that the tensors do not fill.
