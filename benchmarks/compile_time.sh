@@ -28,5 +28,5 @@ row "two matrices multiplied, -O2" \
   "$(best 3 "$cxx" $flags -O2 tests/compile_time/two_matrices.cpp -o "$stage/two" -ldnnl)" "4 s"
 for type in fp32 bf16; do
   row "\`pretrain\`, its $type part, -O3" \
-    "$(best 1 "$cxx" $flags $tuned -c -Iexamples "examples/pretrain/$type.cpp" -o "$stage/part.o")" "45 s, 1536 MiB"
+    "$(best 1 "$cxx" $flags $tuned -c -Iexamples "examples/pretrain/$type.cpp" -o "$stage/part.o")" "31 s, 1050 MiB"
 done

@@ -1,5 +1,5 @@
 // pretrain with activations of type bf16.
-#include "pretrain/parts.hpp"
+#include "pretrain/trainer.hpp"
 
 auto vitral::programs::bf16_trainer(const TrainerPlan& plan) -> AnyTrainer<Cpu> {
   return make_trainer<Cpu, bf16>(plan);

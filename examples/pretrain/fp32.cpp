@@ -1,5 +1,5 @@
 // pretrain with activations of type float.
-#include "pretrain/parts.hpp"
+#include "pretrain/trainer.hpp"
 
 auto vitral::programs::fp32_trainer(const TrainerPlan& plan) -> AnyTrainer<Cpu> {
   return make_trainer<Cpu, float>(plan);

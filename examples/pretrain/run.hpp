@@ -5,12 +5,14 @@
 #include "common/images.hpp"
 #include "common/output.hpp"
 #include "pretrain/fingerprint.hpp"
+#include "pretrain/options.hpp"
 #include "pretrain/out.hpp"
-#include "pretrain/parts.hpp"
+#include "pretrain/trainer.hpp"
 
 #include <vitral/core/escape.hpp>
 #include <vitral/data/loader.hpp>
 #include <vitral/eval/classifiers/knn.hpp>
+#include <vitral/io/checkpoint.hpp>
 #include <vitral/io/directory_lock.hpp>
 #include <vitral/io/metrics.hpp>
 #include <vitral/io/plots.hpp>
@@ -19,7 +21,17 @@
 #include <vitral/models/load_vit.hpp>
 
 #include <chrono>
+#include <csignal>
 #include <cstdio>
+
+// These pass between parts that different compilers made. Each part has its own copy of all that Vitral and the
+// programs define (core/config.hpp), so none of its types is used here.
+
+/// The signal (Ctrl-C, TERM or HUP) that asked the run to end after its step, with a checkpoint; 0 as long as none did.
+extern volatile std::sig_atomic_t interrupted;
+
+/// A run on a GPU, in the precision that the options (all_to_json's) name.
+int pretrain_cuda(const nlohmann::ordered_json& options);
 
 namespace vitral { inline namespace VITRAL_ABI { namespace programs {
 
@@ -161,7 +173,8 @@ int run(const PretrainOptions& o, const RunData& data, TrainerMaker<B> make, Sou
   const auto save = [&] {
     Metadata metadata{{"options", json_text(to_json(o))}, {"images", std::to_string(images)}, {"fingerprint", mark}};
     metadata.merge(describe(trainer.encoder.size));
-    trainer.save(checkpoint, metadata);
+    note_steps(metadata, trainer.steps_done());
+    trainer.state().write(checkpoint, metadata);
   };
 
   const auto begin = std::chrono::steady_clock::now();

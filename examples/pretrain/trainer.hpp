@@ -12,7 +12,11 @@
 #include <string>
 #include <vector>
 
-namespace vitral { inline namespace VITRAL_ABI { namespace programs {
+namespace vitral { inline namespace VITRAL_ABI {
+
+extern template class Optimizer<float, Cpu>;  // the same for both types of activations; pretrain.cpp has it
+
+namespace programs {
 
 /// What is trained, and how: a network by the method of that name.
 struct TrainerPlan {
@@ -78,8 +82,8 @@ struct AnyTrainer {
   std::function<long(const AnyLoader<B>&)> steps_per_epoch;
   std::function<long()> steps_done;
   std::function<void(AnyLoader<B>&, const std::function<bool(const StepReport&)>&)> fit;
-  std::function<void(const std::filesystem::path&, const Metadata&)> save;
-  std::function<void(const SafetensorsFile&)> load;
+  std::function<StateDict()> state;
+  std::function<void(const TensorFile&)> load;
 };
 
 /// The trainer of a network with activations of type T.
@@ -93,18 +97,23 @@ AnyTrainer<B> make_trainer(const TrainerPlan& plan) {
                                                          plan.schedule, plan.seed);
     std::optional<AnyEncoder<B>> teacher;
     if constexpr (requires { trainer->task().teacher.encoder; }) teacher = any_encoder(trainer->task().teacher.encoder);
-    return AnyTrainer<B>{
-        any_encoder(encoder),
-        teacher,
-        count_parameters(trainer->task(), true),
-        [trainer](const AnyLoader<B>& loader) { return trainer->steps_per_epoch(loader); },
-        [trainer] { return trainer->steps_done(); },
-        [trainer](AnyLoader<B>& loader, const std::function<bool(const StepReport&)>& report) {
-          trainer->fit(loader, report);
-        },
-        [trainer](const std::filesystem::path& path, const Metadata& metadata) { trainer->save(path, metadata); },
-        [trainer](const SafetensorsFile& file) { trainer->load(file); }};
+    return AnyTrainer<B>{any_encoder(encoder),
+                         teacher,
+                         count_parameters(trainer->task(), true),
+                         [trainer](const AnyLoader<B>& loader) { return trainer->steps_per_epoch(loader); },
+                         [trainer] { return trainer->steps_done(); },
+                         [trainer](AnyLoader<B>& loader, const std::function<bool(const StepReport&)>& report) {
+                           trainer->fit(loader, report);
+                         },
+                         [trainer] { return trainer->state(); },
+                         [trainer](const TensorFile& file) { trainer->load(file); }};
   });
 }
 
-}}}  // namespace vitral::programs
+/// make_trainer with activations of the type in the name.
+AnyTrainer<Cpu> fp32_trainer(const TrainerPlan& plan);
+AnyTrainer<Cpu> bf16_trainer(const TrainerPlan& plan);
+
+}  // namespace programs
+
+}}  // namespace vitral

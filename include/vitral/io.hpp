@@ -24,6 +24,8 @@
 #include <vitral/io/read_bytes.hpp>
 #include <vitral/io/safetensors.hpp>
 #include <vitral/io/scalar_type.hpp>
+#include <vitral/io/state_dict.hpp>
 #include <vitral/io/table.hpp>
+#include <vitral/io/tensor_file.hpp>
 #include <vitral/io/webp.hpp>
 #include <vitral/models/load_vit.hpp>

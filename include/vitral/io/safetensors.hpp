@@ -5,27 +5,21 @@
 #include <vitral/core/error.hpp>
 #include <vitral/io/atomic_file.hpp>
 #include <vitral/io/json.hpp>
-#include <vitral/io/nearest.hpp>
-#include <vitral/io/scalar_type.hpp>
+#include <vitral/io/tensor_file.hpp>
 
 #include <algorithm>
 #include <bit>
 #include <cerrno>
-#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <limits>
-#include <map>
 #include <new>
 #include <set>
 #include <span>
 #include <string>
-#include <string_view>
-#include <type_traits>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -33,24 +27,14 @@ namespace vitral { inline namespace VITRAL_ABI {
 
 static_assert(std::endian::native == std::endian::little, "safetensors files are little-endian");
 
-/// One tensor of a file: row-major elements, at no particular alignment.
-struct TensorEntry {
-  ScalarType type;
-  std::vector<long> shape;
-  std::span<const std::byte> bytes;
-};
-
-/// The texts of a file's header, by name.
-using Metadata = std::map<std::string, std::string>;
-
-/// A safetensors file in memory. Every error names the file and, where there is one, the tensor.
+/// A safetensors file in memory.
 ///
 ///   const SafetensorsFile file("net.safetensors");
 ///   const std::vector<float> weight = file.values<float>("fc1.weight");
-class SafetensorsFile {
+class SafetensorsFile : public TensorFile {
  public:
   /// Reads and checks the whole file: the header first, so that no memory is asked for that the tensors do not fill.
-  explicit SafetensorsFile(const std::filesystem::path& path) : path_(path.string()) {
+  explicit SafetensorsFile(const std::filesystem::path& path) : TensorFile(path.string()) {
     std::error_code error;
     const std::uintmax_t size = std::filesystem::file_size(path, error);
     if (error) broken(" cannot be read (", error.message(), ")");
@@ -73,82 +57,8 @@ class SafetensorsFile {
     parse(header, size - sizeof length - length);
     read(storage_.data(), storage_.size());
   }
-  // The entries point into the storage, which a move takes along and a copy would not.
-  SafetensorsFile(const SafetensorsFile&) = delete;
-  SafetensorsFile& operator=(const SafetensorsFile&) = delete;
-  SafetensorsFile(SafetensorsFile&&) = default;
-  SafetensorsFile& operator=(SafetensorsFile&&) = default;
-
-  [[nodiscard]] const std::string& path() const { return path_; }
-
-  /// Tensor names in the file's order.
-  [[nodiscard]] const std::vector<std::string>& names() const { return names_; }
-
-  [[nodiscard]] const Metadata& metadata() const { return metadata_; }
-
-  /// One metadata value; Error if there is none of this name.
-  [[nodiscard]] const std::string& metadata(const std::string& key) const {
-    const auto found = metadata_.find(key);
-    if (found == metadata_.end()) broken(": its metadata has no \"", key, "\"");
-    return found->second;
-  }
-
-  [[nodiscard]] bool contains(const std::string& name) const { return entries_.contains(name); }
-
-  /// Error if the file has no tensor of this name; the message proposes the nearest names.
-  [[nodiscard]] const TensorEntry& tensor(const std::string& name) const {
-    const auto found = entries_.find(name);
-    if (found == entries_.end()) {
-      std::string nearest;
-      for (const std::string& candidate : nearest_names(name, names_))
-        nearest += (nearest.empty() ? "; the nearest names are " : ", ") + legible(candidate);
-      broken(" has no tensor ", name, nearest.empty() ? "; it has none at all" : nearest);
-    }
-    return found->second;
-  }
-
-  /// The elements as T: a floating T takes F64, F32, BF16 and F16, an integral one the same integer type.
-  template <class T>
-    requires std::is_arithmetic_v<T>
-  [[nodiscard]] std::vector<T> values(const std::string& name) const {
-    const TensorEntry& entry = tensor(name);
-    const auto same = [](auto number) { return number; };
-    if constexpr (std::floating_point<T>) {
-      if (entry.type == ScalarType::f64) return convert<T, double>(entry, same);
-      if (entry.type == ScalarType::f32) return convert<T, float>(entry, same);
-      if (entry.type == ScalarType::bf16) return convert<T, bf16>(entry, same);
-      if (entry.type == ScalarType::f16) return convert<T, std::uint16_t>(entry, detail::float_from_f16);
-    } else {
-      if (is_integer<T>(entry.type)) return convert<T, T>(entry, same);
-    }
-    broken(": tensor ", name, " has elements of type ", scalar_type_name(entry.type),
-           ", which cannot be read as the type asked for");
-  }
 
  private:
-  template <class T>
-  static bool is_integer(ScalarType type) {
-    const std::string_view name = scalar_type_name(type);
-    return type != ScalarType::boolean && name[0] == (std::signed_integral<T> ? 'I' : 'U') &&
-           scalar_type_size(type) == static_cast<long>(sizeof(T));
-  }
-
-  template <class T, class Stored, class Convert>
-  static std::vector<T> convert(const TensorEntry& entry, Convert to_number) {
-    std::vector<T> out(entry.bytes.size() / sizeof(Stored));
-    for (std::size_t i = 0; i < out.size(); ++i) {
-      Stored stored;
-      std::memcpy(&stored, entry.bytes.data() + i * sizeof stored, sizeof stored);
-      out[i] = static_cast<T>(to_number(stored));
-    }
-    return out;
-  }
-
-  template <class... Parts>
-  [[noreturn]] void broken(const Parts&... parts) const {
-    fail(path_, parts...);
-  }
-
   /// Where a tensor's bytes stand in the data.
   struct Place {
     std::size_t begin, end;
@@ -234,26 +144,7 @@ class SafetensorsFile {
     }
     if (end != size) broken(" has ", size - end, " bytes after its last tensor");
   }
-
-  std::string path_;
-  std::vector<std::byte> storage_;
-  std::vector<std::string> names_;
-  std::unordered_map<std::string, TensorEntry> entries_;
-  Metadata metadata_;
 };
-
-/// A tensor to write. The bytes stay the caller's until write_safetensors has returned.
-struct NamedTensor {
-  std::string name;
-  TensorEntry tensor;
-};
-
-/// A tensor to write from numbers: `named_tensor("weight", {2, 3}, std::span(numbers))`.
-template <class T, std::size_t Extent>
-  requires StoredScalar<std::remove_const_t<T>>
-[[nodiscard]] NamedTensor named_tensor(std::string name, std::vector<long> shape, std::span<T, Extent> numbers) {
-  return {std::move(name), {scalar_type_of<std::remove_const_t<T>>(), std::move(shape), std::as_bytes(numbers)}};
-}
 
 /// Writes all of a file or, after an Error, nothing: the file that was there before is then unchanged.
 inline void write_safetensors(const std::filesystem::path& path, const std::vector<NamedTensor>& tensors,

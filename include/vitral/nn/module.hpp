@@ -142,8 +142,8 @@ void walk(std::string& path, M& member, F&& f) {
   }
 }
 
-// What the functions below do at each member. They make it outside of the templates over the module, so that its type
-// is the same for every module: modules that have members of one type share the code that walks these.
+// What the functions below do at each member. A lambda inside a template over the module would be of another type for
+// each module; of these, modules with members of one type share the code that walks them.
 
 /// f at parameters alone.
 template <class F>

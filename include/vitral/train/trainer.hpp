@@ -4,7 +4,7 @@
 
 #include <vitral/data/batch.hpp>
 #include <vitral/data/epoch.hpp>
-#include <vitral/io/checkpoint.hpp>
+#include <vitral/io/state_dict.hpp>
 #include <vitral/nn/rounded_weights.hpp>
 #include <vitral/optim/optimizers.hpp>
 #include <vitral/optim/schedule.hpp>
@@ -21,7 +21,7 @@
 namespace vitral { inline namespace VITRAL_ABI {
 
 /// The number of steps that a run had done when Trainer::save wrote the file.
-[[nodiscard]] inline long saved_steps(const SafetensorsFile& file) {
+[[nodiscard]] inline long saved_steps(const TensorFile& file) {
   const std::string& text = file.metadata("step");
   const char* const last = text.data() + text.size();
   long steps = -1;
@@ -30,6 +30,9 @@ namespace vitral { inline namespace VITRAL_ABI {
         ": its step count is no number: ", legible(text));
   return steps;
 }
+
+/// Notes in a file's metadata how many steps its run has done.
+inline void note_steps(Metadata& metadata, long steps) { metadata["step"] = std::to_string(steps); }
 
 namespace detail {
 
@@ -153,16 +156,20 @@ class Trainer {
     return names;
   }
 
-  /// Writes everything that a run needs to go on: the task, the optimiser's state and the step count. The file replaces
-  /// an older one whole; Error, and the older one stays, where a number of these is not finite.
-  void save(const std::filesystem::path& path, Metadata metadata = {}) const {
+  /// Everything that a run needs to go on but the step count: the task and the optimiser's state.
+  [[nodiscard]] StateDict state() const {
     StateDict state;
     state.add_module(task_);
     optimizer_.for_each_state([&](const std::string& name, const auto& x) { state.add("optimizer." + name, x); });
-    metadata["step"] = std::to_string(steps_done());
-    state.write(path, metadata);
+    return state;
   }
-  void load(const SafetensorsFile& file) {
+  /// Writes that and the step count. The file replaces an older one whole; Error, and the older one stays, where a
+  /// number of these is not finite. Here and for `load` a program includes io/checkpoint.hpp, as train.hpp does.
+  void save(const std::filesystem::path& path, Metadata metadata = {}) const {
+    note_steps(metadata, steps_done());
+    state().write(path, metadata);
+  }
+  void load(const TensorFile& file) {
     const long steps = saved_steps(file);
     optimizer_.for_each_state(
         [&](const std::string& name, const auto& x) { load_tensor(file, "optimizer." + name, x); });
