@@ -106,7 +106,7 @@ void for_each_option(Options& o, Visit visit) {
         o.clip_grad);
   visit(Row{.name = "drop-path", .help = "Highest rate of dropped residual branches",
             .published = "drop_path_rate", .least = 0, .most = 0.99}, o.drop_path);
-  visit(Row{.name = "ratio", .help = "Weight of the lower layers' loss (sd- methods); -1 = as published, 0.8, of sd-moco-v3 1",
+  visit(Row{.name = "ratio", .help = "Weight of the lower layers' loss; -1 = as published: 0.8, of sd-moco-v3 1",
             .least = 0, .unset = -1}, o.ratio);
   visit(Row{.name = "ratio-schedule", .help = "The ratio rises from 0 over all epochs, or is constant",
             .choices = {"cosine", "constant"}}, o.ratio_schedule);
