@@ -38,7 +38,8 @@ struct PretrainOptions {
   int hidden = 1024, out_dim = 256;
   long seed = 0;
   std::string device = "cpu", precision = "fp32", recompute = "nothing";
-  int threads = 0, workers = 0, limit = 0, unreadable = 100, knn_train = 10000, knn_test = 2000, k = 20, save_every = 1;
+  int threads = 0, workers = 0, limit = 0, unreadable = 100, knn_train = 10000, knn_test = 2000, knn_every = 0, k = 20,
+      save_every = 1;
   std::string out = "out";
   bool resume = false, overwrite = false, eager = false;
 
@@ -95,7 +96,7 @@ void for_each_option(Options& o, Visit visit) {
             .adjustable = true, .least = 0}, o.max_epochs);
   visit(Row{.name = "warmup-epochs", .help = "Epochs in which the learning rate rises; -1 = a tenth of --epochs",
             .adjustable = true, .least = -1}, o.warmup_epochs);
-  visit(Row{.name = "optimizer", .help = "Optimiser", .choices = {"adamw", "sgd", "lars"}}, o.optimizer);
+  visit(Row{.name = "optimizer", .help = "Optimiser", .choices = {"adamw", "adam", "sgd", "lars"}}, o.optimizer);
   visit(Row{.name = "lr", .help = "Base learning rate: the highest is lr * images of a step / 256",
             .adjustable = true, .above = 0}, o.lr);
   visit(Row{.name = "min-lr", .help = "Learning rate at the end", .adjustable = true, .least = 0}, o.min_lr);
@@ -129,6 +130,8 @@ void for_each_option(Options& o, Visit visit) {
             .free = true, .least = 0}, o.knn_train);
   visit(Row{.name = "knn-test", .help = "Images that k-NN classifies; 0 = no k-NN", .free = true, .least = 0},
         o.knn_test);
+  visit(Row{.name = "knn-every", .help = "Epochs from one k-NN to the next in training, of student and teacher; 0 = none",
+            .free = true, .least = 0}, o.knn_every);
   visit(Row{.name = "k", .help = "Neighbours that k-NN asks", .free = true, .least = 1}, o.k);
   visit(Row{.name = "threads", .help = "Threads of the computation; 0 = all cores", .free = true, .least = 0},
         o.threads);

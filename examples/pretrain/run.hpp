@@ -24,15 +24,23 @@
 namespace vitral { inline namespace VITRAL_ABI { namespace programs {
 
 inline OptimizerSettings optimizer(const PretrainOptions& o) {
+  if (o.optimizer == "adam") return Adam{.lr = o.peak_lr(), .weight_decay = o.weight_decay};
   if (o.optimizer == "sgd") return Sgd{.lr = o.peak_lr(), .weight_decay = o.weight_decay};
   if (o.optimizer == "lars") return Lars{.lr = o.peak_lr(), .weight_decay = o.weight_decay};
   return AdamW{.lr = o.peak_lr(), .weight_decay = o.weight_decay};
 }
 
-/// The curves that the plot shows; the loss of an interrupted run's first part comes from its metrics.
+/// The curves that the plot shows, from the metrics: those of an interrupted run's first part are there, too.
 inline TrainingCurves curves_of(const std::filesystem::path& metrics, const std::string& title) {
   TrainingCurves curves;
   curves.title = title;
+  const auto numbers = [](const nlohmann::json& json, const char* key) {
+    std::vector<double> out;
+    if (json.contains(key) && json[key].is_array())
+      for (const auto& number : json[key])
+        if (number.is_number()) out.push_back(number);
+    return out;
+  };
   std::ifstream file(metrics);
   for (std::string line; std::getline(file, line);) {
     const auto json = nlohmann::json::parse(line, nullptr, /*allow_exceptions=*/false);
@@ -40,6 +48,8 @@ inline TrainingCurves curves_of(const std::filesystem::path& metrics, const std:
     if (!json.is_object() || !is_number("epoch") || !is_number("loss")) continue;
     curves.epochs.push_back(json["epoch"]);
     curves.loss.push_back(json["loss"]);
+    if (const auto student = numbers(json, "knn_student"); !student.empty())
+      curves.during.push_back({json["epoch"], student, numbers(json, "knn_teacher")});
   }
   return curves;
 }
@@ -132,7 +142,7 @@ int run(const PretrainOptions& o, const RunData& data, TrainerMaker<B> make, Sou
 
   AnyTrainer<B> trainer = make(trainer_plan(o));
   AnyLoader<B> batches = any_loader<B>(loader);
-  const auto accuracy = [&] { return layer_accuracy(trainer.encoder, data.known, data.test, o); };
+  const auto accuracy = [&](const AnyEncoder<B>& of) { return layer_accuracy(of, data.known, data.test, o); };
   const long images = data.train.size(), per_epoch = trainer.steps_per_epoch(batches),
              steps = per_epoch * o.last_epoch();
   const std::string mark = fingerprint(data.train, o.data), shown = escape_text(checkpoint.native());
@@ -144,7 +154,7 @@ int run(const PretrainOptions& o, const RunData& data, TrainerMaker<B> make, Sou
   std::printf("%s on %s: %ld images, %ld parameters, %ld steps of %ld images, %d threads\n", o.method.c_str(),
               escape_text(data.train.name()).c_str(), images, trainer.parameters, steps, o.images_per_step(),
               cpu::threads());
-  const auto untrained = accuracy();
+  const auto untrained = accuracy(trainer.encoder);
   if (interrupted) return end_interrupted("before the first step: nothing is written");
   if (saved) trainer.load(*saved);
   const auto save = [&] {
@@ -165,6 +175,11 @@ int run(const PretrainOptions& o, const RunData& data, TrainerMaker<B> make, Sou
       const long done = r.step + 1;
       nlohmann::ordered_json row{{"epoch", r.epoch}, {"loss", r.loss}, {"lr", r.lr}};
       for (const NamedNumber& number : r.numbers) row[number.name] = number.value;
+      if (o.knn_every > 0 && done % (per_epoch * o.knn_every) == 0 && !untrained.empty())
+        progress.aside([&] {  // on a device it may be a step later already
+          row["knn_student"] = accuracy(trainer.encoder);
+          if (trainer.teacher) row["knn_teacher"] = accuracy(*trainer.teacher);
+        });
       metrics.append(r.step, row);
       progress.set_label("epoch " + std::to_string(r.step / per_epoch + 1) + "/" + std::to_string(o.last_epoch()));
       progress.update(done, r.loss);
@@ -184,11 +199,13 @@ int run(const PretrainOptions& o, const RunData& data, TrainerMaker<B> make, Sou
   auto curves = curves_of(log, o.method + " on " + data.train.name());
   if (!untrained.empty()) {
     curves.untrained = untrained;
-    curves.trained = accuracy();
+    curves.trained = accuracy(trainer.encoder);
     if (interrupted) return end_interrupted(join("after the last step, in k-NN; ", shown, " is written"));
     std::printf("k-NN accuracy (k = %d) of every layer's class token, %ld images against %ld:\n%s", o.k,
                 data.test.size(), data.known.size(), knn_table(untrained, curves.trained).c_str());
-    metrics.append(steps, {{"knn_untrained", untrained}, {"knn_trained", curves.trained}});
+    nlohmann::ordered_json row{{"knn_untrained", untrained}, {"knn_trained", curves.trained}};
+    if (trainer.teacher) row["knn_teacher"] = accuracy(*trainer.teacher);
+    metrics.append(steps, row);
   }
   try {
     write_training_plot(out / "training.png", curves);

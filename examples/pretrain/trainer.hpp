@@ -58,10 +58,22 @@ struct AnyEncoder {
   [[nodiscard]] int depth() const { return size.depth; }
 };
 
-/// Any trainer on backend B: its encoder, the number of its trainable parameters, and what a Trainer offers.
+/// This ViT, which shares its parameters with the result.
+template <class B, class T>
+AnyEncoder<B> any_encoder(const ViT<B, T>& encoder) {
+  return {encoder.size, [encoder](const typename AnyEncoder<B>::Images& images) {
+            std::vector<Tensor<float, Shape<dyn, dyn>, B>> out;
+            for (const auto& tokens : encoder.layers(images)) out.push_back(eval(cast<float>(tokens)));
+            return out;
+          }};
+}
+
+/// Any trainer on backend B: its encoder, its teacher's where the method has one, the number of its trainable
+/// parameters, and what a Trainer offers.
 template <class B>
 struct AnyTrainer {
   AnyEncoder<B> encoder;
+  std::optional<AnyEncoder<B>> teacher;
   long parameters;
   std::function<long(const AnyLoader<B>&)> steps_per_epoch;
   std::function<long()> steps_done;
@@ -75,17 +87,15 @@ template <class B, class T>
 AnyTrainer<B> make_trainer(const TrainerPlan& plan) {
   using Encoder = ViT<B, T>;
   const Encoder encoder(plan.size, plan.seed, plan.vit);
-  const auto layers = [encoder](const typename AnyEncoder<B>::Images& images) {
-    std::vector<Tensor<float, Shape<dyn, dyn>, B>> out;
-    for (const auto& tokens : encoder.layers(images)) out.push_back(eval(cast<float>(tokens)));
-    return out;
-  };
   return with_method(plan.method, [&]<template <class> class Method>(const KnownMethod<Method>&) {
     using Task = Method<Encoder>;
     const auto trainer = std::make_shared<Trainer<Task>>(Task(encoder, plan.options, plan.distillation), plan.optimizer,
                                                          plan.schedule, plan.seed);
+    std::optional<AnyEncoder<B>> teacher;
+    if constexpr (requires { trainer->task().teacher.encoder; }) teacher = any_encoder(trainer->task().teacher.encoder);
     return AnyTrainer<B>{
-        {plan.size, layers},
+        any_encoder(encoder),
+        teacher,
         count_parameters(trainer->task(), true),
         [trainer](const AnyLoader<B>& loader) { return trainer->steps_per_epoch(loader); },
         [trainer] { return trainer->steps_done(); },

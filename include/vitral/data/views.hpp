@@ -154,6 +154,8 @@ struct MultiCrop {
 }
 
 /// These views for a loader: the large ones, then the small ones. Error where `locals` is negative.
+///
+///   Loader loader(train, multi_crop(dino_multi_crop(32, 16, 6)), {.batch = 64});  // batch.views has 8
 [[nodiscard]] inline ImageViews multi_crop(const MultiCrop& crops) {
   check(crops.locals >= 0, "multi-crop with ", crops.locals, " small views; expected 0 or more");
   ImageViews views = two_views(crops.first, crops.second);

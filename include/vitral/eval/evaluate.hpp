@@ -132,8 +132,8 @@ template <FeatureEncoder Network>
 /// and stays as it is. All numbers but the times are the same for any number of threads. Throws Error where a data set
 /// has no labels, or an option does not fit it.
 ///
-///     const EvaluationResults found = evaluate(encoder, Cifar10(data, Split::train), Cifar10(data, Split::test));
-///     std::printf("%.1f %%\n", 100 * found.layers[8].knn.at(20).top1);
+///   const EvaluationResults found = evaluate(encoder, train, test);
+///   std::printf("%.1f %%\n", 100 * found.layers[8].knn.at(20).top1);
 template <FeatureEncoder Network>
 [[nodiscard]] EvaluationResults evaluate(const Network& network, const Dataset& train, const Dataset& test,
                                          const EvaluationOptions& options = {}) {

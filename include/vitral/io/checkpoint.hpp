@@ -24,10 +24,13 @@ auto member_loader(const auto& file) {
 
 }  // namespace detail
 
-/// Named tensors, copied to host memory and ready to be written:
+/// Named tensors, copied to host memory and ready to be written. load_module reads them back.
+///
 ///   StateDict state;
 ///   state.add_module(encoder, "encoder");
 ///   state.write("encoder.safetensors", {{"note", "ten epochs"}});
+///
+///   load_module(SafetensorsFile("encoder.safetensors"), encoder, "encoder");
 class StateDict {
  public:
   template <class T, class S, class B>

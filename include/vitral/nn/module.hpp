@@ -37,14 +37,16 @@ void visit_members(std::string_view names, const Pack<M*...>& members, F&& f) {
 
 }  // namespace detail
 
-/// Makes a struct a module. The names are those of checkpoints:
+/// Makes a struct a module. The names are those of checkpoints. Where names differ from the members' (a list that is
+/// named otherwise, a member that may be absent), write what it stands for: `static void visit(auto& self, auto&& f)`,
+/// which calls f(name, member) for each member.
+///
 ///   struct Net {
 ///     Linear<784, 256> hidden;
 ///     Linear<256, 10> out;
 ///     VITRAL_MEMBERS(hidden, out)
+///     auto operator()(const Operand auto& x) const { return out(relu(hidden(x))); }
 ///   };
-/// Where names differ from the members' (a list that is named otherwise, a member that may be absent), write what it
-/// stands for: `static void visit(auto& self, auto&& f)`, which calls f(name, member) for each member.
 #define VITRAL_MEMBERS(...)                                                                \
   auto vitral_members() { return ::vitral::detail::addresses_of(__VA_ARGS__); }            \
   auto vitral_members() const { return ::vitral::detail::addresses_of(__VA_ARGS__); }      \
@@ -175,6 +177,10 @@ inline auto make_trainable(bool trainable) {
 
 /// Calls f(path, member) for each parameter and state below a module, in the order in which members are named. Paths
 /// join names by dots and number the elements of lists, as PyTorch does: "blocks.0.attn.qkv.weight".
+///
+///   for_each_tensor(net, [](const std::string& path, const auto& member) {
+///     std::printf("%s %s\n", path.c_str(), to_string(member.value.shape()).c_str());
+///   });
 template <class M, class F>
 void for_each_tensor(M& module, F&& f, std::string prefix = "") {
   prefix.reserve(64);

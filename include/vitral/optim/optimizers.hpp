@@ -158,7 +158,14 @@ void Optimizer<P, B>::run(const Tape& tape) {
   assign_each<B>(rest_.size(), [&](std::size_t i) { return pack_handles(moved(rest_[i])); });
 }
 
-/// The optimiser of a module's trainable parameters.
+/// The optimiser of a module's trainable parameters. A Trainer makes one; in a loop of your own:
+///
+///   auto optimizer = make_optimizer(AdamW{.lr = 1e-3}, net);
+///   for (const auto& batch : Batches(x, y, {.batch = 64}).epoch(0)) {
+///     Tape tape;
+///     tape.backward(mean(cross_entropy(net(tape.constant(batch.x)), batch.y)));
+///     optimizer.step(tape);
+///   }
 template <class M>
 [[nodiscard]] auto make_optimizer(const OptimizerSettings& settings, const M& module) {
   return Optimizer<scalar_of_module<M>, backend_of_module<M>>(settings, trainable_parameters(module));

@@ -54,6 +54,8 @@ template <class M>
 /// Scales all gradients by one factor so that their joint norm is at most max_norm, as torch.nn.utils.clip_grad_norm_
 /// does. Returns the norm before, one number that stays on the device. A gradient that no backward pass reached counts
 /// as zero.
+///
+///   clip_grad_norm(optimizer.parameters(), tape, 1.0);  // after backward, before optimizer.step(tape)
 template <class P, class B>
 Tensor<P, Shape<>, B> clip_grad_norm(const std::vector<ParameterRef<P, B>>& parameters, const Tape& tape,
                                      double max_norm) {

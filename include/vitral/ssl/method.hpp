@@ -5,6 +5,7 @@
 #include <vitral/optim/schedule.hpp>
 #include <vitral/ssl/branch.hpp>
 #include <vitral/ssl/criteria.hpp>
+#include <vitral/ssl/sum_over_layers.hpp>
 
 #include <optional>
 
@@ -29,18 +30,6 @@ struct SelfDistillation {
 };
 
 namespace detail {
-
-/// The sum of f(i) for each i below `count`, from left to right, each in a lane of its own where the backend has lanes.
-template <class B, class F>
-auto sum_in_lanes(std::size_t count, F&& f) {
-  std::vector<decltype(f(0))> terms;
-  in_lanes<B>(count, [&](std::size_t i) { terms.push_back(f(i)); });
-  auto total = terms[0];
-  std::size_t i = 1;
-  for (; i + 4 <= count; i += 4) total = eval(total + terms[i] + terms[i + 1] + terms[i + 2] + terms[i + 3]);
-  for (; i < count; ++i) total = eval(total + terms[i]);
-  return total;
-}
 
 /// What an encoder is given for two tensors of images, one after the other: their patches, where it takes them.
 template <class Encoder, class X>
@@ -83,7 +72,7 @@ struct TeacherlessMethod {
     const auto total = eval(criterion.against(z.back())(z.back()));
     if (!has_lower_layers()) return total;
     const auto loss_of = criterion.against(detach(z.back()));
-    const auto lower = detail::sum_in_lanes<backend>(z.size() - 1, [&](std::size_t i) { return eval(loss_of(z[i])); });
+    const auto lower = sum_over_layers(z.size() - 1, [&](std::size_t i) { return loss_of(z[i]); });
     return eval(total + lower * (ratio / static_cast<double>(z.size() - 1)));
   }
 
@@ -139,7 +128,7 @@ struct TeacherMethod {
     const auto loss_of = criterion.against(teacher.project(targets, mode.of_views(2)).back(), 2);
     const auto features = student.features(tape.constant(input), mode);
     const std::size_t layers = features.size();
-    return detail::sum_in_lanes<backend>(layers, [&](std::size_t i) {
+    return sum_over_layers(layers, [&](std::size_t i) {
       const auto z = student.projector[i](features[i], mode.of_views(2));
       if (!distillation) return eval(loss_of(student.predictor[i](z, mode.of_views(2))) * 2);  // a mean over both views
       const double a = i + 1 == layers ? 1.0 : ratio / static_cast<double>(layers - 1);
@@ -226,6 +215,8 @@ struct MoCoV3 : TeacherMethod<Encoder, InfoNce> {
 };
 
 /// The same method with self-distillation: heads for every layer, all learning from the final one.
+///
+///   const auto method = self_distilled(MoCoV3(encoder, {.hidden = 256, .out = 64}), {.ratio = 1.0});
 template <template <class> class Method, class Encoder>
 [[nodiscard]] Method<Encoder> self_distilled(const Method<Encoder>& method, const SelfDistillation& distillation = {}) {
   check(distillation.ratio >= 0, "self_distilled: the ratio must be 0 or more, not ", distillation.ratio);

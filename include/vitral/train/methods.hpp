@@ -47,7 +47,8 @@ inline constexpr std::tuple known_methods{
 /// names, where there is none. f returns the same type for all of them:
 ///
 ///   with_method("sd-byol", [&]<template <class> class Method>(const KnownMethod<Method>&) {
-///     return train(self_distilled(Method(encoder)));
+///     Trainer trainer(self_distilled(Method(encoder)), AdamW{.lr = 1e-3}, Schedule{.epochs = 5});
+///     return trainer.fit(Loader(train, two_views(byol_augmentation(32)), {.batch = 128})).back();
 ///   });
 template <class F>
 auto with_method(std::string_view name, F&& f) {

@@ -134,7 +134,10 @@ template <OffersNearestRows B = Cpu>
   return top_accuracy(knn_classify<B>(train, test, options), test.labels, 1);
 }
 
-/// The same for every layer of an encoder, on its backend, with `train_count` and `test_count` images drawn from the two data sets.
+/// The same for every layer of an encoder, on its backend, with `train_count` and `test_count` images drawn from the
+/// two data sets.
+///
+///   const double last_layer = knn_accuracy(encoder, train, 2000, test, 500).back();
 template <class Encoder>
 [[nodiscard]] std::vector<double> knn_accuracy(const Encoder& encoder, const Dataset& train, long train_count,
                                                const Dataset& test, long test_count, const KnnOptions& options = {}) {
