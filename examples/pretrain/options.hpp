@@ -130,8 +130,8 @@ void for_each_option(Options& o, Visit visit) {
             .free = true, .least = 0}, o.knn_train);
   visit(Row{.name = "knn-test", .help = "Images that k-NN classifies; 0 = no k-NN", .free = true, .least = 0},
         o.knn_test);
-  visit(Row{.name = "knn-every", .help = "Epochs from one k-NN to the next in training, of student and teacher; 0 = none",
-            .free = true, .least = 0}, o.knn_every);
+  visit(Row{.name = "knn-every", .help = "Epochs from one k-NN of student and teacher to the next; 0 = none",
+            .published = "val_interval", .free = true, .least = 0}, o.knn_every);
   visit(Row{.name = "k", .help = "Neighbours that k-NN asks", .free = true, .least = 1}, o.k);
   visit(Row{.name = "threads", .help = "Threads of the computation; 0 = all cores", .free = true, .least = 0},
         o.threads);

@@ -108,7 +108,7 @@ everywhere() {  # everywhere REGEX
   expect "$1" "$changed" --layers 1 --out "$work/none"
 }
 describes depth 1000000000 "no tensor teacher.encoder.blocks.3.attn.qkv.weight"
-everywhere "no tensor teacher.encoder.blocks.3.attn.qkv.weight"
+everywhere "no tensor (student|teacher).encoder.blocks.3.attn.qkv.weight"
 at=$(grep -ao '"teacher.encoder.norm.bias":{[^}]*"data_offsets":\[[0-9]*' "$whole" | grep -o '[0-9]*$')
 cp "$whole" "$changed"
 printf '\0\0\xc0\x7f' |
