@@ -108,7 +108,7 @@ void for_each_option(Options& o, Visit visit) {
         o.clip_grad);
   visit(Row{.name = "drop-path", .help = "Highest rate of dropped residual branches",
             .published = "drop_path_rate", .least = 0, .most = 0.99}, o.drop_path);
-  visit(Row{.name = "ratio", .help = "Weight of the lower layers' loss (sd- methods); -1 = as published, 0.8, of sd-moco-v3 1",
+  visit(Row{.name = "ratio", .help = "Weight of the lower layers' loss; -1 = as published: 0.8, of sd-moco-v3 1",
             .least = 0, .unset = -1}, o.ratio);
   visit(Row{.name = "ratio-schedule", .help = "The ratio rises from 0 over all epochs, or is constant",
             .choices = {"cosine", "constant"}}, o.ratio_schedule);
@@ -135,8 +135,8 @@ void for_each_option(Options& o, Visit visit) {
             .free = true, .least = 0}, o.knn_train);
   visit(Row{.name = "knn-test", .help = "Images that k-NN classifies; 0 = no k-NN", .free = true, .least = 0},
         o.knn_test);
-  visit(Row{.name = "knn-every", .help = "Epochs from one k-NN to the next in training, of student and teacher; 0 = none",
-            .free = true, .least = 0}, o.knn_every);
+  visit(Row{.name = "knn-every", .help = "Epochs from one k-NN of student and teacher to the next; 0 = none",
+            .published = "val_interval", .free = true, .least = 0}, o.knn_every);
   visit(Row{.name = "k", .help = "Neighbours that k-NN asks", .free = true, .least = 1}, o.k);
   visit(Row{.name = "threads", .help = "Threads of the computation; 0 = all cores", .free = true, .least = 0},
         o.threads);

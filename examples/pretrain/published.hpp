@@ -113,8 +113,8 @@ inline std::vector<std::string> translate_published(const std::string& where, Js
   };
   drop("without effect, here as in the published code: ", {"div", "multi_node"});
   drop("ignored, they change nothing that is trained: ",
-       {"num_workers", "accelerator", "val_interval", "board_path", "load_json", "dist_url", "dist_backend",
-        "local_rank", "rank", "world_size", "gpu"});
+       {"num_workers", "accelerator", "board_path", "load_json", "dist_url", "dist_backend", "local_rank", "rank",
+        "world_size", "gpu"});
   return notes;
 }
 

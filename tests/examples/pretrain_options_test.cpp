@@ -127,6 +127,7 @@ TEST_CASE("every option is taken from the command line") {
                  {"batch", 32},
                  {"accumulate", 2},
                  {"devices", 4},
+                 {"knn-every", 3},
                  {"max-epochs", 5},
                  {"epochs", 7},
                  {"warmup-epochs", 3},
@@ -325,8 +326,9 @@ TEST_CASE("the six published configurations run as they are") {
     CHECK(std::vector<int>{o.hidden, o.out_dim, o.batch, o.accumulate} == std::vector<int>{4096, 256, 128, 1});
     CHECK(std::vector<int>{o.epochs, o.last_epoch(), o.warmup_epochs} == std::vector<int>{300, 300, 40});
     CHECK(augmentations(o.views, o.image).second.solarize == 0.2);
+    CHECK(o.knn_every == 20);
     CHECK(has(said, "without effect, here as in the published code: div, multi_node\n") == one.cluster);
-    CHECK(has(said, "ignored, they change nothing that is trained: num_workers, accelerator, val_interval\n"));
+    CHECK(has(said, "ignored, they change nothing that is trained: num_workers, accelerator\n"));
     CHECK(has(said, "a step is of 1 (--devices) x 1 (accumulate) x 128 = 128 images"));
     CHECK(has(said, "they are one batch"));
   }
