@@ -38,13 +38,10 @@ int main(int argc, char** argv) {
   const Arrays train(FashionMnist(folder, Split::train), 20000), test(FashionMnist(folder, Split::test), 5000);
 
   const Net net;
-  auto trainer = Trainer(Supervised(net), AdamW{.lr = 1e-3}, Schedule{.epochs = 5, .warmup_epochs = 0});
-  trainer.fit(Batches(train.x, train.y, {.batch = 128}), [](const StepReport& report) {
-    if (report.step % 100 == 0) std::printf("step %ld: loss %.3f\n", report.step, report.loss);
-    return true;  // false would end the training here
-  });
+  auto trainer = Trainer(Supervised(net, cross_entropy), AdamW{.lr = 1e-3}, Schedule{.epochs = 5});
+  const auto losses = trainer.fit(Batches(train.x, train.y, {.batch = 128}));  // the mean loss of each epoch
+  std::printf("the loss fell from %.3f to %.3f\n", losses.front(), losses.back());
 
   // The trainer has trained `net` itself, which shares its parameters with the task.
-  const auto right = mean(cast<float>(equal(argmax<-1>(net(test.x)), test.y)));
-  std::printf("right on %.1f %% of the test images\n", 100 * static_cast<double>(right.item()));
+  std::printf("right on %.1f %% of the test images\n", 100 * static_cast<double>(accuracy(net(test.x), test.y).item()));
 }

@@ -22,9 +22,8 @@ inline nlohmann::ordered_json saved_options(const SafetensorsFile& file) {
   return options;
 }
 
-/// One of these options, which must be text; "" where it is not there.
-inline std::string saved_text(const SafetensorsFile& file, const char* option) {
-  const auto options = saved_options(file);
+/// One of the file's saved_options, which must be text; "" where it is not there.
+inline std::string saved_text(const SafetensorsFile& file, const nlohmann::ordered_json& options, const char* option) {
   if (!options.contains(option)) return "";
   check(options[option].is_string(), file.path(), ": its metadata \"options\": ", option, " must be a string, not ",
         legible(options[option]));
@@ -33,7 +32,7 @@ inline std::string saved_text(const SafetensorsFile& file, const char* option) {
 
 /// What a program calls the network in a sentence: the method of its run.
 inline std::string network_name(const SafetensorsFile& file) {
-  const std::string method = saved_text(file, "method");
+  const std::string method = saved_text(file, saved_options(file), "method");
   return method.empty() ? "a network" : legible(method);
 }
 
@@ -56,7 +55,9 @@ inline void add_data_options(CLI::App& app, std::string& dataset, std::string& d
 /// Where the images are: what these options say, else what the checkpoint's run said.
 inline DataPlace data_of(const SafetensorsFile& file, const std::string& dataset, const std::string& data,
                          const std::string& tar_image) {
-  const DataPlace run{saved_text(file, "dataset"), saved_text(file, "data"), saved_text(file, "tar-image")};
+  const auto options = saved_options(file);
+  const auto saved = [&](const char* option) { return saved_text(file, options, option); };
+  const DataPlace run{saved("dataset"), saved("data"), saved("tar-image")};
   DataPlace place{dataset.empty() ? run.dataset : dataset, data, tar_image};
   check(!place.dataset.empty(), file.path(),
         " is from no run of `pretrain`, so it does not say which images to take: name them with --dataset and "

@@ -9,7 +9,6 @@
 #include "evaluate/images.hpp"
 #include "evaluate/report.hpp"
 #include "pretrain/saved_run.hpp"
-#include "pretrain/views.hpp"
 
 #include <vitral/eval/evaluate.hpp>
 
@@ -58,7 +57,8 @@ Options parse(int argc, char** argv) {
   app.add_option("--sgd-epochs", o.sgd_epochs, "Epochs of the linear classifiers by SGD")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
-  app.add_option("--device", o.device, "Where features are computed; the rest and all times are the CPU's")
+  app.add_option("--device", o.device,
+                 "Where features and their neighbours are computed; the rest and all times are the CPU's")
       ->check(CLI::IsMember({"cpu", "cuda"}))
       ->capture_default_str();
   app.add_option("--batch", o.batch, "Images at a time when speed is measured")
@@ -126,14 +126,23 @@ EvaluationResults evaluate(const Options& o) {
   Bars bars;
   const EvaluationProgress progress = std::ref(bars);
   const Json subject = about(o, file, run, found.holdout);
-  EvaluationResults out = evaluate_features(
-      encoder, found.train, found.test,
-      {.k = o.k, .logistic_c = o.c, .sgd = {.epochs = o.sgd_epochs}, .speed_batch = o.batch, .progress = progress});
+  EvaluationOptions options;
+  options.k = o.k;
+  options.logistic_c = o.c;
+  options.sgd.epochs = o.sgd_epochs;
+  options.speed_batch = o.batch;
+  options.progress = progress;
+  if (o.device == "cuda")
+    options.neighbours = [](const Features& train, const Features& test, int k) {
+      auto [count, similarity, place] = neighbours_on_cuda(plain(train), plain(test), k);
+      return Neighbours{count, std::move(similarity), std::move(place)};
+    };
+  EvaluationResults out = evaluate_features(encoder, found.train, found.test, options);
   out.dataset = found.dataset;
   write_evaluation(o.out, subject, out);  // stands, whatever becomes of the rest
   if (o.no_analyses) return out;
   const int side = encoder.size.image;
-  const AugmentationPair views = run ? augmentations(*run) : moco_v3_augmentation(side);
+  const AugmentationPair views = run ? augmentations(run->views, run->image) : moco_v3_augmentation(side);
   const int least_side = std::max(views.first.least_side(), other ? center_view(other->size.image).least_side() : 0);
   const Dataset train = place.open(Split::train, center_view(side).least_side()),
                 test = place.open(Split::test, least_side);
@@ -156,10 +165,12 @@ EvaluationResults evaluate(const Options& o) {
 }  // namespace
 
 #if !defined(VITRAL_HAS_CUDA)
-PlainSplits features_on_cuda(const PlainRequest&) {
+[[noreturn]] static void fail_without_cuda() {
   fail("--device cuda: this program was built without CUDA: install the CUDA Toolkit, configure with -DVITRAL_CUDA=ON "
        "and build again, or use --device cpu");
 }
+PlainSplits features_on_cuda(const PlainRequest&) { fail_without_cuda(); }
+PlainNeighbours neighbours_on_cuda(PlainFeatures, PlainFeatures, int) { fail_without_cuda(); }
 #endif
 
 int main(int argc, char** argv) {

@@ -2,8 +2,8 @@
 // or cuda.cu.
 #pragma once
 
-#include "common/plain_features.hpp"
 #include "common/trained_network.hpp"
+#include "evaluate/plain_features.hpp"
 
 #include <vitral/eval/features.hpp>
 #include <vitral/io/progress.hpp>
@@ -60,6 +60,7 @@ SplitFeatures features_on(const FeatureRequest& r) {
 using PlainRequest =
     std::tuple<std::string, std::string, std::string, std::string, long, long, double, std::uint64_t, int>;
 using PlainSplits = std::tuple<std::string, double, std::vector<PlainFeatures>, std::vector<PlainFeatures>>;
+using PlainNeighbours = std::tuple<int, std::vector<float>, std::vector<int>>;
 
 inline PlainRequest plain(const FeatureRequest& request) {
   const auto& [checkpoint, place, choice, k] = request;
@@ -88,3 +89,7 @@ inline SplitFeatures splits_of(PlainSplits plain) {
 
 /// features_on<Cuda>.
 vitral::programs::PlainSplits features_on_cuda(const vitral::programs::PlainRequest& request);
+
+/// nearest_neighbours<Cuda>.
+vitral::programs::PlainNeighbours neighbours_on_cuda(vitral::programs::PlainFeatures train,
+                                                     vitral::programs::PlainFeatures test, int k);

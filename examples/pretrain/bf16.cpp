@@ -1,4 +1,6 @@
 // pretrain with activations of type bf16.
-#include "pretrain/run.hpp"
+#include "pretrain/parts.hpp"
 
-int vitral::programs::pretrain_bf16(const PretrainOptions& options) { return run_method<Cpu, bf16>(options); }
+auto vitral::programs::bf16_trainer(const TrainerPlan& plan) -> AnyTrainer<Cpu> {
+  return make_trainer<Cpu, bf16>(plan);
+}

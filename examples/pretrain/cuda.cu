@@ -11,7 +11,7 @@ using namespace vitral::programs;
 
 template <class B, class T>
 int run_on(const PretrainOptions& options) {
-  return run_method<B, T, CudaLoader<B>, CudaStreamLoader<B>>(options);
+  return run<B, CudaLoader<B>, CudaStreamLoader<B>>(options, make_trainer<B, T>);
 }
 
 int pretrain_cuda(const nlohmann::ordered_json& plain) {

@@ -1,4 +1,6 @@
 // pretrain with activations of type float.
-#include "pretrain/run.hpp"
+#include "pretrain/parts.hpp"
 
-int vitral::programs::pretrain_fp32(const PretrainOptions& options) { return run_method<Cpu, float>(options); }
+auto vitral::programs::fp32_trainer(const TrainerPlan& plan) -> AnyTrainer<Cpu> {
+  return make_trainer<Cpu, float>(plan);
+}

@@ -3,6 +3,8 @@
 #pragma once
 
 #include "common/command_line.hpp"
+#include "pretrain/published.hpp"
+#include "pretrain/view_options.hpp"
 
 #include <vitral/core/error.hpp>
 #include <vitral/data/datasets.hpp>
@@ -27,23 +29,30 @@ namespace vitral { inline namespace VITRAL_ABI { namespace programs {
 struct PretrainOptions {
   std::string method = "sd-moco-v3", dataset = "fashion-mnist", data, tar_image, arch = "vit_tiny";
   int width = 0, depth = 0, heads = 0, patch = 0, image = 0;
-  int batch = 256, accumulate = 1, epochs = 10, warmup_epochs = -1;
+  int batch = 256, accumulate = 1, devices = 1, epochs = 10, max_epochs = 0, warmup_epochs = -1;
   std::string optimizer = "adamw";
   double lr = 5e-4, min_lr = 0, weight_decay = 0.1, weight_decay_end = -1, clip_grad = 0, drop_path = 0;
-  double ratio = 1, temperature = 0.2, momentum = 0.996, crop_min = 0.08;
+  double ratio = -1, temperature = 0.2, momentum = 0.996;
+  ViewOptions views;
   std::string ratio_schedule = "cosine";
   int hidden = 1024, out_dim = 256;
   long seed = 0;
   std::string device = "cpu", precision = "fp32", recompute = "nothing";
-  int threads = 0, workers = 0, limit = 0, unreadable = 100, knn_train = 10000, knn_test = 2000, k = 20, save_every = 1;
+  int threads = 0, workers = 0, limit = 0, unreadable = 100, knn_train = 10000, knn_test = 2000, knn_every = 0, k = 20,
+      save_every = 1;
   std::string out = "out";
   bool resume = false, overwrite = false, eager = false;
 
   bool operator==(const PretrainOptions&) const = default;
 
   bool self_distilled() const { return vitral::is_self_distilled(method); }
+  /// Batches that make one optimiser step, and their images.
+  int batches_per_step() const { return accumulate * devices; }
+  long images_per_step() const { return long{batch} * batches_per_step(); }
   /// Highest learning rate: the base rate is for 256 images a step, and the rate grows with their number.
-  double peak_lr() const { return vitral::scaled_learning_rate(lr, long{batch} * accumulate); }
+  double peak_lr() const { return vitral::scaled_learning_rate(lr, images_per_step()); }
+  /// The epochs after which the run ends, of those that its schedules span.
+  int last_epoch() const { return max_epochs > 0 ? max_epochs : epochs; }
   /// Threads of the loader. Beside a GPU the cores have nothing else to do.
   int loader_workers() const {
     const int cores = static_cast<int>(std::thread::hardware_concurrency());
@@ -52,20 +61,6 @@ struct PretrainOptions {
 };
 
 namespace options_detail {
-
-using Json = nlohmann::ordered_json;
-
-constexpr double infinity = std::numeric_limits<double>::infinity();
-
-struct Row {
-  const char* name;  // on the command line, after the two hyphens
-  const char* help;
-  std::vector<std::string> choices = {};
-  const char* published = "";  // the key of the published configurations that means the same
-  bool free = false;           // whether a resumed run may change it: it leaves every trained number as it is
-  bool adjustable = false;     // whether a resumed run may change it, and says so: the run goes on another way
-  double least = -infinity, above = -infinity, most = infinity;
-};
 
 // clang-format off
 /// Calls visit(row, member) for every option.
@@ -90,14 +85,19 @@ void for_each_option(Options& o, Visit visit) {
             .published = "image_size", .least = 0}, o.image);
   visit(Row{.name = "batch", .help = "Images in one step; the other images of a batch are what each is told from",
             .published = "batch_size_per_gpu", .least = 2}, o.batch);
-  visit(Row{.name = "accumulate", .help = "Batches whose gradients make one optimiser step", .least = 1},
+  visit(Row{.name = "accumulate", .help = "Batches whose gradients make one optimiser step", .least = 1,
+            .most = 32768},
         o.accumulate);
+  visit(Row{.name = "devices", .help = "Devices of the run to repeat: a step takes as many times more batches",
+            .least = 1, .most = 32768}, o.devices);
   visit(Row{.name = "epochs", .help = "Passes over the images; every schedule spans them",
             .adjustable = true, .least = 1}, o.epochs);
+  visit(Row{.name = "max-epochs", .help = "Epochs after which the run ends, of --epochs; 0 = after all",
+            .adjustable = true, .least = 0}, o.max_epochs);
   visit(Row{.name = "warmup-epochs", .help = "Epochs in which the learning rate rises; -1 = a tenth of --epochs",
             .adjustable = true, .least = -1}, o.warmup_epochs);
-  visit(Row{.name = "optimizer", .help = "Optimiser", .choices = {"adamw", "sgd", "lars"}}, o.optimizer);
-  visit(Row{.name = "lr", .help = "Base learning rate: the highest is lr * batch * accumulate / 256",
+  visit(Row{.name = "optimizer", .help = "Optimiser", .choices = {"adamw", "adam", "sgd", "lars"}}, o.optimizer);
+  visit(Row{.name = "lr", .help = "Base learning rate: the highest is lr * images of a step / 256",
             .adjustable = true, .above = 0}, o.lr);
   visit(Row{.name = "min-lr", .help = "Learning rate at the end", .adjustable = true, .least = 0}, o.min_lr);
   visit(Row{.name = "weight-decay", .help = "Weight decay at the start", .least = 0}, o.weight_decay);
@@ -107,7 +107,8 @@ void for_each_option(Options& o, Visit visit) {
         o.clip_grad);
   visit(Row{.name = "drop-path", .help = "Highest rate of dropped residual branches",
             .published = "drop_path_rate", .least = 0, .most = 0.99}, o.drop_path);
-  visit(Row{.name = "ratio", .help = "Weight of the lower layers' loss (sd- methods)", .least = 0}, o.ratio);
+  visit(Row{.name = "ratio", .help = "Weight of the lower layers' loss (sd- methods); -1 = as published, 0.8, of sd-moco-v3 1",
+            .least = 0, .unset = -1}, o.ratio);
   visit(Row{.name = "ratio-schedule", .help = "The ratio rises from 0 over all epochs, or is constant",
             .choices = {"cosine", "constant"}}, o.ratio_schedule);
   visit(Row{.name = "temperature", .help = "Temperature of the loss, where the method has one", .above = 0},
@@ -117,8 +118,7 @@ void for_each_option(Options& o, Visit visit) {
   visit(Row{.name = "out-dim", .help = "Width of the projections", .least = 1}, o.out_dim);
   visit(Row{.name = "momentum", .help = "Momentum of the teacher at the start; it rises to 1",
             .published = "momentum_teacher", .least = 0, .most = 1}, o.momentum);
-  visit(Row{.name = "crop-min", .help = "Smallest crop as a part of the image's area", .above = 0, .most = 1},
-        o.crop_min);
+  for_each_view_option(o.views, visit);
   visit(Row{.name = "seed", .help = "Seed of all random numbers", .least = 0}, o.seed);
   visit(Row{.name = "device", .help = "Where it is computed", .choices = {"cpu", "cuda"}}, o.device);
   visit(Row{.name = "precision", .help = "Type of the computation; tf32: floats on a GPU's tensor cores",
@@ -130,6 +130,8 @@ void for_each_option(Options& o, Visit visit) {
             .free = true, .least = 0}, o.knn_train);
   visit(Row{.name = "knn-test", .help = "Images that k-NN classifies; 0 = no k-NN", .free = true, .least = 0},
         o.knn_test);
+  visit(Row{.name = "knn-every", .help = "Epochs from one k-NN to the next in training, of student and teacher; 0 = none",
+            .free = true, .least = 0}, o.knn_every);
   visit(Row{.name = "k", .help = "Neighbours that k-NN asks", .free = true, .least = 1}, o.k);
   visit(Row{.name = "threads", .help = "Threads of the computation; 0 = all cores", .free = true, .least = 0},
         o.threads);
@@ -154,94 +156,16 @@ void for_each_flag(Options& o, Visit visit) {
   visit("eager", "--device cuda: queue kernels one by one, for debugging; else whole steps", o.eager);
 }
 
-inline std::string replaced(std::string text, char from, char to) {
-  for (char& c : text) c = c == from ? to : c;
-  return text;
-}
-
-/// Fails unless `value` is one of the row's choices and within its limits. `where` is "--batch" or "FILE: batch".
-template <class T>
-void check_value(const std::string& where, const Row& row, const T& value) {
-  if constexpr (std::is_same_v<T, std::string>) {
-    if (row.choices.empty() || std::ranges::find(row.choices, value) != row.choices.end()) return;
-    vitral::fail(where, " cannot be \"", vitral::legible(value), "\"; use one of ",
-                 CLI::detail::join(row.choices, ", "));
-  } else {
-    const double number = static_cast<double>(value);
-    if (std::isfinite(number) && number >= row.least && number > row.above && number <= row.most) return;
-    const bool open = row.above > -infinity;
-    std::string limits = open ? vitral::join("above ", row.above) : vitral::join("at least ", row.least);
-    if (row.most < infinity) limits += vitral::join(" and at most ", row.most);
-    vitral::fail(where, " must be ", limits, ", not ", value, ". It is: ", row.help);
-  }
-}
-
-/// The JSON value as the member's type, or an Error that says which type it should have.
-template <class T>
-void read_json_value(const std::string& where, const Json& value, T& member) {
-  constexpr const char* expected = std::is_same_v<T, std::string> ? "a string"
-                                   : std::is_integral_v<T>        ? "an integer"
-                                                                  : "a number";
-  bool good = std::is_same_v<T, std::string> ? value.is_string() : value.is_number();
-  if constexpr (std::is_integral_v<T>) {
-    good = value.is_number_integer() && value.get<double>() == static_cast<double>(value.get<T>());
-  }
-  vitral::check(good, where, " must be ", expected, ", not ", vitral::legible(value));
-  member = value.get<T>();
-}
-
-/// Rewrites the published configurations' own ways of saying things into this program's keys, and returns the keys
-/// that mean nothing here.
-inline std::vector<std::string> translate_published(const std::string& where, Json& config) {
-  const auto take = [&](const char* key) {
-    Json value = config.contains(key) ? config[key] : Json();
-    config.erase(key);
-    return value;
-  };
-  const auto take_bool = [&](const char* key) {
-    const bool present = config.contains(key);
-    const Json value = take(key);
-    vitral::check(!present || value.is_boolean(), where, key, " must be true or false, not ", vitral::legible(value));
-    return value;
-  };
-  for (const char* key : {"t_inter", "dis_token"})
-    vitral::check(take_bool(key) != Json(true), where, key, " is not offered; set it to false");
-  if (const Json half = take_bool("use_fp16"); half == Json(true)) config["precision"] = "bf16";
-  if (const Json self_distilled = take_bool("st_inter"); !self_distilled.is_null()) {
-    std::string method = "moco-v3";
-    if (config.contains("method")) read_json_value(where + "method", config["method"], method);
-    const bool already = vitral::is_self_distilled(method);
-    vitral::check(!already || self_distilled.get<bool>(), where, "method ", vitral::legible(method),
-                  " and st_inter false contradict each other; leave one of them out");
-    config["method"] = self_distilled.get<bool>() && !already ? "sd-" + method : method;
-  }
-  if (const Json total = take("total_batch"); !total.is_null()) {
-    int images = 0, accumulate = 1;
-    read_json_value(where + "total_batch", total, images);
-    if (config.contains("accumulate")) read_json_value(where + "accumulate", config["accumulate"], accumulate);
-    vitral::check(accumulate > 0 && images % accumulate == 0, where, "total_batch ", images,
-                  " is no multiple of accumulate ", accumulate);
-    config["batch"] = images / accumulate;
-  }
-  if (config.contains("dataset") && config["dataset"] == "imagenet") config["dataset"] = "folder";
-  if (config.contains("data") && config["data"] == "") config.erase("data");
-
-  std::vector<std::string> ignored;
-  for (const char* key :
-       {"num_workers", "max_epochs", "name", "accelerator", "val_interval", "div", "up", "multi_node", "board_path",
-        "load_json", "dist_url", "dist_backend", "local_rank", "rank", "world_size", "gpu"})
-    if (config.erase(key) > 0) ignored.push_back(key);
-  return ignored;
-}
-
 /// Takes the options that `config` names, except those `given` before, and adds their names to these. Keys may be
-/// spelt with - or _. Returns the keys that were ignored; fails at a key that is unknown, doubled, or has a value of
-/// the wrong type.
+/// spelt with - or _. Returns what is to be said of it, a line each; fails at a key that is unknown, doubled, or has a
+/// value of the wrong type.
 inline std::vector<std::string> read_config(const std::string& file, Json config, std::set<std::string>& given,
                                             PretrainOptions& options) {
   const std::string where = file + ": ";
   vitral::check(config.is_object(), where, "is no JSON object such as {\"batch\": 256}");
-  const std::vector<std::string> ignored = translate_published(where, config);
+  const bool theirs = is_published(config);
+  std::vector<std::string> notes =
+      translate_published(where, config, given.contains("method") ? options.method : "", options.devices);
   std::vector<std::string> known;
   for_each_option(options, [&](const Row& row, auto& member) {
     const std::string name = row.name, underscored = replaced(name, '-', '_');
@@ -262,7 +186,21 @@ inline std::vector<std::string> read_config(const std::string& file, Json config
   for (const auto& [key, value] : config.items())
     vitral::fail(where, "unknown key ", vitral::legible(key), " (did you mean ",
                  vitral::nearest_names(key, known, 1)[0], "?)");
-  return ignored;
+  if (!theirs) return notes;
+  if (const int heads = published_heads(options.arch); heads > 0 && !given.contains("width"))
+    if (given.insert("heads").second) {
+      options.heads = heads;
+      notes.push_back(vitral::join(options.arch, " has ", heads, " heads, as in the published code; timm's has ",
+                                   heads / 2, ", which --heads ", heads / 2, " gives"));
+    }
+  const int parts = options.batches_per_step();
+  notes.push_back(vitral::join(
+      "a step is of ", options.devices, " (--devices) x ", options.accumulate, " (accumulate) x ", options.batch, " = ",
+      options.images_per_step(), " images, so the highest learning rate is ", options.peak_lr(),
+      parts == 1 ? "; they are one batch"
+                 : vitral::join("; it is made of ", parts, " batches of ", options.batch,
+                                ", and no image is compared or normalised with those of another")));
+  return notes;
 }
 
 /// Puts numbers and names where an option says "by default".
@@ -280,6 +218,8 @@ inline void fill_defaults(PretrainOptions& o) {
   if (o.data.empty()) o.data = usual.path;
   if (o.warmup_epochs < 0) o.warmup_epochs = o.epochs / 10;
   if (o.weight_decay_end < 0) o.weight_decay_end = o.weight_decay;
+  if (o.ratio < 0) o.ratio = vitral::with_method(o.method, [](const auto& known) { return known.ratio; });
+  fill_views(o.views, o.image);
 }
 
 /// The rules that tie options together; each option's own limits stand in its row.
@@ -295,6 +235,10 @@ inline void check_together(const PretrainOptions& o) {
         " is no multiple of 4; the position embedding has four equal parts (sine and cosine of x and y)");
   check(o.warmup_epochs <= o.epochs, "--warmup-epochs ", o.warmup_epochs, " is more than --epochs ", o.epochs,
         "; shorten the warm-up or train longer");
+  check(o.max_epochs <= o.epochs, "--max-epochs ", o.max_epochs, " is more than --epochs ", o.epochs,
+        ", which the schedules span; end earlier or let them span more");
+  const AugmentationPair views = augmentations(o.views, o.image);
+  check_augmentation(views.first), check_augmentation(views.second);
   check(o.precision != "tf32" || o.device == "cuda",
         "--precision tf32 is a mode of GPUs; use --device cuda, or --precision "
         "fp32 or bf16");
@@ -307,8 +251,6 @@ inline void check_together(const PretrainOptions& o) {
 }
 
 inline void complete(PretrainOptions& options) {
-  for_each_option(options,
-                  [](const Row& row, const auto& member) { check_value(std::string("--") + row.name, row, member); });
   fill_defaults(options);
   check_together(options);
 }
@@ -352,11 +294,12 @@ inline GivenOptions read_command_line(int argc, const char* const* argv) {
   }
   for (const std::string& name : names)
     if (name != "--help" && app.count(name) > 0) out.names.insert(name.substr(2));
+  for_each_option(options,
+                  [](const Row& row, const auto& member) { check_value(std::string("--") + row.name, row, member); });
   if (!config.empty()) {
-    const auto ignored = read_config(config, vitral::read_json(config, "--config " + config), out.names, options);
-    if (!ignored.empty())
-      std::cerr << vitral::legible(config) << ": ignored, they mean nothing here: " << CLI::detail::join(ignored, ", ")
-                << '\n';
+    for (const std::string& note :
+         read_config(config, vitral::read_json(config, "--config " + config), out.names, options))
+      std::cerr << vitral::legible(config) << ": " << note << '\n';
   }
   return out;
 }
@@ -386,6 +329,7 @@ inline PretrainOptions pretrain_options_from_json(const nlohmann::ordered_json& 
   PretrainOptions options;
   std::set<std::string> given;
   options_detail::read_config(where, saved, given, options);
+  if (!given.contains("augmentation")) options.views.augmentation = plain_name(options.method);  // as it was in 0.1.0
   options_detail::complete(options);
   return options;
 }

@@ -1,18 +1,25 @@
 // What the source files of `pretrain` share.
 #pragma once
 
-#include "common/plain_features.hpp"
-#include "pretrain/options.hpp"
+#include "pretrain/trainer.hpp"
+
+#include <nlohmann/json.hpp>
 
 #include <csignal>
 
-namespace vitral { inline namespace VITRAL_ABI { namespace programs {
+namespace vitral { inline namespace VITRAL_ABI {
 
-/// A run with activations of the type in the name; returns the exit status.
-int pretrain_fp32(const PretrainOptions& options);
-int pretrain_bf16(const PretrainOptions& options);
+extern template class Optimizer<float, Cpu>;  // the same for both types of activations; pretrain.cpp has it
 
-}}}  // namespace vitral::programs
+namespace programs {
+
+/// make_trainer with activations of the type in the name.
+AnyTrainer<Cpu> fp32_trainer(const TrainerPlan& plan);
+AnyTrainer<Cpu> bf16_trainer(const TrainerPlan& plan);
+
+}  // namespace programs
+
+}}  // namespace vitral
 
 // These pass between parts that different compilers made. Each part has its own copy of all that Vitral and the
 // programs define (core/config.hpp), so none of its types is used here.
@@ -22,6 +29,3 @@ extern volatile std::sig_atomic_t interrupted;
 
 /// A run on a GPU, in the precision that the options (all_to_json's) name.
 int pretrain_cuda(const nlohmann::ordered_json& options);
-
-/// The share of `asked` that k-NN among `known` classifies correctly, computed on the CPU.
-double knn_of_layer(vitral::programs::PlainFeatures known, vitral::programs::PlainFeatures asked, int k);

@@ -1,11 +1,9 @@
 // Pretrains a vision transformer without labels by a method of train/methods.hpp, and shows by k-NN what every layer
 // has learnt. `pretrain --help` explains the options; run.hpp does the work.
-#include "pretrain/out.hpp"
-#include "pretrain/parts.hpp"
+#include "pretrain/run.hpp"
 #include "pretrain/saved_run.hpp"
 
 #include <vitral/backend/cpu/threads.hpp>
-#include <vitral/eval/classifiers/knn.hpp>
 
 #include <unistd.h>
 
@@ -17,6 +15,8 @@
 
 using namespace vitral;
 using namespace vitral::programs;
+
+template class vitral::Optimizer<float, Cpu>;
 
 volatile std::sig_atomic_t interrupted = 0;
 
@@ -74,12 +74,8 @@ int main(int argc, char** argv) {
     check_out(options);
     if (options.threads > 0) cpu::set_threads(options.threads);
     if (options.device == "cuda") return pretrain_cuda(all_to_json(options));
-    return options.precision == "bf16" ? pretrain_bf16(options) : pretrain_fp32(options);
+    return run<Cpu>(options, options.precision == "bf16" ? bf16_trainer : fp32_trainer);
   });
-}
-
-double knn_of_layer(PlainFeatures known, PlainFeatures asked, int k) {
-  return knn_accuracy(features(std::move(known)), features(std::move(asked)), {.k = k});
 }
 
 #if !defined(VITRAL_HAS_CUDA)

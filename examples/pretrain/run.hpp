@@ -1,5 +1,5 @@
-// One pretraining run. The source files fp32.cpp, bf16.cpp and cuda.cu compile it for their
-// types of activations and devices, side by side.
+// One pretraining run, around a trainer that is made elsewhere (trainer.hpp): images, the folder of the run, metrics,
+// progress, k-NN and the plot. Each compiler makes it once: pretrain.cpp for CPUs, cuda.cu for GPUs.
 #pragma once
 
 #include "common/images.hpp"
@@ -7,19 +7,16 @@
 #include "pretrain/fingerprint.hpp"
 #include "pretrain/out.hpp"
 #include "pretrain/parts.hpp"
-#include "pretrain/views.hpp"
 
 #include <vitral/core/escape.hpp>
 #include <vitral/data/loader.hpp>
-#include <vitral/eval/features.hpp>
+#include <vitral/eval/classifiers/knn.hpp>
 #include <vitral/io/directory_lock.hpp>
 #include <vitral/io/metrics.hpp>
 #include <vitral/io/plots.hpp>
 #include <vitral/io/progress.hpp>
 #include <vitral/io/table.hpp>
 #include <vitral/models/load_vit.hpp>
-#include <vitral/train/trainer.hpp>
-#include <vitral/vitral.hpp>
 
 #include <chrono>
 #include <cstdio>
@@ -27,15 +24,23 @@
 namespace vitral { inline namespace VITRAL_ABI { namespace programs {
 
 inline OptimizerSettings optimizer(const PretrainOptions& o) {
+  if (o.optimizer == "adam") return Adam{.lr = o.peak_lr(), .weight_decay = o.weight_decay};
   if (o.optimizer == "sgd") return Sgd{.lr = o.peak_lr(), .weight_decay = o.weight_decay};
   if (o.optimizer == "lars") return Lars{.lr = o.peak_lr(), .weight_decay = o.weight_decay};
   return AdamW{.lr = o.peak_lr(), .weight_decay = o.weight_decay};
 }
 
-/// The curves that the plot shows; the loss of an interrupted run's first part comes from its metrics.
+/// The curves that the plot shows, from the metrics: those of an interrupted run's first part are there, too.
 inline TrainingCurves curves_of(const std::filesystem::path& metrics, const std::string& title) {
   TrainingCurves curves;
   curves.title = title;
+  const auto numbers = [](const nlohmann::json& json, const char* key) {
+    std::vector<double> out;
+    if (json.contains(key) && json[key].is_array())
+      for (const auto& number : json[key])
+        if (number.is_number()) out.push_back(number);
+    return out;
+  };
   std::ifstream file(metrics);
   for (std::string line; std::getline(file, line);) {
     const auto json = nlohmann::json::parse(line, nullptr, /*allow_exceptions=*/false);
@@ -43,20 +48,40 @@ inline TrainingCurves curves_of(const std::filesystem::path& metrics, const std:
     if (!json.is_object() || !is_number("epoch") || !is_number("loss")) continue;
     curves.epochs.push_back(json["epoch"]);
     curves.loss.push_back(json["loss"]);
+    if (const auto student = numbers(json, "knn_student"); !student.empty())
+      curves.during.push_back({json["epoch"], student, numbers(json, "knn_teacher")});
   }
   return curves;
 }
 
+/// What the options ask a trainer for.
+inline TrainerPlan trainer_plan(const PretrainOptions& o) {
+  const Seed seed{static_cast<std::uint64_t>(o.seed)};
+  std::optional<SelfDistillation> distillation;
+  if (o.self_distilled()) distillation = SelfDistillation{o.ratio, o.ratio_schedule == "cosine"};
+  return {
+      .method = o.method,
+      .size = {o.image, o.patch, o.width, o.depth, o.heads},
+      .vit = {.drop_path = o.drop_path, .recompute = o.recompute == "block" ? Recompute::block : Recompute::nothing},
+      .options = {o.hidden, o.out_dim, o.temperature, seed, o.momentum},
+      .distillation = distillation,
+      .optimizer = optimizer(o),
+      .schedule = {.epochs = o.epochs,
+                   .max_epochs = o.max_epochs,
+                   .warmup_epochs = o.warmup_epochs,
+                   .min_lr = o.min_lr,
+                   .weight_decay_end = o.weight_decay_end,
+                   .accumulate = o.batches_per_step(),
+                   .clip_grad = o.clip_grad},
+      .seed = seed};
+}
+
 /// k-NN accuracy of every layer, or nothing where it is not asked for or the images have no labels.
-template <class Encoder>
-std::vector<double> layer_accuracy(const Encoder& encoder, const Dataset& known, const Dataset& test,
+template <class B>
+std::vector<double> layer_accuracy(const AnyEncoder<B>& encoder, const Dataset& known, const Dataset& test,
                                    const PretrainOptions& o) {
-  std::vector<double> accuracy;
-  if (o.knn_train == 0 || o.knn_test == 0 || known.classes().empty()) return accuracy;
-  auto among = extract_features(encoder, known, known.size()), asked = extract_features(encoder, test, test.size());
-  for (std::size_t i = 0; i < among.size(); ++i)
-    accuracy.push_back(knn_of_layer(plain(std::move(among[i])), plain(std::move(asked[i])), o.k));
-  return accuracy;
+  if (o.knn_train == 0 || o.knn_test == 0 || known.classes().empty()) return {};
+  return knn_accuracy(encoder, known, known.size(), test, test.size(), {.k = o.k});
 }
 
 /// Where a run's images come from. k-NN needs labelled ones; whatever the run's seed, it takes the same of them.
@@ -65,7 +90,7 @@ struct RunData {
 };
 inline RunData open_run_data(const PretrainOptions& o) {
   const DataPlace place{o.dataset, o.data, o.tar_image};
-  const auto split = [&](Split which) { return place.open(which, augmentations(o).first.least_side()); };
+  const auto split = [&](Split which) { return place.open(which, least_side(augmentations(o.views, o.image))); };
   const Dataset known = split(Split::train),
                 all = known_dataset(o.dataset).unlabeled_split ? split(Split::unlabeled) : known;
   const Dataset train = o.limit > 0 ? subset(all, o.limit, Seed{static_cast<std::uint64_t>(o.seed)}) : all;
@@ -89,8 +114,9 @@ inline void check_resumable(const SafetensorsFile& saved, const PretrainOptions&
   check(had_mark == mark, saved.path(), ": its run had as many images to train on as ", o.data, ", ", images,
         ", but others: their names and sizes give the number ", mark, " instead of ", escape_text(had_mark), advice);
   const long done = saved_steps(saved);
-  check(done <= per_epoch * o.epochs, saved.path(), " has done ", done, " steps, but --epochs ", o.epochs, " of ",
-        per_epoch, " steps end before; train for more epochs");
+  check(done <= per_epoch * o.last_epoch(), saved.path(), " has done ", done, " steps, but --",
+        o.max_epochs > 0 ? "max-" : "", "epochs ", o.last_epoch(), " of ", per_epoch,
+        " steps end before; train for more epochs");
 }
 
 /// What is said when a signal has ended the run; its exit status.
@@ -99,9 +125,13 @@ inline int end_interrupted(const std::string& what) {
   return 128 + interrupted;
 }
 
-/// One run on backend B with activations of type T, on what `loader` makes of the images.
-template <class B, class T, template <class> class Method, class Source>
-int run(const PretrainOptions& o, const RunData& data, Source loader) {
+/// Makes a trainer, such as make_trainer<B, float>.
+template <class B>
+using TrainerMaker = AnyTrainer<B> (*)(const TrainerPlan&);
+
+/// One run on what `loader` makes of the images.
+template <class B, class Source>
+int run(const PretrainOptions& o, const RunData& data, TrainerMaker<B> make, Source loader) {
   const std::filesystem::path out = o.out, checkpoint = out / "checkpoint.safetensors", log = out / "metrics.jsonl";
   make_folder(out);
   const DirectoryLock lock(out);
@@ -110,38 +140,26 @@ int run(const PretrainOptions& o, const RunData& data, Source loader) {
                  lock.problem().c_str());
   check_out(o);
 
-  const Seed seed{static_cast<std::uint64_t>(o.seed)};
-  ViT<B, T> encoder(
-      {o.image, o.patch, o.width, o.depth, o.heads}, seed,
-      {.drop_path = o.drop_path, .recompute = o.recompute == "block" ? Recompute::block : Recompute::nothing});
-  const auto accuracy = [&] { return layer_accuracy(encoder, data.known, data.test, o); };
-  std::optional<SelfDistillation> distillation;
-  if (o.self_distilled()) distillation = SelfDistillation{o.ratio, o.ratio_schedule == "cosine"};
-  Trainer trainer(Method<ViT<B, T>>(encoder, {o.hidden, o.out_dim, o.temperature, seed, o.momentum}, distillation),
-                  optimizer(o),
-                  {.epochs = o.epochs,
-                   .warmup_epochs = o.warmup_epochs,
-                   .min_lr = o.min_lr,
-                   .weight_decay_end = o.weight_decay_end,
-                   .accumulate = o.accumulate,
-                   .clip_grad = o.clip_grad},
-                  seed);
-  const long images = data.train.size(), per_epoch = trainer.steps_per_epoch(loader), steps = per_epoch * o.epochs;
+  AnyTrainer<B> trainer = make(trainer_plan(o));
+  AnyLoader<B> batches = any_loader<B>(loader);
+  const auto accuracy = [&](const AnyEncoder<B>& of) { return layer_accuracy(of, data.known, data.test, o); };
+  const long images = data.train.size(), per_epoch = trainer.steps_per_epoch(batches),
+             steps = per_epoch * o.last_epoch();
   const std::string mark = fingerprint(data.train, o.data), shown = escape_text(checkpoint.native());
   std::optional<SafetensorsFile> saved;
   if (o.resume) {  // what is wrong with the checkpoint is said before k-NN takes its minutes
     saved.emplace(checkpoint);
     check_resumable(*saved, o, images, mark, per_epoch);
   }
-  std::printf("%s on %s: %ld images, %ld parameters, %ld steps of %d images, %d threads\n", o.method.c_str(),
-              escape_text(data.train.name()).c_str(), images, count_parameters(trainer.task(), true), steps,
-              o.batch * o.accumulate, cpu::threads());
-  const auto untrained = accuracy();
+  std::printf("%s on %s: %ld images, %ld parameters, %ld steps of %ld images, %d threads\n", o.method.c_str(),
+              escape_text(data.train.name()).c_str(), images, trainer.parameters, steps, o.images_per_step(),
+              cpu::threads());
+  const auto untrained = accuracy(trainer.encoder);
   if (interrupted) return end_interrupted("before the first step: nothing is written");
   if (saved) trainer.load(*saved);
   const auto save = [&] {
     Metadata metadata{{"options", json_text(to_json(o))}, {"images", std::to_string(images)}, {"fingerprint", mark}};
-    metadata.merge(describe(encoder));
+    metadata.merge(describe(trainer.encoder.size));
     trainer.save(checkpoint, metadata);
   };
 
@@ -152,14 +170,18 @@ int run(const PretrainOptions& o, const RunData& data, Source loader) {
     std::fprintf(stderr, "%s holds %ld of the checkpoint's %ld steps: lines were lost, and the curve has a gap\n",
                  escape_text(log.native()).c_str(), metrics.kept(), trainer.steps_done());
   {
-    Progress progress("epoch 1/" + std::to_string(o.epochs), steps, static_cast<long>(o.batch) * o.accumulate,
-                      trainer.steps_done());
-    trainer.fit(loader, [&](const StepReport& r) {
+    Progress progress("epoch 1/" + std::to_string(o.last_epoch()), steps, o.images_per_step(), trainer.steps_done());
+    trainer.fit(batches, [&](const StepReport& r) {
       const long done = r.step + 1;
       nlohmann::ordered_json row{{"epoch", r.epoch}, {"loss", r.loss}, {"lr", r.lr}};
       for (const NamedNumber& number : r.numbers) row[number.name] = number.value;
+      if (o.knn_every > 0 && done % (per_epoch * o.knn_every) == 0 && !untrained.empty())
+        progress.aside([&] {  // on a device it may be a step later already
+          row["knn_student"] = accuracy(trainer.encoder);
+          if (trainer.teacher) row["knn_teacher"] = accuracy(*trainer.teacher);
+        });
       metrics.append(r.step, row);
-      progress.set_label("epoch " + std::to_string(r.step / per_epoch + 1) + "/" + std::to_string(o.epochs));
+      progress.set_label("epoch " + std::to_string(r.step / per_epoch + 1) + "/" + std::to_string(o.last_epoch()));
       progress.update(done, r.loss);
       const bool stops = interrupted != 0;  // asked once, so that a run that stops has saved
       if (done % (per_epoch * o.save_every) == 0 || done == steps || stops) save();
@@ -177,11 +199,13 @@ int run(const PretrainOptions& o, const RunData& data, Source loader) {
   auto curves = curves_of(log, o.method + " on " + data.train.name());
   if (!untrained.empty()) {
     curves.untrained = untrained;
-    curves.trained = accuracy();
+    curves.trained = accuracy(trainer.encoder);
     if (interrupted) return end_interrupted(join("after the last step, in k-NN; ", shown, " is written"));
     std::printf("k-NN accuracy (k = %d) of every layer's class token, %ld images against %ld:\n%s", o.k,
                 data.test.size(), data.known.size(), knn_table(untrained, curves.trained).c_str());
-    metrics.append(steps, {{"knn_untrained", untrained}, {"knn_trained", curves.trained}});
+    nlohmann::ordered_json row{{"knn_untrained", untrained}, {"knn_trained", curves.trained}};
+    if (trainer.teacher) row["knn_teacher"] = accuracy(*trainer.teacher);
+    metrics.append(steps, row);
   }
   try {
     write_training_plot(out / "training.png", curves);
@@ -192,25 +216,18 @@ int run(const PretrainOptions& o, const RunData& data, Source loader) {
   return 0;
 }
 
-/// Images of a data set that fits a device come from a SmallLoader, others from a LargeLoader.
-template <class B, class T, class SmallLoader, class LargeLoader, template <class> class Method>
-int run(const PretrainOptions& o) {
+/// The run of these options. Images of a data set that fits a device come from a SmallLoader, others from a
+/// LargeLoader: what a device may have to augment images itself.
+template <class B, class SmallLoader = Loader, class LargeLoader = Loader>
+int run(const PretrainOptions& o, TrainerMaker<B> make) {
   const RunData data = open_run_data(o);
-  const ImageViews views = two_views(augmentations(o));
+  const ImageViews views = two_views(augmentations(o.views, o.image));
   const LoaderOptions options{.batch = o.batch,
                               .seed = static_cast<std::uint64_t>(o.seed),
                               .workers = o.loader_workers(),
                               .unreadable = o.unreadable};
-  if (known_dataset(o.dataset).fits_device) return run<B, T, Method>(o, data, SmallLoader(data.train, views, options));
-  return run<B, T, Method>(o, data, LargeLoader(data.train, views, options));
-}
-
-/// SmallLoader and LargeLoader: what a device may have to augment images itself.
-template <class B, class T, class SmallLoader = Loader, class LargeLoader = Loader>
-int run_method(const PretrainOptions& o) {
-  return with_method(o.method, [&]<template <class> class Method>(const KnownMethod<Method>&) {
-    return run<B, T, SmallLoader, LargeLoader, Method>(o);
-  });
+  if (known_dataset(o.dataset).fits_device) return run<B>(o, data, make, SmallLoader(data.train, views, options));
+  return run<B>(o, data, make, LargeLoader(data.train, views, options));
 }
 
 }}}  // namespace vitral::programs

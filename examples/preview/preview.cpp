@@ -3,8 +3,8 @@
 
 #include <vitral/data/datasets.hpp>
 #include <vitral/data/sheet.hpp>
+#include <vitral/data/views.hpp>
 #include <vitral/io/png.hpp>
-#include <vitral/train/methods.hpp>
 
 #include <cstdio>
 
@@ -14,7 +14,7 @@ using namespace vitral::programs;
 namespace {
 
 struct Options {
-  std::string dataset = "cifar10", data, tar_image, split = "train", recipe = "moco-v3", out = "preview.png";
+  std::string dataset = "cifar10", data, tar_image, split = "train", augmentation = "moco-v3", out = "preview.png";
   int image = 0, rows = 8, draws = 4;
   long first = 0;
   std::uint64_t seed = 0;
@@ -28,11 +28,11 @@ ImageViews views_of(const Options& o) {
     if (o.crop_min > 0) a.crop_min = o.crop_min;
     return a;
   };
-  if (o.recipe == "dino") {
-    const MultiCrop crops = dino_augmentation(o.image, std::max(1, o.image * 96 / 224));
+  if (o.augmentation == "dino-multi-crop") {
+    const MultiCrop crops = dino_multi_crop(o.image, std::max(1, o.image * 96 / 224));
     return multi_crop({shown(crops.first), shown(crops.second), shown(crops.local), crops.locals});
   }
-  const auto pair = with_method(o.recipe, [&](const auto& known) { return known.views(o.image); });
+  const AugmentationPair pair = known_augmentation(o.augmentation, o.image);
   return two_views(shown(pair.first), shown(pair.second));
 }
 
@@ -71,13 +71,13 @@ void run(Options o) {
   }
   write_png(o.out, sheet);
   std::printf("wrote %s: %d images of %s, each followed by %d draws of the views of %s\n", escape_text(o.out).c_str(),
-              rows, escape_text(data.name()).c_str(), o.draws, o.recipe.c_str());
+              rows, escape_text(data.name()).c_str(), o.draws, o.augmentation.c_str());
 }
 
 Options parse(int argc, char** argv) {
   Options o;
-  std::vector<std::string> recipes = method_names();
-  recipes.emplace_back("dino");
+  std::vector<std::string> recipes = augmentation_names();
+  recipes.emplace_back("dino-multi-crop");
   CLI::App app("Writes a contact sheet of the random views of a data set's images");
   app.add_option("--dataset", o.dataset, "Layout of the images in --data")
       ->type_name(CLI::detail::join(dataset_names(), "|"))
@@ -88,7 +88,8 @@ Options parse(int argc, char** argv) {
   app.add_option("--split", o.split, "Which part of it")
       ->check(CLI::IsMember({"train", "test", "unlabeled"}))
       ->capture_default_str();
-  app.add_option("--recipe", o.recipe, "How the views are made: by a method's recipe, or DINO's")
+  app.add_option("--augmentation", o.augmentation,
+                 "Recipe of the views, as of pretrain, or DINO's with its small views")
       ->check(CLI::IsMember(recipes))
       ->capture_default_str();
   app.add_option("--image", o.image, "Side of a view in pixels; 0 = by data set")->check(CLI::Range(0, 4096));

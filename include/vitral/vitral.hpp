@@ -2,6 +2,7 @@
 #pragma once
 
 #include <vitral/autodiff/attention.hpp>
+#include <vitral/autodiff/gradcheck.hpp>
 #include <vitral/autodiff/layout.hpp>
 #include <vitral/autodiff/losses.hpp>
 #include <vitral/autodiff/matmul.hpp>
@@ -14,6 +15,7 @@
 #include <vitral/nn/embedding.hpp>
 #include <vitral/nn/rounded_weights.hpp>
 #include <vitral/nn/sequential.hpp>
+#include <vitral/optim/layer_decay.hpp>
 #include <vitral/optim/optimizers.hpp>
 #include <vitral/optim/schedule.hpp>
 #include <vitral/ssl/method.hpp>

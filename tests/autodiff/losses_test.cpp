@@ -3,28 +3,24 @@
 
 #include <vitral/autodiff/gradcheck.hpp>
 #include <vitral/autodiff/losses.hpp>
+#include <vitral/autodiff/softmax.hpp>
 
 using namespace vitral_tests;
 using namespace vitral_tests::pytorch;
 
 namespace {
 
-const auto mse_of = [](const auto& x, const auto& target) { return mse(x, target); };
-const auto l1_of = [](const auto& x, const auto& target) { return l1(x, target); };
-const auto huber_of = [](const auto& x, const auto& target) { return huber(x, target); };
-const auto bce_of = [](const auto& x, const auto& target) { return bce_with_logits(x, target); };
-
 const std::vector<Case> cases{
-    {"mse", [](Fixture& c) { c.agrees<2, 2>(mse_of, "x", "target"); }},
-    {"l1", [](Fixture& c) { c.agrees<2, 2>(l1_of, "x", "target"); }},
-    {"huber", [](Fixture& c) { c.agrees<2, 2>(huber_of, "x", "target"); }},
+    {"mse", [](Fixture& c) { c.agrees<2, 2>(mse, "x", "target"); }},
+    {"l1", [](Fixture& c) { c.agrees<2, 2>(l1, "x", "target"); }},
+    {"huber", [](Fixture& c) { c.agrees<2, 2>(huber, "x", "target"); }},
     {"huber.delta",
      [](Fixture& c) {
        const double delta = c.number("delta");
        c.agrees<2, 2>([&](const auto& x, const auto& target) { return huber(x, target, delta); }, "x", "target");
      }},
-    {"bce_with_logits", [](Fixture& c) { c.agrees<2, 2>(bce_of, "x", "target"); }},
-    {"bce_with_logits.extreme", [](Fixture& c) { c.agrees<1, 1>(bce_of, "x", "target"); }},
+    {"bce_with_logits", [](Fixture& c) { c.agrees<2, 2>(bce_with_logits, "x", "target"); }},
+    {"bce_with_logits.extreme", [](Fixture& c) { c.agrees<1, 1>(bce_with_logits, "x", "target"); }},
 };
 
 template <class T = float>
@@ -39,10 +35,10 @@ TEST_CASE("losses and their gradients agree with PyTorch") { run_cases(cases, lo
 
 TEST_CASE("the gradients of losses agree with finite differences") {
   const auto x = normal(Dyn<2>{3, 4}, 1), target = normal(Dyn<2>{3, 4}, 2);
-  CHECK(gradcheck(mse_of, x, target) < gradient_tolerance);
-  CHECK(gradcheck(l1_of, x, target) < gradient_tolerance);
-  CHECK(gradcheck(huber_of, x, target) < gradient_tolerance);
-  CHECK(gradcheck(bce_of, x, target) < gradient_tolerance);
+  CHECK(gradcheck(mse, x, target) < gradient_tolerance);
+  CHECK(gradcheck(l1, x, target) < gradient_tolerance);
+  CHECK(gradcheck(huber, x, target) < gradient_tolerance);
+  CHECK(gradcheck(bce_with_logits, x, target) < gradient_tolerance);
 }
 
 TEST_CASE("losses of a few numbers are written by hand here, where a prediction is its target too") {
@@ -85,6 +81,16 @@ TEST_CASE("losses of bf16 are computed in float, and hand a NaN on") {
   CHECK(std::isnan(l1(good, bad).item()));
   CHECK(std::isnan(huber(bad, good).item()));
   CHECK(std::isnan(bce_with_logits(bad, good).item()));
+}
+
+TEST_CASE("accuracy is the share of rows whose largest logit is their class's, on the tape and off it") {
+  const auto logits = Tensor<double, Dyn<3>>::from({1, 2, 0, 3, 0, 0, 0, 0, 1, 5, 4, 3}, {2, 2, 3});
+  const auto classes = Tensor<int, Dyn<2>>::from({1, 0, 2, 1}, {2, 2});
+  CHECK(accuracy(logits, classes).item() == 0.75);
+  Tape tape;
+  CHECK(accuracy(tape.watch(logits), classes).item() == 0.75);
+  CHECK_THROWS_WITH_AS(static_cast<void>(accuracy(logits, Tensor<int, Dyn<2>>({4, 1}))),
+                       doctest::Contains("accuracy: the shapes [2, 2] and [4, 1] must be equal"), Error);
 }
 
 TEST_CASE("a prediction and a target of different shapes are refused") {

@@ -156,7 +156,7 @@ int main() {
   second.ranks = 2;
   Augmentation wide = wild;
   wide.size = 150;
-  const ImageViews crops = multi_crop(dino_augmentation(32, 16, 2));
+  const ImageViews crops = multi_crop(dino_multi_crop(32, 16, 2));
   const bool right[] = {
       agrees("MoCo v3, 32 to 32", {72, 32, 32}, two_views(moco_v3_augmentation(32)), options),
       agrees("BYOL, 32 to 32", {72, 32, 32}, two_views(byol_augmentation(32)), options),

@@ -174,31 +174,48 @@ TEST_CASE("an image too long for any crop gets its largest central one") {
   CHECK(thin.height == 1);
 }
 
-TEST_CASE("the presets are the published recipes") {
-  const auto [first, second] = moco_v3_augmentation(32);
-  CHECK(first.size == 32);
-  CHECK(first.blur == 1.0);
-  CHECK(first.solarize == 0.0);
-  CHECK(second.blur == 0.1);
-  CHECK(second.solarize == 0.2);
-  for (const Augmentation& a : {first, second}) {
-    CHECK(a.crop_min == 0.08);
-    CHECK(a.flip == 0.5);
-    CHECK(a.jitter == 0.8);
-    CHECK(a.brightness == 0.4);
-    CHECK(a.contrast == 0.4);
-    CHECK(a.saturation == 0.2);
-    CHECK(a.hue == 0.1);
-    CHECK(a.gray == 0.2);
+/// What MoCo v3's, BYOL's and DINO's two views have in common; `crop_min` and `interpolation` tell them apart.
+void check_pair(const AugmentationPair& views, double crop_min, Interpolation interpolation) {
+  for (const Augmentation& a : {views.first, views.second}) {
+    CHECK(std::vector<double>{a.crop_min, a.crop_max} == std::vector<double>{crop_min, 1});
+    CHECK(std::vector<double>{a.flip, a.jitter, a.gray} == std::vector<double>{0.5, 0.8, 0.2});
+    CHECK(std::vector<double>{a.brightness, a.contrast, a.saturation, a.hue} ==
+          std::vector<double>{0.4, 0.4, 0.2, 0.1});
+    CHECK(std::vector<double>{a.sigma_min, a.sigma_max} == std::vector<double>{0.1, 2});
+    CHECK(a.interpolation == interpolation);
   }
-  CHECK(byol_augmentation(32).second.solarize == 0.2);
-  CHECK(byol_augmentation(32).second.interpolation == Interpolation::bicubic);
-  const auto [one, two] = simclr_augmentation(32);
-  CHECK(one.saturation == 0.8);
-  CHECK(one.hue == 0.2);
-  CHECK(one.blur == 0.5);
-  CHECK(two.blur == 0.5);
-  CHECK(two.solarize == 0.0);
+  CHECK(std::vector<double>{views.first.blur, views.first.solarize} == std::vector<double>{1, 0});
+  CHECK(std::vector<double>{views.second.blur, views.second.solarize} == std::vector<double>{0.1, 0.2});
+}
+
+/// augmentation1 and augmentation2 of main_moco.py (facebookresearch/moco-v3), which pl_train_simclr.py,
+/// pl_train_byol.py and pl_train_moco.py (hagiss/SDSSL) have as they are: RandomResizedCrop with its default, bilinear.
+TEST_CASE("moco-v3's views are those of MoCo v3's code and of SDSSL's for all its methods") {
+  check_pair(known_augmentation("moco-v3", 32), 0.08, Interpolation::bilinear);
+  CHECK(known_augmentation("moco-v3", 32).second.size == 32);
+}
+
+/// global_transfo1, global_transfo2 and --global_crops_scale of main_dino.py (facebookresearch/dino).
+TEST_CASE("dino's views are the large ones of DINO's code, resized bicubically") {
+  check_pair(known_augmentation("dino", 32), 0.4, Interpolation::bicubic);
+}
+
+/// Grill et al. 2020, table 6; Chen et al. 2020, appendix A.
+TEST_CASE("byol's and simclr's views are those of the papers") {
+  check_pair(known_augmentation("byol", 32), 0.08, Interpolation::bicubic);
+  const auto [one, two] = known_augmentation("simclr", 32);
+  for (const Augmentation& a : {one, two}) {
+    CHECK(std::vector<double>{a.brightness, a.contrast, a.saturation, a.hue} ==
+          std::vector<double>{0.8, 0.8, 0.8, 0.2});
+    CHECK(std::vector<double>{a.jitter, a.gray, a.blur, a.solarize} == std::vector<double>{0.8, 0.2, 0.5, 0});
+    CHECK(a.interpolation == Interpolation::bicubic);
+  }
+}
+
+TEST_CASE("recipes are known by name") {
+  CHECK(augmentation_names() == std::vector<std::string>{"moco-v3", "byol", "simclr", "dino"});
+  CHECK_THROWS_WITH_AS((void)known_augmentation("moco", 32), doctest::Contains("known: moco-v3, byol, simclr, dino"),
+                       Error);
 }
 
 TEST_CASE("crop and flip is MoCo v3's view without colours, blur and solarize") {
@@ -216,7 +233,7 @@ TEST_CASE("crop and flip is MoCo v3's view without colours, blur and solarize") 
 }
 
 TEST_CASE("multi-crop: two large views and many small ones of small parts") {
-  const MultiCrop crops = dino_augmentation();
+  const MultiCrop crops = dino_multi_crop();
   CHECK(crops.first.size == 224);
   CHECK(crops.first.crop_min == 0.4);
   CHECK(crops.second.crop_max == 1.0);

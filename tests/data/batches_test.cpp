@@ -54,11 +54,27 @@ TEST_CASE(
   CHECK(seen == std::vector<double>{20, 21, 30, 31});
 }
 
+TEST_CASE("an array without targets is handed out as one with them is, and its batches have none") {
+  const BatchesOptions options{.batch = 2, .seed = 3};
+  Batches data(x, options);
+  Batches with_labels(x, labels, options);
+  std::vector<double> alone, beside;
+  for (const auto& batch : data.epoch(1)) {
+    static_assert(std::is_same_v<std::remove_cvref_t<decltype(batch.y)>, NoTargets>);
+    for (const double value : batch.x.to_vector()) alone.push_back(value);
+  }
+  for (const auto& batch : with_labels.epoch(1))
+    for (const double value : batch.x.to_vector()) beside.push_back(value);
+  CHECK(alone == beside);
+  CHECK(alone.size() == 8);
+}
+
 TEST_CASE("arrays that do not fit each other or a batch are refused with both shapes") {
   const auto fewer = Tensor<int, Shape<dyn>>::from({1, 2}, {2});
   CHECK_THROWS_WITH_AS(Batches(x, fewer), doctest::Contains("x of shape [5, 2] and y of shape [2] differ"), Error);
   CHECK_THROWS_WITH_AS(Batches(x, labels), doctest::Contains("a batch of 256 rows is larger than x, which has 5"),
                        Error);
+  CHECK_THROWS_WITH_AS(Batches(x, {.batch = 6}), doctest::Contains("a batch of 6 rows is larger than x"), Error);
   CHECK_THROWS_WITH_AS(Batches(x, labels, {.batch = 0}), doctest::Contains("batch must be 1 or more, not 0"), Error);
   Batches data(x, labels, {.batch = 5});
   CHECK_THROWS_WITH_AS((void)data.epoch(0, 2), doctest::Contains("batch 2 of an epoch that has 1"), Error);

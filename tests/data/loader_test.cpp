@@ -291,7 +291,7 @@ TEST_CASE("evaluation passes follow the data set's order and repeat exactly") {
 }
 
 TEST_CASE("multi-crop batches hold large views, then small ones") {
-  Loader data(Computed{8, 16}, multi_crop(dino_augmentation(12, 6, 3)), {.batch = 4});
+  Loader data(Computed{8, 16}, multi_crop(dino_multi_crop(12, 6, 3)), {.batch = 4});
   const std::vector<Batch> batches = all(data, 0);
   REQUIRE(batches[0].views.size() == 5);
   for (std::size_t k = 0; k < 5; ++k)

@@ -5,7 +5,8 @@ cd "$(dirname "$0")/../.." || exit 1
 headers=(include/vitral/tensor/{operators,expression,evaluate,tensor,layout,reduce,print}.hpp
   include/vitral/autodiff/*.hpp)
 
-public=$(grep -hoP '^\[\[nodiscard\]\] [\w<>:,& ]+? \K\w+(?=\()' "${headers[@]}" | sort -u)
+function='^\[\[nodiscard\]\] [\w<>:,& ]+? \K\w+(?=\()' object='^inline constexpr detail::\w+ \K\w+(?=\{\};)'
+public=$(grep -hoP "$function|$object" "${headers[@]}" | sort -u)
 named=$(grep '^| `' docs/operations.md | cut -d '|' -f 2 | grep -oP '\w+(?=[<(])' | sort -u)
 test -n "$public" && test -n "$named" || { echo "found no operations"; exit 1; }
 
@@ -15,7 +16,8 @@ for name in $(comm -23 <(echo "$public") <(echo "$named")); do
   status=1
 done
 for name in $(comm -13 <(echo "$public") <(echo "$named")); do
-  grep -qE "^(void|\[\[nodiscard\]\].*) $name\(" "${headers[@]}" || { echo "no header has $name"; status=1; }
+  grep -qE "^((void|\[\[nodiscard\]\].*) $name\(|inline constexpr .* $name\{\};)" "${headers[@]}" ||
+    { echo "no header has $name"; status=1; }
 done
 while read -r line; do
   grep -qF -- "$line" tests/autodiff/tape_test.cpp || { echo "not in tests/autodiff/tape_test.cpp: $line"; status=1; }

@@ -65,6 +65,11 @@ TEST_CASE("evaluate finds what the single functions find, and JSON keeps all of 
   options.analyses->against = [](const Dataset& images) {
     return extract_features(ViT<Cpu, float>(ViTSize{8, 4, 8, 3, 2}, Seed{2}), images, images.size());
   };
+  int searches = 0;
+  options.neighbours = [&](const Features& from, const Features& to, int k) {
+    ++searches;
+    return nearest_neighbours(from, to, k);
+  };
   std::vector<std::string> parts;
   options.progress = [&](const EvaluationStep& step) {
     if (step.done == 0) parts.emplace_back(step.part);
@@ -72,6 +77,7 @@ TEST_CASE("evaluate finds what the single functions find, and JSON keeps all of 
   };
   const EvaluationResults found = evaluate(encoder(), train, test, options);
   CHECK(parts == std::vector<std::string>{"train", "test", "SGD", "layers", "two views", "attention", "t-SNE"});
+  CHECK(searches == 2);  // one for each layer
   CHECK(found.dataset == "shades");
   CHECK(found.train_images == 60);
   CHECK(found.test_images == 30);

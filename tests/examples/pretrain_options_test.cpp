@@ -92,6 +92,19 @@ TEST_CASE("the highest learning rate grows with the images of an optimiser step"
   CHECK(parse({"--lr", "0.01", "--batch", "128", "--accumulate", "6"}).peak_lr() == doctest::Approx(0.03));
 }
 
+/// "ratio" of SD_simclr.json, SD_byol.json and SD_moco.json (hagiss/SDSSL).
+TEST_CASE("the lower layers' loss has the weight that the published configurations give it") {
+  CHECK(parse({"--method", "sd-simclr"}).ratio == 0.8);
+  CHECK(parse({"--method", "sd-byol"}).ratio == 0.8);
+  CHECK(parse({"--method", "sd-moco-v3"}).ratio == 1);
+  CHECK(parse({"--method", "sd-byol", "--ratio", "0"}).ratio == 0);
+}
+
+TEST_CASE("images are decoded with the pixels that random views and the one for evaluation are cut from") {
+  CHECK(least_side(augmentations({}, 224)) == 915);
+  CHECK(least_side(augmentations({.crop_min = 1, .aspect_min = 1, .aspect_max = 1}, 224)) == 256);
+}
+
 TEST_CASE("beside a GPU each core gets a worker, unless another number is asked for") {
   CHECK(parse({}).loader_workers() == 2);
   CHECK(parse({"--workers", "5", "--device", "cuda"}).loader_workers() == 5);
@@ -102,32 +115,72 @@ TEST_CASE("beside a GPU each core gets a worker, unless another number is asked 
 TEST_CASE("every option is taken from the command line") {
   // Read it from a saved run, change every value, give it as arguments, and compare.
   nlohmann::ordered_json wanted = to_json(parse({}));
-  wanted.update({{"method", "byol"},     {"dataset", "folder"},
-                 {"data", "images"},     {"arch", "vit_small"},
-                 {"width", 64},          {"depth", 2},
-                 {"heads", 2},           {"patch", 8},
-                 {"image", 16},          {"batch", 32},
-                 {"accumulate", 2},      {"epochs", 7},
-                 {"warmup-epochs", 3},   {"optimizer", "lars"},
-                 {"lr", 0.25},           {"min-lr", 0.125},
-                 {"weight-decay", 0.5},  {"weight-decay-end", 0.75},
-                 {"clip-grad", 3.5},     {"drop-path", 0.25},
-                 {"ratio", 0.5},         {"ratio-schedule", "constant"},
-                 {"temperature", 0.5},   {"hidden", 34},
-                 {"out-dim", 16},        {"momentum", 0.75},
-                 {"crop-min", 0.5},      {"seed", 9},
-                 {"device", "cuda"},     {"precision", "tf32"},
-                 {"recompute", "block"}, {"limit", 100},
-                 {"tar-image", "jpg"},   {"knn-train", 50},
-                 {"knn-test", 20},       {"k", 5},
-                 {"threads", 1},         {"workers", 1},
-                 {"unreadable", 5},      {"out", "here"},
+  wanted.update({{"method", "byol"},
+                 {"dataset", "folder"},
+                 {"data", "images"},
+                 {"arch", "vit_small"},
+                 {"width", 64},
+                 {"depth", 2},
+                 {"heads", 2},
+                 {"patch", 8},
+                 {"image", 16},
+                 {"batch", 32},
+                 {"accumulate", 2},
+                 {"devices", 4},
+                 {"max-epochs", 5},
+                 {"epochs", 7},
+                 {"warmup-epochs", 3},
+                 {"optimizer", "lars"},
+                 {"lr", 0.25},
+                 {"min-lr", 0.125},
+                 {"weight-decay", 0.5},
+                 {"weight-decay-end", 0.75},
+                 {"clip-grad", 3.5},
+                 {"drop-path", 0.25},
+                 {"ratio", 0.5},
+                 {"ratio-schedule", "constant"},
+                 {"temperature", 0.5},
+                 {"hidden", 34},
+                 {"out-dim", 16},
+                 {"momentum", 0.75},
+                 {"augmentation", "dino"},
+                 {"interpolation", "bilinear"},
+                 {"crop-min", 0.5},
+                 {"crop-max", 0.75},
+                 {"aspect-min", 0.5},
+                 {"aspect-max", 2.0},
+                 {"flip", 0.25},
+                 {"jitter", 0.5},
+                 {"brightness", 0.5},
+                 {"contrast", 0.5},
+                 {"saturation", 0.5},
+                 {"hue", 0.5},
+                 {"gray", 0.5},
+                 {"blur-first", 0.5},
+                 {"blur-second", 0.5},
+                 {"blur-sigma-min", 0.5},
+                 {"blur-sigma-max", 1.0},
+                 {"solarize-first", 0.5},
+                 {"solarize-second", 0.5},
+                 {"seed", 9},
+                 {"device", "cuda"},
+                 {"precision", "tf32"},
+                 {"recompute", "block"},
+                 {"limit", 100},
+                 {"tar-image", "jpg"},
+                 {"knn-train", 50},
+                 {"knn-test", 20},
+                 {"k", 5},
+                 {"threads", 1},
+                 {"workers", 1},
+                 {"unreadable", 5},
+                 {"out", "here"},
                  {"save-every", 2}});
   std::vector<std::string> arguments;
   const nlohmann::ordered_json defaults = to_json(parse({}));
   for (const auto& option : wanted.items()) {
     CAPTURE(option.key());
-    CHECK(option.value() != defaults[option.key()]);
+    if (option.key() != "interpolation") CHECK(option.value() != defaults[option.key()]);  // other than the recipe's
     arguments.push_back("--" + option.key());
     arguments.push_back(option.value().is_string() ? option.value().get<std::string>() : option.value().dump());
   }
@@ -136,9 +189,49 @@ TEST_CASE("every option is taken from the command line") {
   CHECK(to_json(pretrain_options_from_json(nlohmann::ordered_json::parse(wanted.dump()), "saved options")) == wanted);
 }
 
+TEST_CASE("the views are MoCo v3's for every method, unless another recipe or another number is asked for") {
+  const auto views_of = [](const PretrainOptions& o) { return augmentations(o.views, o.image); };
+  for (const std::string& method : vitral::method_names()) {
+    const auto [first, second] = views_of(parse({"--method", method}));
+    CAPTURE(method);
+    CHECK(std::vector<double>{first.crop_min, first.blur, first.solarize, first.hue} ==
+          std::vector<double>{0.08, 1, 0, 0.1});
+    CHECK(std::vector<double>{second.crop_min, second.blur, second.solarize, second.saturation} ==
+          std::vector<double>{0.08, 0.1, 0.2, 0.2});
+    CHECK(first.interpolation == vitral::Interpolation::bilinear);
+    CHECK(first.size == 28);
+  }
+  const PretrainOptions own =
+      parse_file(R"({"augmentation": "dino", "gray": 0, "blur_second": 0.3, "crop_max": 0.9})", {"--hue", "0.05"});
+  const auto [first, second] = views_of(own);
+  CHECK(std::vector<double>{first.crop_min, first.crop_max, first.gray, first.hue, first.blur} ==
+        std::vector<double>{0.4, 0.9, 0, 0.05, 1});
+  CHECK(std::vector<double>{second.crop_min, second.crop_max, second.gray, second.hue, second.blur} ==
+        std::vector<double>{0.4, 0.9, 0, 0.05, 0.3});
+  CHECK(second.interpolation == vitral::Interpolation::bicubic);
+  CHECK(own.views.interpolation == "bicubic");
+  CHECK(views_of(parse({"--interpolation", "bicubic"})).first.interpolation == vitral::Interpolation::bicubic);
+  CHECK(has(failure({"--augmentation", "moco"}), "use one of moco-v3, byol, simclr, dino"));
+  CHECK(has(failure({"--hue", "0.6"}), "--hue must be at least 0 and at most 0.5"));
+  CHECK(has(failure({"--crop-min", "0.5", "--crop-max", "0.4"}), "crops of 0.5 to 0.4 of the image's area"));
+}
+
+TEST_CASE("a run of a version without --augmentation had its method's own recipe") {
+  nlohmann::ordered_json saved = to_json(parse({"--method", "sd-simclr"}));
+  CHECK(pretrain_options_from_json(saved, "saved options").views.augmentation == "moco-v3");
+  nlohmann::ordered_json old;
+  for (const auto& option : saved.items()) {
+    if (option.key() == "augmentation") old["crop-min"] = 0.2;
+    if (!old.contains("crop-min")) old[option.key()] = option.value();
+  }
+  const PretrainOptions run = pretrain_options_from_json(old, "saved options");
+  CHECK(augmentations(run.views, 32).first.brightness == 0.8);
+  CHECK(run.views.crop_min == 0.2);
+}
+
 TEST_CASE("a value that cannot be used gets a sentence that names the option and its limits") {
   CHECK(has(failure({"--batch", "1"}), "--batch must be at least 2, not 1"));
-  CHECK(has(failure({"--ratio", "-1"}), "--ratio must be at least 0"));
+  CHECK(has(failure({"--ratio", "-2"}), "--ratio must be at least 0"));
   CHECK(has(failure({"--temperature", "0"}), "--temperature must be above 0"));
   CHECK(has(failure({"--lr", "nan"}), "--lr must be above 0"));
   CHECK(has(failure({"--momentum", "1.5"}), "--momentum must be at least 0 and at most 1"));
@@ -173,38 +266,137 @@ TEST_CASE("an unknown option is named with the nearest one") {
   CHECK(has(failure({"images"}), "\"images\" belongs to no option"));
 }
 
-TEST_CASE("the published configurations are understood") {
-  const std::string published = R"({
-    "arch": "vit_base", "patch_size": 16, "out_dim": 128, "use_fp16": false, "weight_decay": 0.1,
-    "weight_decay_end": 0.2, "clip_grad": 0, "batch_size_per_gpu": 128, "epochs": 300, "max_epochs": 300,
-    "mlp_hidden": 4096, "lr": 1.5e-4, "warmup_epochs": 40, "min_lr": 0, "seed": 0, "num_workers": 10,
-    "optimizer": "adamw", "momentum_teacher": 0.99, "dataset": "imagenet", "data": "", "name": "SD_moco/vit_base_16",
-    "accelerator": "ddp", "accumulate": 1, "val_interval": 20, "div": 1, "ratio": 0.8, "up": 0, "st_inter": true,
-    "t_inter": false, "multi_node": 1})";
-  PretrainOptions o;
-  const std::string warnings = warnings_of([&] { o = parse_file(published, {"--data", "images", "--epochs", "100"}); });
-  CHECK(o.method == "sd-moco-v3");
-  CHECK(o.dataset == "folder");
-  CHECK(o.data == "images");
-  CHECK(std::vector<int>{o.width, o.heads, o.patch, o.image} == std::vector<int>{768, 12, 16, 224});
-  CHECK(std::vector<int>{o.hidden, o.out_dim, o.batch, o.warmup_epochs} == std::vector<int>{4096, 128, 128, 40});
-  CHECK(o.lr == 1.5e-4);
-  CHECK(o.weight_decay_end == 0.2);
-  CHECK(o.momentum == 0.99);
-  CHECK(o.ratio == 0.8);
-  CHECK(o.epochs == 100);  // the command line wins
-  CHECK(has(warnings, "ignored, they mean nothing here: num_workers, max_epochs, name, accelerator, val_interval, div, "
-                      "up, multi_node\n"));
+namespace {
+
+/// The six files of hagiss/SDSSL: what they have in common stands in text(), the rest here.
+struct Published {
+  const char *file, *name, *method;
+  double lr, ratio;
+  bool inter, cluster;  // whether it has the keys div, t_inter and multi_node
+
+  [[nodiscard]] std::string text() const {
+    nlohmann::ordered_json out = nlohmann::ordered_json::parse(R"({
+      "arch": "vit_base", "patch_size": 16, "out_dim": 256, "mlp_hidden": 4096, "use_fp16": false, "weight_decay": 0.1,
+      "weight_decay_end": 0.1, "clip_grad": 0, "batch_size_per_gpu": 128, "accumulate": 1, "epochs": 300,
+      "max_epochs": 300, "warmup_epochs": 40, "min_lr": 0, "seed": 0, "num_workers": 10, "optimizer": "adamw",
+      "momentum_teacher": 0.996, "dataset": "imagenet", "accelerator": "ddp", "val_interval": 20, "up": 0})");
+    out.update({{"name", name}, {"lr", lr}, {"ratio", ratio}, {"st_inter", inter}});
+    if (inter) out["data"] = "";
+    if (cluster) out.update({{"div", 1}, {"t_inter", false}, {"multi_node", 1}});
+    return out.dump();
+  }
+};
+
+constexpr Published published[] = {
+    {"SD_simclr.json", "SD_simclr/vit_base_16", "sd-simclr", 1.3e-4, 0.8, true, true},
+    {"SD_byol.json", "SD_byol/vit_base_16", "sd-byol", 1.5e-4, 0.8, true, true},
+    {"SD_moco.json", "SD_moco/vit_base_16", "sd-moco-v3", 1.5e-4, 1, true, true},
+    {"baseline_simclr.json", "simclr/vit_base_16", "simclr", 1.3e-4, 0, false, true},
+    {"baseline_byol.json", "byol/vit_base_16", "byol", 1.5e-4, 0, false, true},
+    {"baseline_moco.json", "moco/vit_base_16", "moco-v3", 1.5e-4, 0, false, false},
+};
+const std::string sd_byol = published[1].text();
+
+/// The file's text with one key set.
+std::string with(const std::string& text, const char* key, const nlohmann::ordered_json& value) {
+  auto json = nlohmann::ordered_json::parse(text);
+  json[key] = value;
+  return json.dump();
 }
 
-TEST_CASE("st_inter turns self-distillation on and off") {
-  CHECK(parse_file(R"({"st_inter": true})").method == "sd-moco-v3");
-  CHECK(parse_file(R"({"st_inter": false})").method == "moco-v3");
-  CHECK(parse_file(R"({"st_inter": true, "method": "byol"})").method == "sd-byol");
-  CHECK(parse_file(R"({"st_inter": true})", {"--method", "simclr"}).method == "simclr");
-  CHECK(has(file_failure(R"({"st_inter": false, "method": "sd-byol"})"), "contradict"));
-  CHECK(has(file_failure(R"({"st_inter": 1})"), "st_inter must be true or false, not 1"));
-  CHECK(has(file_failure(R"({"t_inter": true})"), "t_inter is not offered"));
+}  // namespace
+
+TEST_CASE("the six published configurations run as they are") {
+  for (const Published& one : published) {
+    CAPTURE(one.file);
+    PretrainOptions o;
+    const std::string said = warnings_of([&] { o = parse_file(one.text(), {"--data", "images"}); });
+    CHECK(o.method == one.method);
+    CHECK(std::vector<double>{o.lr, o.ratio, o.min_lr} == std::vector<double>{one.lr, one.ratio, 0});
+    CHECK(std::vector<double>{o.weight_decay, o.weight_decay_end, o.clip_grad} == std::vector<double>{0.1, 0.1, 0});
+    CHECK(o.momentum == 0.996);
+    CHECK(o.temperature == 0.2);  // not in the files: info_nce_loss of pl_train_moco.py and pl_train_simclr.py
+    CHECK(std::vector<std::string>{o.dataset, o.data, o.optimizer, o.ratio_schedule, o.precision} ==
+          std::vector<std::string>{"folder", "images", "adamw", "cosine", "fp32"});
+    CHECK(std::vector<int>{o.width, o.depth, o.heads, o.patch, o.image} == std::vector<int>{768, 12, 12, 16, 224});
+    CHECK(std::vector<int>{o.hidden, o.out_dim, o.batch, o.accumulate} == std::vector<int>{4096, 256, 128, 1});
+    CHECK(std::vector<int>{o.epochs, o.last_epoch(), o.warmup_epochs} == std::vector<int>{300, 300, 40});
+    CHECK(augmentations(o.views, o.image).second.solarize == 0.2);
+    CHECK(has(said, "without effect, here as in the published code: div, multi_node\n") == one.cluster);
+    CHECK(has(said, "ignored, they change nothing that is trained: num_workers, accelerator, val_interval\n"));
+    CHECK(has(said, "a step is of 1 (--devices) x 1 (accumulate) x 128 = 128 images"));
+    CHECK(has(said, "they are one batch"));
+  }
+}
+
+TEST_CASE("the command line wins over a published configuration, and max_epochs ends a run before its schedules") {
+  CHECK(parse_file(sd_byol, {"--data", "images", "--epochs", "100"}).last_epoch() == 100);
+  const PretrainOptions o = parse_file(with(sd_byol, "max_epochs", 200), {"--data", "images", "--ratio", "0.5"});
+  CHECK(std::vector<int>{o.epochs, o.max_epochs, o.last_epoch()} == std::vector<int>{300, 200, 200});
+  CHECK(o.ratio == 0.5);
+  CHECK(has(file_failure(with(sd_byol, "max_epochs", 400), {"--data", "images"}),
+            "--max-epochs 400 is more than --epochs 300"));
+}
+
+/// total_batch of pl_train_moco.py: devices x accumulate x batch_size_per_gpu; the rate is lr * total_batch / 256.
+TEST_CASE("the total batch of the published code sets the learning rate") {
+  PretrainOptions o;
+  const std::vector<std::string> eight{"--data", "images", "--devices", "8"};
+  const std::string said = warnings_of([&] { o = parse_file(with(sd_byol, "accumulate", 2), eight); });
+  CHECK(o.images_per_step() == 2048);
+  CHECK(o.batches_per_step() == 16);
+  CHECK(o.peak_lr() == doctest::Approx(1.5e-4 * 2048 / 256));
+  CHECK(has(said, "a step is of 8 (--devices) x 2 (accumulate) x 128 = 2048 images, so the highest learning rate is "
+                  "0.0012; it is made of 16 batches of 128"));
+}
+
+TEST_CASE("the method of a published configuration follows from its name and st_inter; contradictions name both") {
+  const auto method = [](const std::string& text, const std::vector<std::string>& arguments = {}) {
+    return parse_file(text, arguments).method;
+  };
+  CHECK(method(R"({"name": "SD_byol/vit_base_16"})") == "sd-byol");
+  CHECK(method(R"({"name": "mine", "st_inter": true})", {"--method", "sd-simclr"}) == "sd-simclr");
+  CHECK(method(R"({"st_inter": false})", {"--method", "simclr"}) == "simclr");
+  CHECK(method(R"({"st_inter": true, "method": "byol"})") == "sd-byol");
+  CHECK(method(R"({"name": "mine"})") == "sd-moco-v3");
+  const auto fails = [](const std::string& text, const std::string& what, const std::vector<std::string>& more = {}) {
+    CHECK_MESSAGE(has(file_failure(text, more), what), file_failure(text, more));
+  };
+  fails(with(sd_byol, "st_inter", false), R"(st_inter false and name "SD_byol/vit_base_16" contradict each other)");
+  fails(sd_byol, R"(name "SD_byol/vit_base_16" and --method byol contradict each other)", {"--method", "byol"});
+  fails(sd_byol, R"(name "SD_byol/vit_base_16" and --method sd-simclr contradict)", {"--method", "sd-simclr"});
+  fails(with(sd_byol, "method", "simclr"), R"(name "SD_byol/vit_base_16" and method "simclr" contradict)");
+  fails(R"({"st_inter": false, "method": "sd-byol"})", R"(st_inter false and method "sd-byol" contradict)");
+  fails(R"({"st_inter": true})", "st_inter true and --method simclr contradict", {"--method", "simclr"});
+  fails(R"({"st_inter": true})", "st_inter true does not say which method; use --method");
+  fails(R"({"st_inter": 1})", "st_inter must be true or false, not 1");
+}
+
+TEST_CASE("a key of the published code that would make another run is an error while it is on") {
+  for (const char* key : {"t_inter", "dis_token"}) {
+    CHECK(has(file_failure(with(sd_byol, key, true)), std::string(key) + " is not offered; set it to false"));
+    CHECK(file_failure(with(sd_byol, key, false), {"--data", "images"}).empty());
+  }
+  CHECK(has(file_failure(with(sd_byol, "up", 2)), "up 2 is not offered; set it to 0"));
+  CHECK(has(file_failure(with(sd_byol, "tau", 0.1)), "unknown key tau"));
+}
+
+/// num_heads of vit_tiny, vit_small and vit_base in vision_transformer.py (hagiss/SDSSL): 6, 12 and 12. timm's and
+/// DINO's: 3, 6 and 12.
+TEST_CASE("a published configuration has the published code's heads, and says so; a name alone means timm's") {
+  const auto heads = [](const char* arch, std::vector<std::string> more = {}) {
+    more.insert(more.end(), {"--data", "images"});
+    int out = 0;
+    const std::string said = warnings_of([&] { out = parse_file(with(sd_byol, "arch", arch), more).heads; });
+    return std::pair{out, has(said, "heads, as in the published code")};
+  };
+  CHECK(heads("vit_tiny") == std::pair{6, true});
+  CHECK(heads("vit_small") == std::pair{12, true});
+  CHECK(heads("vit_base") == std::pair{12, false});
+  CHECK(heads("vit_base", {"--arch", "vit_small"}) == std::pair{12, true});
+  CHECK(heads("vit_small", {"--heads", "6"}) == std::pair{6, false});
+  CHECK(parse_file(R"({"arch": "vit_small"})").heads == 6);
+  CHECK(parse({"--arch", "vit_tiny"}).heads == 3);
 }
 
 TEST_CASE("a total batch is spread over the accumulated batches") {
@@ -223,6 +415,7 @@ TEST_CASE("a configuration that cannot be used is an error that names file and k
   CHECK(has(file_failure(R"({"batch": 3.5})"), "batch must be an integer, not 3.5"));
   CHECK(has(file_failure(R"({"batch": 4294967298})"), "batch must be an integer"));
   CHECK(has(file_failure(R"({"lr": null})"), "lr must be a number, not null"));
+  CHECK(has(file_failure(R"({"name": 1, "st_inter": true})"), "name must be a string, not 1"));
   CHECK(has(file_failure(R"({"method": 1, "st_inter": true})"), "method must be a string, not 1"));
   CHECK(has(file_failure(R"({"batch": 1})"), "config.json: batch must be at least 2, not 1"));
   CHECK(has(file_failure(R"({"arch": "resnet50"})"), "arch cannot be \"resnet50\"; use one of vit_tiny"));

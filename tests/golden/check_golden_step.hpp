@@ -33,6 +33,10 @@ GoldenTensors golden_step_of(const SafetensorsFile& file, int disturbance) {
   const ViTSize size{integer("image"), integer("patch"), integer("width"), integer("depth"), integer("heads")};
   std::optional<SelfDistillation> distillation;
   if (is_self_distilled(file.metadata("method"))) distillation = SelfDistillation{number("ratio")};
+  if (file.metadata().contains("up")) {
+    distillation.value().up = integer("up");
+    distillation.value().same_layer = integer("t_inter") != 0;
+  }
   Method<Encoder> method(Encoder(size),
                          {integer("hidden"), integer("proj"), number("temperature"), Seed{}, number("momentum")},
                          distillation);

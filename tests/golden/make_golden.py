@@ -15,13 +15,16 @@ import sdssl_reference as ref
 from safetensors_file import save
 
 METHODS = ["simclr", "sd-simclr", "byol", "sd-byol", "moco", "sd-moco"]
+# Options of the published code: name of the file -> method, `up`, `t_inter`.
+VARIANTS = {"sd-simclr-up": ("sd-simclr", 1, False), "sd-moco-up": ("sd-moco", 2, False),
+            "sd-byol-t-inter": ("sd-byol", 0, True), "sd-byol-t-inter-up": ("sd-byol", 1, True)}
 
 p = argparse.ArgumentParser()
 p.add_argument("out")
 for name, default in dict(seed=0, image=16, patch=4, width=48, depth=4, heads=3, hidden=64, proj=32, batch=6).items():
     p.add_argument("--" + name, type=int, default=default)
 p.add_argument("--ratio", type=float, default=0.7)
-p.add_argument("--methods", nargs="+", choices=METHODS, default=METHODS)
+p.add_argument("--methods", nargs="+", choices=METHODS + list(VARIANTS), default=METHODS + list(VARIANTS))
 a = p.parse_args()
 torch.set_default_dtype(torch.float64)
 LR, WD, MOMENTUM, TAU = 1e-3, 0.1, 0.99, 0.2
@@ -32,12 +35,13 @@ def state(prefix, module):
 
 
 def case(name):
-    method, self_distilled = name.removeprefix("sd-"), name.startswith("sd-")
+    full_method, up, t_inter = VARIANTS.get(name, (name, 0, False))
+    method, self_distilled = full_method.removeprefix("sd-"), name.startswith("sd-")
     torch.manual_seed(a.seed)
     last_bn = method != "byol"
     student = ref.Branch(ref.ViT(a.image, a.patch, a.width, a.depth, a.heads), a.hidden, a.proj,
-                         method != "simclr", self_distilled, last_bn)
-    teacher = ref.make_teacher(student, a.hidden, a.proj, last_bn) if method != "simclr" else None
+                         method != "simclr", self_distilled, last_bn, up)
+    teacher = ref.make_teacher(student, a.hidden, a.proj, last_bn, t_inter) if method != "simclr" else None
     for m in (student, teacher):  # move away from the initial values, where zero biases hide mistakes
         for q in (m.parameters() if m else ()):
             if q.requires_grad or m is teacher:
@@ -59,6 +63,7 @@ def case(name):
     loss.backward()
     t["loss"] = loss
     named = [(k, q) for k, q in student.named_parameters() if q.requires_grad]
+    named = [(k, q) for k, q in named if q.grad is not None]  # projectors that `up` drops have none
     t.update({f"grad.student.{k}": q.grad.clone() for k, q in named})
     decay = [q for _, q in named if q.ndim > 1]
     plain = [q for _, q in named if q.ndim <= 1]
@@ -69,9 +74,11 @@ def case(name):
     t.update({f"after.{k}": v for k, v in state("student", student).items()})
     if teacher:
         t.update({f"after.{k}": v for k, v in state("teacher", teacher).items()})
-    meta = dict(method=name, image=a.image, patch=a.patch, width=a.width, depth=a.depth, heads=a.heads,
+    meta = dict(method=full_method, image=a.image, patch=a.patch, width=a.width, depth=a.depth, heads=a.heads,
                 hidden=a.hidden, proj=a.proj, batch=a.batch, ratio=a.ratio, temperature=TAU, lr=LR,
                 weight_decay=WD, beta1=0.9, beta2=0.999, eps=1e-8, momentum=MOMENTUM, torch=torch.__version__)
+    if name in VARIANTS:
+        meta.update(up=up, t_inter=int(t_inter))
     save(os.path.join(a.out, name + ".safetensors"), t, meta)
     print(f"{name}: loss {loss.item():.6f}, {len(t)} tensors")
 

@@ -41,6 +41,15 @@ TEST_CASE("the moving average is symmetric and keeps constants and lines") {
   CHECK(detail::moving_average({}, 1).empty());
 }
 
+TEST_CASE("of a deep network the course of four layers is drawn, the teacher's beside the student's") {
+  const std::string panel = detail::course_panel({{1, {0.1, 0.2, 0.3, 0.4, 0.5}, {0, 0, 0, 0, 0.25}}});
+  for (const char* data :
+       {"$student1 << EOD\n1 10\n", "$student2 ", "$student3 ", "$student5 ", "$teacher5 << EOD\n1 25\n"})
+    CHECK(panel.find(data) != std::string::npos);
+  CHECK(panel.find("$student4") == std::string::npos);
+  CHECK(detail::course_panel({{1, {0.5}, {}}}).find("teacher") == std::string::npos);
+}
+
 TEST_CASE("a program that is not installed is not found") {
   CHECK(detail::find_program("sh").ends_with("/sh"));
   CHECK(detail::find_program("no such program") == "");
@@ -83,6 +92,10 @@ TEST_CASE("the image is a PNG with a panel for each part that has data") {
   CHECK(png_width(testing::bytes_of(path)) == 1240);
   write_training_plot(path, {"loss alone", {1, 2}, {3, 2}, {}, {}});
   CHECK(png_width(testing::bytes_of(path)) == 620);
+  TrainingCurves whole = curves;
+  whole.during = {{1, {0.4, 0.5, 0.6, 0.6, 0.7}, {0.4, 0.5, 0.5, 0.6, 0.6}}, {2, {0.4, 0.5, 0.6, 0.7, 0.8}, {}}};
+  write_training_plot(path, whole);
+  CHECK(png_width(testing::bytes_of(path)) == 1860);
   CHECK(std::distance(fs::directory_iterator(directory.path), {}) == 1);
 }
 
@@ -90,6 +103,8 @@ TEST_CASE("curves that cannot be drawn are refused") {
   const testing::TemporaryFolder directory;
   const TrainingCurves uneven{"", {1}, {1, 2}, {}, {}};
   CHECK(failure(directory.path / "a.png", uneven).find("1 epochs for 2 losses") != std::string::npos);
+  const TrainingCurves other_depths{"", {1}, {1}, {}, {}, {{1, {0.5, 0.5}, {}}, {2, {0.5}, {}}}};
+  CHECK(failure(directory.path / "a.png", other_depths).find("k-NN of 1 layers after epoch 2") != std::string::npos);
   CHECK(failure(directory.path / "a.png", {}).find("nothing to draw") != std::string::npos);
   if (!detail::find_program("gnuplot").empty())
     CHECK(failure(directory.path / "none" / "a.png", curves).find("No such file") != std::string::npos);

@@ -55,6 +55,18 @@ TEST_CASE("Linear multiplies by the transposed weight and adds the bias") {
   CHECK(layer.apply<Activation::relu>(eval(-x)).to_vector() == std::vector<double>{12, 22, 4, 5});
 }
 
+TEST_CASE("Linear may start as PyTorch's does, with a bias that is as wide as the weight") {
+  Initializer init(Seed{1});
+  const Linear<dyn, dyn, double> layer(400, 300, init, LinearStart::pytorch),
+      other(400, 300, init, LinearStart::glorot);
+  for (const double largest : {magnitude_of(layer.weight), magnitude_of(layer.bias)}) {
+    CHECK(largest <= 0.05);  // 1 / sqrt(400)
+    CHECK(largest > 0.049);
+  }
+  CHECK(magnitude_of(other.weight) == doctest::Approx(std::sqrt(6.0 / 700)).epsilon(1e-3));
+  CHECK(magnitude_of(other.bias) == 0);
+}
+
 TEST_CASE("Linear's gradients agree with finite differences") {
   const Linear<dyn, dyn, double> layer(4, 5, Seed{1});
   const auto f = [&](const auto& x, const auto&...) { return layer(x); };

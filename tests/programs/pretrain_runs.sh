@@ -37,6 +37,24 @@ fails "holds a run, with its checkpoint.safetensors" $tiny --out "$out"
 run $tiny --out "$out" --overwrite
 unchanged "$out"
 test ! -e "$work/elsewhere" || die "something was written outside --out"
+run $tiny --optimizer adam --out "$work/adam"
+! cmp -s "$work/log_kept" "$work/adam/metrics.jsonl" || die "--optimizer adam trains as adamw does"
+
+# --max-epochs ends a run within its schedules; going on to their end gives the run that never stopped.
+run $tiny --out "$work/short" --max-epochs 1
+test "$(wc -l <"$work/short/metrics.jsonl")" = 4 || die "--max-epochs 1 of 4 steps: $(cat "$work/short/metrics.jsonl")"
+run --resume --out "$work/short" --max-epochs 1
+test "$(wc -l <"$work/short/metrics.jsonl")" = 4 || die "a run that had ended went on"
+run --resume --out "$work/short" --max-epochs 0
+cmp "$work/log_kept" "$work/short/metrics.jsonl" || die "a run that was ended early and resumed is another one"
+fails "--max-epochs 3 is more than --epochs 2" $tiny --out "$work/none" --max-epochs 3
+
+# k-NN in the course of a run is noted with its step, and leaves the run as it is.
+run $tiny --out "$work/watched" --knn-train 60 --knn-test 30 --k 5 --knn-every 1
+losses() { grep -o '"loss":[^,]*' "$1/metrics.jsonl"; }
+test "$(losses "$work/watched")" = "$(losses "$out")" || die "k-NN changed the losses"
+test "$(grep -c '"knn_student":\[.*"knn_teacher":\[' "$work/watched/metrics.jsonl")" = 2 || die "no k-NN after each epoch"
+grep -q '"knn_trained":\[.*"knn_teacher":\[' "$work/watched/metrics.jsonl" || die "no k-NN of the teacher at the end"
 
 # What may change is said and taken, what may not is refused. After a loss that became NaN the advice works.
 out=$work/run

@@ -12,6 +12,7 @@ cp "$work/sheet.png" "$work/kept.png"
 cmp "$work/kept.png" "$work/sheet.png" || die "the same options gave another image"
 
 expect() { refuses preview "$@" --out "$work/none.png"; }
+expect "augmentation: dinov2 not in" --augmentation dinov2
 expect "dataset folder needs --data" --dataset folder
 expect "no such folder" --dataset images --data "$work/nowhere"
 expect 'unknown data set "cifar" \(did you mean cifar10\? known: fashion-mnist, .*, tar\)' --dataset cifar --data .

@@ -46,6 +46,25 @@ TEST_CASE("a head's layers have the widths asked for") {
   CHECK(to_string(head(x).shape()) == "[5, 3]");
 }
 
+/// The authors' MLP (byol_pytorch/byol_pytorch.py of hagiss/SDSSL) is made of nn.Linear(bias=False) and leaves PyTorch's
+/// start: kaiming_uniform with a = sqrt(5), which is uniform within 1 / sqrt(fan-in) and so has variance 1 / (3 fan-in).
+TEST_CASE("a head's weights start as those of PyTorch's Linear") {
+  Initializer init(Seed{4});
+  const Head<float> head(3, 96, 384, 48, LastNorm::yes, init);
+  for (const auto& linear : head.linears) {
+    const std::vector<double> weights = doubles(linear.weight.value);
+    const double fan_in = linear.weight.value.extent(1), count = static_cast<double>(weights.size());
+    double largest = 0, sum = 0, squares = 0;
+    for (const double w : weights) largest = std::max(largest, std::abs(w)), sum += w, squares += w * w;
+    CAPTURE(fan_in);
+    CHECK(largest <= 1 / std::sqrt(fan_in) * (1 + 1e-6));
+    CHECK(largest > 0.999 / std::sqrt(fan_in));
+    // Four standard errors: the variance of w is b^2 / 3, that of w^2 is 4 b^4 / 45, with b = 1 / sqrt(fan-in).
+    CHECK(std::abs(sum / count) < 4 * std::sqrt(1 / (3 * fan_in) / count));
+    CHECK(std::abs(squares / count - 1 / (3 * fan_in)) < 4 * std::sqrt(4.0 / 45 / count) / fan_in);
+  }
+}
+
 TEST_CASE("a head is linear, norm and ReLU in turn, without a ReLU at its end") {
   const auto head = make_head(2, LastNorm::no);
   const auto train = head.linears[1](relu(head.norms[0](head.linears[0](x), Training{})));

@@ -200,6 +200,40 @@ TEST_CASE("the self-distilled loss is the sum of its three terms") {
   }
 }
 
+TEST_CASE("layers may learn from the teacher's same layer, whose projectors then follow the student's") {
+  auto method = self_distilled(BYOL(Toy(), options), {.ratio = 0.5, .same_layer = true});
+  REQUIRE(method.teacher.projector.size() == 2);
+  CHECK(parameters_of(method.teacher.projector) == parameters_of(method.student.projector));
+  disturb(method.student);
+  const auto t1 = projections(method.teacher, view1), t2 = projections(method.teacher, view2);
+  const auto q1 = predictions(method.student, view1), q2 = predictions(method.student, view2);
+  const auto c = [&](std::size_t i) {
+    return method.criterion(std::vector{q2[i]}, t1[i]).item() + method.criterion(std::vector{q1[i]}, t2[i]).item();
+  };
+  CHECK(loss_of(method) == doctest::Approx(c(1) + 0.5 * c(0)).epsilon(1e-12));
+  method.momentum = 0;
+  move_averages(method);
+  CHECK(parameters_of(method.teacher.projector) == parameters_of(method.student.projector));
+}
+
+TEST_CASE("up leaves the lowest layers without a loss of their own") {
+  const auto method = self_distilled(MoCoV3(Toy(), options), {.ratio = 0.5, .up = 1});
+  Tape tape;
+  tape.backward(method.loss(tape, view1, view2, mode));
+  CHECK(!tape.has_grad(method.student.projector[0].linears[0].weight.value.data()));
+  for (const auto& predictor : method.student.predictor) CHECK(!is_zero(tape.grad(predictor.linears[0].weight)));
+}
+
+TEST_CASE("self-distillation that a method or a network cannot do is refused") {
+  const auto refused = [](const auto& method, const SelfDistillation& distillation, const char* message) {
+    CHECK_THROWS_WITH_AS(static_cast<void>(self_distilled(method, distillation)), doctest::Contains(message), Error);
+  };
+  refused(MoCoV3(Toy(), options), {.ratio = -1}, "the ratio must be 0 or more, not -1");
+  refused(MoCoV3(Toy(), options), {.up = 2}, "up is 2, expected 0 to 1 for a network of 2 layers");
+  refused(SimCLR(Toy(), options), {.up = -1}, "up is -1, expected 0 to 1");
+  refused(SimCLR(Toy(), options), {.same_layer = true}, "same_layer asks for a teacher");
+}
+
 TEST_CASE("with a ratio of zero every predictor still learns, the lower layers' projectors do not") {
   const auto method = self_distilled(MoCoV3(Toy(), options), {0});
   Tape tape;

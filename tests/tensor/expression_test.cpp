@@ -320,6 +320,20 @@ TEST_CASE("uniform numbers are a function of the place: the same again, in [0, 1
   CHECK(sum / 30000 == doctest::Approx(0.5).epsilon(0.02));  // six standard deviations of the mean
 }
 
+TEST_CASE("random numbers alone become a tensor on the CPU; normal ones are those of Random, by place") {
+  const Random random{3, 4, 5};
+  const Shape<dyn, 7> shape{30};
+  const Tensor<float, Shape<dyn, 7>, Cpu> a = eval(normal(random, shape)), b = eval(uniform(random, shape));
+  const auto shifted = eval(1 + 2 * normal(random, shape));
+  bool by_place = true;
+  for (long i = 0; i < a.size(); ++i) {
+    const auto place = static_cast<std::uint64_t>(i);
+    by_place = by_place && a.data()[i] == static_cast<float>(random.normal(place)) &&
+               b.data()[i] == random.uniform_float(place) && shifted.data()[i] == 1 + 2 * a.data()[i];
+  }
+  CHECK(by_place);
+}
+
 TEST_CASE("uniform numbers broadcast: one for each row drops whole rows") {
   const Shape<dyn, 1> rows{200};
   const auto x = Tensor<bf16, Dyn<2>>::from(std::vector<bf16>(200 * 300, 1.0f), {200, 300});

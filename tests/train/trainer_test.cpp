@@ -59,6 +59,19 @@ TEST_CASE("a run reports every step with its schedule's values") {
   CHECK(reports.back().epoch == doctest::Approx(4));
 }
 
+TEST_CASE("max_epochs ends a run within its schedules, and a longer one goes on from there") {
+  const auto rates = [](const Schedule& schedule) {
+    auto trainer = make_trainer(schedule);
+    std::vector<double> out;
+    trainer.fit(make_loader(), [&](const StepReport& r) { return out.push_back(r.lr), true; });
+    return out;
+  };
+  const std::vector<double> whole = rates({.epochs = 4}), part = rates({.epochs = 4, .max_epochs = 2});
+  CHECK(part == std::vector<double>(whole.begin(), whole.begin() + 12));
+  CHECK_THROWS_WITH_AS(make_trainer({.epochs = 2, .max_epochs = 3}), doctest::Contains("max_epochs 3 of 2 epochs"),
+                       Error);
+}
+
 TEST_CASE("training changes the student's trainable parameters and moves the teacher, but not the frozen ones") {
   auto trainer = make_trainer({.epochs = 1}, AdamW{.lr = 1e-3}, 0.5);
   const auto before = clone_module(trainer.task());
@@ -323,12 +336,13 @@ TEST_CASE("a network learns classes from arrays in memory, is trained in place, 
   REQUIRE(reports.size() == 20);
   CHECK(reports.back().loss < 0.5 * reports.front().loss);
   CHECK(reports.back()["accuracy"] == 1);
-  CHECK(mean(cast<float>(equal(argmax<-1>(net(points.x)), points.y))).item() == 1);
+  CHECK(accuracy(net(points.x), points.y).item() == 1);
   CHECK_THROWS_WITH_AS((void)reports[0]["ratio"], doctest::Contains("no number ratio; it names accuracy"), Error);
 }
 
 TEST_CASE("a loader's first view and labels are what a network learns, and smoothing is the criterion's") {
-  Trainer trainer(Supervised(Pixels{}, CrossEntropy{.smoothing = 0.2}), Sgd{.lr = 0}, {.epochs = 1});
+  const auto smoothed = [](const auto& logits, const auto& y) { return cross_entropy(logits, y, 0.2); };
+  Trainer trainer(Supervised(Pixels{}, smoothed), Sgd{.lr = 0}, {.epochs = 1});
   std::vector<double> losses;
   Loader loader(vitral_tests::Noise{4, 8}, {center_view(8)}, {.batch = 4, .workers = 0});
   trainer.fit(loader, [&](const StepReport& r) { return losses.push_back(r.loss), true; });
@@ -377,17 +391,54 @@ TEST_CASE("a struct with a loss is a task: schedule, averages, numbers and hooks
   for (const StepReport& r : reports) CHECK(r["noise"] == 1 - 0.25 * static_cast<double>(r.step));
 }
 
-TEST_CASE("a criterion may be any function of output and target that gives a number") {
+TEST_CASE("a criterion is a loss or any function that gives a number; what has no targets is its own") {
   const Points points;
-  const auto distance = [](const auto& output, const auto& target) { return mse(output, target); };
+  const Linear<2, 2> net(Seed{1});
+  const std::vector<double> expected{static_cast<double>(mse(net(points.x), points.x).item())};
+  const auto loss_by = [&](const auto& criterion, auto source) {
+    return Trainer(Supervised(net, criterion), Sgd{.lr = 0}, {.epochs = 1}).fit(source, [](const StepReport& r) {
+      CHECK(r.numbers.empty());
+      return true;
+    });
+  };
+  CHECK(loss_by(mse, Batches(points.x, points.x, {.batch = 64, .shuffle = false})) == expected);
+  CHECK(loss_by(mse, Batches(points.x, {.batch = 64, .shuffle = false})) == expected);
+  CHECK(loss_by([](const auto& y, const auto& x) { return mse(y, x); },
+                Batches(points.x, {.batch = 64, .shuffle = false})) == expected);
+}
+
+TEST_CASE("a run returns the mean loss of each epoch, and of parts where it stops or goes on in the middle") {
+  auto trainer = make_trainer({.epochs = 3});
   std::vector<double> losses;
-  Batches source(points.x, points.x, {.batch = 64, .shuffle = false});
-  Trainer(Supervised(Linear<2, 2>(Seed{1}), distance), Sgd{.lr = 0}, {.epochs = 1})
-      .fit(source, [&](const StepReport& r) {
-        CHECK(r.numbers.empty());
-        return losses.push_back(r.loss), true;
-      });
-  CHECK(losses == std::vector<double>{static_cast<double>(mse(Linear<2, 2>(Seed{1})(points.x), points.x).item())});
+  const auto mean_of = [&](std::size_t begin, std::size_t count) {
+    double sum = 0;
+    for (std::size_t i = begin; i < begin + count; ++i) sum += losses[i];
+    return doctest::Approx(sum / static_cast<double>(count));
+  };
+  const auto first = trainer.fit(make_loader(), [&](const StepReport& r) {
+    losses.push_back(r.loss);
+    return r.step < 7;
+  });
+  REQUIRE(first.size() == 2);
+  CHECK(first[0] == mean_of(0, 6));
+  CHECK(first[1] == mean_of(6, 2));
+  const auto rest = trainer.fit(make_loader(), [&](const StepReport& r) { return losses.push_back(r.loss), true; });
+  REQUIRE(rest.size() == 2);
+  CHECK(rest[0] == mean_of(8, 4));
+  CHECK(rest[1] == mean_of(12, 6));
+  CHECK(trainer.fit(make_loader()).empty());
+}
+
+TEST_CASE("at milestones the rate falls to a part of it, behind the warm-up, and a cosine's end contradicts them") {
+  auto trainer = make_trainer({.epochs = 4, .warmup_epochs = 1, .milestones = {2, 3}, .gamma = 0.5});
+  std::vector<double> rates;
+  trainer.fit(make_loader(), [&](const StepReport& r) { return rates.push_back(r.lr), true; });
+  REQUIRE(rates.size() == 24);
+  CHECK(rates[0] == 0);
+  for (std::size_t i = 5; i < 24; ++i) CHECK(rates[i] == (i < 12 ? 1e-3 : i < 18 ? 5e-4 : 2.5e-4));
+  CHECK_THROWS_WITH_AS(make_trainer({.epochs = 4, .min_lr = 1e-5, .milestones = {2}}),
+                       doctest::Contains("Schedule::min_lr, 1e-05, is the end of the cosine, which milestones replace"),
+                       Error);
 }
 
 TEST_CASE("an optimiser with rates of its own is the trainer's") {

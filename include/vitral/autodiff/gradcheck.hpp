@@ -40,7 +40,9 @@ inline double difference_of(double a, double b) {
 /// is checked by naming its tensor among the inputs: each element is changed in place, and restored. Throws Error where
 /// f gives other values on the tape than off it, and where an input's gradient is zero everywhere, unless
 /// options.allow_zero: zeros that are compared with zeros prove nothing.
-///   gradcheck([](const auto& x, const auto& w) { return matmul(x, w); }, x, w) < 1e-7
+///
+///   const auto a = Tensor<double, Shape<2>>::from({1, 2}, {}), b = Tensor<double, Shape<2>>::from({3, 4}, {});
+///   const bool right = gradcheck([](const auto& x, const auto& y) { return gelu(x * y); }, a, b) < 1e-7;
 template <class F, class B, class... S>
 [[nodiscard]] double gradcheck(const GradcheckOptions& options, F&& f, const Tensor<double, S, B>&... inputs) {
   Tape tape;

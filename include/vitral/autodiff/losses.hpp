@@ -1,5 +1,5 @@
 // Losses of a prediction and a target of the same shape: means over all elements, as PyTorch defines them. The one for
-// class numbers, cross_entropy, is in autodiff/softmax.hpp.
+// class numbers is cross_entropy in autodiff/softmax.hpp. All are function objects: Supervised(net, mse) takes one.
 #pragma once
 
 #include <vitral/autodiff/reduce.hpp>
@@ -60,35 +60,48 @@ auto difference(const char* what, const X& x, const Y& target) {
   return unrounded(x) - unrounded(target);
 }
 
+struct MseLoss {
+  [[nodiscard]] auto operator()(const Operand auto& x, const Operand auto& target) const {
+    return mean(square(difference("mse", x, target)));
+  }
+};
+
+struct L1Loss {
+  [[nodiscard]] auto operator()(const Operand auto& x, const Operand auto& target) const {
+    return mean(abs(difference("l1", x, target)));
+  }
+};
+
+struct HuberLoss {
+  [[nodiscard]] auto operator()(const Operand auto& x, const Operand auto& target, double delta = 1) const {
+    check(delta > 0, "huber: delta must be above 0, not ", delta);
+    return mean(express<op::Huber>(difference("huber", x, target), delta));
+  }
+};
+
+struct BceWithLogitsLoss {
+  [[nodiscard]] auto operator()(const Operand auto& logits, const Operand auto& target) const {
+    check_loss("bce_with_logits", logits, target);
+    return mean(express<op::BceWithLogits>(unrounded(logits), unrounded(target)));
+  }
+};
+
 }  // namespace detail
 
-/// The mean of (x - target)^2: torch.nn.functional.mse_loss. Throws Error, as all losses here do, where the two shapes
-/// differ: [n, 1] beside [n] is almost always a mistake.
-template <Operand X, Operand Y>
-[[nodiscard]] auto mse(const X& x, const Y& target) {
-  return mean(square(detail::difference("mse", x, target)));
-}
+/// mse(x, target): the mean of (x - target)^2, torch.nn.functional.mse_loss. Throws Error, as all losses here do, where
+/// the two shapes differ: [n, 1] beside [n] is almost always a mistake.
+inline constexpr detail::MseLoss mse{};
 
-/// The mean of |x - target|: torch.nn.functional.l1_loss. Its gradient at x = target is 0.
-template <Operand X, Operand Y>
-[[nodiscard]] auto l1(const X& x, const Y& target) {
-  return mean(abs(detail::difference("l1", x, target)));
-}
+/// l1(x, target): the mean of |x - target|, torch.nn.functional.l1_loss. Its gradient at x = target is 0.
+inline constexpr detail::L1Loss l1{};
 
-/// The mean of d^2 / 2 where d = |x - target| is at most delta, and of delta (d - delta / 2) elsewhere (Huber, 1964):
-/// torch.nn.functional.huber_loss.
-template <Operand X, Operand Y>
-[[nodiscard]] auto huber(const X& x, const Y& target, double delta = 1) {
-  check(delta > 0, "huber: delta must be above 0, not ", delta);
-  return mean(express<op::Huber>(detail::difference("huber", x, target), delta));
-}
+/// huber(x, target, delta): the mean of d^2 / 2 where d = |x - target| is at most delta, and of delta (d - delta / 2)
+/// elsewhere (Huber, 1964), torch.nn.functional.huber_loss. Without a third argument delta is 1.
+inline constexpr detail::HuberLoss huber{};
 
-/// The mean cross entropy between probabilities sigmoid(logits) and targets in [0, 1], such as 0 and 1 for no and yes:
-/// torch.nn.functional.binary_cross_entropy_with_logits. Targets may be integers.
-template <Operand X, Operand Y>
-[[nodiscard]] auto bce_with_logits(const X& logits, const Y& target) {
-  detail::check_loss("bce_with_logits", logits, target);
-  return mean(express<op::BceWithLogits>(detail::unrounded(logits), detail::unrounded(target)));
-}
+/// bce_with_logits(logits, target): the mean cross entropy between the probabilities sigmoid(logits) and targets in
+/// [0, 1], such as 0 and 1 for no and yes, torch.nn.functional.binary_cross_entropy_with_logits. Targets may be
+/// integers.
+inline constexpr detail::BceWithLogitsLoss bce_with_logits{};
 
 }}  // namespace vitral

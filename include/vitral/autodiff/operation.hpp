@@ -155,6 +155,16 @@ auto apply_settled(Op op, const X&... x) {
 /// the result, a Tensor; op.backward(dy, result, inputs...) writes each gradient that is wanted. Expressions among the
 /// inputs are evaluated first; parameters join the tape of the variables they meet. Of parameters alone the result is a
 /// Pending. An op that reads tensors of others beside its inputs offers `kept_versions()`, the sum of their versions.
+///
+///   struct Square {
+///     static constexpr int keeps_inputs = 1;       // how many of the operands backward reads, from the first on
+///     static constexpr bool keeps_result = false;  // whether it reads the result
+///     auto forward(auto, const auto& x) { return eval(x * x); }
+///     void backward(const auto& dy, const auto&, const auto& x) {
+///       if (x.wants_gradient()) put(x.gradient(), 2 * dy * x.value);
+///     }
+///   };
+///   auto squared(const Operand auto& x) { return apply(Square{}, x); }
 template <class Op, class... X>
 [[nodiscard]] auto apply(Op op, const X&... x) {
   return detail::apply_settled(std::move(op), detail::settled(x)...);

@@ -28,6 +28,9 @@ struct RecomputedNode {
 /// `value` as a variable of which the tape keeps no more than `again` holds. Backward calls again() once: it computes
 /// the same value anew, as a variable of this tape, and backward goes on with what that has recorded. What the
 /// computation changes besides, such as running statistics, is therefore changed twice.
+///
+///   const auto v = tape.constant(x);
+///   const auto logits = recomputed(tape, net(value_of(v)), [=] { return net(v); });  // keeps v alone
 template <class T, class S, class B, class F>
 [[nodiscard]] Variable<T, S, B> recomputed(Tape& tape, const Tensor<T, S, B>& value, F again) {
   return {value, tape, tape.record(detail::RecomputedNode<F, T, S, B>{std::move(again), value.shape()})};

@@ -109,23 +109,41 @@ template <Operand X>
   return apply(detail::Softmax<true>{}, x);
 }
 
-/// -log softmax(logits)[target] for each row of logits [..., classes], target [...] being class numbers; the loss of a
-/// batch is mean(cross_entropy(logits, target)). Throws Error where a target is no class.
-template <Operand X, class S, class B>
-[[nodiscard]] auto cross_entropy(const X& logits, const Tensor<int, S, B>& target) {
-  using L = shape_of<X>;
-  static_assert(sizeof(row_operand<X>) > 0);
-  using Rows = detail::row_shape_of<L>;
-  return apply(detail::CrossEntropy<compute_t<scalar_of<X>>, L, B>{target.template realize<Rows>(), {}}, logits);
-}
+namespace detail {
 
-/// The same against smoothed targets (Szegedy et al. 2016, section 7): the target class has the probability
-/// 1 - smoothing + smoothing / classes, every other one smoothing / classes. As PyTorch's label_smoothing.
+struct CrossEntropyLoss {
+  template <Operand X, class S, class B>
+  [[nodiscard]] auto operator()(const X& logits, const Tensor<int, S, B>& target) const {
+    using L = shape_of<X>;
+    static_assert(sizeof(row_operand<X>) > 0);
+    return apply(CrossEntropy<compute_t<scalar_of<X>>, L, B>{target.template realize<row_shape_of<L>>(), {}}, logits);
+  }
+  template <Operand X, class S, class B>
+  [[nodiscard]] auto operator()(const X& logits, const Tensor<int, S, B>& target, double smoothing) const {
+    check(smoothing >= 0 && smoothing < 1, "cross_entropy: the smoothing must be in [0, 1), not ", smoothing);
+    const auto uniform = mean<row_operand<X>::axis>(log_softmax(cast<compute_t<scalar_of<X>>>(logits)));
+    return eval((1 - smoothing) * (*this)(logits, target) - smoothing * uniform);
+  }
+};
+
+}  // namespace detail
+
+/// cross_entropy(logits, target): -log softmax(logits)[target] for each row of logits [..., classes], target [...]
+/// being class numbers; the loss of a batch is the mean of these. Throws Error where a target is no class.
+/// cross_entropy(logits, target, smoothing): against smoothed targets (Szegedy et al. 2016, section 7), PyTorch's
+/// label_smoothing: the target class has the probability 1 - smoothing + smoothing / classes, every other one
+/// smoothing / classes.
+inline constexpr detail::CrossEntropyLoss cross_entropy{};
+
+/// The share of the rows of logits [..., classes] whose largest logit is that of their class [...]: a tensor of one
+/// number, which item() reads.
+///
+///   const float right = accuracy(net(x), y).item();
 template <Operand X, class S, class B>
-[[nodiscard]] auto cross_entropy(const X& logits, const Tensor<int, S, B>& target, double smoothing) {
-  check(smoothing >= 0 && smoothing < 1, "cross_entropy: the smoothing must be in [0, 1), not ", smoothing);
-  const auto uniform = mean<row_operand<X>::axis>(log_softmax(cast<compute_t<scalar_of<X>>>(logits)));
-  return eval((1 - smoothing) * cross_entropy(logits, target) - smoothing * uniform);
+[[nodiscard]] auto accuracy(const X& logits, const Tensor<int, S, B>& classes) {
+  equal_shapes<detail::row_shape_of<shape_of<X>>, S>::check("accuracy", detail::row_shape(logits.shape()),
+                                                            classes.shape());
+  return mean(cast<compute_t<scalar_of<X>>>(equal(argmax<-1>(value_of(logits)), classes)));
 }
 
 /// x / max(|x|, eps) for each row of the last axis.

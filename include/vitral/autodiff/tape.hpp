@@ -13,6 +13,11 @@ namespace vitral { inline namespace VITRAL_ABI {
 
 /// Records operations on its variables. `backward` frees each node, what it saved and its result's gradient as soon as
 /// they were used; gradients of leaves stay and accumulate until `zero_grad`.
+///
+///   Tape tape;
+///   const auto v = tape.watch(x);
+///   tape.backward(mean(square(v)));
+///   const auto slope = v.grad();  // 2 x / n, of the shape of x
 class Tape {
  public:
   Tape() : registration_(*this) {}

@@ -57,8 +57,9 @@ LeafPlan<T, R> lower(const Variable<T, S, B>& x) {
   return lower<R>(x.value());
 }
 
-/// The value of any operand as a tensor. Whatever is computed from it is recorded nowhere:
-///   const auto target = teacher(value_of(images));  // no gradient, whether `images` are on a tape or not
+/// The value of any operand as a tensor. Whatever is computed from it is recorded nowhere.
+///
+///   const auto target = net(value_of(x));  // no gradient, whether x is on a tape or not
 template <Operand X>
 [[nodiscard]] auto value_of(const X& x) {
   if constexpr (is_tensor<X>) {

@@ -190,6 +190,15 @@ concept OffersBlocks = requires(const T* x, T* y, bool add, BlockParameters<cons
   B::block_backward(x, x, y, add, parameters, gradients, adds, keep, keep, trace, size);
 };
 
+/// For each of `queries` [asked, width] the k rows of `table` [rows, width] of the largest inner product, at the full
+/// precision of float: products and places [asked, k], largest first and of equal ones the earlier row first. All rows
+/// are dense. Where `leave_one_out`, row i is none of query i's. Products that are no number are passed over; where
+/// fewer than k are left, the last places are -1.
+template <class B>
+concept OffersNearestRows = requires(Matrix<float> table, int k, bool leave_one_out, float* products, int* places) {
+  B::nearest_rows(table, table, k, leave_one_out, products, places);
+};
+
 /// Views of images (backend/views.hpp): `views` [count, 3, side, side], of which the i-th is made as jobs[i] says, of
 /// an image among the bytes `images`; the jobs may change when the call returns.
 template <class B>

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <numeric>
+#include <type_traits>
 
 namespace vitral { inline namespace VITRAL_ABI {
 
@@ -19,7 +20,11 @@ struct BatchesOptions {
   bool drop_last = true;  ///< leave out the rows that do not fill a batch
 };
 
-/// Rows of two arrays: row i of `y` is the target of row i of `x`. X and Y are tensors whose first extent is dyn.
+/// Stands for the targets of arrays that have none.
+struct NoTargets {};
+
+/// Rows of two arrays: row i of `y` is the target of row i of `x`. X is a tensor whose first extent is dyn; so is Y, or
+/// it is NoTargets.
 template <class X, class Y>
 struct ArrayBatch {
   long epoch = 0;
@@ -31,7 +36,13 @@ struct ArrayBatch {
   [[nodiscard]] int size() const { return static_cast<int>(places.size()); }
 };
 
-/// The batch with both tensors on backend B; what is copied is queued, as for a tensor.
+/// No targets, on any backend.
+template <class B>
+[[nodiscard]] NoTargets to_backend(NoTargets none) {
+  return none;
+}
+
+/// The batch with its tensors on backend B; what is copied is queued, as for a tensor.
 template <class B, class X, class Y>
 [[nodiscard]] auto to_backend(const ArrayBatch<X, Y>& batch) {
   auto x = to_backend<B>(batch.x);
@@ -43,8 +54,18 @@ namespace detail {
 
 /// The type of some of the rows of a tensor.
 template <class X>
-using chosen_rows = Tensor<scalar_of<X>, replace_extent<shape_of<X>, 0, dyn>, Cpu>;
+struct batch_rows {
+  static_assert(shape_of<X>::rank >= 1, "vitral: Batches(x, y): the first extents of x and y count the rows");
+  using type = Tensor<scalar_of<X>, replace_extent<shape_of<X>, 0, dyn>, Cpu>;
+};
+template <>
+struct batch_rows<NoTargets> {
+  using type = NoTargets;
+};
+template <class X>
+using chosen_rows = typename batch_rows<X>::type;
 
+inline void choose_rows(NoTargets, const std::vector<long>&, NoTargets&) {}
 /// Rows `places` of `from`.
 template <class X>
 void choose_rows(const X& from, const std::vector<long>& places, chosen_rows<X>& to) {
@@ -59,26 +80,27 @@ void choose_rows(const X& from, const std::vector<long>& places, chosen_rows<X>&
 }  // namespace detail
 
 /// Batches of the rows of x [n, ...] with their targets y [n, ...], both in host memory: for classes y is
-/// Tensor<int, Shape<dyn>>, else a tensor of any shape. Both may hold numbers of any type. Throws Error where the two
-/// differ in their rows, or have fewer of them than a batch.
+/// Tensor<int, Shape<dyn>>, else a tensor of any shape. Both may hold numbers of any type. y may be left out. Throws
+/// Error where the two differ in their rows, or have fewer of them than a batch.
 ///
-///   for (const auto& batch : Batches(x, y, {.batch = 128, .seed = 1}).epoch(0)) ... batch.x, batch.y
-template <class X, class Y>
+///   Batches data(x, y, {.batch = 128, .seed = 1});
+///   for (const auto& batch : data.epoch(0)) learn(batch.x, batch.y);
+template <class X, class Y = NoTargets>
 class Batches {
-  static_assert(shape_of<X>::rank >= 1 && shape_of<Y>::rank >= 1,
-                "vitral: Batches(x, y): the first extents of x and y count the rows");
-
  public:
   using batch_type = ArrayBatch<detail::chosen_rows<X>, detail::chosen_rows<Y>>;
 
   Batches(const X& x, const Y& y, const BatchesOptions& options = {}) : x_(x), y_(y), options_(options) {
-    check(x.extent(0) == y.extent(0), "Batches: x of shape ", x.shape(), " and y of shape ", y.shape(),
-          " differ in their first extent, the number of rows");
+    if constexpr (!std::is_same_v<Y, NoTargets>)
+      check(x.extent(0) == y.extent(0), "Batches: x of shape ", x.shape(), " and y of shape ", y.shape(),
+            " differ in their first extent, the number of rows");
     check(options.batch >= 1, "Batches: batch must be 1 or more, not ", options.batch);
     check(options.batch <= rows() || !options.drop_last, "Batches: a batch of ", options.batch,
           " rows is larger than x, which has ", rows(), "; use a smaller batch, or drop_last = false");
     stop();
   }
+  explicit Batches(const X& x, const BatchesOptions& options = {}) requires std::is_same_v<Y, NoTargets>
+      : Batches(x, NoTargets{}, options) {}
 
   [[nodiscard]] long batches() const {
     return options_.drop_last ? rows() / options_.batch : (rows() + options_.batch - 1) / options_.batch;

@@ -31,6 +31,14 @@ inline void refuse_unlabeled(Split split, const std::string& name) {
 /// What a data set offers: images with numbers from 0 to size() - 1, and the label of each, an index into classes().
 /// Without labels there are no classes, and each label is -1. A loader calls `image` and `label` from several threads
 /// at once. A member file(i) tells the file of image i, where images have files of their own.
+///
+///   struct Grays {
+///     long size() const { return 256; }
+///     Image image(long i) const { return {8, 8, std::vector<std::uint8_t>(192, static_cast<std::uint8_t>(i))}; }
+///     int label(long i) const { return i < 128 ? 0 : 1; }
+///     std::vector<std::string> classes() const { return {"dark", "light"}; }
+///     std::string name() const { return "grays"; }
+///   };
 template <class D>
 concept ImageSource = requires(const D& data, long i) {
   { data.size() } -> std::convertible_to<long>;

@@ -349,11 +349,12 @@ class LoaderState {
   return detail::readable(data, which, unreadable, [](long) {}).first;
 }
 
-/// A source of batches of views:
+/// A source of batches of views. Error where a batch is larger than the data set. An image that its data set cannot
+/// read (it throws Error) is logged, and replaced or left out as LoaderOptions::replace says; more than
+/// LoaderOptions::unreadable of them are an Error.
+///
 ///   Loader loader(Cifar10("data"), two_views(moco_v3_augmentation(32)), {.batch = 128});
-///   for (const Batch& batch : loader.epoch(0)) ...
-/// Error where a batch is larger than the data set. An image that its data set cannot read (it throws Error) is logged,
-/// and replaced or left out as LoaderOptions::replace says; more than LoaderOptions::unreadable of them are an Error.
+///   for (const Batch& batch : loader.epoch(0)) learn(batch.views[0], batch.labels);
 class Loader {
  public:
   using batch_type = Batch;

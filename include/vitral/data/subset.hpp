@@ -100,6 +100,9 @@ struct HeldOut {
 
 /// Holds out round(share * n) of the n images of each class, drawn by `seed`: at least one of two or more, but never
 /// all. Error unless 0 < share < 1 and some class has two images.
+///
+///   const HeldOut parts = hold_out(train, 0.1, Seed{1});
+///   const Dataset learnt = select_images(train, parts.kept), judged = select_images(train, parts.held);
 [[nodiscard]] inline HeldOut hold_out(const Dataset& data, double share, Seed seed) {
   check(share > 0 && share < 1, "a share of ", share, " was to be held out; expected above 0 and below 1");
   HeldOut out;

@@ -29,9 +29,10 @@ struct TarEntry {
   std::string link{};  ///< the path, in the archive, of the file that a link stands for
 };
 
-/// Reads an archive's headers one after the other, leaping over the content:
-///   TarReader reader(path);
-///   for (TarEntry entry; reader.next(entry);) ...
+/// Reads an archive's headers one after the other, leaping over the content.
+///
+///   TarReader reader("images.tar");
+///   for (TarEntry entry; reader.next(entry);) std::printf("%s\n", entry.path.c_str());
 class TarReader {
  public:
   explicit TarReader(const std::filesystem::path& path) : name_(path.string()), file_(detail::open_file(path)) {

@@ -1,10 +1,13 @@
-// The views of an image that a method compares, and the published recipes for them: SimCLR (Chen et al. 2020, appendix
-// A), BYOL (Grill et al. 2020, appendix B, table 6), MoCo v3 (Chen, Xie and He 2021; SDSSL uses it, too) and DINO
-// (Caron et al. 2021, after SwAV's multi-crop).
+// The views of an image that a method compares, and the published recipes for them, by name: SimCLR (Chen et al. 2020,
+// appendix A), BYOL (Grill et al. 2020, appendix B, table 6), MoCo v3 (Chen, Xie and He 2021; SDSSL takes it for all
+// methods) and DINO (Caron et al. 2021, after SwAV's multi-crop).
 #pragma once
 
 #include <vitral/data/augment.hpp>
+#include <vitral/io/nearest.hpp>
 
+#include <string>
+#include <string_view>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -99,17 +102,50 @@ using AugmentationPair = std::pair<Augmentation, Augmentation>;
   return view;
 }
 
+/// DINO's recipe for its two large views: BYOL's, of 40 to 100 percent of the image's area.
+[[nodiscard]] inline AugmentationPair dino_augmentation(int size) {
+  AugmentationPair pair = byol_augmentation(size);
+  pair.first.crop_min = pair.second.crop_min = 0.4;
+  return pair;
+}
+
+/// A line of the table: the recipe of two views, each of `size` pixels a side.
+struct KnownAugmentation {
+  std::string_view name;
+  AugmentationPair (*views)(int size);
+};
+
+/// The table. A recipe of your own is a function like these, and a line here.
+inline constexpr KnownAugmentation known_augmentations[] = {{"moco-v3", moco_v3_augmentation},
+                                                            {"byol", byol_augmentation},
+                                                            {"simclr", simclr_augmentation},
+                                                            {"dino", dino_augmentation}};
+
+/// The names in the table, in its order.
+[[nodiscard]] inline std::vector<std::string> augmentation_names() {
+  std::vector<std::string> names;
+  for (const KnownAugmentation& known : known_augmentations) names.emplace_back(known.name);
+  return names;
+}
+
+/// The views by the recipe of that name, two_views(known_augmentation("byol", 32)); Error, which lists the names, where
+/// there is none.
+[[nodiscard]] inline AugmentationPair known_augmentation(std::string_view name, int size) {
+  for (const KnownAugmentation& known : known_augmentations)
+    if (known.name == name) return known.views(size);
+  fail_unknown("augmentation", name, augmentation_names());
+}
+
 /// The views of multi-crop: two large ones, and `locals` small ones of small parts of the image.
 struct MultiCrop {
   Augmentation first, second, local;
   int locals = 0;
 };
 
-/// DINO's recipe: the large views show 40 to 100 percent of the image's area, the small ones 5 to 40 percent.
-[[nodiscard]] inline MultiCrop dino_augmentation(int size = 224, int local_size = 96, int locals = 8) {
-  const AugmentationPair pair = byol_augmentation(size);
+/// DINO's multi-crop: its two large views, and small ones of 5 to 40 percent of the image's area.
+[[nodiscard]] inline MultiCrop dino_multi_crop(int size = 224, int local_size = 96, int locals = 8) {
+  const AugmentationPair pair = dino_augmentation(size);
   MultiCrop crops{pair.first, pair.second, pair.first, locals};
-  crops.first.crop_min = crops.second.crop_min = 0.4;
   crops.local.size = local_size;
   crops.local.crop_min = 0.05;
   crops.local.crop_max = 0.4;
@@ -118,6 +154,8 @@ struct MultiCrop {
 }
 
 /// These views for a loader: the large ones, then the small ones. Error where `locals` is negative.
+///
+///   Loader loader(train, multi_crop(dino_multi_crop(32, 16, 6)), {.batch = 64});  // batch.views has 8
 [[nodiscard]] inline ImageViews multi_crop(const MultiCrop& crops) {
   check(crops.locals >= 0, "multi-crop with ", crops.locals, " small views; expected 0 or more");
   ImageViews views = two_views(crops.first, crops.second);

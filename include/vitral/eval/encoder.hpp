@@ -21,12 +21,12 @@ using ImagesOn = Tensor<float, Shape<dyn, 3, dyn, dyn>, B>;
 /// A network on any backend whose features can be evaluated: for normalised images [batch, 3, side, side], `layers`
 /// gives a tensor [batch, width()] for each of its depth() layers.
 ///
-///     struct Net {
-///       using backend = Cpu;
-///       int width() const;
-///       int depth() const;
-///       std::vector<Tensor<float, Shape<dyn, dyn>>> layers(const Operand auto& images) const;
-///     };
+///   struct Layers {
+///     using backend = Cpu;
+///     int width() const;
+///     int depth() const;
+///     std::vector<Tensor<float, Shape<dyn, dyn>>> layers(const Operand auto& images) const;
+///   };
 template <class E>
 concept FeatureEncoder = requires(const E& encoder, const detail::ImagesOn<typename E::backend>& images) {
   { encoder.width() } -> std::convertible_to<int>;

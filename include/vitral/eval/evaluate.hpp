@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <functional>
 #include <optional>
 #include <vector>
 
@@ -25,6 +26,9 @@ struct EvaluationOptions {
   int image = 0;                              ///< pixels a side of images; 0: the network's size.image
   std::optional<AnalysisOptions> analyses{};  ///< what features are like; none unless asked for
   EvaluationProgress progress{};
+  /// What finds a test image's neighbours among the training images for k-NN; nearest_neighbours on the network's
+  /// backend, unless it is to be another.
+  std::function<Neighbours(const Features& train, const Features& test, int k)> neighbours{};
 };
 
 namespace detail {
@@ -103,7 +107,8 @@ template <FeatureEncoder Network>
     const auto at = static_cast<std::size_t>(layer - 1);
     const Features &from = known[at], &to = asked[at];
     LayerEvaluation found;
-    const Neighbours near = nearest_neighbours(from, to, most);
+    const Neighbours near = options.neighbours ? options.neighbours(from, to, most)
+                                               : nearest_neighbours<typename Network::backend>(from, to, most);
     for (const int k : options.k)
       found.knn[k] = detail::accuracy_of(
           voted_classes(near, from.labels, classes, k, options.temperature, std::min(5, classes)), to);
@@ -127,8 +132,8 @@ template <FeatureEncoder Network>
 /// and stays as it is. All numbers but the times are the same for any number of threads. Throws Error where a data set
 /// has no labels, or an option does not fit it.
 ///
-///     const EvaluationResults found = evaluate(encoder, Cifar10(data, Split::train), Cifar10(data, Split::test));
-///     std::printf("%.1f %%\n", 100 * found.layers[8].knn.at(20).top1);
+///   const EvaluationResults found = evaluate(encoder, train, test);
+///   std::printf("%.1f %%\n", 100 * found.layers[8].knn.at(20).top1);
 template <FeatureEncoder Network>
 [[nodiscard]] EvaluationResults evaluate(const Network& network, const Dataset& train, const Dataset& test,
                                          const EvaluationOptions& options = {}) {

@@ -121,7 +121,7 @@ template <FeatureEncoder Network>
 
 /// The same for one view, the image scaled and cut to its centre: result[layer].
 ///
-///     const auto layers = extract_features(encoder, data, 2000);
+///   const auto layers = extract_features(encoder, train, 2000);
 template <FeatureEncoder Network>
 [[nodiscard]] std::vector<Features> extract_features(const Network& encoder, const Dataset& data, long count,
                                                      int batch = 128, const std::function<void(long)>& done = {}) {

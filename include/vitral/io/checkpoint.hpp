@@ -12,10 +12,25 @@
 
 namespace vitral { inline namespace VITRAL_ABI {
 
-/// Named tensors, copied to host memory and ready to be written:
+namespace detail {
+
+// What is done at each member, of one type for all modules (nn/module.hpp).
+auto member_adder(auto& state) {
+  return [&state](const std::string& name, const auto& member) { state.add(name, member.value); };
+}
+auto member_loader(const auto& file) {
+  return [&file](const std::string& name, auto& member) { load_tensor(file, name, member.value); };
+}
+
+}  // namespace detail
+
+/// Named tensors, copied to host memory and ready to be written. load_module reads them back.
+///
 ///   StateDict state;
 ///   state.add_module(encoder, "encoder");
 ///   state.write("encoder.safetensors", {{"note", "ten epochs"}});
+///
+///   load_module(SafetensorsFile("encoder.safetensors"), encoder, "encoder");
 class StateDict {
  public:
   template <class T, class S, class B>
@@ -32,8 +47,7 @@ class StateDict {
   /// Adds every parameter and state below the module; names begin with the prefix and a dot where there is one.
   template <class M>
   void add_module(const M& module, const std::string& prefix = "") {
-    const auto add_member = [&](const std::string& name, const auto& member) { add(name, member.value); };
-    for_each_tensor(module, add_member, prefix);
+    for_each_tensor(module, detail::member_adder(*this), prefix);
   }
   /// Writes the file. Throws Error where a number is not finite or the file cannot be written; an older file of this
   /// name then stays as it was.
@@ -88,9 +102,8 @@ void load_tensor(const SafetensorsFile& file, const std::string& name, const Ten
 template <class M>
 void load_module(const SafetensorsFile& file, M& module, const std::string& prefix = "") {
   M trial = clone_module(module);
-  const auto load = [&](const std::string& name, auto& member) { load_tensor(file, name, member.value); };
-  for_each_tensor(trial, load, prefix);
-  for_each_tensor(module, load, prefix);
+  for_each_tensor(trial, detail::member_loader(file), prefix);
+  for_each_tensor(module, detail::member_loader(file), prefix);
 }
 
 }}  // namespace vitral

@@ -153,6 +153,8 @@ void write_npy(const std::filesystem::path& path, std::span<const T> values, std
 }  // namespace detail
 
 /// Writes all of a file that numpy.load reads or, after an Error, nothing.
+///
+///   write_npy("x.npy", x.to_vector(), std::vector<long>{x.extent(0), x.extent(1)});
 inline void write_npy(const std::filesystem::path& path, std::span<const float> values, std::span<const long> shape) {
   detail::write_npy<float>(path, values, shape);
 }

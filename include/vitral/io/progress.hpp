@@ -103,6 +103,14 @@ class Progress {
     }
   }
 
+  /// Does work that is no step: its time counts for none.
+  template <class Work>
+  void aside(Work&& work) {
+    const Clock::time_point begin = Clock::now();
+    work();
+    start_ += Clock::now() - begin;
+  }
+
   /// Prints a line of text above the progress line.
   void note(std::string_view text) {
     if (drawn_) std::fputs("\r\x1b[K", out_);

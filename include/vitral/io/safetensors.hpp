@@ -44,6 +44,9 @@ struct TensorEntry {
 using Metadata = std::map<std::string, std::string>;
 
 /// A safetensors file in memory. Every error names the file and, where there is one, the tensor.
+///
+///   const SafetensorsFile file("net.safetensors");
+///   const std::vector<float> weight = file.values<float>("fc1.weight");
 class SafetensorsFile {
  public:
   /// Reads and checks the whole file: the header first, so that no memory is asked for that the tensors do not fill.

@@ -6,6 +6,10 @@
 #include <vitral/io/json.hpp>
 #include <vitral/models/vit.hpp>
 
+#if !defined(__CUDACC__)
+#include <vitral/backend/cpu/cpu.hpp>
+#endif
+
 #include <charconv>
 #include <limits>
 
@@ -115,11 +119,13 @@ template <class B, class T, ViTSize Size>
   return size;
 }
 
-/// The encoder of a file that save_vit or Trainer::save has written, the student's where there is a teacher:
+/// The encoder of a file that save_vit or Trainer::save has written, the student's where there is a teacher. Whether
+/// there is a distillation token follows from the file, whatever `options` say. Throws Error, naming the file,
+/// for a file of another network, tensors that do not fit, and numbers that are not finite.
+///
 ///   const auto encoder = load_vit<Cpu, float>("out/checkpoint.safetensors");
 ///   const auto features = encoder(images);  // [batch, width]
-/// Whether there is a distillation token follows from the file, whatever `options` say. Throws Error, naming the file,
-/// for a file of another network, tensors that do not fit, and numbers that are not finite.
+///   save_vit("half.safetensors", first_layers(encoder, encoder.depth() / 2));
 template <class B, class T>
 [[nodiscard]] ViT<B, T> load_vit(const SafetensorsFile& file, ViTOptions options = {}) {
   const ViTSize size = vit_size(file);

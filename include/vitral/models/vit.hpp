@@ -44,7 +44,7 @@ struct ViTOptions {
 
 /// A vision transformer on backend B with activations of type T (bf16 keeps float parameters). Its size is known at run
 /// time or fixed in its type:
-///   ViT<Cpu, float> encoder({.image = 32, .patch = 4, .width = 192, .depth = 12, .heads = 3});
+///   ViT<Cpu, float> any({.image = 32, .patch = 4, .width = 192, .depth = 12, .heads = 3});
 ///   ViT<Cpu, float, vit_tiny_32> fixed(Seed{0});
 template <class B, class T, ViTSize Size = ViTSize{}>
 struct ViT {

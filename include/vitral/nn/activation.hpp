@@ -7,10 +7,11 @@
 namespace vitral { inline namespace VITRAL_ABI {
 
 /// An element-wise operation of one argument. One of your own has the same form: a value, and its gradient from the
-/// gradient g of the result y at the argument a.
+/// gradient g of the result y at the argument a. express<Cube>(x) is its expression.
+///
 ///   struct Cube {
 ///     template <class T> VITRAL_HD static T value(T a) { return a * a * a; }
-///     template <class T> VITRAL_HD static Pack<T> pull(T g, T y, T a) { return pack(3 * g * a * a); }
+///     template <class T> VITRAL_HD static Pack<T> pull(T g, T, T a) { return pack(3 * g * a * a); }
 ///   };
 template <class F>
 concept ElementwiseOperation = requires(float a) {

@@ -9,6 +9,9 @@ namespace vitral { inline namespace VITRAL_ABI {
 
 /// A table weight [Vocabulary, Width] whose rows are asked for by number: `Embedding<50257, 768>(seed)`, or
 /// `Embedding(words, width, seed)` for sizes known at run time. It starts normally with deviation 1, as PyTorch's does.
+///
+///   const Embedding<27, 32> letters(Seed{1});
+///   const auto rows = letters(tape.constant(y));  // of numbers y [n]: [n, 32]
 template <int Vocabulary, int Width, class P = float, class B = Cpu>
 struct Embedding {
   Parameter<P, Shape<Vocabulary, Width>, B> weight;

@@ -37,14 +37,16 @@ void visit_members(std::string_view names, const Pack<M*...>& members, F&& f) {
 
 }  // namespace detail
 
-/// Makes a struct a module. The names are those of checkpoints:
+/// Makes a struct a module. The names are those of checkpoints. Where names differ from the members' (a list that is
+/// named otherwise, a member that may be absent), write what it stands for: `static void visit(auto& self, auto&& f)`,
+/// which calls f(name, member) for each member.
+///
 ///   struct Net {
 ///     Linear<784, 256> hidden;
 ///     Linear<256, 10> out;
 ///     VITRAL_MEMBERS(hidden, out)
+///     auto operator()(const Operand auto& x) const { return out(relu(hidden(x))); }
 ///   };
-/// Where names differ from the members' (a list that is named otherwise, a member that may be absent), write what it
-/// stands for: `static void visit(auto& self, auto&& f)`, which calls f(name, member) for each member.
 #define VITRAL_MEMBERS(...)                                                                \
   auto vitral_members() { return ::vitral::detail::addresses_of(__VA_ARGS__); }            \
   auto vitral_members() const { return ::vitral::detail::addresses_of(__VA_ARGS__); }      \
@@ -140,10 +142,45 @@ void walk(std::string& path, M& member, F&& f) {
   }
 }
 
+// What the functions below do at each member. They make it outside of the templates over the module, so that its type
+// is the same for every module: modules that have members of one type share the code that walks these.
+
+/// f at parameters alone.
+template <class F>
+auto at_parameters(F& f) {
+  return [&f](const std::string& path, auto& member) {
+    if constexpr (is_parameter<std::remove_cvref_t<decltype(member)>>) f(path, member);
+  };
+}
+inline auto hash_names(std::vector<std::pair<std::size_t, const void*>>& out) {
+  return [&out](const std::string& path, const auto& p) { out.emplace_back(std::hash<std::string_view>{}(path), &p); };
+}
+inline auto count_elements(long& count, bool trainable_only) {
+  return [&count, trainable_only](const std::string&, const auto& p) {
+    if (p.trainable || !trainable_only) count += p.value.size();
+  };
+}
+inline auto copy_memory(std::unordered_map<const void*, std::pair<Buffer, long>>& copies) {
+  return [&copies](const std::string& name, auto& member) {
+    auto& [copy, elements] = copies[member.value.data()];
+    if (!copy) copy = clone(member.value).buffer(), elements = member.value.size();
+    check(elements == member.value.size(), "clone_module: ", name, " has ", member.value.size(),
+          " elements in the memory of a member that has ", elements, "; give it memory of its own (clone)");
+    member.value = {copy, member.value.shape()};
+  };
+}
+inline auto make_trainable(bool trainable) {
+  return [trainable](const std::string&, auto& p) { p.trainable = trainable; };
+}
+
 }  // namespace detail
 
 /// Calls f(path, member) for each parameter and state below a module, in the order in which members are named. Paths
 /// join names by dots and number the elements of lists, as PyTorch does: "blocks.0.attn.qkv.weight".
+///
+///   for_each_tensor(net, [](const std::string& path, const auto& member) {
+///     std::printf("%s %s\n", path.c_str(), to_string(member.value.shape()).c_str());
+///   });
 template <class M, class F>
 void for_each_tensor(M& module, F&& f, std::string prefix = "") {
   prefix.reserve(64);
@@ -152,10 +189,7 @@ void for_each_tensor(M& module, F&& f, std::string prefix = "") {
 /// The same for parameters alone.
 template <class M, class F>
 void for_each_parameter(M& module, F&& f, std::string prefix = "") {
-  const auto visit = [&](const std::string& path, auto& member) {
-    if constexpr (is_parameter<std::remove_cvref_t<decltype(member)>>) f(path, member);
-  };
-  for_each_tensor(module, visit, std::move(prefix));
+  for_each_tensor(module, detail::at_parameters(f), std::move(prefix));
 }
 
 /// Calls f(path, parameter, partner) for each parameter of a module and the one of the same path in another module of
@@ -164,7 +198,7 @@ template <class M, class F>
 void for_each_pair(const M& module, const M& other, F&& f) {
   const std::hash<std::string_view> hash;
   std::vector<std::pair<std::size_t, const void*>> partners;  // by the hash of their paths
-  for_each_parameter(other, [&](const std::string& path, const auto& p) { partners.emplace_back(hash(path), &p); });
+  for_each_parameter(other, detail::hash_names(partners));
   std::size_t i = 0;
   for_each_parameter(module, [&]<class P>(const std::string& path, const P& p) {
     check(i < partners.size() && partners[i].first == hash(path), "for_each_pair: the first module has ", path,
@@ -181,9 +215,7 @@ void for_each_pair(const M& module, const M& other, F&& f) {
 template <class M>
 [[nodiscard]] long count_parameters(const M& module, bool trainable_only = false) {
   long count = 0;
-  for_each_parameter(module, [&](const std::string&, const auto& p) {
-    if (p.trainable || !trainable_only) count += p.value.size();
-  });
+  for_each_parameter(module, detail::count_elements(count, trainable_only));
   return count;
 }
 
@@ -191,20 +223,14 @@ template <class M>
 template <class M>
 [[nodiscard]] M clone_module(M module) {
   std::unordered_map<const void*, std::pair<Buffer, long>> copies;
-  for_each_tensor(module, [&](const std::string& name, auto& member) {
-    auto& [copy, elements] = copies[member.value.data()];
-    if (!copy) copy = clone(member.value).buffer(), elements = member.value.size();
-    check(elements == member.value.size(), "clone_module: ", name, " has ", member.value.size(),
-          " elements in the memory of a member that has ", elements, "; give it memory of its own (clone)");
-    member.value = {copy, member.value.shape()};
-  });
+  for_each_tensor(module, detail::copy_memory(copies));
   return module;
 }
 
 /// Freezes everything below a module, or has it trained again.
 template <class M>
 void set_trainable(M& module, bool trainable) {
-  for_each_parameter(module, [&](const std::string&, auto& p) { p.trainable = trainable; });
+  for_each_parameter(module, detail::make_trainable(trainable));
 }
 
 /// `value` as a constant on the tape of x, or as it is where x is on none.

@@ -7,10 +7,14 @@
 
 namespace vitral { inline namespace VITRAL_ABI {
 
-/// While it lives, linear layers that compute in bf16 use the copies:
-///   { const RoundedWeights rounded(net);  loss = ...net(x)...;  tape.backward(loss); }  optimizer.step(tape);
-/// End it before parameters change: the copies do not follow. A tape keeps the copies it has recorded. The module must
-/// outlive it.
+/// While it lives, linear layers that compute in bf16 use the copies. End it before parameters change: the copies do
+/// not follow. A tape keeps the copies it has recorded. The module must outlive it.
+///
+///   {
+///     const RoundedWeights rounded(net);
+///     tape.backward(mean(cross_entropy(net(tape.constant(x)), y)));
+///   }
+///   optimizer.step(tape);
 template <class M>
 class RoundedWeights {
  public:

@@ -8,9 +8,10 @@
 
 namespace vitral { inline namespace VITRAL_ABI {
 
-/// Modules, element-wise operations and functions without state, such as
+/// Modules, element-wise operations and functions without state, one after the other. The parameters of this one are
+/// "0.weight", "0.bias", "1.weight" and so on; "3.weight" is the last layer's.
+///
 ///   Sequential net(Linear<784, 256>(), BatchNorm1d<256>(), op::Relu{}, Linear<256, 10>());
-/// whose parameters are "0.weight", "0.bias", "1.weight" and so on; "3.weight" is the last layer's.
 template <class... L>
 struct Sequential {
   static_assert(((Module<L> || std::is_empty_v<L>)&&...),

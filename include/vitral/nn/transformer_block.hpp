@@ -14,6 +14,9 @@ namespace vitral { inline namespace VITRAL_ABI {
 /// m + mlp(norm2(m)) for m = x + attn(norm1(x)): `TransformerBlock<64>(4, seed)` has 4 heads; `TransformerBlock(64, 4,
 /// seed)` for a width known at run time. The MLP is four times as wide. A language model's block is
 /// `TransformerBlock<64, float, Cpu, Causal::yes>(4, seed)`.
+///
+///   const TransformerBlock<32> block(4, Seed{1});
+///   const auto tokens = block(reshape(x, Shape<dyn, 16, 32>{x.extent(0) / 16, 16, 32}), mode);  // of the same shape
 template <int Width, class P = float, class B = Cpu, Causal Mask = Causal::no>
 struct TransformerBlock {
   LayerNorm<Width, P, B> norm1;

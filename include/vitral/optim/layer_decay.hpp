@@ -26,6 +26,10 @@ namespace vitral { inline namespace VITRAL_ABI {
 }
 
 /// Multiplies the rate of each parameter by decay ^ (depth + 1 - layer): what comes after the blocks keeps its own.
+///
+///   auto parameters = trainable_parameters(encoder);
+///   decay_rates(parameters, encoder.depth(), 0.65);
+///   Optimizer<float, Cpu> optimizer(AdamW{.lr = 1e-3}, parameters);
 template <class P, class B>
 void decay_rates(std::vector<ParameterRef<P, B>>& parameters, int depth, double decay) {
   check(decay > 0 && decay <= 1,

@@ -10,6 +10,25 @@
 
 namespace vitral { inline namespace VITRAL_ABI {
 
+namespace detail {
+
+/// A parameter that follows another, and whether this step has moved it.
+template <class P, class B>
+struct Average {
+  Flat<P, B> value, source;
+  double momentum;
+  bool done;
+};
+/// Of one type for all modules (nn/module.hpp).
+template <class P, class B>
+auto pair_noter(std::vector<Average<P, B>>& averages, double momentum) {
+  return [&averages, momentum](const std::string&, const auto& average, const auto& source) {
+    averages.push_back({flat(average.value), flat(source.value), momentum, false});
+  };
+}
+
+}  // namespace detail
+
 /// An optimiser's settings with the state of every parameter.
 template <class P, class B>
 class Optimizer {
@@ -39,9 +58,7 @@ class Optimizer {
   void step(const Tape& tape, const Task& task) {
     averages_.clear();
     const auto note = [this](const auto& average, const auto& source, double momentum) {
-      for_each_pair(average, source, [&](const std::string&, const auto& a, const auto& p) {
-        averages_.push_back({flat(a.value), flat(p.value), momentum, false});
-      });
+      for_each_pair(average, source, detail::pair_noter(averages_, momentum));
     };
     if constexpr (requires { task.for_each_average(note); }) task.for_each_average(note);
     std::ranges::sort(averages_, {}, [](const Average& a) { return a.source.data(); });
@@ -69,11 +86,7 @@ class Optimizer {
   }
 
  private:
-  struct Average {
-    Flat<P, B> value, source;
-    double momentum;
-    bool done;
-  };
+  using Average = detail::Average<P, B>;
   /// A parameter that this step changes, and the average that follows it.
   struct Job {
     std::size_t parameter, average;
@@ -81,45 +94,7 @@ class Optimizer {
 
   /// One pass for the parameters with an average, one for those without, and one for the averages of what the step left
   /// alone: frozen parameters, and those that no gradient reached.
-  void run(const Tape& tape) {
-    check_gradients(tape);
-    ++steps_;
-    followed_.clear();
-    alone_.clear();
-    rest_.clear();
-    for (std::size_t i = 0; i < parameters_.size(); ++i) {
-      const auto* const data = parameters_[i].value.data();
-      if (!tape.has_grad(data)) continue;
-      const auto found =
-          std::ranges::lower_bound(averages_, data, {}, [](const Average& a) { return a.source.data(); });
-      if (found != averages_.end() && found->source.data() == data) {
-        found->done = true;
-        followed_.push_back({i, static_cast<std::size_t>(found - averages_.begin())});
-      } else {
-        alone_.push_back({i, 0});
-      }
-    }
-    for (std::size_t i = 0; i < averages_.size(); ++i)
-      if (!averages_[i].done) rest_.push_back({0, i});
-
-    const auto moved = [&](const Job& job) {
-      const Average& a = averages_[job.average];
-      return into(a.value, moving_average(a.value, a.source, a.momentum));
-    };
-    std::visit(
-        [&](const auto& settings) {
-          const auto update = [&](const Job& job) {
-            const auto& p = parameters_[job.parameter];
-            return detail::Update<P, B>{p, tape.grad(p.value), state_[job.parameter], steps_};
-          };
-          assign_each<B>(followed_.size(), [&](std::size_t i) {
-            return detail::changes(settings, update(followed_[i]), moved(followed_[i]));
-          });
-          assign_each<B>(alone_.size(), [&](std::size_t i) { return detail::changes(settings, update(alone_[i])); });
-        },
-        settings_);
-    assign_each<B>(rest_.size(), [&](std::size_t i) { return pack_handles(moved(rest_[i])); });
-  }
+  void run(const Tape& tape);
 
   void check_gradients(const Tape& tape) const {
     check(std::ranges::any_of(parameters_, [&](const auto& p) { return tape.has_grad(p.value.data()); }),
@@ -142,7 +117,55 @@ class Optimizer {
   long steps_ = 0;
 };
 
-/// The optimiser of a module's trainable parameters.
+// Outside of the class, so that a program of several source files can have it compiled in one: `extern template`.
+template <class P, class B>
+void Optimizer<P, B>::run(const Tape& tape) {
+  check_gradients(tape);
+  ++steps_;
+  followed_.clear();
+  alone_.clear();
+  rest_.clear();
+  for (std::size_t i = 0; i < parameters_.size(); ++i) {
+    const auto* const data = parameters_[i].value.data();
+    if (!tape.has_grad(data)) continue;
+    const auto found = std::ranges::lower_bound(averages_, data, {}, [](const Average& a) { return a.source.data(); });
+    if (found != averages_.end() && found->source.data() == data) {
+      found->done = true;
+      followed_.push_back({i, static_cast<std::size_t>(found - averages_.begin())});
+    } else {
+      alone_.push_back({i, 0});
+    }
+  }
+  for (std::size_t i = 0; i < averages_.size(); ++i)
+    if (!averages_[i].done) rest_.push_back({0, i});
+
+  const auto moved = [&](const Job& job) {
+    const Average& a = averages_[job.average];
+    return into(a.value, moving_average(a.value, a.source, a.momentum));
+  };
+  std::visit(
+      [&](const auto& settings) {
+        const auto update = [&](const Job& job) {
+          const auto& p = parameters_[job.parameter];
+          return detail::Update<P, B>{p, tape.grad(p.value), state_[job.parameter], steps_};
+        };
+        assign_each<B>(followed_.size(), [&](std::size_t i) {
+          return detail::changes(settings, update(followed_[i]), moved(followed_[i]));
+        });
+        assign_each<B>(alone_.size(), [&](std::size_t i) { return detail::changes(settings, update(alone_[i])); });
+      },
+      settings_);
+  assign_each<B>(rest_.size(), [&](std::size_t i) { return pack_handles(moved(rest_[i])); });
+}
+
+/// The optimiser of a module's trainable parameters. A Trainer makes one; in a loop of your own:
+///
+///   auto optimizer = make_optimizer(AdamW{.lr = 1e-3}, net);
+///   for (const auto& batch : Batches(x, y, {.batch = 64}).epoch(0)) {
+///     Tape tape;
+///     tape.backward(mean(cross_entropy(net(tape.constant(batch.x)), batch.y)));
+///     optimizer.step(tape);
+///   }
 template <class M>
 [[nodiscard]] auto make_optimizer(const OptimizerSettings& settings, const M& module) {
   return Optimizer<scalar_of_module<M>, backend_of_module<M>>(settings, trainable_parameters(module));

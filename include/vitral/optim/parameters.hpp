@@ -24,27 +24,38 @@ struct ParameterRef {
   [[nodiscard]] bool decays() const { return rank > 1; }
 };
 
-/// The trainable parameters of a module in the order of its members. One that several members share is listed once,
-/// under its first name. Throws Error where a parameter has no elements.
-template <class M>
-[[nodiscard]] auto trainable_parameters(const M& module) {
-  using Ref = ParameterRef<scalar_of_module<M>, backend_of_module<M>>;
-  std::vector<Ref> out;
-  std::unordered_set<const void*> seen;
-  for_each_parameter(module, [&](const std::string& name, const auto& p) {
+namespace detail {
+
+/// Lists trainable parameters in `out`; `seen` holds their memory. Of one type for all modules, as in nn/module.hpp.
+template <class P, class B>
+auto list_trainable(std::vector<ParameterRef<P, B>>& out, std::unordered_set<const void*>& seen) {
+  return [&out, &seen](const std::string& name, const auto& p) {
     static_assert(
-        std::is_convertible_v<decltype(flat(p.value)), decltype(Ref::value)>,
+        std::is_convertible_v<decltype(flat(p.value)), Flat<P, B>>,
         "vitral: an optimiser trains parameters of one scalar type and one backend: those of the module's first");
     check(static_cast<bool>(p.value), "the parameter ", name, " has no elements; give its `value` a tensor first");
     if (p.trainable && seen.insert(p.value.data()).second)
       out.push_back({name, flat(p.value), shape_of<decltype(p)>::rank});
-  });
+  };
+}
+
+}  // namespace detail
+
+/// The trainable parameters of a module in the order of its members. One that several members share is listed once,
+/// under its first name. Throws Error where a parameter has no elements.
+template <class M>
+[[nodiscard]] auto trainable_parameters(const M& module) {
+  std::vector<ParameterRef<scalar_of_module<M>, backend_of_module<M>>> out;
+  std::unordered_set<const void*> seen;
+  for_each_parameter(module, detail::list_trainable(out, seen));
   return out;
 }
 
 /// Scales all gradients by one factor so that their joint norm is at most max_norm, as torch.nn.utils.clip_grad_norm_
 /// does. Returns the norm before, one number that stays on the device. A gradient that no backward pass reached counts
 /// as zero.
+///
+///   clip_grad_norm(optimizer.parameters(), tape, 1.0);  // after backward, before optimizer.step(tape)
 template <class P, class B>
 Tensor<P, Shape<>, B> clip_grad_norm(const std::vector<ParameterRef<P, B>>& parameters, const Tape& tape,
                                      double max_norm) {

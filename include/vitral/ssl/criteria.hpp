@@ -4,8 +4,10 @@
 #pragma once
 
 #include <vitral/autodiff/layout.hpp>
+#include <vitral/autodiff/losses.hpp>
 #include <vitral/autodiff/matmul.hpp>
 #include <vitral/autodiff/softmax.hpp>
+#include <vitral/ssl/sum_over_layers.hpp>
 
 #include <limits>
 
@@ -13,20 +15,11 @@ namespace vitral { inline namespace VITRAL_ABI {
 
 namespace detail {
 
-template <class X>
-auto in_full_precision(const X& x) {
-  if constexpr (std::is_same_v<scalar_of<X>, compute_t<scalar_of<X>>>)
-    return x;
-  else
-    return eval(cast<compute_t<scalar_of<X>>>(x));
-}
-
 /// The mean of the blocks' losses, which all have the same number of rows.
 template <class Q, class F>
 auto mean_over_blocks(const std::vector<Q>& queries, F&& loss_of) {
   check(!queries.empty(), "a criterion needs at least one block of queries");
-  auto total = eval(loss_of(queries[0]));
-  for (std::size_t i = 1; i < queries.size(); ++i) total = eval(total + loss_of(queries[i]));
+  const auto total = sum_over_layers(queries.size(), [&](std::size_t i) { return loss_of(queries[i]); });
   return eval(total * (1.0 / static_cast<double>(queries.size())));
 }
 
@@ -34,6 +27,9 @@ auto mean_over_blocks(const std::vector<Q>& queries, F&& loss_of) {
 
 /// MoCo v3's loss (Chen, Xie and He 2021, eq. 1 and its factor 2 tau): cross entropy of cosine similarities over tau;
 /// row i's positive is key i, the other keys of the batch are its negatives. queries: blocks [N, P]; keys [N, P].
+///
+///   const auto loss_of = InfoNce{.temperature = 0.2}.against(encoder(images));
+///   tape.backward(loss_of(encoder(tape.constant(images), mode)));
 struct InfoNce {
   double temperature = 0.2;
 
@@ -44,12 +40,12 @@ struct InfoNce {
   /// Keys, and then queries, of several views one after the other: the rows of a view have its keys alone.
   template <Operand K>
   [[nodiscard]] auto against(const K& keys, int views = 1) const {
-    const auto k = eval(l2_normalize(detail::in_full_precision(keys)) * (1 / temperature));
+    const auto k = eval(l2_normalize(detail::unrounded(keys)) * (1 / temperature));
     const int rows = k.extent(0) / views;
     const auto targets = Tensor<int, Shape<dyn, dyn>, backend_of<K>>::uninitialized({views, rows});
     assign(targets, cast<int>(positions(Shape<dyn>{rows})));
     return [k, targets = flat(targets), views, scale = 2 * temperature](const auto& q) {
-      const auto logits = grouped_linear(l2_normalize(detail::in_full_precision(q)), k, views);
+      const auto logits = grouped_linear(l2_normalize(detail::unrounded(q)), k, views);
       return mean(cross_entropy(logits, targets)) * scale;
     };
   }
@@ -64,8 +60,8 @@ struct CosineDistance {
   /// A row has one key, whatever its view.
   template <Operand K>
   [[nodiscard]] auto against(const K& keys, int = 1) const {
-    return [k = l2_normalize(detail::in_full_precision(keys))](const auto& q) {
-      return 2 - 2 * mean(sum<1>(l2_normalize(detail::in_full_precision(q)) * k));
+    return [k = l2_normalize(detail::unrounded(keys))](const auto& q) {
+      return 2 - 2 * mean(sum<1>(l2_normalize(detail::unrounded(q)) * k));
     };
   }
 };
@@ -81,7 +77,7 @@ struct NtXent {
   }
   template <Operand A>
   [[nodiscard]] auto against(const A& anchors) const {
-    const auto a = eval(l2_normalize(detail::in_full_precision(anchors)) * (1 / temperature));
+    const auto a = eval(l2_normalize(detail::unrounded(anchors)) * (1 / temperature));
     const int rows = a.extent(0), half = rows / 2;
     check(rows % 2 == 0, "NtXent: two stacked views have an even number of rows, not ", rows);
     const auto targets = Tensor<int, Shape<dyn>, backend_of<A>>::uninitialized({rows});
@@ -89,7 +85,7 @@ struct NtXent {
     assign(targets, cast<int>(select(row < half, row + half, row - half)));
     return [a, targets, rows](const auto& q) {
       const auto itself = equal(positions(Shape<dyn, 1>{rows, 1}), positions(Shape<dyn>{rows}));
-      const auto similarity = linear(l2_normalize(detail::in_full_precision(q)), a);
+      const auto similarity = linear(l2_normalize(detail::unrounded(q)), a);
       const auto logits = eval(select(itself, -std::numeric_limits<double>::infinity(), similarity));
       return mean(cross_entropy(logits, targets));
     };

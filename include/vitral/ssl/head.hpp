@@ -10,7 +10,8 @@ namespace vitral { inline namespace VITRAL_ABI {
 enum class LastNorm { yes, no };
 
 /// [rows, in] -> [rows, out]: `depth` layers of `hidden` units, the last of `out` and without ReLU. Parts are numbered
-/// as in the equivalent torch.nn.Sequential: Linear 0, BatchNorm 1, ReLU 2, Linear 3 and so on.
+/// as in the equivalent torch.nn.Sequential: Linear 0, BatchNorm 1, ReLU 2, Linear 3 and so on. The weights start as
+/// that one's do, uniformly within 1 / sqrt(fan-in): the published code of all three methods leaves them there.
 template <class P = float, class B = Cpu>
 struct Head {
   using Layer = Linear<dyn, dyn, P, B, Bias::no>;
@@ -22,7 +23,7 @@ struct Head {
     check(in >= 1 && hidden >= 1 && out >= 1, "Head: widths must be 1 or more, not ", in, ", ", hidden, ", ", out);
     for (int i = 0; i < depth; ++i) {
       const bool is_last = i == depth - 1;
-      linears.emplace_back(i == 0 ? in : hidden, is_last ? out : hidden, init);
+      linears.emplace_back(i == 0 ? in : hidden, is_last ? out : hidden, init, LinearStart::pytorch);
       if (!is_last) norms.emplace_back(hidden);
     }
     if (last == LastNorm::yes) last_norm.emplace_back(out);

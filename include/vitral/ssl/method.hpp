@@ -5,7 +5,9 @@
 #include <vitral/optim/schedule.hpp>
 #include <vitral/ssl/branch.hpp>
 #include <vitral/ssl/criteria.hpp>
+#include <vitral/ssl/sum_over_layers.hpp>
 
+#include <algorithm>
 #include <optional>
 
 namespace vitral { inline namespace VITRAL_ABI {
@@ -23,6 +25,13 @@ struct MethodOptions {
 struct SelfDistillation {
   double ratio = 1.0;
   bool rises = false;  ///< from 0 along a cosine, instead of being constant
+  /// How many of the lowest layers do not learn: the projection of layer i + up takes the place of that of layer i, and
+  /// the final one that of those that are missing at the end. (`up` in the published code.)
+  int up = 0;
+  /// Whether a layer learns from the teacher's projection of the same layer, instead of the final one; the predictors
+  /// then learn with the rest alone. For methods with a teacher. (`t_inter` in the published code, which has it for
+  /// BYOL.)
+  bool same_layer = false;
 
   /// The weight when so much of the training is done (0 to 1).
   [[nodiscard]] double at(double progress) const { return rises ? cosine_between(0, ratio, progress) : ratio; }
@@ -30,16 +39,16 @@ struct SelfDistillation {
 
 namespace detail {
 
-/// The sum of f(i) for each i below `count`, from left to right, each in a lane of its own where the backend has lanes.
-template <class B, class F>
-auto sum_in_lanes(std::size_t count, F&& f) {
-  std::vector<decltype(f(0))> terms;
-  in_lanes<B>(count, [&](std::size_t i) { terms.push_back(f(i)); });
-  auto total = terms[0];
-  std::size_t i = 1;
-  for (; i + 4 <= count; i += 4) total = eval(total + terms[i] + terms[i + 1] + terms[i + 2] + terms[i + 3]);
-  for (; i < count; ++i) total = eval(total + terms[i]);
-  return total;
+/// The layer whose projection stands at place i of `layers`.
+inline std::size_t raised(std::size_t i, std::size_t layers, const std::optional<SelfDistillation>& distillation) {
+  return std::min(i + static_cast<std::size_t>(distillation ? distillation->up : 0), layers - 1);
+}
+
+inline void check_distillation(const SelfDistillation& d, int depth, bool has_teacher) {
+  check(d.ratio >= 0, "self_distilled: the ratio must be 0 or more, not ", d.ratio);
+  check(d.up >= 0 && d.up < depth, "self_distilled: up is ", d.up, ", expected 0 to ", depth - 1, " for a network of ",
+        depth, " layers");
+  check(has_teacher || !d.same_layer, "self_distilled: same_layer asks for a teacher, and this method has none");
 }
 
 /// What an encoder is given for two tensors of images, one after the other: their patches, where it takes them.
@@ -83,7 +92,8 @@ struct TeacherlessMethod {
     const auto total = eval(criterion.against(z.back())(z.back()));
     if (!has_lower_layers()) return total;
     const auto loss_of = criterion.against(detach(z.back()));
-    const auto lower = detail::sum_in_lanes<backend>(z.size() - 1, [&](std::size_t i) { return eval(loss_of(z[i])); });
+    const auto lower = sum_over_layers(
+        z.size() - 1, [&](std::size_t i) { return loss_of(z[detail::raised(i, z.size(), distillation)]); });
     return eval(total + lower * (ratio / static_cast<double>(z.size() - 1)));
   }
 
@@ -126,7 +136,8 @@ struct TeacherMethod {
   ///   C([q_L], t) + ratio * C([q_1 .. q_(L-1)], t) + L * C(predict(stop_gradient(z)), t), for both directions;
   /// the last two terms with self-distillation only, the last one training the predictors alone. Since C is a mean over
   /// layers this is sum (a_i + 1) C([q_i], t) with a_L = 1 and a_i = ratio / (L - 1), of which only the part a_i flows
-  /// on into z: the predictors run once instead of twice.
+  /// on into z: the predictors run once instead of twice. Where each layer has its own target t_i the last term is not
+  /// there, and this is sum a_i C([q_i], t_i).
   template <class T, class S>
   [[nodiscard]] auto loss(Tape& tape, const Tensor<T, S, backend>& view1, const Tensor<T, S, backend>& view2,
                           const Training& mode) const {
@@ -134,17 +145,25 @@ struct TeacherMethod {
     // teacher's view 1 first, the student's view 2.
     const int batch = view1.extent(0);
     const auto input = detail::input_of(student.encoder, view2, view1);
-    auto targets = teacher.features(input, Evaluation{});  // nothing is dropped from a target
-    for (auto& target : targets) target = concat<0>(slice<0>(target, batch, batch), slice<0>(target, 0, batch));
-    const auto loss_of = criterion.against(teacher.project(targets, mode.of_views(2)).back(), 2);
+    auto tokens = teacher.features(input, Evaluation{});  // nothing is dropped from a target
+    for (auto& x : tokens) x = concat<0>(slice<0>(x, batch, batch), slice<0>(x, 0, batch));
+    const auto targets = teacher.project(tokens, mode.of_views(2));
+    std::vector<decltype(criterion.against(targets[0], 2))> loss_of;  // one, or one for each layer
+    for (std::size_t i = 0; i < targets.size(); ++i)
+      loss_of.push_back(criterion.against(targets[detail::raised(i, targets.size(), distillation)], 2));
     const auto features = student.features(tape.constant(input), mode);
     const std::size_t layers = features.size();
-    return detail::sum_in_lanes<backend>(layers, [&](std::size_t i) {
-      const auto z = student.projector[i](features[i], mode.of_views(2));
-      if (!distillation) return eval(loss_of(student.predictor[i](z, mode.of_views(2))) * 2);  // a mean over both views
+    const auto projection = [&](std::size_t i) { return student.projector[i](features[i], mode.of_views(2)); };
+    const bool raises = distillation && distillation->up > 0;
+    const auto shared = raises ? student.project(features, mode.of_views(2)) : std::vector<decltype(projection(0))>{};
+    return sum_over_layers(layers, [&](std::size_t i) {
+      const auto z = raises ? shared[detail::raised(i, layers, distillation)] : projection(i);
+      if (!distillation)
+        return eval(loss_of[0](student.predictor[i](z, mode.of_views(2))) * 2);  // a mean of both views
       const double a = i + 1 == layers ? 1.0 : ratio / static_cast<double>(layers - 1);
+      if (distillation->same_layer) return eval(loss_of[i](student.predictor[i](z, mode.of_views(2))) * (2 * a));
       const auto q = student.predictor[i](scale_gradient(z, a / (a + 1)), mode.of_views(2, 2));
-      return eval(loss_of(q) * (2 * (a + 1)));
+      return eval(loss_of[0](q) * (2 * (a + 1)));
     });
   }
 
@@ -159,10 +178,13 @@ struct TeacherMethod {
     if (distillation) ratio = distillation->at(progress);
     momentum = cosine_between(options.momentum, 1, progress);
   }
-  /// The teacher's encoder and projector follow the student's (Optimizer::step).
+  /// The teacher's encoder and projectors follow the student's (Optimizer::step).
   void for_each_average(auto&& f) const {
     f(teacher.encoder, student.encoder, momentum);
-    f(teacher.projector[0], student.projector.back(), momentum);
+    const std::size_t first =
+        student.projector.size() - teacher.projector.size();  // the teacher may have the last alone
+    for (std::size_t i = 0; i < teacher.projector.size(); ++i)
+      f(teacher.projector[i], student.projector[first + i], momentum);
   }
   /// Calls f(name, number) for what a report names beside the loss.
   void for_each_number(auto&& f) const {
@@ -180,21 +202,26 @@ template <class Encoder, class Criterion>
 TeacherlessMethod<Encoder, Criterion> make_teacherless(const Encoder& encoder, const MethodOptions& o,
                                                        Criterion criterion,
                                                        std::optional<SelfDistillation> distillation) {
+  if (distillation) check_distillation(*distillation, encoder.depth(), false);
   Initializer init(Seed{o.seed.value + 0x5eed});
   return {Branch<Encoder>(encoder, {o.hidden, o.out}, LastNorm::yes, false,
                           distillation ? HeadedLayers::every : HeadedLayers::last, init),
           criterion, o, distillation};
 }
 
-/// The teacher starts as a copy of the student's encoder and last projector.
+/// The teacher starts as a copy of the student's encoder and of the projectors that make targets.
 template <class Encoder, class Criterion>
 TeacherMethod<Encoder, Criterion> make_with_teacher(const Encoder& encoder, const MethodOptions& o, Criterion criterion,
                                                     LastNorm last, std::optional<SelfDistillation> distillation) {
+  if (distillation) check_distillation(*distillation, encoder.depth(), true);
   Initializer init(Seed{o.seed.value + 0x5eed});
   Branch<Encoder> student(encoder, {o.hidden, o.out}, last, true,
                           distillation ? HeadedLayers::every : HeadedLayers::last, init);
-  Branch<Encoder> teacher(clone_module(encoder), {o.hidden, o.out}, last, false, HeadedLayers::last, init);
-  teacher.projector[0] = clone_module(student.projector.back());
+  const auto targets = distillation && distillation->same_layer ? HeadedLayers::every : HeadedLayers::last;
+  Branch<Encoder> teacher(clone_module(encoder), {o.hidden, o.out}, last, false, targets, init);
+  const std::size_t first = student.projector.size() - teacher.projector.size();
+  for (std::size_t i = 0; i < teacher.projector.size(); ++i)
+    teacher.projector[i] = clone_module(student.projector[first + i]);
   set_trainable(teacher, false);
   return {std::move(student), std::move(teacher), criterion, o, distillation};
 }
@@ -226,9 +253,10 @@ struct MoCoV3 : TeacherMethod<Encoder, InfoNce> {
 };
 
 /// The same method with self-distillation: heads for every layer, all learning from the final one.
+///
+///   const auto method = self_distilled(MoCoV3(encoder, {.hidden = 256, .out = 64}), {.ratio = 1.0});
 template <template <class> class Method, class Encoder>
 [[nodiscard]] Method<Encoder> self_distilled(const Method<Encoder>& method, const SelfDistillation& distillation = {}) {
-  check(distillation.ratio >= 0, "self_distilled: the ratio must be 0 or more, not ", distillation.ratio);
   return Method<Encoder>(method.student.encoder, method.options, distillation);
 }
 

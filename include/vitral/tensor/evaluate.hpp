@@ -11,8 +11,10 @@ namespace vitral { inline namespace VITRAL_ABI {
 
 namespace detail {
 
+/// What names no backend, random numbers alone for one, is evaluated on the CPU.
 template <class X>
-using tensor_of = Tensor<scalar_of<X>, shape_of<X>, backend_of<X>>;
+using tensor_of =
+    Tensor<scalar_of<X>, shape_of<X>, std::conditional_t<std::is_void_v<backend_of<X>>, Cpu, backend_of<X>>>;
 
 template <class X>
 concept Unrecorded = Operand<X> && !is_recorded<X>;
@@ -43,7 +45,8 @@ void evaluate_into(const Tensor<T, S, B>& out, const E& e) {
 
 }  // namespace detail
 
-/// The value of an expression or view as a tensor of its own; a tensor is returned as it is.
+/// The value of an expression or view as a tensor of its own; a tensor is returned as it is. Random numbers and
+/// positions alone become a tensor on the CPU.
 template <detail::Untracked X>
 [[nodiscard]] auto eval(const X& x) {
   if constexpr (is_tensor<X>) {
@@ -146,6 +149,8 @@ auto lower_together(const Pack<A...>& assignments) {
 
 /// All assignments in one pass over memory: for each element the first, then the second, which may read what the first
 /// wrote, and so on. All tensors must have the same shape.
+///
+///   assign_together(into(m, 0.9 * m + g), into(p, p - 0.01 * m));  // SGD with momentum: p reads the new m
 template <class S, class B, class... T, class... E>
 void assign_together(const Assignment<T, S, B, E>&... assignments) {
   const auto lowered = detail::lower_together(assignments...);

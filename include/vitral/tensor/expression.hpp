@@ -19,10 +19,22 @@ struct Constant {
   [[nodiscard]] Shape<> shape() const { return {}; }
 };
 
-/// Uniform numbers in [0, 1), one for each element of the shape: element i is a function of (random, i) alone, so
-/// the backward pass draws the same numbers again instead of storing them.
-template <class S>
-struct Uniform {
+/// Distributions that Drawn takes numbers from.
+struct UniformDraw {
+  VITRAL_HD static float at(const Random& random, long i) {
+    return random.uniform_float(static_cast<std::uint64_t>(i));
+  }
+};
+struct NormalDraw {
+  VITRAL_HD static float at(const Random& random, long i) {
+    return static_cast<float>(random.normal(static_cast<std::uint64_t>(i)));
+  }
+};
+
+/// Random numbers, one for each element of the shape: element i is a function of (random, i) alone, so the backward
+/// pass draws the same numbers again instead of storing them.
+template <class Distribution, class S>
+struct Drawn {
   using scalar = float;
   using shape_type = S;
   using backend = void;
@@ -31,9 +43,18 @@ struct Uniform {
   S extents;
   [[nodiscard]] const S& shape() const { return extents; }
 };
-/// The operand of uniform random numbers of a shape; see Uniform.
+/// Uniform random numbers in [0, 1) as an operand of this shape; see Drawn. eval makes a tensor of them:
+///
+///   const auto x = eval(2 * uniform(Random{1}, Shape<dyn, 32>{128}) - 1);  // float, from -1 to 1
 template <class S>
-[[nodiscard]] Uniform<S> uniform(Random random, const S& shape) {
+[[nodiscard]] Drawn<UniformDraw, S> uniform(Random random, const S& shape) {
+  return {random, shape};
+}
+/// Standard normal random numbers as an operand of this shape; see Drawn.
+///
+///   const auto noisy = eval(x + 0.1 * normal(mode.draw(), x.shape()));
+template <class S>
+[[nodiscard]] Drawn<NormalDraw, S> normal(Random random, const S& shape) {
   return {random, shape};
 }
 

@@ -25,11 +25,11 @@ struct LeafPlan {
   VITRAL_HD compute_t<T> at(long offset) const { return static_cast<compute_t<T>>(data[offset]); }
 };
 
-template <int R>
-struct UniformPlan {
+template <class Distribution, int R>
+struct DrawnPlan {
   Random random;
   long stride[R];
-  VITRAL_HD float at(long offset) const { return random.uniform_float(static_cast<std::uint64_t>(offset)); }
+  VITRAL_HD float at(long offset) const { return Distribution::at(random, offset); }
 };
 
 template <int R>
@@ -87,9 +87,9 @@ LeafPlan<T, R> lower(const View<T, S, B>& x) {
   detail::broadcast_strides<R>(x.shape(), x.strides().data(), plan.stride);
   return plan;
 }
-template <int R, class S>
-UniformPlan<R> lower(const Uniform<S>& x) {
-  UniformPlan<R> plan{x.random, {}};
+template <int R, class Distribution, class S>
+DrawnPlan<Distribution, R> lower(const Drawn<Distribution, S>& x) {
+  DrawnPlan<Distribution, R> plan{x.random, {}};
   detail::dense_broadcast_strides<R>(x.extents, plan.stride);
   return plan;
 }
@@ -222,8 +222,8 @@ template <class T, int R>
 VITRAL_HD auto value_at(const LeafPlan<T, R>& plan, const long* index, int axes) {
   return plan.at(offset_of(plan.stride, index, axes));
 }
-template <int R>
-VITRAL_HD float value_at(const UniformPlan<R>& plan, const long* index, int axes) {
+template <class Distribution, int R>
+VITRAL_HD float value_at(const DrawnPlan<Distribution, R>& plan, const long* index, int axes) {
   return plan.at(offset_of(plan.stride, index, axes));
 }
 template <int R>

@@ -65,6 +65,8 @@ using reduced_shape = typename detail::reduced<shape_of<X>, Axis, Keep>::type;
 /// Sums and means: sum(x) is one number, sum<0>(x) has lost axis 0, mean<-1, Axes::keep>(x) has 1 in place of its last
 /// extent. The operand may be an expression, which is computed on the fly. Integers have a sum of type long and a mean
 /// of type float. The mean of nothing is NaN.
+///
+///   const auto centred = eval(x - mean<-1, Axes::keep>(x));  // x [n, 32] less the mean of each row, [n, 1]
 template <int Axis = all_axes, Axes Keep = Axes::drop, detail::Untracked X>
 [[nodiscard]] auto sum(const X& x) {
   if constexpr (std::is_integral_v<scalar_of<X>>)

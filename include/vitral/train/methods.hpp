@@ -1,8 +1,6 @@
 // The methods that are known by name: a line of one table each, which programs, help texts and messages read.
-// It stands here because a line names a method (ssl/) and the recipe of its views (data/).
 #pragma once
 
-#include <vitral/data/views.hpp>
 #include <vitral/io/nearest.hpp>
 #include <vitral/ssl/method.hpp>
 
@@ -15,19 +13,18 @@
 
 namespace vitral { inline namespace VITRAL_ABI {
 
-/// A line of the table: a method, which is a template over the encoder, and the recipe of the two views that it
-/// compares.
+/// A line of the table: a method, which is a template over the encoder.
 template <template <class> class Method>
 struct KnownMethod {
-  std::string_view name;                ///< of the plain form; "sd-" before it names the self-distilled one
-  AugmentationPair (*views)(int size);  ///< for views of so many pixels a side
+  std::string_view name;  ///< of the plain form; "sd-" before it names the self-distilled one
+  double ratio = 1;       ///< SelfDistillation::ratio of the self-distilled form, as published
 };
 
 /// The table. A method of your own is a header with a template as SimCLR is one, and a line here.
 inline constexpr std::tuple known_methods{
-    KnownMethod<SimCLR>{"simclr", simclr_augmentation},
-    KnownMethod<BYOL>{"byol", byol_augmentation},
-    KnownMethod<MoCoV3>{"moco-v3", moco_v3_augmentation},
+    KnownMethod<SimCLR>{"simclr", 0.8},
+    KnownMethod<BYOL>{"byol", 0.8},
+    KnownMethod<MoCoV3>{"moco-v3"},
 };
 
 /// Whether the name is that of a self-distilled form: "sd-byol".
@@ -49,8 +46,9 @@ inline constexpr std::tuple known_methods{
 /// f(the line of that name, of either form), for programs that choose a method at run time; Error, which lists the
 /// names, where there is none. f returns the same type for all of them:
 ///
-///   with_method("sd-byol", [&]<template <class> class Method>(const KnownMethod<Method>& known) {
-///     return train(self_distilled(Method(encoder)), two_views(known.views(32)));
+///   with_method("sd-byol", [&]<template <class> class Method>(const KnownMethod<Method>&) {
+///     Trainer trainer(self_distilled(Method(encoder)), AdamW{.lr = 1e-3}, Schedule{.epochs = 5});
+///     return trainer.fit(Loader(train, two_views(byol_augmentation(32)), {.batch = 128})).back();
 ///   });
 template <class F>
 auto with_method(std::string_view name, F&& f) {

@@ -9,22 +9,13 @@
 
 namespace vitral { inline namespace VITRAL_ABI {
 
-/// The criterion of a classifier: cross entropy of logits [..., classes] and class numbers [...].
-struct CrossEntropy {
-  double smoothing = 0;  ///< the probability that a target shares out among all classes
-
-  [[nodiscard]] auto operator()(const Operand auto& logits, const auto& target) const {
-    return cross_entropy(logits, target, smoothing);
-  }
-};
-
 /// `model(x)` or `model(x, mode)` is to come near y by `criterion(output, y)`, which is a number for each row, or for
-/// all. x and y are those of Batches(x, y), or a loader's first view and labels. The parameters are shared with the
-/// caller's model, which is thus trained in place. Where y are class numbers a StepReport names the `accuracy` of each
-/// step.
+/// all: a loss such as mse, or a function of yours. x and y are those of Batches(x, y), or a loader's first view and
+/// labels; where Batches(x) has no y, x is its own target. The parameters are shared with the caller's model, which is
+/// thus trained in place. Where y are class numbers a StepReport names the `accuracy` of each step.
 ///
-///   Trainer(Supervised(net), AdamW{.lr = 1e-3}, Schedule{.epochs = 5}).fit(Batches(images, labels, {.batch = 128}));
-template <class Model, class Criterion = CrossEntropy>
+///   Trainer(Supervised(net), AdamW{.lr = 1e-3}, Schedule{.epochs = 5}).fit(Batches(x, y, {.batch = 128}));
+template <class Model, class Criterion = detail::CrossEntropyLoss>
 struct Supervised {
   using scalar = scalar_of_module<Model>;
   using backend = backend_of_module<Model>;
@@ -39,7 +30,7 @@ struct Supervised {
     const auto& target = target_of(batch);
     if constexpr (std::is_same_v<scalar_of<decltype(target)>, int>)
       if constexpr (shape_of<decltype(output)>::rank == shape_of<decltype(target)>::rank + 1)
-        accuracy_ = eval(mean(cast<scalar>(equal(argmax<-1>(output.value()), target))));
+        accuracy_ = accuracy(output, target);
     const auto losses = eval(criterion(output, target));
     if constexpr (shape_of<decltype(losses)>::rank == 0)
       return losses;
@@ -69,8 +60,10 @@ struct Supervised {
   static const auto& target_of(const auto& batch) {
     if constexpr (requires { batch.views; })
       return batch.labels;
-    else
+    else if constexpr (requires { batch.y.shape(); })
       return batch.y;
+    else
+      return batch.x;
   }
 
   std::optional<Tensor<scalar, Shape<>, backend>> accuracy_;  // of the last batch

@@ -53,8 +53,8 @@ concept ComputesInBf16 = std::same_as<typename Task::activation, bf16>;
 
 /// Trains a task. What comes out depends on the seed alone: not on threads, workers, or interruptions.
 ///
-///   Trainer trainer(task, AdamW{.lr = 1e-3}, Schedule{.epochs = 5}, Seed{1});
-///   trainer.fit(Batches(x, y, {.batch = 128}));
+///   Trainer trainer(Supervised(net), AdamW{.lr = 1e-3}, Schedule{.epochs = 5}, Seed{1});
+///   const auto losses = trainer.fit(Batches(x, y, {.batch = 128}));  // of each epoch
 template <class Task>
 class Trainer {
  public:
@@ -72,6 +72,10 @@ class Trainer {
     check(schedule.epochs >= 1 && schedule.warmup_epochs >= 0 && schedule.warmup_epochs <= schedule.epochs,
           "Trainer: ", schedule.warmup_epochs, " warm-up epochs of ", schedule.epochs,
           " epochs; the warm-up must fit into the run");
+    check(schedule.milestones.empty() || schedule.min_lr == 0, "Trainer: Schedule::min_lr, ", schedule.min_lr,
+          ", is the end of the cosine, which milestones replace; leave one of them out");
+    check(schedule.max_epochs >= 0 && schedule.max_epochs <= schedule.epochs, "Trainer: max_epochs ",
+          schedule.max_epochs, " of ", schedule.epochs, " epochs; expected 0 (all of them) to ", schedule.epochs);
     check(schedule.accumulate >= 1, "Trainer: accumulate must be 1 or more, not ", schedule.accumulate);
   }
 
@@ -96,11 +100,12 @@ class Trainer {
   /// step.
   void after_step(std::function<void(long)> f) { after_step_ = std::move(f); }
 
-  /// Trains from where the run stands to its end. `report(StepReport)` is called after every step and returns whether
-  /// to go on. On a device that works beside the host it may be a step behind: steps_done() and save() then speak of
-  /// the step after the reported one. Source: Loader, CudaLoader, Batches, or what offers the same (BatchSource).
+  /// Trains from where the run stands to its end, and returns the mean loss of each epoch that this call trained, or
+  /// trained a part of. `report(StepReport)` is called after every step and returns whether to go on. On a device that
+  /// works beside the host it may be a step behind: steps_done() and save() then speak of the step after the reported
+  /// one. Source: Loader, CudaLoader, Batches, or what offers the same (BatchSource).
   template <class Source, class Report>
-  void fit(Source&& source, Report&& report) {
+  std::vector<double> fit(Source&& source, Report&& report) {
     static_assert(BatchSource<std::remove_cvref_t<Source>>,
                   "vitral: Trainer::fit: a source of batches offers batches(), start(epoch, first_batch), next(batch), "
                   "stop() and the type batch_type, as Loader and Batches do");
@@ -113,21 +118,31 @@ class Trainer {
           per_epoch, " steps are ", steps, "; the checkpoint belongs to a longer run or to more images");
     std::array<InFlight<typename std::remove_cvref_t<Source>::batch_type>, 2> batches;
     values_.resize(2 * static_cast<std::size_t>(schedule_.accumulate) * values_per_part);
+    std::vector<double> losses;
+    long steps_of_epoch = 0;  // whose losses are in losses.back()
+    const auto finish = [&] {
+      const StepReport done = finish_step();
+      if (losses.empty() || done.step % per_epoch == 0) losses.push_back(0), steps_of_epoch = 0;
+      losses.back() += (done.loss - losses.back()) / static_cast<double>(++steps_of_epoch);
+      return report(done);
+    };
     bool wanted = true;
-    for (long epoch = steps_done() / per_epoch; wanted && epoch < schedule_.epochs; ++epoch) {
+    const int end = schedule_.max_epochs > 0 ? schedule_.max_epochs : schedule_.epochs;
+    for (long epoch = steps_done() / per_epoch; wanted && epoch < end; ++epoch) {
       const long first = steps_done() % per_epoch;
       source.start(epoch, first * schedule_.accumulate);
       for (long i = first; wanted && i < per_epoch; ++i) {
         queue_step(source, batches, per_epoch, steps);
-        if (static_cast<long>(queued_.size()) > backend::Steps::ahead) wanted = report(finish_step());
+        if (static_cast<long>(queued_.size()) > backend::Steps::ahead) wanted = finish();
       }
     }
     source.stop();
-    while (!queued_.empty()) report(finish_step());
+    while (!queued_.empty()) finish();
+    return losses;
   }
   template <class Source>
-  void fit(Source&& source) {
-    fit(source, [](const StepReport&) { return true; });
+  std::vector<double> fit(Source&& source) {
+    return fit(source, [](const StepReport&) { return true; });
   }
 
   /// Names of the trainable parameters that no gradient reached in the last step.
@@ -174,7 +189,7 @@ class Trainer {
   void queue_step(Source& source, InFlightBatches& batches, long per_epoch, long steps) {
     const long now = steps_done();
     Queued out{{.step = now, .steps = steps, .epoch = static_cast<double>(now + 1) / static_cast<double>(per_epoch)}};
-    out.report.lr = CosineSchedule{lr_, schedule_.min_lr, steps, schedule_.warmup_epochs * per_epoch}.at(now);
+    out.report.lr = schedule_.lr_at(now, lr_, per_epoch);
     if constexpr (HasSchedule<Task>) task_.schedule(static_cast<double>(now) / static_cast<double>(steps));
 
     for (int part = 0; part < schedule_.accumulate; ++part) {

@@ -28,6 +28,7 @@
   TEST_CASE_TEMPLATE_APPLY(attention_, Tested);                               \
   TEST_CASE_TEMPLATE_APPLY(gather_, Tested);                                  \
   TEST_CASE_TEMPLATE_APPLY(nan_, Tested);                                     \
+  TEST_CASE_TEMPLATE_APPLY(nearest_, std::tuple<On<Backend, float>>);         \
   TEST_CASE_TEMPLATE_APPLY(expression_, Tested);                              \
   TEST_CASE_TEMPLATE_APPLY(widths_, Tested);                                  \
   TEST_CASE_TEMPLATE_APPLY(assign_each_, Tested);                             \

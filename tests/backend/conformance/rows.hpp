@@ -5,6 +5,8 @@
 
 #include <vitral/tensor/reduce.hpp>
 
+#include <algorithm>
+
 namespace conformance {
 
 TEST_CASE_TEMPLATE_DEFINE("a backend's row operations agree with their formulas, forward and backward", X, rows_) {
@@ -126,6 +128,55 @@ TEST_CASE_TEMPLATE_DEFINE("a backend gathers rows, adds them back in order, and 
     (void)take(out);  // a device says it when it is waited for
   };
   CHECK_THROWS_AS(gather_wrong(), Error);
+}
+
+TEST_CASE_TEMPLATE_DEFINE("a backend finds the nearest rows, of equal products the earlier one", X, nearest_) {
+  using B = typename X::Backend_;
+  if constexpr (OffersNearestRows<B>) {
+    struct Case {
+      long rows, asked, width;
+      int k;
+      bool leave_one_out;
+    };
+    // Whole numbers, whose products are exact and often equal; more rows and queries than a block has of them, too.
+    for (const Case& c : {Case{70, 9, 3, 1, false},
+                          {300, 9, 5, 33, false},
+                          {40, 4, 4, 40, false},
+                          {45, 45, 3, 7, true},
+                          {8300, 3, 2, 4, false},
+                          {3, 8200, 2, 2, false}}) {
+      CAPTURE(c.rows);
+      CAPTURE(c.leave_one_out);
+      const auto whole = [&](long count, std::uint64_t stream) {
+        Numbers out = normal<float>(count, stream);
+        for (double& x : out) x = std::round(2 * x);
+        return out;
+      };
+      const Numbers table = whole(c.rows * c.width, 17);
+      const Numbers queries = c.leave_one_out ? table : whole(c.asked * c.width, 18);
+      const auto from = put<B, float>(table), to = put<B, float>(queries);
+      const auto products = put<B, float>(Numbers(at(c.asked * c.k)));
+      const auto places = Memory<B, int>(Shape<dyn>{static_cast<int>(c.asked * c.k)});
+      B::nearest_rows(row_major(from.data(), c.rows, c.width), row_major(to.data(), c.asked, c.width), c.k,
+                      c.leave_one_out, products.data(), places.data());
+      Numbers best, where;
+      for (long i = 0; i < c.asked; ++i) {
+        std::vector<std::pair<double, double>> all;  // minus the product, the row
+        for (long j = 0; j < c.rows; ++j) {
+          double product = 0;
+          for (long n = 0; n < c.width; ++n) product += table[at(j * c.width + n)] * queries[at(i * c.width + n)];
+          if (!c.leave_one_out || i != j) all.emplace_back(-product, j);
+        }
+        std::partial_sort(all.begin(), all.begin() + c.k, all.end());
+        for (int n = 0; n < c.k; ++n) {
+          best.push_back(-all[at(n)].first);
+          where.push_back(all[at(n)].second);
+        }
+      }
+      CHECK(take(products) == best);
+      CHECK(take(places) == where);
+    }
+  }
 }
 
 TEST_CASE_TEMPLATE_DEFINE("a backend hands a NaN on through ReLUs, kinks, maxima and norms of rows", X, nan_) {

@@ -33,9 +33,7 @@ struct Autoencoder {
 int main() {
   const auto train = waves(2048, {1}), test = waves(256, {2});
   const Autoencoder net;
-  const auto criterion = [](const auto& y, const auto& x) { return mse(y, x); };
-  Trainer(Supervised(net, criterion), AdamW{.lr = 3e-3}, Schedule{.epochs = 20})
-      .fit(Batches(train, train, {.batch = 64}));
+  Trainer(Supervised(net, mse), AdamW{.lr = 3e-3}, Schedule{.epochs = 20}).fit(Batches(train, {.batch = 64}));
   const float loss = mse(net(test), test).item(), variance = mean(square(test)).item();
   std::cout << "autoencoder: a mean squared error of " << loss << ", the signals' square is " << variance << '\n';
   return loss < 0.01f * variance ? 0 : 1;

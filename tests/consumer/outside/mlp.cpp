@@ -28,7 +28,7 @@ int main() {
   const Spiral train(2048, {1}), test(512, {2});
   const Sequential net(Linear<2, 64>(Seed{1}), op::Relu{}, Linear<64, 64>(Seed{2}), op::Relu{}, Linear<64, 2>(Seed{3}));
   Trainer(Supervised(net), AdamW{.lr = 1e-2}, Schedule{.epochs = 20}).fit(Batches(train.x, train.arm, {.batch = 64}));
-  const float right = mean(cast<float>(equal(argmax<-1>(net(test.x)), test.arm))).item();
+  const float right = accuracy(net(test.x), test.arm).item();
   std::cout << "mlp: right on " << 100 * right << " % of the points\n";
   return right > 0.95f ? 0 : 1;
 }

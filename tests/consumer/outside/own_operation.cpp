@@ -1,5 +1,4 @@
 // An operation of one's own, with its backward pass: squared distances to centres, which move to where the points are.
-#include <vitral/autodiff/gradcheck.hpp>
 #include <vitral/vitral.hpp>
 
 #include <iostream>
@@ -9,9 +8,7 @@ using namespace vitral;
 // data
 // Points around (0, 0), (2, 0) and (4, 0).
 Tensor<float, Shape<dyn, 2>> three_heaps(int points, Random random) {
-  Tensor<float, Shape<dyn, 2>> x({points});
-  for (int i = 0; i < 2 * points; ++i)
-    x.data()[i] = 0.1f * static_cast<float>(random.normal(static_cast<std::uint64_t>(i)));
+  const auto x = eval(0.1 * normal(random, Shape<dyn, 2>{points}));
   for (int i = 0; i < points; ++i) x(i, 0) += static_cast<float>(2 * (i % 3));
   return x;
 }

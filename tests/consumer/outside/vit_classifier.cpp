@@ -33,7 +33,7 @@ int main() {
   const Sequential net(ViT<Cpu, float, ViTSize{16, 4, 32, 2, 2}>(Seed{1}, {.train_patch_embed = true}),
                        Linear<32, 3>(Seed{2}));
   Trainer(Supervised(net), AdamW{.lr = 2e-3}, Schedule{.epochs = 8}).fit(Batches(train.x, train.kind, {.batch = 64}));
-  const float right = mean(cast<float>(equal(argmax<-1>(net(test.x)), test.kind))).item();
+  const float right = accuracy(net(test.x), test.kind).item();
   std::cout << "vit_classifier: right on " << 100 * right << " % of the images\n";
   return right > 0.95f ? 0 : 1;
 }

@@ -60,7 +60,7 @@ TEST_CASE("the largest few come in order, of equals the earlier one first, witho
   const auto places = [&](int left_out) {
     std::vector<float> value(4);
     std::vector<int> place(4);
-    detail::LargestFew few(value.data(), place.data(), 4);
+    cpu::detail::LargestFew few(value.data(), place.data(), 4);
     few.take(numbers.data(), 60, 1000, left_out);
     few.take(numbers.data() + 60, 40, 1060, left_out);
     return place;

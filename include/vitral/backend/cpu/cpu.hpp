@@ -5,6 +5,7 @@
 #include <vitral/backend/cpu/evaluate.hpp>
 #include <vitral/backend/cpu/fused_block.hpp>
 #include <vitral/backend/cpu/matmul.hpp>
+#include <vitral/backend/cpu/nearest_rows.hpp>
 #include <vitral/backend/cpu/norm.hpp>
 #include <vitral/backend/cpu/pull_back.hpp>
 #include <vitral/backend/cpu/reduce.hpp>
@@ -116,6 +117,7 @@ struct Cpu {
   static void block_backward(const auto&... arguments) { cpu::block_backward(arguments...); }
   static void gather_rows(const auto&... arguments) { cpu::gather_rows(arguments...); }
   static void scatter_add_rows(const auto&... arguments) { cpu::scatter_add_rows(arguments...); }
+  static void nearest_rows(const auto&... arguments) { cpu::nearest_rows(arguments...); }
 };
 
 }}  // namespace vitral

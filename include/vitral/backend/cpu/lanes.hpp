@@ -93,11 +93,11 @@ struct Lane<LeafPlan<T, R>> {
   }
 };
 
-template <int R>
-struct Lane<UniformPlan<R>> {
+template <class Distribution, int R>
+struct Lane<DrawnPlan<Distribution, R>> {
   alignas(64) float buffer[chunk];
 
-  LeafReader<float> load(const UniformPlan<R>& plan, const long* index, int axes, long count) {
+  LeafReader<float> load(const DrawnPlan<Distribution, R>& plan, const long* index, int axes, long count) {
     const long offset = offset_of(plan.stride, index, axes);
     const long step = plan.stride[axes - 1];
     if (step == 0) {
@@ -105,7 +105,7 @@ struct Lane<UniformPlan<R>> {
     } else {
       const Random random = plan.random;  // a copy that nothing points to, for the loop's sake
 #pragma omp simd
-      for (long i = 0; i < count; ++i) buffer[i] = random.uniform_float(static_cast<std::uint64_t>(offset + i * step));
+      for (long i = 0; i < count; ++i) buffer[i] = Distribution::at(random, offset + i * step);
     }
     return {buffer};
   }

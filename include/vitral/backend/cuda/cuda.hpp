@@ -8,6 +8,7 @@
 #include <vitral/backend/cuda/evaluate.hpp>
 #include <vitral/backend/cuda/layer_norm.hpp>
 #include <vitral/backend/cuda/matmul.hpp>
+#include <vitral/backend/cuda/nearest_rows.hpp>
 #include <vitral/backend/cuda/pinned.hpp>
 #include <vitral/backend/cuda/pull_back.hpp>
 #include <vitral/backend/cuda/reduce.hpp>
@@ -130,6 +131,8 @@ struct BasicCuda {
   static void attention_backward(const auto&... arguments) { cuda::attention_backward(arguments...); }
   static void gather_rows(const auto&... arguments) { cuda::gather_rows(arguments...); }
   static void scatter_add_rows(const auto&... arguments) { cuda::scatter_add_rows(arguments...); }
+
+  static void nearest_rows(const auto&... arguments) { cuda::nearest_rows(arguments...); }
 
   // ---- views of images
   static void make_views(const ViewShape& shape, const ViewJob* jobs, std::size_t count, const std::uint8_t* images,

@@ -101,7 +101,7 @@ inline void check_analysis(int depth, const std::vector<Features>& known, const 
 /// `places` that are numbers in the data sets. How far heads look is said of a ViT alone. Throws Error unless
 /// `points` is 20 or more and there are as many test images.
 ///
-///     const Analyses found = analyse(vit, known, asked, test, {.views = two_views(byol_augmentation(32))});
+///   const Analyses found = analyse(encoder, known, asked, test, {.views = two_views(byol_augmentation(32))});
 template <class Network>
 [[nodiscard]] Analyses analyse(const Network& network, const std::vector<Features>& known,
                                const std::vector<Features>& asked, const Dataset& test, const AnalysisOptions& options,

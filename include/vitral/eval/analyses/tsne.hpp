@@ -165,7 +165,7 @@ inline std::vector<float> shrunk(const std::vector<float>& points) {
 /// A map of features by t-SNE, from the points `start` [images, 2] on; their scale does not matter. `report(done,
 /// divergence)` is called after every 50th iteration. The result is the same for any number of threads.
 ///
-///     const Tsne map = tsne(features, project(principal_axes(features), features));
+///   const Tsne map = tsne(features, project(principal_axes(features), features));
 [[nodiscard]] inline Tsne tsne(const Features& features, const std::vector<float>& start,
                                const TsneOptions& options = {}, const std::function<void(int, double)>& report = {}) {
   constexpr int exploration = 250, patience = 300, every = 50;

@@ -2,16 +2,17 @@
 // al. 2018), as DINO and SDSSL use it.
 #pragma once
 
-#include <vitral/backend/cpu/cpu.hpp>
-#include <vitral/backend/cpu/packed.hpp>
+#include <vitral/backend/backend.hpp>
 #include <vitral/eval/features.hpp>
+
+#if !defined(__CUDACC__)
+#include <vitral/backend/cpu/cpu.hpp>
+#endif
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <numeric>
 
-VITRAL_KERNELS_BEGIN
 namespace vitral { inline namespace VITRAL_ABI {
 
 /// Parameters of k-NN classification.
@@ -30,54 +31,12 @@ struct Neighbours {
   [[nodiscard]] int queries() const { return k ? static_cast<int>(place.size()) / k : 0; }
 };
 
-namespace detail {
-
-/// Keeps the k largest numbers of a stream with their places, largest first. Of equal numbers the first to come wins.
-class LargestFew {
- public:
-  LargestFew(float* value, int* place, int k) : value_(value), place_(place), k_(k) {
-    std::fill_n(value, k, -std::numeric_limits<float>::infinity());
-    std::fill_n(place, k, -1);
-  }
-  /// Takes the next `count` numbers, whose places are first, first + 1, ...; passes over the place `left_out`.
-  void take(const float* number, int count, int first, int left_out) {
-    constexpr int step = 32;
-    for (int i = 0; i < count; i += step) {
-      const int end = std::min(count, i + step);
-      // Nearly always none of `step` numbers is larger than the least that is kept: one vector loop passes over them.
-      int larger = 0;  // an int, since compilers do not vectorise this loop with a bool
-      const float bound = value_[k_ - 1];
-#pragma omp simd reduction(| : larger)
-      for (int j = i; j < end; ++j) larger |= number[j] > bound ? 1 : 0;
-      if (!larger) continue;
-      for (int j = i; j < end; ++j)
-        if (number[j] > value_[k_ - 1] && first + j != left_out) insert(number[j], first + j);
-    }
-  }
-
- private:
-  void insert(float number, int place) {
-    int at = k_ - 1;
-    for (; at > 0 && number > value_[at - 1]; --at) {
-      value_[at] = value_[at - 1];
-      place_[at] = place_[at - 1];
-    }
-    value_[at] = number;
-    place_[at] = place;
-  }
-
-  float* value_;
-  int* place_;
-  int k_;
-};
-
-}  // namespace detail
-
-/// The k training rows of the largest inner product with each query, exactly. Of equal products the earlier row counts
-/// as nearer. Similarities are held for one block of queries and training rows at a time, however many there are.
+/// The k training rows of the largest inner product with each query, exactly, found by backend B. Of equal products the
+/// earlier row counts as nearer. However many rows there are, products are held for a block of them at a time.
 /// Throws Error where features are not finite, or there are fewer than k rows.
-[[nodiscard]] inline Neighbours nearest_neighbours(const Features& train, const Features& test, int k,
-                                                   bool leave_one_out = false) {
+template <OffersNearestRows B = Cpu>
+[[nodiscard]] Neighbours nearest_neighbours(const Features& train, const Features& test, int k,
+                                            bool leave_one_out = false) {
   check_features(train, "k-NN: the training features");
   check_features(test, "k-NN: the features to classify");
   const int rows = train.images(), queries = test.images(), width = train.width, others = rows - leave_one_out;
@@ -86,24 +45,21 @@ class LargestFew {
   check(width == test.width, "k-NN: training features have width ", width, ", test features ", test.width);
   check(!leave_one_out || queries == rows, "k-NN: leaving one out of ", rows,
         " features asks for all of them, not for ", queries);
-  Neighbours out{k, std::vector<float>(static_cast<std::size_t>(queries) * static_cast<std::size_t>(k)), {}};
-  out.place.resize(out.similarity.size());
-  constexpr int most_queries = 64, most_rows = 512;  // of a product, which stays in the cache
-  const long parts = (long{queries} + most_queries - 1) / most_queries;
-  std::vector<detail::LargestFew> best;
-  for (long i = 0; i < queries; ++i) best.emplace_back(out.similarity.data() + i * k, out.place.data() + i * k, k);
-  cpu::PackedMatrix<float> packed;
-  for (int row = 0; row < rows; row += most_rows) {
-    const int known = std::min(most_rows, rows - row);
-    packed.pack(transposed(row_major(train.rows.data() + long{row} * width, known, width)));
-    cpu::parallel_for(parts, [&](long part) {
-      static thread_local cpu::WorkMemory buffer;
-      const int query = static_cast<int>(part) * most_queries, asked = std::min(most_queries, queries - query);
-      const auto block = row_major(buffer.reserve<float>(most_queries * most_rows), asked, known);
-      packed.multiply(row_major(test.rows.data() + long{query} * width, asked, width), block);
-      for (int i = 0; i < asked; ++i)
-        best[static_cast<std::size_t>(query + i)].take(&block(i, 0), known, row, leave_one_out ? query + i : -1);
-    });
+  Neighbours out{k, {}, {}};
+  if constexpr (B::on_host) {
+    out.place.resize(static_cast<std::size_t>(queries) * static_cast<std::size_t>(k));
+    out.similarity.resize(out.place.size());
+    B::nearest_rows(row_major(train.rows.data(), rows, width), row_major(test.rows.data(), queries, width), k,
+                    leave_one_out, out.similarity.data(), out.place.data());
+  } else {
+    using Numbers = Tensor<float, Shape<dyn, dyn>, B>;
+    const auto table = Numbers::from(train.rows, {rows, width}), asked = Numbers::from(test.rows, {queries, width});
+    const auto products = Numbers::uninitialized({queries, k});
+    const auto places = Tensor<int, Shape<dyn, dyn>, B>::uninitialized({queries, k});
+    B::nearest_rows(row_major(table.data(), rows, width), row_major(asked.data(), queries, width), k, leave_one_out,
+                    products.data(), places.data());
+    out.similarity = products.to_vector();
+    out.place = places.to_vector();
   }
   for (std::size_t i = 0; i < out.place.size(); ++i)
     check(out.place[i] >= 0 && std::isfinite(out.similarity[i]), "k-NN: the features of query ",
@@ -147,11 +103,12 @@ class LargestFew {
   return out;
 }
 
-/// The class that k-NN predicts for each test row.
-[[nodiscard]] inline std::vector<int> knn_classify(const Features& train, const Features& test,
-                                                   const KnnOptions& options = {}) {
-  return voted_classes(nearest_neighbours(train, test, options.k, options.leave_one_out), train.labels, train.classes,
-                       options.k, options.temperature, 1);
+/// The class that k-NN predicts for each test row; backend B looks for neighbours.
+template <OffersNearestRows B = Cpu>
+[[nodiscard]] std::vector<int> knn_classify(const Features& train, const Features& test,
+                                            const KnnOptions& options = {}) {
+  return voted_classes(nearest_neighbours<B>(train, test, options.k, options.leave_one_out), train.labels,
+                       train.classes, options.k, options.temperature, 1);
 }
 
 /// The share of images whose label is among the first `top` of their guesses; `ranked` is [images, guesses], the best
@@ -169,14 +126,18 @@ class LargestFew {
   return static_cast<double>(right) / static_cast<double>(labels.size());
 }
 
-/// The share of test rows that k-NN classifies correctly.
-[[nodiscard]] inline double knn_accuracy(const Features& train, const Features& test, const KnnOptions& options = {}) {
+/// The share of test rows that k-NN classifies correctly; backend B looks for neighbours.
+template <OffersNearestRows B = Cpu>
+[[nodiscard]] double knn_accuracy(const Features& train, const Features& test, const KnnOptions& options = {}) {
   check(static_cast<int>(test.labels.size()) == test.images(), "k-NN: there are ", test.labels.size(), " labels of ",
         test.images(), " images to classify");
-  return top_accuracy(knn_classify(train, test, options), test.labels, 1);
+  return top_accuracy(knn_classify<B>(train, test, options), test.labels, 1);
 }
 
-/// The same for every layer of an encoder, with `train_count` and `test_count` images drawn from the two data sets.
+/// The same for every layer of an encoder, on its backend, with `train_count` and `test_count` images drawn from the
+/// two data sets.
+///
+///   const double last_layer = knn_accuracy(encoder, train, 2000, test, 500).back();
 template <class Encoder>
 [[nodiscard]] std::vector<double> knn_accuracy(const Encoder& encoder, const Dataset& train, long train_count,
                                                const Dataset& test, long test_count, const KnnOptions& options = {}) {
@@ -186,9 +147,8 @@ template <class Encoder>
   const auto asked = extract_features(encoder, test, test_count);
   std::vector<double> accuracy;
   for (std::size_t layer = 0; layer < known.size(); ++layer)
-    accuracy.push_back(knn_accuracy(known[layer], asked[layer], options));
+    accuracy.push_back(knn_accuracy<typename Encoder::backend>(known[layer], asked[layer], options));
   return accuracy;
 }
 
 }}  // namespace vitral
-VITRAL_KERNELS_END

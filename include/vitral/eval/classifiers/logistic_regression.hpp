@@ -45,6 +45,9 @@ T to_slopes(T* logits, int classes, int label) {
 
 /// The classifier that minimises C * (sum of cross entropies) + |weight|^2 / 2, scikit-learn's LogisticRegression(C).
 /// The bias is not penalised. Throws Error where a label is missing or not one of the classes.
+///
+///   const LinearClassifier classifier = logistic_regression(known.back());
+///   const auto guesses = ranked_classes(class_probabilities(classifier, asked.back()), classes);  // best first
 [[nodiscard]] inline LinearClassifier logistic_regression(const Features& train, double c = 1,
                                                           const LbfgsOptions& options = {}) {
   detail::check_labels(train);

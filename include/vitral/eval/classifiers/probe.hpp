@@ -84,6 +84,9 @@ inline void check_probe(const std::vector<Features>& train, const std::vector<Fe
 /// Trains a classifier for each layer and rate: SGD at rate * batch / 256, which falls to zero along a cosine, step by
 /// step; no weight decay. All see the same images in the same order. They learn from what is not held out, and nothing
 /// is trained again afterwards. `epoch_done(epochs)` is called after each epoch.
+///
+///   const std::vector<LayerProbe> probes = sgd_probes(known, asked, {.epochs = 30});
+///   std::printf("%.1f %% at rate %g\n", 100 * probes.back().best.test.top1(), probes.back().best.rate);
 [[nodiscard]] inline std::vector<LayerProbe> sgd_probes(
     const std::vector<Features>& train, const std::vector<Features>& test, const ProbeOptions& options = {},
     const std::function<void(int)>& epoch_done = [](int) {}) {

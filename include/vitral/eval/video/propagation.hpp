@@ -36,8 +36,8 @@ using PatchLabels = std::vector<float>;
 
 /// Carries labels from frame to frame.
 ///
-///     LabelPropagation video(first_frame, labels, classes);
-///     for (const PatchFeatures& frame : others) show(video.next(frame));
+///   LabelPropagation video(frames[0], labels, classes);
+///   for (std::size_t i = 1; i < frames.size(); ++i) show(video.next(frames[i]));
 class LabelPropagation {
  public:
   LabelPropagation(PatchFeatures first, PatchLabels labels, int classes, const PropagationOptions& options = {})
