@@ -114,7 +114,8 @@ void for_each_option(Options& o, Visit visit) {
             .choices = {"cosine", "constant"}}, o.ratio_schedule);
   visit(Row{.name = "up", .help = "Lowest layers that do not learn; those above take their heads' places (sd- methods)",
             .least = 0}, o.up);
-  visit(Row{.name = "target", .help = "What a lower layer learns from: the teacher's final layer, or its same layer (sd-byol)",
+  visit(Row{.name = "target",
+            .help = "What a lower layer learns from: the final layer, or the same one of the teacher (sd-byol)",
             .choices = {"final", "same"}}, o.target);
   visit(Row{.name = "temperature", .help = "Temperature of the loss, where the method has one", .above = 0},
         o.temperature);

@@ -42,7 +42,8 @@ __global__ void no_largest_kernel(T* value, int* place, long count) {
 }
 
 /// A warp for each row of products [rows, cols], whose columns are the places first, first + 1, ... in the table; the
-/// first row is query `query`. Nearly always none of the 32 numbers that the warp reads is above the least that is kept.
+/// first row is query `query`. Nearly always none of the 32 numbers that the warp reads is above the least that it
+/// keeps.
 template <class T>
 __global__ void keep_largest_kernel(const T* products, long rows, long cols, T* value, int* place, int k, long first,
                                     long query, bool leave_one_out) {
