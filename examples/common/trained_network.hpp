@@ -7,8 +7,11 @@
 #include <vitral/data/augment.hpp>
 #include <vitral/io/json.hpp>
 #include <vitral/io/safetensors.hpp>
+#include <vitral/models/load_vit.hpp>
 
 #include <CLI/CLI.hpp>
+
+#include <cstdio>
 
 namespace vitral { inline namespace VITRAL_ABI { namespace programs {
 
@@ -28,6 +31,26 @@ inline std::string saved_text(const SafetensorsFile& file, const nlohmann::order
   check(options[option].is_string(), file.path(), ": its metadata \"options\": ", option, " must be a string, not ",
         legible(options[option]));
   return options[option].get<std::string>();
+}
+
+/// The option that says which network of a checkpoint is meant.
+inline void add_branch_option(CLI::App& app, std::string& branch) {
+  app.add_option("--branch", branch,
+                 "Network of a checkpoint with a student and a teacher [the teacher, as in the published code]")
+      ->check(CLI::IsMember({"student", "teacher"}));
+}
+
+/// Whether the checkpoint holds a teacher beside the network that was trained.
+inline bool has_teacher(const SafetensorsFile& file) { return file.contains("teacher.encoder.cls_token"); }
+
+/// The network that --branch names; without it, as in the published code, the teacher where there is one (MoCo v3 and
+/// BYOL), which a line says.
+inline NetworkBranch chosen_branch(const SafetensorsFile& file, const std::string& branch = "") {
+  if (branch == "student" || (branch.empty() && !has_teacher(file))) return NetworkBranch::student;
+  if (branch.empty())
+    std::printf("%s: its teacher is taken, as in the published code; --branch student takes the student\n",
+                escape_text(file.path()).c_str());
+  return NetworkBranch::teacher;
 }
 
 /// What a program calls the network in a sentence: the method of its run.

@@ -23,7 +23,7 @@ using namespace vitral::programs;
 namespace {
 
 struct Options {
-  std::string checkpoint, dataset, data, tar_image, split = "test", out = "embedding";
+  std::string checkpoint, branch, dataset, data, tar_image, split = "test", out = "embedding";
   int layer = 0, threads = 0;
   long images = 0;
 };
@@ -34,6 +34,7 @@ Options parse(int argc, char** argv) {
   app.add_option("CHECKPOINT", o.checkpoint, "The network: a checkpoint, such as `pretrain` writes")->required();
   app.add_option("--layer", o.layer, "Layer whose class token is the feature; 0 = the last")
       ->check(CLI::NonNegativeNumber);
+  add_branch_option(app, o.branch);
   add_data_options(app, o.dataset, o.data, o.tar_image);
   app.add_option("--split", o.split, "Which part of it")
       ->check(CLI::IsMember({"train", "test", "unlabeled"}))
@@ -62,7 +63,7 @@ report::Table rows(const Dataset& data, const std::filesystem::path& root, const
 
 void embed(const Options& o) {
   const SafetensorsFile file(o.checkpoint);
-  const auto network = load_vit<Cpu, float>(file);
+  const auto network = load_vit<Cpu, float>(file, {}, chosen_branch(file, o.branch));
   const int layer = chosen_layer(o.layer, network.depth(), o.checkpoint);
   const DataPlace place = data_of(file, o.dataset, o.data, o.tar_image);
   const Split split = o.split == "train" ? Split::train : o.split == "test" ? Split::test : Split::unlabeled;

@@ -25,7 +25,7 @@ using Json = nlohmann::ordered_json;
 namespace {
 
 struct Options {
-  std::string checkpoint, dataset, data, tar_image, device = "cpu", out = "evaluation";
+  std::string checkpoint, dataset, data, tar_image, branch, device = "cpu", out = "evaluation";
   ImageChoice choice;
   std::vector<int> k{10, 20, 100, 200};
   double c = 1;
@@ -39,6 +39,7 @@ Options parse(int argc, char** argv) {
   Options o;
   CLI::App app{"Evaluates every layer of a network."};
   app.add_option("CHECKPOINT", o.checkpoint, "The network: a checkpoint, such as `pretrain` writes")->required();
+  add_branch_option(app, o.branch);
   add_data_options(app, o.dataset, o.data, o.tar_image);
   app.add_option("--out", o.out, "Directory for results.json, tables and report.html")->capture_default_str();
   app.add_option("--train", o.choice.train, "Images that classifiers learn from, spread over the classes; 0 = all")
@@ -98,8 +99,10 @@ class Bars {
 };
 
 /// What results.json says of the network, of the run that it is from, where that is known, and of the choice of images.
-Json about(const Options& o, const SafetensorsFile& file, const std::optional<PretrainOptions>& run, double holdout) {
+Json about(const Options& o, const SafetensorsFile& file, NetworkBranch branch,
+           const std::optional<PretrainOptions>& run, double holdout) {
   Json out{{"checkpoint", o.checkpoint}};
+  if (has_teacher(file)) out["branch"] = branch == NetworkBranch::teacher ? "teacher" : "student";
   if (run) out["run"] = to_json(*run);
   for (const auto& [key, value] : history_of(file))
     if (key != "options") out[key] = value;
@@ -112,11 +115,15 @@ EvaluationResults evaluate(const Options& o) {
   const SafetensorsFile file(o.checkpoint);
   std::optional<PretrainOptions> run;
   if (file.metadata().contains("options")) run = run_of(file);
-  const auto encoder = load_vit<Cpu, float>(file);
+  const NetworkBranch branch = chosen_branch(file, o.branch);
+  const auto encoder = load_vit<Cpu, float>(file, {}, branch);
   const DataPlace place = data_of(file, o.dataset, o.data, o.tar_image);
   std::optional<ViT<Cpu, float>> other;
-  if (!o.against.empty()) other = load_vit<Cpu, float>(o.against);
-  const FeatureRequest request{o.checkpoint, place, o.choice, *std::max_element(o.k.begin(), o.k.end())};
+  if (const std::string& path = o.against; !path.empty()) {
+    const SafetensorsFile against(path);
+    other = load_vit<Cpu, float>(against, {}, chosen_branch(against));
+  }
+  const FeatureRequest request{o.checkpoint, place, o.choice, *std::max_element(o.k.begin(), o.k.end()), branch};
   const SplitFeatures found =
       o.device == "cuda" ? splits_of(features_on_cuda(plain(request))) : features_on<Cpu>(request);
   make_folder(o.out);  // what is wrong with it is said before the longest part of the work
@@ -125,7 +132,7 @@ EvaluationResults evaluate(const Options& o) {
 
   Bars bars;
   const EvaluationProgress progress = std::ref(bars);
-  const Json subject = about(o, file, run, found.holdout);
+  const Json subject = about(o, file, branch, run, found.holdout);
   EvaluationOptions options;
   options.k = o.k;
   options.logistic_c = o.c;
@@ -143,9 +150,9 @@ EvaluationResults evaluate(const Options& o) {
   if (o.no_analyses) return out;
   const int side = encoder.size.image;
   const AugmentationPair views = run ? augmentations(run->views, run->image) : moco_v3_augmentation(side);
-  const int least_side = std::max(views.first.least_side(), other ? center_view(other->size.image).least_side() : 0);
+  const int enough = std::max(least_side(views), other ? center_view(other->size.image).least_side() : 0);
   const Dataset train = place.open(Split::train, center_view(side).least_side()),
-                test = place.open(Split::test, least_side);
+                test = place.open(Split::test, enough);
   AnalysisOptions analyses{two_views(views), o.points};
   if (other)
     analyses.against = [&](const Dataset& images) {

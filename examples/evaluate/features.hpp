@@ -18,6 +18,7 @@ struct FeatureRequest {
   DataPlace place;
   ImageChoice choice;
   int k;  // the most neighbours that k-NN will ask
+  NetworkBranch branch;
 };
 
 /// Every layer's features of images of both splits, with `places` that are numbers in the splits. `holdout`: see
@@ -31,7 +32,7 @@ struct SplitFeatures {
 template <class B>
 SplitFeatures features_on(const FeatureRequest& r) {
   const SafetensorsFile file(r.checkpoint);
-  const auto encoder = load_vit<B, float>(file);
+  const auto encoder = load_vit<B, float>(file, {}, r.branch);
   const int side = encoder.size.image;
   const ChosenImages chosen = labelled_images(r.place, r.choice, side, center_view(side).least_side());
   check(r.k <= chosen.train.size(), "--k ", r.k, " is more than the ", chosen.train.size(), " images of --train");
@@ -58,18 +59,30 @@ SplitFeatures features_on(const FeatureRequest& r) {
 /// Requests and their answers as they pass to the part that another compiler made: members in their order, of types of
 /// the standard library.
 using PlainRequest =
-    std::tuple<std::string, std::string, std::string, std::string, long, long, double, std::uint64_t, int>;
+    std::tuple<std::string, std::string, std::string, std::string, long, long, double, std::uint64_t, int, bool>;
 using PlainSplits = std::tuple<std::string, double, std::vector<PlainFeatures>, std::vector<PlainFeatures>>;
 using PlainNeighbours = std::tuple<int, std::vector<float>, std::vector<int>>;
 
 inline PlainRequest plain(const FeatureRequest& request) {
-  const auto& [checkpoint, place, choice, k] = request;
-  return {checkpoint,     place.dataset, place.path, place.tar_image, choice.train, choice.test,
-          choice.holdout, choice.seed,   k};
+  const auto& [checkpoint, place, choice, k, branch] = request;
+  return {checkpoint,
+          place.dataset,
+          place.path,
+          place.tar_image,
+          choice.train,
+          choice.test,
+          choice.holdout,
+          choice.seed,
+          k,
+          branch == NetworkBranch::teacher};
 }
 inline FeatureRequest request_of(const PlainRequest& plain) {
-  const auto& [checkpoint, dataset, path, tar_image, train, test, holdout, seed, k] = plain;
-  return {checkpoint, {dataset, path, tar_image}, {train, test, holdout, seed}, k};
+  const auto& [checkpoint, dataset, path, tar_image, train, test, holdout, seed, k, teacher] = plain;
+  return {checkpoint,
+          {dataset, path, tar_image},
+          {train, test, holdout, seed},
+          k,
+          teacher ? NetworkBranch::teacher : NetworkBranch::student};
 }
 inline PlainSplits plain(SplitFeatures found) {
   PlainSplits out{std::move(found.dataset), found.holdout, {}, {}};

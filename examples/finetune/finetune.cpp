@@ -29,7 +29,7 @@ using Json = nlohmann::ordered_json;
 namespace {
 
 struct Options {
-  std::string checkpoint, dataset, data, tar_image, out = "finetuned";
+  std::string checkpoint, branch, dataset, data, tar_image, out = "finetuned";
   double labels = 1, holdout = 0, lr = 0, crop_min = 0.08;
   double layer_decay = 0.75, weight_decay = 0.05, drop_path = 0.1, smoothing = 0.1;
   bool frozen = false;
@@ -66,6 +66,7 @@ Options parse(int argc, char** argv) {
   Options o;
   CLI::App app{"Fine-tunes a network, or trains a classifier on it."};
   app.add_option("CHECKPOINT", o.checkpoint, "The network: a checkpoint, such as `pretrain` writes")->required();
+  add_branch_option(app, o.branch);
   add_data_options(app, o.dataset, o.data, o.tar_image);
   app.add_option("--out", o.out, "Directory for the checkpoint, metrics.jsonl and finetune.json")
       ->capture_default_str();
@@ -110,9 +111,9 @@ struct Classifier {
 
 /// The checkpoint's encoder with a head of N(0, 0.01). With `frozen` the head alone is trained; else everything, the
 /// patch embedding and positions too, which pretraining left as they were.
-Classifier load(const SafetensorsFile& file, int classes, const Options& o) {
+Classifier load(const SafetensorsFile& file, NetworkBranch branch, int classes, const Options& o) {
   Initializer init(Seed{static_cast<std::uint64_t>(o.seed)});
-  const auto encoder = load_vit<Cpu, float>(file, {.drop_path = o.frozen ? 0 : o.drop_path});
+  const auto encoder = load_vit<Cpu, float>(file, {.drop_path = o.frozen ? 0 : o.drop_path}, branch);
   Classifier model{encoder, Linear<dyn, dyn>(encoder.width(), classes, init), o.frozen, o.frozen ? 0 : o.smoothing};
   init.fill_normal(model.head.weight, 0.01);
   set_trainable(model.encoder, !o.frozen);
@@ -134,7 +135,8 @@ TopCount classify(const Classifier& model, Loader& loader) {
 
 Json finetune(Options o) {
   const SafetensorsFile file(o.checkpoint);
-  const ViTSize size = vit_size(file);
+  const NetworkBranch branch = chosen_branch(file, o.branch);
+  const ViTSize size = vit_size(file, branch);
   Augmentation view = crop_and_flip(size.image);
   view.crop_min = o.crop_min;
   const DataPlace place = data_of(file, o.dataset, o.data, o.tar_image);
@@ -154,7 +156,7 @@ Json finetune(Options o) {
         o.checkpoint, "; choose another directory");
   check(!std::filesystem::exists(checkpoint) || SafetensorsFile(checkpoint).metadata().contains("finetune"), "--out ",
         o.out, " holds the checkpoint of a pretraining run, which would be overwritten; choose another directory");
-  const Classifier model = load(file, classes, o);
+  const Classifier model = load(file, branch, classes, o);
   make_folder(out);
   const DirectoryLock lock(out);
   auto parameters = trainable_parameters(model);

@@ -34,7 +34,8 @@ struct PretrainOptions {
   double lr = 5e-4, min_lr = 0, weight_decay = 0.1, weight_decay_end = -1, clip_grad = 0, drop_path = 0;
   double ratio = -1, temperature = 0.2, momentum = 0.996;
   ViewOptions views;
-  std::string ratio_schedule = "cosine";
+  std::string ratio_schedule = "cosine", target = "final";
+  int up = 0;
   int hidden = 1024, out_dim = 256;
   long seed = 0;
   std::string device = "cpu", precision = "fp32", recompute = "nothing";
@@ -107,10 +108,14 @@ void for_each_option(Options& o, Visit visit) {
         o.clip_grad);
   visit(Row{.name = "drop-path", .help = "Highest rate of dropped residual branches",
             .published = "drop_path_rate", .least = 0, .most = 0.99}, o.drop_path);
-  visit(Row{.name = "ratio", .help = "Weight of the lower layers' loss (sd- methods); -1 = as published, 0.8, of sd-moco-v3 1",
+  visit(Row{.name = "ratio", .help = "Weight of the lower layers' loss; -1 = as published: 0.8, of sd-moco-v3 1",
             .least = 0, .unset = -1}, o.ratio);
   visit(Row{.name = "ratio-schedule", .help = "The ratio rises from 0 over all epochs, or is constant",
             .choices = {"cosine", "constant"}}, o.ratio_schedule);
+  visit(Row{.name = "up", .help = "Lowest layers that do not learn; those above take their heads' places (sd- methods)",
+            .least = 0}, o.up);
+  visit(Row{.name = "target", .help = "What a lower layer learns from: the teacher's final layer, or its same layer (sd-byol)",
+            .choices = {"final", "same"}}, o.target);
   visit(Row{.name = "temperature", .help = "Temperature of the loss, where the method has one", .above = 0},
         o.temperature);
   visit(Row{.name = "hidden", .help = "Hidden width of the heads; a lower layer's projector has half of it",
@@ -130,8 +135,8 @@ void for_each_option(Options& o, Visit visit) {
             .free = true, .least = 0}, o.knn_train);
   visit(Row{.name = "knn-test", .help = "Images that k-NN classifies; 0 = no k-NN", .free = true, .least = 0},
         o.knn_test);
-  visit(Row{.name = "knn-every", .help = "Epochs from one k-NN to the next in training, of student and teacher; 0 = none",
-            .free = true, .least = 0}, o.knn_every);
+  visit(Row{.name = "knn-every", .help = "Epochs from one k-NN of student and teacher to the next; 0 = none",
+            .published = "val_interval", .free = true, .least = 0}, o.knn_every);
   visit(Row{.name = "k", .help = "Neighbours that k-NN asks", .free = true, .least = 1}, o.k);
   visit(Row{.name = "threads", .help = "Threads of the computation; 0 = all cores", .free = true, .least = 0},
         o.threads);
@@ -244,6 +249,13 @@ inline void check_together(const PretrainOptions& o) {
         "fp32 or bf16");
   check(o.hidden % 2 == 0 || !o.self_distilled(), "--hidden ", o.hidden, " is odd; with --method ", o.method,
         " the lower layers' projectors have half of it");
+  check(o.up == 0 || o.self_distilled(), "--up ", o.up, " is for self-distilled methods; with --method ", o.method,
+        " no lower layer learns");
+  check(o.up < o.depth, "--up ", o.up, " leaves no layer of --depth ", o.depth, " to learn; choose fewer");
+  check(o.target == "final" || o.method == "sd-byol",
+        "--target same is for --method sd-byol, as in the published code, "
+        "not for ",
+        o.method);
   check(o.limit == 0 || o.limit >= o.batch, "--limit ", o.limit, " leaves fewer images than one --batch ", o.batch,
         "; raise the limit or choose a smaller batch");
   check(o.knn_train == 0 || o.knn_test == 0 || o.k <= o.knn_train, "--k ", o.k, " is more than --knn-train ",

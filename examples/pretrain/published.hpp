@@ -80,10 +80,13 @@ inline void translate_method(const std::string& where, Json& config, const std::
 /// others, a line each. `method`: that of the command line, or "". A key that would make another run is an Error.
 inline std::vector<std::string> translate_published(const std::string& where, Json& config, const std::string& method,
                                                     int devices) {
-  for (const char* key : {"t_inter", "dis_token"})
-    vitral::check(take_bool(where, config, key) != Json(true), where, key, " is not offered; set it to false");
-  if (const Json up = take(config, "up"); !up.is_null())
-    vitral::check(up == Json(0), where, "up ", vitral::legible(up), " is not offered; set it to 0");
+  vitral::check(take_bool(where, config, "dis_token") != Json(true), where,
+                "dis_token is not offered; set it to false");
+  if (take_bool(where, config, "t_inter") == Json(true)) {
+    vitral::check(!config.contains("target") || config["target"] == "same", where,
+                  "t_inter true and target contradict each other; leave one of them out");
+    config["target"] = "same";
+  }
   if (take_bool(where, config, "use_fp16") == Json(true)) config["precision"] = "bf16";
   translate_method(where, config, method);
   if (const Json total = take(config, "total_batch"); !total.is_null()) {
@@ -110,8 +113,8 @@ inline std::vector<std::string> translate_published(const std::string& where, Js
   };
   drop("without effect, here as in the published code: ", {"div", "multi_node"});
   drop("ignored, they change nothing that is trained: ",
-       {"num_workers", "accelerator", "val_interval", "board_path", "load_json", "dist_url", "dist_backend",
-        "local_rank", "rank", "world_size", "gpu"});
+       {"num_workers", "accelerator", "board_path", "load_json", "dist_url", "dist_backend", "local_rank", "rank",
+        "world_size", "gpu"});
   return notes;
 }
 

@@ -70,7 +70,8 @@ inline TrainingCurves curves_of(const std::filesystem::path& metrics, const std:
 inline TrainerPlan trainer_plan(const PretrainOptions& o) {
   const Seed seed{static_cast<std::uint64_t>(o.seed)};
   std::optional<SelfDistillation> distillation;
-  if (o.self_distilled()) distillation = SelfDistillation{o.ratio, o.ratio_schedule == "cosine"};
+  if (o.self_distilled())
+    distillation = SelfDistillation{o.ratio, o.ratio_schedule == "cosine", o.up, o.target == "same"};
   return {
       .method = o.method,
       .size = {o.image, o.patch, o.width, o.depth, o.heads},

@@ -37,7 +37,7 @@ struct ViewNumber {
 
 // clang-format off
 inline constexpr ViewNumber view_numbers[] = {
-    {"crop-min", "Smallest crop as a part of the image's area", &ViewOptions::crop_min, &Augmentation::crop_min, true, 1},
+    {"crop-min", "Smallest crop as a part of the image", &ViewOptions::crop_min, &Augmentation::crop_min, true, 1},
     {"crop-max", "Largest crop", &ViewOptions::crop_max, &Augmentation::crop_max, true, 1},
     {"aspect-min", "Smallest width / height of a crop", &ViewOptions::aspect_min, &Augmentation::ratio_min, true},
     {"aspect-max", "Largest width / height of a crop", &ViewOptions::aspect_max, &Augmentation::ratio_max, true},
@@ -51,7 +51,7 @@ inline constexpr ViewNumber view_numbers[] = {
     {"blur-first", "Probability of blur in the first view", &ViewOptions::blur_first, &Augmentation::blur, false, 1,
      true, false},
     {"blur-second", "In the second", &ViewOptions::blur_second, &Augmentation::blur, false, 1, false, true},
-    {"blur-sigma-min", "Least sigma of the blur in pixels", &ViewOptions::blur_sigma_min, &Augmentation::sigma_min, true},
+    {"blur-sigma-min", "Least sigma of the blur", &ViewOptions::blur_sigma_min, &Augmentation::sigma_min, true},
     {"blur-sigma-max", "Largest sigma", &ViewOptions::blur_sigma_max, &Augmentation::sigma_max, true},
     {"solarize-first", "Probability of inverting bright pixels in the first view", &ViewOptions::solarize_first,
      &Augmentation::solarize, false, 1, true, false},

@@ -28,7 +28,7 @@ using Json = nlohmann::ordered_json;
 namespace {
 
 struct Options {
-  std::string checkpoint, data, out = "propagation";
+  std::string checkpoint, branch, data, out = "propagation";
   int layer = 0, size = 0, synthetic = 0, threads = 0;
   std::uint64_t seed = 0;
 };
@@ -37,6 +37,7 @@ Options parse(int argc, char** argv) {
   Options o;
   CLI::App app{"Carries the masks of a video's first frame through the video by the similarity of a layer's patches."};
   app.add_option("CHECKPOINT", o.checkpoint, "The network: a checkpoint, such as `pretrain` writes")->required();
+  add_branch_option(app, o.branch);
   auto* const data = app.add_option("--data", o.data, "A folder in the layout of DAVIS 2017");
   auto* const synthetic = app.add_option("--synthetic", o.synthetic, "Videos of moving shapes to draw instead")
                               ->check(CLI::PositiveNumber)
@@ -59,8 +60,9 @@ struct Network {
   int layer;
   ViT<Cpu, float> encoder;
 };
-Network first_blocks(const std::string& checkpoint, int layer) {
-  const auto whole = load_vit<Cpu, float>(checkpoint);
+Network first_blocks(const std::string& checkpoint, const std::string& branch, int layer) {
+  const SafetensorsFile file(checkpoint);
+  const auto whole = load_vit<Cpu, float>(file, {}, chosen_branch(file, branch));
   layer = chosen_layer(layer, whole.depth(), checkpoint);
   return {layer, first_layers(whole, layer)};
 }
@@ -227,7 +229,7 @@ std::string csv(const std::vector<ObjectScores>& objects) {
 }
 
 void run(const Options& o) {
-  const Network net = first_blocks(o.checkpoint, o.layer);
+  const Network net = first_blocks(o.checkpoint, o.branch, o.layer);
   const auto videos = o.synthetic > 0 ? drawn_videos(o.synthetic, o.seed) : davis_videos(o.data);
   const int size = o.size > 0 ? o.size : o.synthetic > 0 ? 24 * net.encoder.size.patch : 480;
   const std::filesystem::path out = o.out;

@@ -16,7 +16,7 @@ using namespace vitral::programs;
 namespace {
 
 struct Options {
-  std::string checkpoint, out;
+  std::string checkpoint, branch, out;
   int layers = 0;
 };
 
@@ -24,16 +24,17 @@ Options parse(int argc, char** argv) {
   Options o;
   CLI::App app{"Writes the network that ends after one of a checkpoint's layers."};
   app.add_option("CHECKPOINT", o.checkpoint, "The network: a checkpoint, such as `pretrain` writes")->required();
+  add_branch_option(app, o.branch);
   app.add_option("--layers", o.layers, "Blocks to keep")->required();
   app.add_option("--out", o.out, "File to write, one that does not exist")->required();
   parse_command_line(app, argc, argv, "truncate");
   return o;
 }
 
-/// Teacher, heads and optimiser state are left out: they belong to the whole network.
+/// The other branch, heads and optimiser state are left out: they belong to the whole network.
 void truncate(const Options& o) {
   const SafetensorsFile file(o.checkpoint);
-  const auto whole = load_vit<Cpu, float>(file);
+  const auto whole = load_vit<Cpu, float>(file, {}, chosen_branch(file, o.branch));
   const int depth = whole.depth();
   check(o.layers >= 1 && o.layers <= depth, "--layers ", o.layers, ": ", o.checkpoint, " has ", depth,
         " layers; choose 1 to ", depth);

@@ -7,7 +7,15 @@ set -eu
 nvcc=$1 root=$2 source=$3 folder=$4 architectures=$5
 test "$nvcc" != none || { echo "skipped: no nvcc"; exit 77; }
 "$nvcc" --version | tail -n 1
-test "$architectures" != usual || nvidia-smi -L >/dev/null 2>&1 || architectures=80
+if [ "$architectures" = usual ] && ! nvidia-smi -L >/dev/null 2>&1; then
+  # Nothing will run: code for the device is made the fast way, and of the host's it is seen that it compiles.
+  fast=()
+  ! "$nvcc" --help | grep -q -e --Ofast-compile || fast=(--Ofast-compile=max)
+  bash "$root/cmake/nvcc.sh" "$nvcc" 80 -O0 ${fast[@]+"${fast[@]}"} -Xcompiler -fsyntax-only "-I$root/include" \
+    -c "$source" -o "$folder/$(basename "$source" .cu).o"
+  echo "compiled only: there is no device to run it on"
+  exit 0
+fi
 program=$folder/$(basename "$source" .cu)
 bash "$root/cmake/nvcc.sh" "$nvcc" "$architectures" -O0 "-I$root/include" "$source" -o "$program" -lcublasLt
 echo "compiled for $architectures generations"

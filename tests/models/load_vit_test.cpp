@@ -86,6 +86,10 @@ TEST_CASE_FIXTURE(Files, "tensors stand under a prefix of the library, and the s
   state.add_module(student, "student.encoder");
   state.write(folder.path / "both", describe(student));
   same(student, load_vit<Cpu, float>(folder.path / "both"));
+  same(teacher, load_vit<Cpu, float>(folder.path / "both", {}, NetworkBranch::teacher));
+  CHECK_THROWS_WITH_AS(
+      (void)(load_vit<Cpu, float>(saved(student, describe(student), "encoder"), {}, NetworkBranch::teacher)),
+      doctest::Contains("holds no teacher: it has no tensor teacher.encoder.cls_token; take the student"), Error);
   CHECK_THROWS_WITH_AS((void)(load_vit<Cpu, float>(saved(student, describe(student), "other"))),
                        doctest::Contains("holds no ViT: it has no tensor cls_token, encoder.cls_token or "), Error);
 }

@@ -5,8 +5,10 @@
 "$bin/pretrain" $tiny --knn-train 1000 --knn-test 300 --out "$work/run" >"$work/pretrain.log" 2>&1 ||
   { cat "$work/pretrain.log"; die "a correct run"; }
 checkpoint=$work/run/checkpoint.safetensors
-"$bin/evaluate" "$checkpoint" --train 1000 --test 300 --k 20,5 --no-analyses --out "$work/found" >"$work/log" 2>&1 ||
-  { cat "$work/log"; die "a correct evaluation"; }
+of() { "$bin/evaluate" "$checkpoint" --train 1000 --test 300 --k 20,5 --no-analyses "$@" >"$work/log" 2>&1 ||
+  { cat "$work/log"; die "a correct evaluation: $*"; }; }
+of --branch student --out "$work/found"
+grep -q "its teacher is taken" "$work/log" && die "the teacher in spite of --branch student"
 
 # The accuracy of k-NN with 20 neighbours stands in pretrain's table (the third column from the left) and in the CSV.
 for layer in 1 2; do
@@ -14,6 +16,13 @@ for layer in 1 2; do
   found=$(awk -F, -v layer=$layer '$1 == layer { print $4 }' "$work/found/layers.csv")
   test -n "$expected" -a "$expected" = "$found" || die "k-NN of layer $layer is $found, and pretrain says $expected"
 done
+# The teacher unless the student is asked for, as in the published code: another network, which is said and noted.
+of --sgd-epochs 1 --out "$work/teacher"
+grep -q "checkpoint.safetensors: its teacher is taken, .*--branch student" "$work/log" || die "the teacher is not said"
+grep -q '"branch": "teacher"' "$work/teacher/results.json" || die "the teacher is not in results.json"
+grep -q '"branch": "student"' "$work/found/results.json" || die "the student is not in results.json"
+cmp -s <(cut -d, -f1-7 "$work/found/layers.csv") <(cut -d, -f1-7 "$work/teacher/layers.csv") &&
+  die "student and teacher have the same accuracies"
 for number in $(sed 1d "$work/found/layers.csv" | tr ',' ' '); do
   grep -q "<td>$number\(<\|$\)" "$work/found/report.html" || die "$number is not in the report"
 done

@@ -32,6 +32,13 @@ head -n 2 "$work/checkpoint.csv" | cmp - "$work/one.csv" || die "one layer is no
 
 expect() { refuses truncate "$@"; }
 expect "layers 4: $whole has 3 layers; choose 1 to 3" "$whole" --layers 4 --out "$work/none"
+# The student is cut where it is asked for; a cut holds one network alone.
+"$bin/truncate" "$whole" --branch student --layers 2 --out "$work/student.safetensors" >"$work/log" 2>&1 ||
+  { cat "$work/log"; die "a cut of the student"; }
+cmp -s "$work/two.safetensors" "$work/student.safetensors" && die "student and teacher are the same"
+expect "holds no teacher: it has no tensor teacher.encoder.cls_token" "$work/two.safetensors" --branch teacher \
+  --layers 1 --out "$work/none"
+expect "branch: mean not in" "$whole" --branch mean --layers 1 --out "$work/none"
 expect "layers 0: .* choose 1 to 3" "$whole" --layers 0 --out "$work/none"
 cp "$whole" "$work/copy"
 expect "copy exists already" "$work/copy" --layers 2 --out "$work/copy"
@@ -86,9 +93,9 @@ describes patch 14 "pos_embed has shape \[1, 17, 24\], but .* needs \[1, 5, 24\]
 describes heads 5 "a width of 24 cannot be divided among 5 heads"
 describes depth 4294967299 "depth.* must be a whole number from 1 to 2147483647, not 4294967299"
 contradicts "$whole" "a network of the kind resnet" 's/"vitral.model":"vit"/"vitral.model":"resnet"/'
-contradicts "$whole" "no tensor student.encoder.blocks.0.norm1.bias; the nearest names are student.encoder.Olocks" \
-  's/"student.encoder.blocks.0.norm1.bias"/"student.encoder.Olocks.0.norm1.bias"/'
-contradicts "$whole" "no tensor student.encoder.norm.bias" 's/"student.encoder.norm.bias"/"student.encoder.blocks.x"/'
+contradicts "$whole" "no tensor teacher.encoder.blocks.0.norm1.bias; the nearest names are teacher.encoder.Olocks" \
+  's/"teacher.encoder.blocks.0.norm1.bias"/"teacher.encoder.Olocks.0.norm1.bias"/'
+contradicts "$whole" "no tensor teacher.encoder.norm.bias" 's/"teacher.encoder.norm.bias"/"teacher.encoder.blocks.x"/'
 { printf '%s' 's/\\"lr\\":[0-9.e-]*/\\"lr\\":'; nested 70000; echo /; } >"$work/deep"
 contradicts "$whole" "\"options\" is JSON nested more than 64 deep" -f "$work/deep"
 { printf '%s' 's/"dtype":"F32"/"dtype":'; nested 70000; echo /; } >"$work/deep"
@@ -100,10 +107,10 @@ everywhere() {  # everywhere REGEX
   refuses propagate "$1" "$changed" --synthetic 1 --out "$work/none"
   expect "$1" "$changed" --layers 1 --out "$work/none"
 }
-describes depth 1000000000 "no tensor student.encoder.blocks.3.attn.qkv.weight"
-everywhere "no tensor student.encoder.blocks.3.attn.qkv.weight"
-at=$(grep -ao '"student.encoder.norm.bias":{[^}]*"data_offsets":\[[0-9]*' "$whole" | grep -o '[0-9]*$')
+describes depth 1000000000 "no tensor teacher.encoder.blocks.3.attn.qkv.weight"
+everywhere "no tensor (student|teacher).encoder.blocks.3.attn.qkv.weight"
+at=$(grep -ao '"teacher.encoder.norm.bias":{[^}]*"data_offsets":\[[0-9]*' "$whole" | grep -o '[0-9]*$')
 cp "$whole" "$changed"
 printf '\0\0\xc0\x7f' |
   dd of="$changed" bs=1 conv=notrunc seek=$((8 + $(od -An -tu8 -N8 "$whole") + at)) 2>"$work/log" || die "dd"
-everywhere "number 0 of tensor student.encoder.norm.bias is nan: the training that wrote the file has diverged"
+everywhere "number 0 of tensor teacher.encoder.norm.bias is nan: the training that wrote the file has diverged"

@@ -46,8 +46,9 @@ TEST_CASE("a head's layers have the widths asked for") {
   CHECK(to_string(head(x).shape()) == "[5, 3]");
 }
 
-/// The authors' MLP (byol_pytorch/byol_pytorch.py of hagiss/SDSSL) is made of nn.Linear(bias=False) and leaves PyTorch's
-/// start: kaiming_uniform with a = sqrt(5), which is uniform within 1 / sqrt(fan-in) and so has variance 1 / (3 fan-in).
+/// The authors' MLP (byol_pytorch/byol_pytorch.py of hagiss/SDSSL) is made of nn.Linear(bias=False) and leaves
+/// PyTorch's start: kaiming_uniform with a = sqrt(5), which is uniform within 1 / sqrt(fan-in), so that the variance is
+/// 1 / (3 fan-in).
 TEST_CASE("a head's weights start as those of PyTorch's Linear") {
   Initializer init(Seed{4});
   const Head<float> head(3, 96, 384, 48, LastNorm::yes, init);

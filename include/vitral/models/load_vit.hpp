@@ -15,6 +15,9 @@
 
 namespace vitral { inline namespace VITRAL_ABI {
 
+/// Which network of a file that holds a student and its teacher.
+enum class NetworkBranch { student, teacher };
+
 namespace detail {
 
 /// What a file says about the size of its network, by name.
@@ -66,8 +69,14 @@ inline ViTSize named_size(const SafetensorsFile& file) {
   return size;
 }
 
-/// What stands before the names of the encoder's tensors: methods of ssl/ keep theirs as "student.encoder".
-inline std::string vit_prefix(const SafetensorsFile& file) {
+/// What stands before the names of the encoder's tensors: methods of ssl/ keep theirs as "student.encoder", and
+/// "teacher.encoder".
+inline std::string vit_prefix(const SafetensorsFile& file, NetworkBranch branch) {
+  if (branch == NetworkBranch::teacher) {
+    check(file.contains("teacher.encoder.cls_token"), file.path(),
+          " holds no teacher: it has no tensor teacher.encoder.cls_token; take the student");
+    return "teacher.encoder.";
+  }
   for (const char* prefix : {"student.encoder.", "encoder.", ""})
     if (file.contains(prefix + std::string("cls_token"))) return prefix;
   fail(file.path(), " holds no ViT: it has no tensor cls_token, encoder.cls_token or student.encoder.cls_token");
@@ -112,24 +121,25 @@ template <class B, class T, ViTSize Size>
 }
 
 /// The size of the network in the file. Throws Error where the file does not say it, or has other tensors than it says.
-[[nodiscard]] inline ViTSize vit_size(const SafetensorsFile& file) {
+[[nodiscard]] inline ViTSize vit_size(const SafetensorsFile& file, NetworkBranch branch = NetworkBranch::student) {
   const ViTSize size = detail::named_size(file);
   check_size(size, file.path());
-  detail::check_tensors(file, size, detail::vit_prefix(file));
+  detail::check_tensors(file, size, detail::vit_prefix(file, branch));
   return size;
 }
 
-/// The encoder of a file that save_vit or Trainer::save has written, the student's where there is a teacher. Whether
-/// there is a distillation token follows from the file, whatever `options` say. Throws Error, naming the file,
+/// The encoder of a file that save_vit or Trainer::save has written; of a student and its teacher, `branch` chooses.
+/// Whether there is a distillation token follows from the file, whatever `options` say. Throws Error, naming the file,
 /// for a file of another network, tensors that do not fit, and numbers that are not finite.
 ///
 ///   const auto encoder = load_vit<Cpu, float>("out/checkpoint.safetensors");
 ///   const auto features = encoder(images);  // [batch, width]
 ///   save_vit("half.safetensors", first_layers(encoder, encoder.depth() / 2));
 template <class B, class T>
-[[nodiscard]] ViT<B, T> load_vit(const SafetensorsFile& file, ViTOptions options = {}) {
-  const ViTSize size = vit_size(file);
-  const std::string prefix = detail::vit_prefix(file);
+[[nodiscard]] ViT<B, T> load_vit(const SafetensorsFile& file, ViTOptions options = {},
+                                 NetworkBranch branch = NetworkBranch::student) {
+  const ViTSize size = vit_size(file, branch);
+  const std::string prefix = detail::vit_prefix(file, branch);
   options.distillation_token = file.contains(prefix + "dist_token");
   ViT<B, T> encoder(size, Seed{0}, options);
   for_each_tensor(encoder,
@@ -138,8 +148,9 @@ template <class B, class T>
 }
 /// The same of the file at `path`.
 template <class B, class T>
-[[nodiscard]] ViT<B, T> load_vit(const std::filesystem::path& path, const ViTOptions& options = {}) {
-  return load_vit<B, T>(SafetensorsFile(path), options);
+[[nodiscard]] ViT<B, T> load_vit(const std::filesystem::path& path, const ViTOptions& options = {},
+                                 NetworkBranch branch = NetworkBranch::student) {
+  return load_vit<B, T>(SafetensorsFile(path), options, branch);
 }
 
 /// Writes a network alone, under timm's names, for load_vit. `metadata` is kept beside its description.

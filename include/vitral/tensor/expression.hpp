@@ -19,12 +19,13 @@ struct Constant {
   [[nodiscard]] Shape<> shape() const { return {}; }
 };
 
-/// Distributions that Drawn takes numbers from.
+/// Uniform numbers in [0, 1), for Drawn.
 struct UniformDraw {
   VITRAL_HD static float at(const Random& random, long i) {
     return random.uniform_float(static_cast<std::uint64_t>(i));
   }
 };
+/// Standard normal numbers, for Drawn.
 struct NormalDraw {
   VITRAL_HD static float at(const Random& random, long i) {
     return static_cast<float>(random.normal(static_cast<std::uint64_t>(i)));
