@@ -1,7 +1,7 @@
 // Everything of train/: the trainer, what it trains, and the methods that are known by name. Needs vitral::tools.
 #pragma once
 
-#include <vitral/io/checkpoint.hpp>
+#include <vitral/train/checkpoint.hpp>
 #include <vitral/train/methods.hpp>
 #include <vitral/train/schedule.hpp>
 #include <vitral/train/step_report.hpp>

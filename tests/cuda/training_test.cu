@@ -6,7 +6,7 @@
 #include <vitral/backend/cuda/cuda.hpp>
 #include <vitral/backend/cuda/pinned.hpp>
 #include <vitral/data/loader.hpp>
-#include <vitral/io/checkpoint.hpp>
+#include <vitral/train/checkpoint.hpp>
 #include <vitral/train/trainer.hpp>
 #include <vitral/vitral.hpp>
 

@@ -2,7 +2,7 @@
 
 #include <vitral/data/batches.hpp>
 #include <vitral/data/loader.hpp>
-#include <vitral/io/checkpoint.hpp>
+#include <vitral/train/checkpoint.hpp>
 #include <vitral/train/supervised.hpp>
 #include <vitral/train/trainer.hpp>
 #include <vitral/vitral.hpp>

@@ -164,7 +164,7 @@ class Trainer {
     return state;
   }
   /// Writes that and the step count. The file replaces an older one whole; Error, and the older one stays, where a
-  /// number of these is not finite. Here and for `load` a program includes io/checkpoint.hpp, as train.hpp does.
+  /// number of these is not finite. train/checkpoint.hpp has to be included; train.hpp does.
   void save(const std::filesystem::path& path, Metadata metadata = {}) const {
     note_steps(metadata, steps_done());
     state().write(path, metadata);
