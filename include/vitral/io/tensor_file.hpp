@@ -34,6 +34,10 @@ using Metadata = std::map<std::string, std::string>;
 /// The tensors of a file. Every error names the file and, where there is one, the tensor.
 class TensorFile {
  public:
+  // The entries point into the storage, which a move takes along and a copy would not.
+  TensorFile(const TensorFile&) = delete;
+  TensorFile& operator=(const TensorFile&) = delete;
+
   [[nodiscard]] const std::string& path() const { return path_; }
 
   /// Tensor names in the file's order.
@@ -82,9 +86,6 @@ class TensorFile {
 
  protected:
   explicit TensorFile(std::string path) : path_(std::move(path)) {}
-  // The entries point into the storage, which a move takes along and a copy would not.
-  TensorFile(const TensorFile&) = delete;
-  TensorFile& operator=(const TensorFile&) = delete;
   TensorFile(TensorFile&&) = default;
   TensorFile& operator=(TensorFile&&) = default;
 
