@@ -38,7 +38,7 @@ if [ "$mode" != quick ]; then
   builds="$builds asan-ubsan"
   # The other compiler, and twice as fast at this. Stacks name functions; the preset alone adds their lines (-g1).
   build asan-ubsan -DCMAKE_CXX_COMPILER=clang++ -DCMAKE_CXX_FLAGS_DEBUG=-O0 \
-    "-DVITRAL_UNIT_TESTS_TOGETHER=autodiff;eval;tensor"
+    "-DVITRAL_UNIT_TESTS_TOGETHER=autodiff;core;data;eval;io;models;nn;optim;tensor;train"
 fi
 
 mkdir -p build/all-tests
