@@ -156,6 +156,10 @@ int run(const PretrainOptions& o, const RunData& data, TrainerMaker<B> make, Sou
   AnyTrainer<B> trainer = make(trainer_plan(o));
   AnyLoader<B> batches = any_loader<B>(loader);
   const auto accuracy = [&](const AnyEncoder<B>& of) { return layer_accuracy(of, data.known, data.test, o); };
+  const auto accuracies = [&](double epoch) {
+    return AccuracyAt{epoch, accuracy(trainer.encoder),
+                      trainer.teacher ? accuracy(*trainer.teacher) : std::vector<double>{}};
+  };
   const long images = data.train.size(), per_epoch = trainer.steps_per_epoch(batches),
              steps = per_epoch * o.last_epoch();
   const std::string mark = fingerprint(data.train, o.data), shown = escape_text(checkpoint.native());
@@ -177,6 +181,7 @@ int run(const PretrainOptions& o, const RunData& data, TrainerMaker<B> make, Sou
     trainer.state().write(checkpoint, metadata);
   };
 
+  std::optional<AccuracyAt> trained;  // where k-NN has looked at the end already
   const auto begin = std::chrono::steady_clock::now();
   if (o.overwrite) remove_run(out);
   MetricsLog metrics(log, trainer.steps_done());
@@ -191,8 +196,10 @@ int run(const PretrainOptions& o, const RunData& data, TrainerMaker<B> make, Sou
       for (const NamedNumber& number : r.numbers) row[number.name] = number.value;
       if (o.knn_every > 0 && done % (per_epoch * o.knn_every) == 0 && !untrained.empty())
         progress.aside([&] {  // on a device it may be a step later already
-          row["knn_student"] = accuracy(trainer.encoder);
-          if (trainer.teacher) row["knn_teacher"] = accuracy(*trainer.teacher);
+          const AccuracyAt now = accuracies(r.epoch);
+          row["knn_student"] = now.student;
+          if (!now.teacher.empty()) row["knn_teacher"] = now.teacher;
+          if (done == steps) trained = now;
         });
       metrics.append(r.step, row);
       progress.set_label("epoch " + std::to_string(r.step / per_epoch + 1) + "/" + std::to_string(o.last_epoch()));
@@ -213,12 +220,13 @@ int run(const PretrainOptions& o, const RunData& data, TrainerMaker<B> make, Sou
   auto curves = curves_of(log, o.method + " on " + data.train.name());
   if (!untrained.empty()) {
     curves.untrained = untrained;
-    curves.trained = accuracy(trainer.encoder);
+    if (!trained) trained = accuracies(o.last_epoch());
+    curves.trained = trained->student;
     if (interrupted) return end_interrupted(join("after the last step, in k-NN; ", shown, " is written"));
     std::printf("k-NN accuracy (k = %d) of every layer's class token, %ld images against %ld:\n%s", o.k,
                 data.test.size(), data.known.size(), knn_table(untrained, curves.trained).c_str());
     nlohmann::ordered_json row{{"knn_untrained", untrained}, {"knn_trained", curves.trained}};
-    if (trainer.teacher) row["knn_teacher"] = accuracy(*trainer.teacher);
+    if (!trained->teacher.empty()) row["knn_teacher"] = trained->teacher;
     metrics.append(steps, row);
   }
   try {
