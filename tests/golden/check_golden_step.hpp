@@ -35,7 +35,7 @@ GoldenTensors golden_step_of(const SafetensorsFile& file, int disturbance) {
   if (is_self_distilled(file.metadata("method"))) distillation = SelfDistillation{number("ratio")};
   if (file.metadata().contains("up")) {
     distillation.value().up = integer("up");
-    distillation.value().same_layer = integer("t_inter") != 0;
+    if (integer("t_inter") != 0) distillation->target = LowerTarget::same_layer;
   }
   Method<Encoder> method(Encoder(size),
                          {integer("hidden"), integer("proj"), number("temperature"), Seed{}, number("momentum")},
