@@ -44,7 +44,8 @@ projectors wide: --lower-hidden 512
 projectors shallow: --lower-depth 1
 ratio constant: --ratio-schedule constant
 ratio halved: --ratio 0.4
-patches trained: --patch-embed trained"
+patches trained: --patch-embed trained
+token of its own: --dis-token"
 test "$method" = sd-simclr || changes+="
 heads shared: --shared-heads both
 no detached term: --detached-term off

@@ -18,6 +18,7 @@ namespace vitral { inline namespace VITRAL_ABI { namespace programs {
 struct AblationOptions {
   std::string layers_distilled = "all", target = "final", shared_heads = "none", detached_term = "on";
   int up = 0, lower_hidden = 0, lower_depth = 3;
+  bool dis_token = false;
 
   bool operator==(const AblationOptions&) const = default;
 };
@@ -45,6 +46,8 @@ void for_each_ablation_option(Options& o, Visit&& visit) {
         o.lower_depth);
   visit(Row{.name = "detached-term", .help = "Whether predictors learn from detached projections, too",
             .choices = {"on", "off"}}, o.detached_term);
+  visit(Row{.name = "dis-token", .help = "A distillation token carries the lower layers' loss, not the class token"},
+        o.dis_token);
 }
 // clang-format on
 
@@ -90,9 +93,10 @@ inline void check_ablations(const AblationOptions& o, const std::string& method,
     const AblationOptions published;
     Json usual;
     for_each_ablation_option(published, [&](const Row& row, const auto& value) { usual[row.name] = value; });
-    for_each_ablation_option(o, [&](const Row& row, const auto& value) {
-      check(usual[row.name] == value, "--", row.name, " ", vitral::legible(vitral::join(value)),
-            " is for self-distilled methods; with --method ", method, " no lower layer learns");
+    for_each_ablation_option(o, [&]<class T>(const Row& row, const T& value) {
+      const std::string shown = std::is_same_v<T, bool> ? "" : " " + vitral::legible(vitral::join(value));
+      check(usual[row.name] == value, "--", row.name, shown, " is for self-distilled methods; with --method ", method,
+            " no lower layer learns");
     });
     return;
   }

@@ -281,6 +281,10 @@ inline GivenOptions read_command_line(int argc, const char* const* argv) {
   std::vector<std::string> names{"--config", "--help"};
   for_each_option(options, [&](const Row& row, auto& member) {
     names.push_back(std::string("--") + row.name);
+    if constexpr (std::is_same_v<decltype(member), bool&>) {
+      app.add_flag(names.back(), member, row.help)->take_last();
+      return;
+    }
     CLI::Option* const option = app.add_option(names.back(), member, row.help)->capture_default_str()->take_last();
     if (!row.choices.empty()) option->type_name(CLI::detail::join(row.choices, "|"));
   });

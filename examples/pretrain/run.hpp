@@ -74,6 +74,8 @@ inline TrainerPlan trainer_plan(const PretrainOptions& o) {
   return {.method = o.method,
           .size = {o.image, o.patch, o.width, o.depth, o.heads},
           .vit = {.train_patch_embed = o.patch_embed == "trained",
+                  .distillation_token = o.ablations.dis_token,
+                  .distilled_layers = o.ablations.dis_token,
                   .drop_path = o.drop_path,
                   .recompute = o.recompute == "block" ? Recompute::block : Recompute::nothing},
           .options = {o.hidden, o.out_dim, o.temperature, seed, o.momentum},
@@ -176,7 +178,7 @@ int run(const PretrainOptions& o, const RunData& data, TrainerMaker<B> make, Sou
   if (saved) trainer.load(*saved);
   const auto save = [&] {
     Metadata metadata{{"options", json_text(to_json(o))}, {"images", std::to_string(images)}, {"fingerprint", mark}};
-    metadata.merge(describe(trainer.encoder.size));
+    metadata.merge(describe(trainer.encoder.size, o.ablations.dis_token));
     note_steps(metadata, trainer.steps_done());
     trainer.state().write(checkpoint, metadata);
   };

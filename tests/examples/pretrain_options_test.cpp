@@ -147,6 +147,7 @@ TEST_CASE("every option is taken from the command line") {
                  {"lower-hidden", 18},
                  {"lower-depth", 2},
                  {"detached-term", "off"},
+                 {"dis-token", true},
                  {"patch-embed", "trained"},
                  {"temperature", 0.5},
                  {"hidden", 34},
@@ -192,8 +193,8 @@ TEST_CASE("every option is taken from the command line") {
     CAPTURE(option.key());
     if (option.key() != "interpolation" && option.key() != "layers-distilled")  // other than the recipe's
       CHECK(option.value() != defaults[option.key()]);
-    arguments.push_back("--" + option.key());
-    arguments.push_back(option.value().is_string() ? option.value().get<std::string>() : option.value().dump());
+    const std::string value = option.value().is_string() ? option.value().get<std::string>() : option.value().dump();
+    arguments.push_back("--" + option.key() + "=" + value);
   }
   CHECK(to_json(parse(arguments)) == wanted);
   CHECK(to_json(parse_file(wanted.dump())) == wanted);
@@ -385,16 +386,22 @@ TEST_CASE("the method of a published configuration follows from its name and st_
 }
 
 TEST_CASE("a key of the published code that would make another run is an error while it is on") {
-  CHECK(has(file_failure(with(sd_byol, "dis_token", true)), "dis_token is not offered; set it to false"));
-  CHECK(file_failure(with(sd_byol, "dis_token", false), {"--data", "images"}).empty());
+  CHECK(has(file_failure(with(published[3].text(), "dis_token", true), {"--data", "images"}),
+            "--dis-token is for self-distilled methods; with --method"));
+  CHECK(
+      has(file_failure(with(sd_byol, "dis_token", 1), {"--data", "images"}), "dis_token must be true or false, not 1"));
   CHECK(has(file_failure(with(sd_byol, "tau", 0.1)), "unknown key tau"));
 }
 
 /// byol_pytorch.py (hagiss/SDSSL): NetWrapper.forward drops the `up` lowest projections; pl_train_byol.py: with t_inter
-/// the teacher has projectors for every layer, which pl_train_moco.py sets to False.
-TEST_CASE("the published code's up and t_inter are taken where it has them") {
+/// the teacher has projectors for every layer, which pl_train_moco.py sets to False; vision_transformer.py: with
+/// dis_token get_intermediate_layers, which only self-distillation calls, gives token 1 below the last block.
+TEST_CASE("the published code's up, t_inter and dis_token are taken where it has them") {
   const auto options = [](const std::string& file) { return parse_file(file, {"--data", "images"}); };
   CHECK(options(with(sd_byol, "up", 2)).ablations.up == 2);
+  CHECK(options(with(sd_byol, "dis_token", true)).ablations.dis_token);
+  CHECK_FALSE(options(with(sd_byol, "dis_token", false)).ablations.dis_token);
+  CHECK(parse({"--dis-token"}).ablations.dis_token);
   CHECK(options(with(sd_byol, "t_inter", true)).ablations.target == "same");
   CHECK(options(with(sd_byol, "t_inter", false)).ablations.target == "final");
   CHECK(has(file_failure(with(published[2].text(), "t_inter", true), {"--data", "images"}),
