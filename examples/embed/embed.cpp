@@ -74,8 +74,8 @@ void embed(const Options& o) {
   const std::filesystem::path out = o.out;
   make_folder(out);
   Progress progress(o.split, data.size(), 1);
-  const Features features =
-      extract_features(encoder, data, data.size(), 128, [&](long done) { progress.update(done, std::nan("")); }).back();
+  const auto done = [&](long images) { progress.update(images, std::nan("")); };
+  const Features features = extract_features(encoder, data, data.size(), {.done = done}).back();
   progress.finish();
   const auto width = static_cast<std::size_t>(features.width);
   std::vector<float> all_rows(places.size() * width, std::numeric_limits<float>::quiet_NaN());

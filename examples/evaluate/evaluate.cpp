@@ -27,6 +27,8 @@ namespace {
 struct Options {
   std::string checkpoint, dataset, data, tar_image, branch, device = "cpu", out = "evaluation";
   ImageChoice choice;
+  std::vector<int> layers;
+  std::vector<std::string> classifiers = EvaluationOptions{}.classifiers;
   std::vector<int> k{10, 20, 100, 200};
   double c = 1;
   int sgd_epochs = 90, threads = 0, batch = 64;
@@ -48,6 +50,11 @@ Options parse(int argc, char** argv) {
       ->check(CLI::NonNegativeNumber);
   app.add_option("--holdout", o.choice.holdout, holdout_help)->check(CLI::Range(0.0, 0.999));
   app.add_option("--seed", o.choice.seed, "Seed by which these images are drawn")->capture_default_str();
+  app.add_option("--layers", o.layers, "Numbers of the layers that are evaluated, such as 3,6,9,12 [all]")
+      ->delimiter(',');
+  app.add_option("--classifiers", o.classifiers, "Which classifiers are tried on them")
+      ->delimiter(',')
+      ->capture_default_str();
   app.add_option("--k", o.k, "Neighbours that k-NN asks")
       ->delimiter(',')
       ->check(CLI::PositiveNumber)
@@ -123,7 +130,15 @@ EvaluationResults evaluate(const Options& o) {
     const SafetensorsFile against(path);
     other = load_vit<Cpu, float>(against, {}, chosen_branch(against));
   }
-  const FeatureRequest request{o.checkpoint, place, o.choice, *std::max_element(o.k.begin(), o.k.end()), branch};
+  EvaluationOptions options;
+  options.layers = chosen_layers(o.layers, encoder.depth());
+  options.classifiers = o.classifiers;
+  options.k = o.k;
+  options.logistic_c = o.c;
+  options.sgd.epochs = o.sgd_epochs;
+  options.speed_batch = o.batch;
+  check_options(options);
+  const FeatureRequest request{o.checkpoint, place, o.choice, most_neighbours(options), branch, options.layers};
   const SplitFeatures found =
       o.device == "cuda" ? splits_of(features_on_cuda(plain(request))) : features_on<Cpu>(request);
   make_folder(o.out);  // what is wrong with it is said before the longest part of the work
@@ -133,11 +148,6 @@ EvaluationResults evaluate(const Options& o) {
   Bars bars;
   const EvaluationProgress progress = std::ref(bars);
   const Json subject = about(o, file, branch, run, found.holdout);
-  EvaluationOptions options;
-  options.k = o.k;
-  options.logistic_c = o.c;
-  options.sgd.epochs = o.sgd_epochs;
-  options.speed_batch = o.batch;
   options.progress = progress;
   if (o.device == "cuda")
     options.neighbours = [](const Features& train, const Features& test, int k) {
@@ -153,13 +163,12 @@ EvaluationResults evaluate(const Options& o) {
   const int enough = std::max(least_side(views), other ? center_view(other->size.image).least_side() : 0);
   const Dataset train = place.open(Split::train, center_view(side).least_side()),
                 test = place.open(Split::test, enough);
-  AnalysisOptions analyses{two_views(views), o.points};
+  AnalysisOptions analyses{two_views(views), o.points, options.layers};
   if (other)
     analyses.against = [&](const Dataset& images) {
       bars({"other network", 0, images.size(), 1});
-      return extract_features(*other, images, images.size(), 128, [&](long done) {
-        bars({"other network", done, images.size(), 1});
-      });
+      const auto done = [&](long seen) { bars({"other network", seen, images.size(), 1}); };
+      return extract_features(*other, images, images.size(), {.done = done});
     };
   out.analyses = analyse(encoder, found.train, found.test, test, analyses, progress);
   out.analyses->against = o.against;

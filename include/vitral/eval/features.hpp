@@ -7,10 +7,14 @@
 #include <vitral/data/subset.hpp>
 #include <vitral/eval/encoder.hpp>
 
+#include <algorithm>
 #include <cmath>
+#include <cstdint>
 #include <functional>
+#include <numeric>
 #include <span>
 #include <string_view>
+#include <vector>
 
 namespace vitral { inline namespace VITRAL_ABI {
 
@@ -58,30 +62,51 @@ inline void check_features(const Features& features, std::string_view whose) {
   check_finite(features.rows, features.width, whose);
 }
 
+/// The numbers of the layers that `asked` names, each once, in rising order; all of `depth` where it names none. Throws
+/// Error where there is no such layer.
+[[nodiscard]] inline std::vector<int> chosen_layers(std::vector<int> asked, int depth) {
+  for (const int layer : asked)
+    check(layer >= 1 && layer <= depth, "layer ", layer, " was asked for, and the network has layers 1 to ", depth);
+  if (asked.empty()) {
+    asked.resize(static_cast<std::size_t>(depth));
+    std::iota(asked.begin(), asked.end(), 1);
+  }
+  std::sort(asked.begin(), asked.end());
+  asked.erase(std::unique(asked.begin(), asked.end()), asked.end());
+  return asked;
+}
+
+/// Which features are computed, and how.
+struct FeatureOptions {
+  std::vector<int> layers{};         ///< numbers of the layers that are kept, from 1 on; none: all
+  std::uint64_t seed = 0;            ///< decides what random views look like
+  int batch = 128;                   ///< images that pass through the network at a time
+  std::function<void(long)> done{};  ///< called after each batch with the number of images so far
+};
+
 /// The features of `count` images, drawn from all classes in proportion (spread_places), as each of `views` shows them:
-/// result[view][layer]. `seed` decides what random views look like. After each batch, `done` is called with the number
-/// of images so far. An image that cannot be read is named on the terminal and has no row.
-/// Throws Error, with the layer's number, where a feature is not finite.
+/// result[view][i] is of the i-th of the options' layers. An image that cannot be read is named on the terminal and has
+/// no row. Throws Error, with the layer's number, where a feature is not finite.
 template <FeatureEncoder Network>
 [[nodiscard]] std::vector<std::vector<Features>> extract_features(const Network& encoder, const Dataset& data,
                                                                   long count, const ImageViews& views,
-                                                                  std::uint64_t seed = 0, int batch = 128,
-                                                                  const std::function<void(long)>& done = {}) {
+                                                                  const FeatureOptions& options = {}) {
   using B = typename Network::backend;
   check(data.size() > 0, "features: ", data.name(), " has no images");
   const std::vector<long> places = spread_places(data, count, Seed{});
   count = static_cast<long>(places.size());
-  batch = static_cast<int>(std::min<long>(batch, count));
+  const int batch = static_cast<int>(std::min<long>(options.batch, count));
+  const std::vector<int> layers = chosen_layers(options.layers, encoder.depth());
   Loader loader(select_images(data, places), views,
                 {.batch = batch,
-                 .seed = seed,
+                 .seed = options.seed,
                  .workers = cpu::threads(),
                  .drop_last = false,
                  .shuffle = false,
                  .unreadable = count,
                  .replace = false});
   const int width = encoder.width();
-  std::vector<Features> empty(static_cast<std::size_t>(encoder.depth()));
+  std::vector<Features> empty(layers.size());
   for (Features& layer : empty) {
     layer.width = width;
     layer.rows.reserve(static_cast<std::size_t>(count * width));
@@ -92,12 +117,12 @@ template <FeatureEncoder Network>
   for (const Batch& part : loader.epoch(0)) {
     for (std::size_t view = 0; view < views.size(); ++view) {
       const auto tokens = encoder.layers(to_backend<B>(part.views[view]));
-      for (std::size_t layer = 0; layer < tokens.size(); ++layer) {
+      for (std::size_t layer = 0; layer < layers.size(); ++layer) {
         Features& to = out[view][layer];
-        const auto normalised = l2_normalize(cast<float>(tokens[layer]));
+        const auto normalised = l2_normalize(cast<float>(tokens[static_cast<std::size_t>(layers[layer] - 1)]));
         rows.resize(static_cast<std::size_t>(part.size()) * static_cast<std::size_t>(width));
         B::copy_to_host(normalised.data(), rows.data(), normalised.size());
-        const std::string name = join("layer ", layer + 1);
+        const std::string name = join("layer ", layers[layer]);
         auto missing = part.missing.begin();
         for (int i = 0; i < part.size(); ++i) {
           if (missing != part.missing.end() && *missing == i) {
@@ -113,19 +138,20 @@ template <FeatureEncoder Network>
         }
       }
     }
-    if (done) done(part.index * batch + part.size());
+    if (options.done) options.done(part.index * batch + part.size());
   }
   if (out[0][0].rows.empty()) detail::fail_unreadable(loader.dataset());
   return out;
 }
 
-/// The same for one view, the image scaled and cut to its centre: result[layer].
+/// The same for one view, the image scaled and cut to its centre: result[i].
 ///
-///   const auto layers = extract_features(encoder, train, 2000);
+///   const auto every_layer = extract_features(encoder, train, 2000);
+///   const auto two_layers = extract_features(encoder, train, 2000, {.layers = {6, 12}});
 template <FeatureEncoder Network>
 [[nodiscard]] std::vector<Features> extract_features(const Network& encoder, const Dataset& data, long count,
-                                                     int batch = 128, const std::function<void(long)>& done = {}) {
-  return std::move(extract_features(encoder, data, count, {center_view(image_side(encoder))}, 0, batch, done)[0]);
+                                                     const FeatureOptions& options = {}) {
+  return std::move(extract_features(encoder, data, count, {center_view(image_side(encoder))}, options)[0]);
 }
 
 }}  // namespace vitral

@@ -124,8 +124,9 @@ TEST_CASE("k-NN says when there are fewer features than neighbours") {
 TEST_CASE("features of every layer have unit length and do not depend on the batch they are computed in") {
   const ViT<Cpu, float> encoder(ViTSize{8, 4, 16, 3, 2}, Seed{1});
   std::vector<long> told;  // how many images have passed
-  const auto one = extract_features(encoder, GrayLevels{}, 40, 7, [&](long images) { told.push_back(images); }),
-             other = extract_features(encoder, GrayLevels{}, 40, 40);
+  const auto one = extract_features(encoder, GrayLevels{}, 40,
+                                    {.batch = 7, .done = [&](long images) { told.push_back(images); }}),
+             other = extract_features(encoder, GrayLevels{}, 40, {.batch = 40});
   CHECK(told == std::vector<long>{7, 14, 21, 28, 35, 40});
   REQUIRE(one.size() == 3);
   for (std::size_t layer = 0; layer < one.size(); ++layer) {
@@ -149,20 +150,21 @@ TEST_CASE("views of the same images are extracted side by side, other ones for e
   const ImageView still = center_view(8);
   const ImageView random = simclr_augmentation(8).first;
   long last = 0;
-  const auto views = extract_features(encoder, GrayLevels{}, 40, {still, random, random}, 5, 7, [&](long done) {
-    CHECK(done > last);
-    last = done;
-  });
+  const auto views = extract_features(encoder, GrayLevels{}, 40, {still, random, random},
+                                      {.seed = 5, .batch = 7, .done = [&](long done) {
+                                         CHECK(done > last);
+                                         last = done;
+                                       }});
   CHECK(last == 40);
   REQUIRE(views.size() == 3);
-  const auto plain = extract_features(encoder, GrayLevels{}, 40, 7);
+  const auto plain = extract_features(encoder, GrayLevels{}, 40, {.batch = 7});
   for (std::size_t layer = 0; layer < 2; ++layer) {
     CHECK(views[0][layer].rows == plain[layer].rows);
     CHECK(views[2][layer].labels == plain[layer].labels);
     CHECK(views[1][layer].rows != views[2][layer].rows);
   }
-  const auto again = extract_features(encoder, GrayLevels{}, 40, {still, random}, 5, 40),
-             other = extract_features(encoder, GrayLevels{}, 40, {still, random}, 6, 40);
+  const auto again = extract_features(encoder, GrayLevels{}, 40, {still, random}, {.seed = 5, .batch = 40}),
+             other = extract_features(encoder, GrayLevels{}, 40, {still, random}, {.seed = 6, .batch = 40});
   double same = 0, changed = 0;
   for (std::size_t i = 0; i < again[1][1].rows.size(); ++i) {
     same += std::abs(again[1][1].rows[i] - views[1][1].rows[i]);
@@ -223,7 +225,8 @@ TEST_CASE("images that cannot be read have no features, and fewer images are spr
     }
   };
   const ViT<Cpu, float> encoder(ViTSize{8, 4, 16, 2, 2}, Seed{1});
-  const auto found = extract_features(encoder, Gaps{}, 40, 7), whole = extract_features(encoder, GrayLevels{}, 40, 7);
+  const auto found = extract_features(encoder, Gaps{}, 40, {.batch = 7}),
+             whole = extract_features(encoder, GrayLevels{}, 40, {.batch = 7});
   REQUIRE(found[1].images() == 36);
   REQUIRE(found[1].labels.size() == 36);
   for (std::size_t row = 0; row < 36; ++row) {
@@ -233,7 +236,7 @@ TEST_CASE("images that cannot be read have no features, and fewer images are spr
     for (std::size_t j = 0; j < 16; ++j)
       CHECK(std::abs(found[1].rows[row * 16 + j] - whole[1].rows[place * 16 + j]) < 1e-5f);
   }
-  const auto few = extract_features(encoder, GrayLevels{}, 10, 7);
+  const auto few = extract_features(encoder, GrayLevels{}, 10, {.batch = 7});
   CHECK(std::count(few[0].labels.begin(), few[0].labels.end(), 0) == 5);
   struct Nothing : GrayLevels {
     Image image(long) const { fail("damaged"); }
