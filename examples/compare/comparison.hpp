@@ -1,6 +1,7 @@
 // Several results of `evaluate` side by side: runs that differ in the seed alone are one group.
 #pragma once
 
+#include "common/images.hpp"
 #include "pretrain/options.hpp"
 
 #include <vitral/core/error.hpp>
@@ -62,6 +63,9 @@ inline Run read_run(const std::string& folder) {
   for (const char* key :
        {"dataset", "train_images", "test_images", "holdout", "seed", "temperature", "logistic_c", "sgd_epochs"})
     out.conditions[key] = json.value(key, Json());
+  const Preparation usual;  // of results that do not say it
+  out.conditions["resize"] = json.value("resize", Json(usual.resize));
+  out.conditions["interpolation"] = json.value("interpolation", Json(usual.interpolation));
   out.method = options.method;
   out.seed = options.seed;
   return out;

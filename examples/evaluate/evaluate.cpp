@@ -27,6 +27,7 @@ namespace {
 struct Options {
   std::string checkpoint, dataset, data, tar_image, branch, device = "cpu", out = "evaluation";
   ImageChoice choice;
+  Preparation preparation;
   std::vector<int> layers;
   std::vector<std::string> classifiers = EvaluationOptions{}.classifiers;
   std::vector<int> k{10, 20, 100, 200};
@@ -43,6 +44,7 @@ Options parse(int argc, char** argv) {
   app.add_option("CHECKPOINT", o.checkpoint, "The network: a checkpoint, such as `pretrain` writes")->required();
   add_branch_option(app, o.branch);
   add_data_options(app, o.dataset, o.data, o.tar_image);
+  add_preparation_options(app, o.preparation);
   app.add_option("--out", o.out, "Directory for results.json, tables and report.html")->capture_default_str();
   app.add_option("--train", o.choice.train, "Images that classifiers learn from, spread over the classes; 0 = all")
       ->check(CLI::NonNegativeNumber);
@@ -113,6 +115,8 @@ Json about(const Options& o, const SafetensorsFile& file, NetworkBranch branch,
   if (run) out["run"] = to_json(*run);
   for (const auto& [key, value] : history_of(file))
     if (key != "options") out[key] = value;
+  out["resize"] = o.preparation.resize;
+  out["interpolation"] = o.preparation.interpolation;
   out["holdout"] = holdout;
   out["seed"] = o.choice.seed;
   return out;
@@ -138,7 +142,8 @@ EvaluationResults evaluate(const Options& o) {
   options.sgd.epochs = o.sgd_epochs;
   options.speed_batch = o.batch;
   check_options(options);
-  const FeatureRequest request{o.checkpoint, place, o.choice, most_neighbours(options), branch, options.layers};
+  const FeatureRequest request{o.checkpoint, place,          o.choice,     most_neighbours(options),
+                               branch,       options.layers, o.preparation};
   const SplitFeatures found =
       o.device == "cuda" ? splits_of(features_on_cuda(plain(request))) : features_on<Cpu>(request);
   make_folder(o.out);  // what is wrong with it is said before the longest part of the work
@@ -163,17 +168,18 @@ EvaluationResults evaluate(const Options& o) {
   const int enough = std::max(least_side(views), other ? center_view(other->size.image).least_side() : 0);
   const Dataset train = place.open(Split::train, center_view(side).least_side()),
                 test = place.open(Split::test, enough);
-  AnalysisOptions analyses{two_views(views), o.points, options.layers};
+  AnalysisOptions analyses{two_views(views), o.points, options.layers, o.preparation.view(side)};
   if (other)
     analyses.against = [&](const Dataset& images) {
       bars({"other network", 0, images.size(), 1});
       const auto done = [&](long seen) { bars({"other network", seen, images.size(), 1}); };
-      return extract_features(*other, images, images.size(), {.done = done});
+      const ImageViews seen{o.preparation.view(other->size.image)};
+      return std::move(extract_features(*other, images, images.size(), seen, {.done = done})[0]);
     };
   out.analyses = analyse(encoder, found.train, found.test, test, analyses, progress);
   out.analyses->against = o.against;
   bars.finish();
-  evaluation::draw_images(o.out, encoder, *out.analyses, train, test);
+  evaluation::draw_images(o.out, encoder, *out.analyses, train, test, analyses.view);
   write_evaluation(o.out, subject, out);
   return out;
 }

@@ -20,6 +20,7 @@ struct FeatureRequest {
   int k;  // the most neighbours that k-NN will ask
   NetworkBranch branch;
   std::vector<int> layers;  // their numbers
+  Preparation preparation;
 };
 
 /// The chosen layers' features of images of both splits, with `places` that are numbers in the splits. `holdout`: see
@@ -42,7 +43,8 @@ SplitFeatures features_on(const FeatureRequest& r) {
   const auto extract = [&](const char* label, const Dataset& data, const std::vector<long>& places) {
     Progress progress(label, data.size(), 1);
     const auto done = [&](long images) { progress.update(images, std::nan("")); };
-    auto layers = extract_features(encoder, data, data.size(), {.layers = r.layers, .done = done});
+    auto layers = std::move(extract_features(encoder, data, data.size(), {r.preparation.view(side)},
+                                             {.layers = r.layers, .done = done})[0]);
     progress.finish();
     check_readable(data, layers[0].places);
     for (Features& layer : layers)
@@ -60,12 +62,12 @@ SplitFeatures features_on(const FeatureRequest& r) {
 /// Requests and their answers as they pass to the part that another compiler made: members in their order, of types of
 /// the standard library.
 using PlainRequest = std::tuple<std::string, std::string, std::string, std::string, long, long, double, std::uint64_t,
-                                int, bool, std::vector<int>>;
+                                int, bool, std::vector<int>, std::string, std::string>;
 using PlainSplits = std::tuple<std::string, double, std::vector<PlainFeatures>, std::vector<PlainFeatures>>;
 using PlainNeighbours = std::tuple<int, std::vector<float>, std::vector<int>>;
 
 inline PlainRequest plain(const FeatureRequest& request) {
-  const auto& [checkpoint, place, choice, k, branch, layers] = request;
+  const auto& [checkpoint, place, choice, k, branch, layers, preparation] = request;
   return {checkpoint,
           place.dataset,
           place.path,
@@ -76,16 +78,20 @@ inline PlainRequest plain(const FeatureRequest& request) {
           choice.seed,
           k,
           branch == NetworkBranch::teacher,
-          layers};
+          layers,
+          preparation.resize,
+          preparation.interpolation};
 }
 inline FeatureRequest request_of(const PlainRequest& plain) {
-  const auto& [checkpoint, dataset, path, tar_image, train, test, holdout, seed, k, teacher, layers] = plain;
+  const auto& [checkpoint, dataset, path, tar_image, train, test, holdout, seed, k, teacher, layers, resize,
+               interpolation] = plain;
   return {checkpoint,
           {dataset, path, tar_image},
           {train, test, holdout, seed},
           k,
           teacher ? NetworkBranch::teacher : NetworkBranch::student,
-          layers};
+          layers,
+          {resize, interpolation}};
 }
 inline PlainSplits plain(SplitFeatures found) {
   PlainSplits out{std::move(found.dataset), found.holdout, {}, {}};

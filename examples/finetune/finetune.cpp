@@ -30,6 +30,7 @@ namespace {
 
 struct Options {
   std::string checkpoint, branch, dataset, data, tar_image, out = "finetuned";
+  Preparation preparation;  // of the test images
   double labels = 1, holdout = 0, lr = 0, crop_min = 0.08;
   double layer_decay = 0.75, weight_decay = 0.05, drop_path = 0.1, smoothing = 0.1;
   bool frozen = false;
@@ -68,6 +69,7 @@ Options parse(int argc, char** argv) {
   app.add_option("CHECKPOINT", o.checkpoint, "The network: a checkpoint, such as `pretrain` writes")->required();
   add_branch_option(app, o.branch);
   add_data_options(app, o.dataset, o.data, o.tar_image);
+  add_preparation_options(app, o.preparation);
   app.add_option("--out", o.out, "Directory for the checkpoint, metrics.jsonl and finetune.json")
       ->capture_default_str();
   CLI::Option* const frozen = app.add_flag("--frozen", o.frozen, "Train a classifier alone, by SGD; the network stays");
@@ -167,7 +169,7 @@ Json finetune(Options o) {
   Trainer trainer(model, Optimizer<float, Cpu>(settings, parameters),
                   {.epochs = o.epochs, .warmup_epochs = o.warmup_epochs}, seed);
   Loader loader(train, {view}, {.batch = o.batch, .seed = seed.value, .workers = o.workers}),
-      tests(test, {center_view(size.image)},
+      tests(test, {o.preparation.view(size.image)},
             {.batch = static_cast<int>(std::min(256l, test.size())),
              .workers = o.workers,
              .drop_last = false,
@@ -177,6 +179,8 @@ Json finetune(Options o) {
   const long per_epoch = trainer.steps_per_epoch(loader), steps = per_epoch * o.epochs;
 
   Json results{{"checkpoint", o.checkpoint}, {"dataset", train.name()}, {"frozen", o.frozen}};
+  results["resize"] = o.preparation.resize;
+  results["interpolation"] = o.preparation.interpolation;
   const auto note = [&](const char* name, const auto& member, auto&&...) { results[name] = member; };
   for_each_option(o, false, note);
   if (!o.frozen) for_each_option(o, true, note);

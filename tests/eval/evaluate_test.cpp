@@ -175,9 +175,36 @@ TEST_CASE("the layers and classifiers that are chosen are found as among all, an
   CHECK(json_text(to_json(results_from_json(parse_json(text, "text"), "text"))) == text);
 }
 
+TEST_CASE("the view that the options name is what the network sees") {
+  struct Bands : Shades {  // brighter to the right; twice as wide as high
+    Image image(long i) const {
+      Image out{8, 16, {}};
+      for (int p = 0; p < 128; ++p)
+        out.rgb.insert(out.rgb.end(), 3, static_cast<std::uint8_t>(40 * label(i) + p % 16 * 8));
+      return out;
+    }
+  };
+  EvaluationOptions options = quick();
+  options.classifiers = {"knn"};
+  options.view = {.size = 8, .interpolation = Interpolation::bicubic, .squash = true};
+  struct Watching : Means {
+    std::vector<float>* seen;
+    auto layers(const Operand auto& images) const {
+      seen->assign(images.data(), images.data() + 8);  // the first row
+      return Means::layers(images);
+    }
+  };
+  std::vector<float> seen;
+  (void)evaluate(Watching{{}, &seen}, Bands{}, Bands{}, options);
+  std::vector<float> expected(3 * 64);
+  options.view(Bands{}.image(0), expected.data());
+  CHECK(seen == std::vector<float>(expected.begin(), expected.begin() + 8));
+  CHECK(seen.back() - seen[0] > 1);  // the whole width, not its half
+}
+
 TEST_CASE("a network of one's own is evaluated by its layers alone") {
   EvaluationOptions options = quick();
-  options.image = 8;
+  options.view.size = 8;
   options.analyses = AnalysisOptions{two_views(simclr_augmentation(8)), 20};
   const EvaluationResults found = evaluate(Means{}, Shades{}, Shades{}, options);
   REQUIRE(found.layers.size() == 2);
@@ -187,9 +214,9 @@ TEST_CASE("a network of one's own is evaluated by its layers alone") {
   CHECK(found.analyses->layers[0].attention_distance.empty());
   const std::string text = json_text(to_json(found));
   CHECK(json_text(to_json(results_from_json(parse_json(text, "text"), "text"))) == text);
-  options.image = 0;
+  options.view.size = 0;
   CHECK_THROWS_WITH_AS((void)evaluate(Means{}, Shades{}, Shades{}, options),
-                       doctest::Contains("say it in EvaluationOptions::image"), Error);
+                       doctest::Contains("say it in EvaluationOptions::view"), Error);
 }
 
 TEST_CASE("the lines that docs/evaluation.md shows do what it says") {

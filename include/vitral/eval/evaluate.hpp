@@ -28,7 +28,7 @@ struct EvaluationOptions {
   double logistic_c = 1;                      ///< logistic regression's inverse regularisation, scikit-learn's C
   ProbeOptions sgd{};                         ///< linear classifiers by SGD
   int speed_batch = 64;                       ///< images at a time when speed is measured
-  int image = 0;                              ///< pixels a side of images; 0: the network's size.image
+  CenterView view{.size = 0};                 ///< how images are prepared; size 0: the network's size.image
   std::optional<AnalysisOptions> analyses{};  ///< what features are like; none unless asked for
   EvaluationProgress progress{};
   /// What finds a test image's neighbours among the training images for k-NN; nearest_neighbours on the network's
@@ -178,7 +178,7 @@ template <FeatureEncoder Network>
   for (const Dataset& data : {train, test})
     check(!data.classes().empty(), "evaluate: the images of ", data.name(), " have no labels");
   check_options(options);
-  const ImageViews seen{center_view(image_side(network, options.image))};
+  const ImageViews seen{view_for(network, options.view)};
   const auto extract = [&](const char* part, const Dataset& data) {
     detail::report(options.progress, {part, 0, data.size(), 1});
     const auto done = [&](long images) { detail::report(options.progress, {part, images, data.size(), 1}); };
@@ -190,6 +190,7 @@ template <FeatureEncoder Network>
   if (options.analyses) {
     AnalysisOptions analyses = *options.analyses;
     analyses.layers = options.layers;
+    analyses.view = options.view;
     out.analyses = analyse(network, known, asked, test, analyses, options.progress);
   }
   return out;

@@ -144,14 +144,14 @@ template <FeatureEncoder Network>
   return out;
 }
 
-/// The same for one view, the image scaled and cut to its centre: result[i].
+/// The same for one view, the image scaled and cut to its centre, bilinear: result[i].
 ///
 ///   const auto every_layer = extract_features(encoder, train, 2000);
 ///   const auto two_layers = extract_features(encoder, train, 2000, {.layers = {6, 12}});
 template <FeatureEncoder Network>
 [[nodiscard]] std::vector<Features> extract_features(const Network& encoder, const Dataset& data, long count,
                                                      const FeatureOptions& options = {}) {
-  return std::move(extract_features(encoder, data, count, {center_view(image_side(encoder))}, options)[0]);
+  return std::move(extract_features(encoder, data, count, {view_for(encoder, {.size = 0})}, options)[0]);
 }
 
 }}  // namespace vitral

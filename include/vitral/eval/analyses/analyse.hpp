@@ -19,9 +19,10 @@ namespace vitral { inline namespace VITRAL_ABI {
 
 /// Which images the analyses look at.
 struct AnalysisOptions {
-  ImageViews views;           ///< the two of an image that training brought together: two_views(byol_augmentation(32))
-  long points = 2000;         ///< test images that are looked at, spread evenly over all
-  std::vector<int> layers{};  ///< numbers of the layers that the features are of, from 1 on; none: all
+  ImageViews views;            ///< the two of an image that training brought together: two_views(byol_augmentation(32))
+  long points = 2000;          ///< test images that are looked at, spread evenly over all
+  std::vector<int> layers{};   ///< numbers of the layers that the features are of, from 1 on; none: all
+  CenterView view{.size = 0};  ///< how attention sees images; size 0: the network's size.image
   /// The features of another network's layers, to compare with: `[&](const Dataset& images) { return
   /// extract_features(other, images); }`
   std::function<std::vector<Features>(const Dataset&)> against{};
@@ -49,14 +50,14 @@ inline std::vector<long> first_of_each_class(const Features& features) {
 /// Mean attention distance of each head (mean_attention_distance), by layer, over images of a data set.
 template <class Network>
 std::vector<std::vector<double>> attention_distances(const Network& network, const Dataset& images,
-                                                     const EvaluationProgress& progress) {
+                                                     const CenterView& view, const EvaluationProgress& progress) {
   std::vector<std::vector<double>> mean(network.blocks.size());
   constexpr long batch = 16;
   report(progress, {"attention", 0, images.size(), 1});
   for (long first = 0; first < images.size(); first += batch) {
     std::vector<long> some;
     for (long i = first; i < std::min(first + batch, images.size()); ++i) some.push_back(i);
-    const auto layers = attention_weights(network, images_for(network, images, some));
+    const auto layers = attention_weights(network, images_for(network, images, some, view));
     for (std::size_t layer = 0; layer < layers.size(); ++layer) {
       const std::vector<double> heads = mean_attention_distance(layers[layer], network.size.patch);
       mean[layer].resize(heads.size());
@@ -128,7 +129,7 @@ template <class Network>
   if constexpr (VisionTransformer<Network>) {
     out.attention_distance_images = std::min(count, 128l);  // as many as Dosovitskiy et al. took
     distances = detail::attention_distances(
-        network, images_at(detail::evenly_spread(all, out.attention_distance_images)), progress);
+        network, images_at(detail::evenly_spread(all, out.attention_distance_images)), options.view, progress);
   }
   PrincipalAxes axes;
   for (std::size_t i = 0; i < layers.size(); ++i) {
