@@ -39,14 +39,15 @@ struct Preparation {
   }
 };
 
-/// The options that say so.
-inline void add_preparation_options(CLI::App& app, Preparation& how) {
-  app.add_option("--resize", how.resize,
+/// The options that say so; `prefix` tells them from those of training images ("test-").
+inline void add_preparation_options(CLI::App& app, Preparation& how, const std::string& prefix = "") {
+  app.add_option("--" + prefix + "resize", how.resize,
                  "How images are resized before the centre is cut out: the shorter side to 256/224 of the network's "
                  "(MoCo v3, DINO), or both sides (SDSSL)")
       ->check(CLI::IsMember({"shorter-side", "squash"}))
       ->capture_default_str();
-  app.add_option("--interpolation", how.interpolation, "By which filter: MoCo v3's, or DINO's and SDSSL's")
+  app.add_option("--" + prefix + "interpolation", how.interpolation,
+                 "By which filter: MoCo v3's, or DINO's and SDSSL's")
       ->check(CLI::IsMember({"bilinear", "bicubic"}))
       ->capture_default_str();
 }

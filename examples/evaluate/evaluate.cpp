@@ -28,6 +28,7 @@ struct Options {
   std::string checkpoint, dataset, data, tar_image, branch, device = "cpu", out = "evaluation";
   ImageChoice choice;
   Preparation preparation;
+  std::string features_file, feature_type = "f32";
   std::vector<int> layers;
   std::vector<std::string> classifiers = EvaluationOptions{}.classifiers;
   std::vector<int> k{10, 20, 100, 200};
@@ -66,6 +67,14 @@ Options parse(int argc, char** argv) {
       ->capture_default_str();
   app.add_option("--sgd-epochs", o.sgd_epochs, "Epochs of the linear classifiers by SGD")
       ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  CLI::Option* const file =
+      app.add_option("--features-file", o.features_file,
+                     "Directory in which a temporary file holds the features of all layers, which then need not fit "
+                     "into memory");
+  app.add_option("--feature-type", o.feature_type, "Type of the numbers in that file")
+      ->check(CLI::IsMember({"f32", "f16", "bf16"}))
+      ->needs(file)
       ->capture_default_str();
   app.add_option("--device", o.device,
                  "Where features and their neighbours are computed; the rest and all times are the CPU's")
@@ -107,6 +116,13 @@ class Bars {
   std::optional<Progress> bar_;
 };
 
+/// Where the features of all layers lie.
+FeatureStorage storage_of(const Options& o) {
+  return {o.features_file, o.feature_type == "f16"    ? ScalarType::f16
+                           : o.feature_type == "bf16" ? ScalarType::bf16
+                                                      : ScalarType::f32};
+}
+
 /// What results.json says of the network, of the run that it is from, where that is known, and of the choice of images.
 Json about(const Options& o, const SafetensorsFile& file, NetworkBranch branch,
            const std::optional<PretrainOptions>& run, double holdout) {
@@ -142,8 +158,8 @@ EvaluationResults evaluate(const Options& o) {
   options.sgd.epochs = o.sgd_epochs;
   options.speed_batch = o.batch;
   check_options(options);
-  const FeatureRequest request{o.checkpoint, place,          o.choice,     most_neighbours(options),
-                               branch,       options.layers, o.preparation};
+  const FeatureRequest request{o.checkpoint, place,          o.choice,      most_neighbours(options),
+                               branch,       options.layers, o.preparation, storage_of(o)};
   const SplitFeatures found =
       o.device == "cuda" ? splits_of(features_on_cuda(plain(request))) : features_on<Cpu>(request);
   make_folder(o.out);  // what is wrong with it is said before the longest part of the work

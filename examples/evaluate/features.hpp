@@ -21,6 +21,7 @@ struct FeatureRequest {
   NetworkBranch branch;
   std::vector<int> layers;  // their numbers
   Preparation preparation;
+  FeatureStorage storage;
 };
 
 /// The chosen layers' features of images of both splits, with `places` that are numbers in the splits. `holdout`: see
@@ -44,7 +45,7 @@ SplitFeatures features_on(const FeatureRequest& r) {
     Progress progress(label, data.size(), 1);
     const auto done = [&](long images) { progress.update(images, std::nan("")); };
     auto layers = std::move(extract_features(encoder, data, data.size(), {r.preparation.view(side)},
-                                             {.layers = r.layers, .done = done})[0]);
+                                             {.layers = r.layers, .done = done, .storage = r.storage})[0]);
     progress.finish();
     check_readable(data, layers[0].places);
     for (Features& layer : layers)
@@ -62,12 +63,12 @@ SplitFeatures features_on(const FeatureRequest& r) {
 /// Requests and their answers as they pass to the part that another compiler made: members in their order, of types of
 /// the standard library.
 using PlainRequest = std::tuple<std::string, std::string, std::string, std::string, long, long, double, std::uint64_t,
-                                int, bool, std::vector<int>, std::string, std::string>;
+                                int, bool, std::vector<int>, std::string, std::string, std::string, int>;
 using PlainSplits = std::tuple<std::string, double, std::vector<PlainFeatures>, std::vector<PlainFeatures>>;
 using PlainNeighbours = std::tuple<int, std::vector<float>, std::vector<int>>;
 
 inline PlainRequest plain(const FeatureRequest& request) {
-  const auto& [checkpoint, place, choice, k, branch, layers, preparation] = request;
+  const auto& [checkpoint, place, choice, k, branch, layers, preparation, storage] = request;
   return {checkpoint,
           place.dataset,
           place.path,
@@ -80,18 +81,21 @@ inline PlainRequest plain(const FeatureRequest& request) {
           branch == NetworkBranch::teacher,
           layers,
           preparation.resize,
-          preparation.interpolation};
+          preparation.interpolation,
+          storage.folder.native(),
+          static_cast<int>(storage.type)};
 }
 inline FeatureRequest request_of(const PlainRequest& plain) {
   const auto& [checkpoint, dataset, path, tar_image, train, test, holdout, seed, k, teacher, layers, resize,
-               interpolation] = plain;
+               interpolation, folder, type] = plain;
   return {checkpoint,
           {dataset, path, tar_image},
           {train, test, holdout, seed},
           k,
           teacher ? NetworkBranch::teacher : NetworkBranch::student,
           layers,
-          {resize, interpolation}};
+          {resize, interpolation},
+          {folder, static_cast<ScalarType>(type)}};
 }
 inline PlainSplits plain(SplitFeatures found) {
   PlainSplits out{std::move(found.dataset), found.holdout, {}, {}};

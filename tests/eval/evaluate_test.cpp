@@ -56,6 +56,25 @@ struct Means {
   }
 };
 
+/// Images that are brighter to the right, twice as wide as high.
+struct Bands : Shades {
+  Image image(long i) const {
+    Image out{8, 16, {}};
+    for (int p = 0; p < 128; ++p)
+      out.rgb.insert(out.rgb.end(), 3, static_cast<std::uint8_t>(40 * label(i) + p % 16 * 8));
+    return out;
+  }
+};
+
+/// Means that remember the first row of the first image.
+struct Watching : Means {
+  std::vector<float>* seen;
+  auto layers(const Operand auto& images) const {
+    seen->assign(images.data(), images.data() + 8);
+    return Means::layers(images);
+  }
+};
+
 }  // namespace
 
 TEST_CASE("evaluate finds what the single functions find, and JSON keeps all of it") {
@@ -176,24 +195,9 @@ TEST_CASE("the layers and classifiers that are chosen are found as among all, an
 }
 
 TEST_CASE("the view that the options name is what the network sees") {
-  struct Bands : Shades {  // brighter to the right; twice as wide as high
-    Image image(long i) const {
-      Image out{8, 16, {}};
-      for (int p = 0; p < 128; ++p)
-        out.rgb.insert(out.rgb.end(), 3, static_cast<std::uint8_t>(40 * label(i) + p % 16 * 8));
-      return out;
-    }
-  };
   EvaluationOptions options = quick();
   options.classifiers = {"knn"};
   options.view = {.size = 8, .interpolation = Interpolation::bicubic, .squash = true};
-  struct Watching : Means {
-    std::vector<float>* seen;
-    auto layers(const Operand auto& images) const {
-      seen->assign(images.data(), images.data() + 8);  // the first row
-      return Means::layers(images);
-    }
-  };
   std::vector<float> seen;
   (void)evaluate(Watching{{}, &seen}, Bands{}, Bands{}, options);
   std::vector<float> expected(3 * 64);

@@ -41,6 +41,17 @@ test "$(cut -d, -f1-5,8,9 "$work/found/layers.csv" | sed 2d)" = "$(cut -d, -f1-7
 ! grep -q '"logistic":' "$work/some/results.json" || die "logistic regression was not asked for"
 test "$(wc -l <"$work/some/adaptive_exit.csv")" -eq 1 || die "adaptive exits without logistic regression"
 
+# Features in a file give the same numbers, and leave nothing behind; f16 is taken, too.
+mkdir "$work/scratch"
+of --branch student --features-file "$work/scratch" --out "$work/mapped"
+cmp <(cut -d, -f1-9 "$work/found/layers.csv") <(cut -d, -f1-9 "$work/mapped/layers.csv") ||
+  die "features in a file have other accuracies"
+of --branch student --features-file "$work/scratch" --feature-type f16 --classifiers knn --out "$work/halves"
+test -z "$(ls -A "$work/scratch")" || die "features were left in $work/scratch"
+refuses evaluate "nowhere: cannot make a temporary file there \\(No such file or directory\\)" "$checkpoint" \
+  --train 1000 --test 300 --k 5 --features-file "$work/nowhere" --out "$work/none"
+refuses evaluate "feature-type requires.*features-file" "$checkpoint" --feature-type f16 --out "$work/none"
+
 # The network for gray images of 28 pixels on colour ones of 32: CIFAR-10's layout, each class a colour of its own.
 mkdir "$work/colours"
 record() { printf "\\$(printf %o $1)"; for plane in $2 $3 $4; do head -c 1024 /dev/zero | tr '\0' "\\$plane"; done; }

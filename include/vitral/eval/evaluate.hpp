@@ -31,6 +31,7 @@ struct EvaluationOptions {
   CenterView view{.size = 0};                 ///< how images are prepared; size 0: the network's size.image
   std::optional<AnalysisOptions> analyses{};  ///< what features are like; none unless asked for
   EvaluationProgress progress{};
+  FeatureStorage storage{};  ///< where features of all layers lie
   /// What finds a test image's neighbours among the training images for k-NN; nearest_neighbours on the network's
   /// backend, unless it is to be another.
   std::function<Neighbours(const Features& train, const Features& test, int k)> neighbours{};
@@ -182,7 +183,8 @@ template <FeatureEncoder Network>
   const auto extract = [&](const char* part, const Dataset& data) {
     detail::report(options.progress, {part, 0, data.size(), 1});
     const auto done = [&](long images) { detail::report(options.progress, {part, images, data.size(), 1}); };
-    return std::move(extract_features(network, data, data.size(), seen, {.layers = options.layers, .done = done})[0]);
+    return std::move(extract_features(network, data, data.size(), seen,
+                                      {.layers = options.layers, .done = done, .storage = options.storage})[0]);
   };
   const std::vector<Features> known = extract("train", train), asked = extract("test", test);
   EvaluationResults out = evaluate_features(network, known, asked, options);

@@ -44,9 +44,9 @@ inline void gather_inputs(const Features& from, std::span<const long> places, st
   const float scale = std::sqrt(static_cast<float>(width));
   x.resize(places.size() * static_cast<std::size_t>(width + 1));
   cpu::parallel_for(static_cast<long>(places.size()), [&](long i) {
-    const float* const row = from.rows.data() + places[static_cast<std::size_t>(i)] * width;
     float* const to = x.data() + i * (width + 1);
-    for (long j = 0; j < width; ++j) to[j] = scale * row[j];
+    copy_rows(from, places[static_cast<std::size_t>(i)], 1, to);
+    for (long j = 0; j < width; ++j) to[j] *= scale;
     to[width] = 1;
   });
 }
