@@ -1,5 +1,5 @@
 // Linear classification on a frozen ViT by published protocols, which augment the training images anew in every epoch:
-// MoCo v3's (main_lincls.py with --lr=3, as its CONFIG.md has it for ViT) and DINO's (eval_linear.py).
+// MoCo v3's (main_lincls.py at the rate that its CONFIG.md has for ViT) and DINO's (eval_linear.py).
 #pragma once
 
 #include <vitral/data/loader.hpp>
