@@ -19,6 +19,15 @@ last=$(tail -n 1 "$work/fine/metrics.jsonl" | grep -o '"top1":[0-9.]*' | cut -d:
 grep -q "\"top1\": $last," "$work/fine/finetune.json" || die "finetune.json has not the last epoch's top-1 of $last"
 awk "BEGIN { exit !($last > 0.25) }" || die "a top-1 accuracy of $last after four epochs"
 
+# A published recipe sets what is not named beside it: DeiT's main.py has --mixup 0.8, --cutmix 1.0, --reprob 0.25,
+# --min-lr 1e-5, --warmup-epochs 5 and no decay by layer.
+run finetune "$checkpoint" $few --recipe deit --epochs 2 --warmup-epochs 1 --erase 0.5 --batch 32 --out "$work/deit"
+for setting in '"recipe": "deit"' '"layer-decay": 1.0' '"weight-decay": 0.05' '"drop-path": 0.1' '"mixup": 0.8' \
+  '"cutmix": 1.0' '"label-smoothing": 0.1' '"warmup-epochs": 1' '"min-lr": 1e-05' '"erase": 0.5' \
+  '"interpolation": "bicubic"' '"lr": 0.00025' '"batch": 32'; do
+  grep -q -e "$setting" "$work/deit/finetune.json" || { cat "$work/deit/finetune.json"; die "no $setting"; }
+done
+
 # evaluate sees the same features where the network was frozen, and others where it was trained.
 run finetune "$checkpoint" $few --epochs 2 --frozen --out "$work/frozen"
 for name in run frozen fine; do
@@ -51,5 +60,7 @@ expect "labels.*0 to 1|labels.*0 - 1|labels.*range" "$checkpoint" --labels 1.5
 expect "labels 0 leaves no image" "$checkpoint" --labels 0
 expect "frozen.*excludes.*layer-decay|layer-decay.*excludes.*frozen" "$checkpoint" --frozen --layer-decay 0.5
 expect "warmup-epochs 2 leaves nothing of --epochs 2" "$checkpoint" --epochs 2 --warmup-epochs 2
+expect "frozen.*excludes.*recipe|recipe.*excludes.*frozen" "$checkpoint" --frozen --recipe mae
+expect "warmup-epochs 5 leaves nothing of --epochs 3" "$checkpoint" --recipe deit --epochs 3
 expect "dataset folder needs --data" "$checkpoint" --dataset folder
 refuses finetune "the loss became .*--lr" "$checkpoint" $few --epochs 2 --frozen --lr 1e38 --out "$work/diverged"
