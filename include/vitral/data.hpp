@@ -14,12 +14,14 @@
 #include <vitral/data/epoch.hpp>
 #include <vitral/data/erasing.hpp>
 #include <vitral/data/filling.hpp>
+#include <vitral/data/flowers.hpp>
 #include <vitral/data/folders.hpp>
 #include <vitral/data/idx.hpp>
 #include <vitral/data/image_folder.hpp>
 #include <vitral/data/loader.hpp>
 #include <vitral/data/mixup.hpp>
 #include <vitral/data/order.hpp>
+#include <vitral/data/pets.hpp>
 #include <vitral/data/resize.hpp>
 #include <vitral/data/sheet.hpp>
 #include <vitral/data/stl10.hpp>
