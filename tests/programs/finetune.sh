@@ -21,10 +21,10 @@ awk "BEGIN { exit !($last > 0.25) }" || die "a top-1 accuracy of $last after fou
 
 # A published recipe sets what is not named beside it: DeiT's main.py has --mixup 0.8, --cutmix 1.0, --reprob 0.25,
 # --min-lr 1e-5, --warmup-epochs 5 and no decay by layer.
-run finetune "$checkpoint" $few --recipe deit --epochs 2 --warmup-epochs 1 --erase 0.5 --batch 32 --out "$work/deit"
+run finetune "$checkpoint" $few --recipe deit --epochs 2 --warmup-epochs 1 --erase 0.5 --out "$work/deit"
 for setting in '"recipe": "deit"' '"layer-decay": 1.0' '"weight-decay": 0.05' '"drop-path": 0.1' '"mixup": 0.8' \
   '"cutmix": 1.0' '"label-smoothing": 0.1' '"warmup-epochs": 1' '"min-lr": 1e-05' '"erase": 0.5' \
-  '"interpolation": "bicubic"' '"lr": 0.00025' '"batch": 32'; do
+  '"interpolation": "bicubic"' '"lr": 0.00025' '"batch": 64'; do
   grep -q -e "$setting" "$work/deit/finetune.json" || { cat "$work/deit/finetune.json"; die "no $setting"; }
 done
 
