@@ -146,9 +146,11 @@ Json finetune(Options o) {
   const NetworkBranch branch = chosen_branch(file, o.branch);
   const ViTSize size = vit_size(file, branch);
   const FineTuning& tuning = o.tuning;
-  ClassifierView view{crop_and_flip(size.image), {.probability = o.frozen ? 0 : tuning.erasing}};
+  ClassifierView view{crop_and_flip(size.image)};
   view.crop.crop_min = o.crop_min;
   if (tuning.interpolation == "bicubic") view.crop.interpolation = Interpolation::bicubic;
+  if (tuning.rand_augment > 0) view.rand_augment = {.operations = 2, .magnitude = tuning.rand_augment};
+  view.erasing.probability = tuning.erasing;
   const DataPlace place = data_of(file, o.dataset, o.data, o.tar_image);
   const Seed seed{static_cast<std::uint64_t>(o.seed)};
   const ChosenImages images = labelled_images(place, {.test = o.test, .holdout = o.holdout, .seed = seed.value},

@@ -17,7 +17,7 @@ namespace vitral { inline namespace VITRAL_ABI { namespace programs {
 struct FineTuning {
   double layer_decay = 0.75, weight_decay = 0.05, drop_path = 0.1, smoothing = 0.1, min_lr = 0;
   int warmup_epochs = -1;
-  double mixup = 0, cutmix = 0, erasing = 0;
+  double mixup = 0, cutmix = 0, erasing = 0, rand_augment = 0;
   std::string interpolation = "bilinear";
 };
 
@@ -38,6 +38,8 @@ void for_each_setting(Visit visit) {
   visit("cutmix", &FineTuning::cutmix, "A rectangle is cut from another image, its area from Beta(a, a); 0 = not",
         count);
   visit("erase", &FineTuning::erasing, "Probability that noise takes the place of a rectangle", CLI::Range(0.0, 1.0));
+  visit("rand-augment", &FineTuning::rand_augment, "Magnitude of timm's rand-mM-mstd0.5-inc1; 0 = none",
+        CLI::Range(0.0, 10.0));
   visit("interpolation", &FineTuning::interpolation, "How crops are resized", CLI::IsMember({"bilinear", "bicubic"}));
 }
 
@@ -57,13 +59,13 @@ inline const Recipe known_recipes[] = {
     {"plain", 50, 256, 1e-3, 0.08, {}},
     {"deit", 150, 1024, 5e-4 / 2, 0.08,
      {.layer_decay = 1, .weight_decay = 0.05, .drop_path = 0.1, .smoothing = 0.1, .min_lr = 1e-5, .warmup_epochs = 5,
-      .mixup = 0.8, .cutmix = 1, .erasing = 0.25, .interpolation = "bicubic"}},
+      .mixup = 0.8, .cutmix = 1, .erasing = 0.25, .rand_augment = 9, .interpolation = "bicubic"}},
     {"moco-v3", 100, 1024, 3e-4 / 2, 0.05,
      {.layer_decay = 1, .weight_decay = 0.1, .drop_path = 0.1, .smoothing = 0.1, .min_lr = 1e-5, .warmup_epochs = 3,
       .mixup = 0.8, .cutmix = 1}},
     {"mae", 100, 1024, 5e-4, 0.08,
      {.layer_decay = 0.65, .weight_decay = 0.05, .drop_path = 0.1, .smoothing = 0.1, .min_lr = 1e-6,
-      .warmup_epochs = 5, .mixup = 0.8, .cutmix = 1, .erasing = 0.25, .interpolation = "bicubic"}},
+      .warmup_epochs = 5, .mixup = 0.8, .cutmix = 1, .erasing = 0.25, .rand_augment = 9, .interpolation = "bicubic"}},
 };
 // clang-format on
 

@@ -2,6 +2,7 @@
 // included by name.
 #pragma once
 
+#include <vitral/data/affine.hpp>
 #include <vitral/data/augment.hpp>
 #include <vitral/data/batch.hpp>
 #include <vitral/data/batches.hpp>
@@ -11,6 +12,7 @@
 #include <vitral/data/color.hpp>
 #include <vitral/data/dataset.hpp>
 #include <vitral/data/datasets.hpp>
+#include <vitral/data/enhance.hpp>
 #include <vitral/data/epoch.hpp>
 #include <vitral/data/erasing.hpp>
 #include <vitral/data/filling.hpp>
@@ -22,6 +24,7 @@
 #include <vitral/data/mixup.hpp>
 #include <vitral/data/order.hpp>
 #include <vitral/data/pets.hpp>
+#include <vitral/data/rand_augment.hpp>
 #include <vitral/data/resize.hpp>
 #include <vitral/data/sheet.hpp>
 #include <vitral/data/stl10.hpp>

@@ -22,6 +22,7 @@ class ImageView {
   ImageView(const Augmentation& a) : how_(a), size_(a.size) { check_augmentation(a); }  // NOLINT: each is an ImageView
   ImageView(const ClassifierView& c) : how_(c), size_(c.crop.size) {                    // NOLINT
     check_augmentation(c.crop);
+    check_rand_augment(c.rand_augment);
     check_erasing(c.erasing);
   }
   ImageView(const CenterView& c) : how_(c), size_(c.size) {}  // NOLINT
