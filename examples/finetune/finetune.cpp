@@ -18,6 +18,7 @@
 #include <vitral/io/metrics.hpp>
 #include <vitral/io/progress.hpp>
 #include <vitral/models/load_vit.hpp>
+#include <vitral/models/resolution.hpp>
 #include <vitral/optim/layer_decay.hpp>
 #include <vitral/train/trainer.hpp>
 #include <vitral/vitral.hpp>
@@ -34,7 +35,7 @@ struct Options {
   std::string checkpoint, branch, dataset, data, tar_image, out = "finetuned";
   double labels = 1, holdout = 0, lr = 0, crop_min = 0.08;
   bool frozen = false;
-  int epochs = 0, batch = 0, threads = 0, workers = 2;
+  int epochs = 0, batch = 0, image = 0, threads = 0, workers = 2;
   long seed = 0, test = 0;
   std::string recipe = "plain";
   FineTuning tuning;
@@ -51,6 +52,7 @@ void for_each_option(Options& o, Visit visit) {
         count);
   visit("lr", o.lr, "Base learning rate: the highest is lr * batch / 256; 0 = the recipe's, with --frozen 0.1", count);
   visit("crop-min", o.crop_min, "Smallest crop as a part of the image's area", CLI::Range(1e-3, 1.0));
+  visit("image", o.image, "Sides of the images in pixels, to which positions are fitted; 0 = the network's", count);
   visit("seed", o.seed, "Seed of all random numbers", count);
   visit("test", o.test, "Images that are classified after each epoch, spread over the classes; 0 = all", count);
   visit("holdout", o.holdout, holdout_help, share);
@@ -116,11 +118,12 @@ struct Classifier {
   }
 };
 
-/// The checkpoint's encoder with a head of N(0, 0.01). With `frozen` the head alone is trained; else everything, the
+/// The checkpoint's encoder, for images of --image, with a head of N(0, 0.01). With `frozen` the head alone is trained; else everything, the
 /// patch embedding and positions too, which pretraining left as they were.
 Classifier load(const SafetensorsFile& file, NetworkBranch branch, int classes, const Options& o) {
   Initializer init(Seed{static_cast<std::uint64_t>(o.seed)});
-  const auto encoder = load_vit<Cpu, float>(file, {.drop_path = o.frozen ? 0 : o.tuning.drop_path}, branch);
+  const auto encoder =
+      at_resolution(load_vit<Cpu, float>(file, {.drop_path = o.frozen ? 0 : o.tuning.drop_path}, branch), o.image);
   Classifier model{encoder, Linear<dyn, dyn>(encoder.width(), classes, init), o.frozen,
                    o.frozen ? 0 : o.tuning.smoothing};
   init.fill_normal(model.head.weight, 0.01);
@@ -128,16 +131,41 @@ Classifier load(const SafetensorsFile& file, NetworkBranch branch, int classes, 
   return model;
 }
 
-TopCount classify(const Classifier& model, Loader& loader) {
-  TopCount count;
+/// What a classifier reached: of all images, and as a mean over their classes.
+struct Reached {
+  TopCount all;
+  ClassMean by_class;
+
+  /// As files have it, the mean over classes where the data set's benchmark is that.
+  [[nodiscard]] Json scores(bool mean_per_class) const {
+    Json out{{"top1", all.top1()}, {"top5", all.top5()}};
+    if (mean_per_class) out["mean_per_class"] = by_class.value();
+    return out;
+  }
+};
+
+/// The mean over classes in a line for a terminal; nothing where it is not there.
+std::string mean_per_class_text(const Json& scores) {
+  char text[48] = "";
+  if (scores.contains("mean_per_class"))
+    std::snprintf(text, sizeof text, ", mean per class %.2f %%", 100 * scores["mean_per_class"].get<double>());
+  return text;
+}
+
+Reached classify(const Classifier& model, Loader& loader) {
+  Reached count;
   for (const Batch& batch : loader.epoch(0)) {
     const auto logits = model.head(model.encoder(batch.views[0]));
     const int classes = logits.extent(1);
     for (int i = 0; i < batch.size(); ++i)
-      if (const int label = batch.labels(i); label >= 0)  // -1: it could not be read
-        count.add(rank_of_label(logits.data() + long{i} * classes, classes, label));
+      if (const int label = batch.labels(i); label >= 0) {  // -1: it could not be read
+        const int rank = rank_of_label(logits.data() + long{i} * classes, classes, label);
+        count.all.add(rank);
+        count.by_class.add(label, rank == 0);
+      }
   }
-  check(count.images > 0, "none of the images of ", loader.dataset().name(), " that are to be classified can be read");
+  check(count.all.images > 0, "none of the images of ", loader.dataset().name(),
+        " that are to be classified can be read");
   return count;
 }
 
@@ -145,8 +173,9 @@ Json finetune(Options o) {
   const SafetensorsFile file(o.checkpoint);
   const NetworkBranch branch = chosen_branch(file, o.branch);
   const ViTSize size = vit_size(file, branch);
+  if (o.image == 0) o.image = size.image;
   const FineTuning& tuning = o.tuning;
-  ClassifierView view{crop_and_flip(size.image)};
+  ClassifierView view{crop_and_flip(o.image)};
   view.crop.crop_min = o.crop_min;
   if (tuning.interpolation == "bicubic") view.crop.interpolation = Interpolation::bicubic;
   if (tuning.rand_augment > 0) view.rand_augment = {.operations = 2, .magnitude = tuning.rand_augment};
@@ -154,7 +183,7 @@ Json finetune(Options o) {
   const DataPlace place = data_of(file, o.dataset, o.data, o.tar_image);
   const Seed seed{static_cast<std::uint64_t>(o.seed)};
   const ChosenImages images = labelled_images(place, {.test = o.test, .holdout = o.holdout, .seed = seed.value},
-                                              size.image, view.crop.least_side());
+                                              o.image, view.crop.least_side());
   o.holdout = images.holdout;
   const Dataset train = class_subset(images.train, o.labels, seed), test = images.test;
   o.batch = static_cast<int>(std::min<long>(o.batch, train.size()));
@@ -181,7 +210,7 @@ Json finetune(Options o) {
                   {.epochs = o.epochs, .warmup_epochs = tuning.warmup_epochs, .min_lr = o.frozen ? 0 : tuning.min_lr},
                   seed);
   Loader loader(train, {view}, {.batch = o.batch, .seed = seed.value, .workers = o.workers}),
-      tests(test, {center_view(size.image)},
+      tests(test, {center_view(o.image)},
             {.batch = static_cast<int>(std::min(256l, test.size())),
              .workers = o.workers,
              .drop_last = false,
@@ -206,7 +235,8 @@ Json finetune(Options o) {
 
   MetricsLog metrics(out / "metrics.jsonl");
   Progress progress("", steps, o.batch);
-  TopCount reached;
+  Reached reached;
+  const bool by_class = known_dataset(place.dataset).mean_per_class;
   double sum = 0;  // of the epoch's losses
   const auto stepped = [&](const StepReport& report) {
     const long epoch = report.step / per_epoch + 1, done = report.step + 1;
@@ -216,11 +246,14 @@ Json finetune(Options o) {
     if (done % per_epoch != 0) return true;
     reached = classify(model, tests);
     const double loss = std::exchange(sum, 0) / static_cast<double>(per_epoch);
-    metrics.append(done, {{"epoch", epoch}, {"loss", loss}, {"top1", reached.top1()}, {"top5", reached.top5()}});
+    const Json scores = reached.scores(by_class);
+    Json row{{"epoch", epoch}, {"loss", loss}};
+    row.update(scores);
+    metrics.append(done, row);
     char line[96];
     std::snprintf(line, sizeof line, "epoch %3ld  loss %.4f  test top-1 %6.2f %%  top-5 %6.2f %%", epoch, loss,
-                  100 * reached.top1(), 100 * reached.top5());
-    progress.note(line);
+                  100 * reached.all.top1(), 100 * reached.all.top5());
+    progress.note(line + mean_per_class_text(scores));
     StateDict state;
     state.add_module(model);
     Metadata metadata = history_of(file);
@@ -237,9 +270,8 @@ Json finetune(Options o) {
   else
     trainer.fit(loader, stepped);
   progress.finish();
-  results["test_images"] = reached.images;
-  results["top1"] = reached.top1();
-  results["top5"] = reached.top5();
+  results["test_images"] = reached.all.images;
+  results.update(reached.scores(by_class));
   write_text(out / "finetune.json", json_text(results, 2) + "\n");
   return results;
 }
@@ -250,8 +282,9 @@ int main(int argc, char** argv) {
   return run_program(argc, argv, parse, [](const Options& options) {
     const Json results = finetune(options);
     std::printf(
-        "test top-1 %.2f %%, top-5 %.2f %% after the last epoch; wrote checkpoint.safetensors, metrics.jsonl and "
+        "test top-1 %.2f %%, top-5 %.2f %%%s after the last epoch; wrote checkpoint.safetensors, metrics.jsonl and "
         "finetune.json in %s\n",
-        100 * results["top1"].get<double>(), 100 * results["top5"].get<double>(), escape_text(options.out).c_str());
+        100 * results["top1"].get<double>(), 100 * results["top5"].get<double>(), mean_per_class_text(results).c_str(),
+        escape_text(options.out).c_str());
   });
 }

@@ -1,7 +1,10 @@
-// Top-1 and top-5 accuracy of a classifier that gives a score to each class.
+// Top-1 and top-5 accuracy of a classifier that gives a score to each class, and top-1 accuracy as a mean over classes.
 #pragma once
 
 #include <vitral/core/error.hpp>
+
+#include <cstddef>
+#include <vector>
 
 namespace vitral { inline namespace VITRAL_ABI {
 
@@ -14,6 +17,32 @@ namespace vitral { inline namespace VITRAL_ABI {
   for (int c = label + 1; c < classes; ++c) before += !(scores[c] <= scores[label]);
   return before;
 }
+
+/// The mean over the classes of the share of their images that are classified correctly, the score of Flowers-102 and
+/// Pets: a rare class counts as much as a common one. Classes without an image do not count.
+class ClassMean {
+ public:
+  void add(int label, bool is_right) {
+    const auto at = static_cast<std::size_t>(label);
+    if (at >= images_.size()) images_.resize(at + 1), right_.resize(at + 1);
+    ++images_[at];
+    right_[at] += is_right;
+  }
+  [[nodiscard]] double value() const {
+    double sum = 0;
+    int classes = 0;
+    for (std::size_t i = 0; i < images_.size(); ++i) {
+      if (images_[i] == 0) continue;
+      sum += static_cast<double>(right_[i]) / static_cast<double>(images_[i]);
+      ++classes;
+    }
+    check(classes > 0, "accuracy: no image was classified");
+    return sum / classes;
+  }
+
+ private:
+  std::vector<long> images_, right_;  // of each class
+};
 
 /// Counts images, and for how many the label was the first guess or among the first five.
 struct TopCount {
