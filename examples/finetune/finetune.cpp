@@ -1,12 +1,13 @@
 // Teaches a pretrained network the classes of labelled images: all of it, with --recipe as it is published, or with
-// --frozen a classifier on its last layer alone, as in MoCo v3's linear protocol. --labels 0.01 learns from one label
-// in a hundred. Writes metrics.jsonl, finetune.json and a checkpoint that `evaluate` reads.
+// --frozen a classifier on its last layer alone, which --protocol trains as MoCo v3 or DINO do. --labels 0.01 learns
+// from one label in a hundred. Writes metrics.jsonl, finetune.json and a checkpoint that `evaluate` reads.
 //
-//   finetune out/checkpoint.safetensors --labels 0.1 --out finetuned
-//   finetune out/checkpoint.safetensors --recipe deit --out finetuned
+//   finetune out/checkpoint.safetensors --recipe deit --labels 0.1 --out finetuned
+//   finetune out/checkpoint.safetensors --frozen --protocol moco-v3 --out linear
 #include "common/command_line.hpp"
 #include "common/output.hpp"
 #include "common/trained_network.hpp"
+#include "finetune/by_protocol.hpp"
 #include "finetune/recipe.hpp"
 
 #include <vitral/data/mixup.hpp>
@@ -33,6 +34,8 @@ namespace {
 
 struct Options {
   std::string checkpoint, branch, dataset, data, tar_image, out = "finetuned";
+  std::string protocol;     // of --frozen
+  Preparation preparation;  // of the test images
   double labels = 1, holdout = 0, lr = 0, crop_min = 0.08;
   bool frozen = false;
   int epochs = 0, batch = 0, image = 0, threads = 0, workers = 2;
@@ -64,9 +67,15 @@ Options parse(int argc, char** argv) {
   app.add_option("CHECKPOINT", o.checkpoint, "The network: a checkpoint, such as `pretrain` writes")->required();
   add_branch_option(app, o.branch);
   add_data_options(app, o.dataset, o.data, o.tar_image);
+  add_preparation_options(app, o.preparation, "test-");
   app.add_option("--out", o.out, "Directory for the checkpoint, metrics.jsonl and finetune.json")
       ->capture_default_str();
   CLI::Option* const frozen = app.add_flag("--frozen", o.frozen, "Train a classifier alone, by SGD; the network stays");
+  app.add_option("--protocol", o.protocol,
+                 "With --frozen: a published protocol, whose numbers hold unless options "
+                 "change them")
+      ->check(CLI::IsMember(linear_protocol_names()))
+      ->needs(frozen);
   const auto add = [&](const char* name, auto& member, const char* help, const CLI::Validator& valid) {
     return app.add_option(std::string("--") + name, member, help)->check(valid)->capture_default_str();
   };
@@ -80,11 +89,16 @@ Options parse(int argc, char** argv) {
   app.add_option("--workers", o.workers, "Threads that read and augment images")->check(CLI::PositiveNumber);
   parse_command_line(app, argc, argv, "finetune");
   check(o.labels > 0, "--labels 0 leaves no image to learn from; name a share above 0, or 1 for all");
+  if (!o.protocol.empty()) {
+    if (app.count("--test-interpolation") == 0) o.preparation.interpolation.clear();  // the protocol's
+    return o;
+  }
   const Recipe& recipe = known_recipe(o.recipe);
   if (o.epochs == 0) o.epochs = o.frozen ? 90 : recipe.epochs;
   if (o.batch == 0) o.batch = o.frozen ? 1024 : recipe.batch;
   if (o.lr == 0) o.lr = o.frozen ? 0.1 : recipe.lr;
   if (app.count("--crop-min") == 0) o.crop_min = recipe.crop_min;
+  if (app.count("--test-interpolation") == 0) o.preparation.interpolation = recipe.settings.interpolation;
   for_each_setting([&](const char* name, auto member, auto&&...) {
     if (app.count(std::string("--") + name) == 0) o.tuning.*member = recipe.settings.*member;
   });
@@ -131,41 +145,16 @@ Classifier load(const SafetensorsFile& file, NetworkBranch branch, int classes, 
   return model;
 }
 
-/// What a classifier reached: of all images, and as a mean over their classes.
-struct Reached {
-  TopCount all;
-  ClassMean by_class;
-
-  /// As files have it, the mean over classes where the data set's benchmark is that.
-  [[nodiscard]] Json scores(bool mean_per_class) const {
-    Json out{{"top1", all.top1()}, {"top5", all.top5()}};
-    if (mean_per_class) out["mean_per_class"] = by_class.value();
-    return out;
-  }
-};
-
-/// The mean over classes in a line for a terminal; nothing where it is not there.
-std::string mean_per_class_text(const Json& scores) {
-  char text[48] = "";
-  if (scores.contains("mean_per_class"))
-    std::snprintf(text, sizeof text, ", mean per class %.2f %%", 100 * scores["mean_per_class"].get<double>());
-  return text;
-}
-
-Reached classify(const Classifier& model, Loader& loader) {
-  Reached count;
+TopCount classify(const Classifier& model, Loader& loader) {
+  TopCount count;
   for (const Batch& batch : loader.epoch(0)) {
     const auto logits = model.head(model.encoder(batch.views[0]));
     const int classes = logits.extent(1);
     for (int i = 0; i < batch.size(); ++i)
-      if (const int label = batch.labels(i); label >= 0) {  // -1: it could not be read
-        const int rank = rank_of_label(logits.data() + long{i} * classes, classes, label);
-        count.all.add(rank);
-        count.by_class.add(label, rank == 0);
-      }
+      if (const int label = batch.labels(i); label >= 0)  // -1: it could not be read
+        count.add(rank_of_label(logits.data() + long{i} * classes, classes, label), label);
   }
-  check(count.all.images > 0, "none of the images of ", loader.dataset().name(),
-        " that are to be classified can be read");
+  check(count.images > 0, "none of the images of ", loader.dataset().name(), " that are to be classified can be read");
   return count;
 }
 
@@ -192,11 +181,7 @@ Json finetune(Options o) {
         test.classes().size(), " to test; expected the same ones");
 
   const std::filesystem::path out = o.out, checkpoint = out / "checkpoint.safetensors";
-  std::error_code ignored;
-  check(!std::filesystem::equivalent(checkpoint, o.checkpoint, ignored), "--out ", o.out, " would overwrite ",
-        o.checkpoint, "; choose another directory");
-  check(!std::filesystem::exists(checkpoint) || SafetensorsFile(checkpoint).metadata().contains("finetune"), "--out ",
-        o.out, " holds the checkpoint of a pretraining run, which would be overwritten; choose another directory");
+  check_replaceable(checkpoint, o.checkpoint);
   const Classifier model = load(file, branch, classes, o);
   make_folder(out);
   const DirectoryLock lock(out);
@@ -210,7 +195,7 @@ Json finetune(Options o) {
                   {.epochs = o.epochs, .warmup_epochs = tuning.warmup_epochs, .min_lr = o.frozen ? 0 : tuning.min_lr},
                   seed);
   Loader loader(train, {view}, {.batch = o.batch, .seed = seed.value, .workers = o.workers}),
-      tests(test, {center_view(o.image)},
+      tests(test, {o.preparation.view(o.image)},
             {.batch = static_cast<int>(std::min(256l, test.size())),
              .workers = o.workers,
              .drop_last = false,
@@ -220,6 +205,8 @@ Json finetune(Options o) {
   const long per_epoch = trainer.steps_per_epoch(loader), steps = per_epoch * o.epochs;
 
   Json results{{"checkpoint", o.checkpoint}, {"dataset", train.name()}, {"frozen", o.frozen}};
+  results["test-resize"] = o.preparation.resize;
+  results["test-interpolation"] = o.preparation.interpolation;
   const auto note = [&](const char* name, const auto& member, auto&&...) { results[name] = member; };
   for_each_option(o, note);
   if (!o.frozen) {
@@ -235,7 +222,7 @@ Json finetune(Options o) {
 
   MetricsLog metrics(out / "metrics.jsonl");
   Progress progress("", steps, o.batch);
-  Reached reached;
+  TopCount reached;
   const bool by_class = known_dataset(place.dataset).mean_per_class;
   double sum = 0;  // of the epoch's losses
   const auto stepped = [&](const StepReport& report) {
@@ -246,13 +233,13 @@ Json finetune(Options o) {
     if (done % per_epoch != 0) return true;
     reached = classify(model, tests);
     const double loss = std::exchange(sum, 0) / static_cast<double>(per_epoch);
-    const Json scores = reached.scores(by_class);
+    const Json scores = scores_of(reached, by_class);
     Json row{{"epoch", epoch}, {"loss", loss}};
     row.update(scores);
     metrics.append(done, row);
     char line[96];
     std::snprintf(line, sizeof line, "epoch %3ld  loss %.4f  test top-1 %6.2f %%  top-5 %6.2f %%", epoch, loss,
-                  100 * reached.all.top1(), 100 * reached.all.top5());
+                  100 * reached.top1(), 100 * reached.top5());
     progress.note(line + mean_per_class_text(scores));
     StateDict state;
     state.add_module(model);
@@ -270,8 +257,8 @@ Json finetune(Options o) {
   else
     trainer.fit(loader, stepped);
   progress.finish();
-  results["test_images"] = reached.all.images;
-  results.update(reached.scores(by_class));
+  results["test_images"] = reached.images;
+  results.update(scores_of(reached, by_class));
   write_text(out / "finetune.json", json_text(results, 2) + "\n");
   return results;
 }
@@ -280,7 +267,7 @@ Json finetune(Options o) {
 
 int main(int argc, char** argv) {
   return run_program(argc, argv, parse, [](const Options& options) {
-    const Json results = finetune(options);
+    const Json results = options.protocol.empty() ? finetune(options) : by_protocol(options);
     std::printf(
         "test top-1 %.2f %%, top-5 %.2f %%%s after the last epoch; wrote checkpoint.safetensors, metrics.jsonl and "
         "finetune.json in %s\n",

@@ -18,22 +18,30 @@ namespace vitral { inline namespace VITRAL_ABI {
   return before;
 }
 
-/// The mean over the classes of the share of their images that are classified correctly, the score of Flowers-102 and
-/// Pets: a rare class counts as much as a common one. Classes without an image do not count.
-class ClassMean {
- public:
-  void add(int label, bool is_right) {
+/// Counts images, and for how many the label was the first guess or among the first five.
+struct TopCount {
+  long images = 0, first = 0, first_five = 0;
+
+  /// An image of the class `label`, before which `rank` classes were guessed.
+  void add(int rank, int label) {
+    ++images;
+    first += rank == 0;
+    first_five += rank < 5;
     const auto at = static_cast<std::size_t>(label);
-    if (at >= images_.size()) images_.resize(at + 1), right_.resize(at + 1);
-    ++images_[at];
-    right_[at] += is_right;
+    if (at >= of_class_.size()) of_class_.resize(at + 1);
+    ++of_class_[at].images;
+    of_class_[at].first += rank == 0;
   }
-  [[nodiscard]] double value() const {
+  [[nodiscard]] double top1() const { return share(first, images); }
+  [[nodiscard]] double top5() const { return share(first_five, images); }
+  /// The mean of the classes' own top-1 accuracies, the score of Flowers-102 and Pets: a rare class counts as much as a
+  /// common one. Classes without an image do not count.
+  [[nodiscard]] double mean_per_class() const {
     double sum = 0;
     int classes = 0;
-    for (std::size_t i = 0; i < images_.size(); ++i) {
-      if (images_[i] == 0) continue;
-      sum += static_cast<double>(right_[i]) / static_cast<double>(images_[i]);
+    for (const OfClass& of : of_class_) {
+      if (of.images == 0) continue;
+      sum += share(of.first, of.images);
       ++classes;
     }
     check(classes > 0, "accuracy: no image was classified");
@@ -41,26 +49,14 @@ class ClassMean {
   }
 
  private:
-  std::vector<long> images_, right_;  // of each class
-};
-
-/// Counts images, and for how many the label was the first guess or among the first five.
-struct TopCount {
-  long images = 0, first = 0, first_five = 0;
-
-  void add(int rank) {
-    ++images;
-    first += rank == 0;
-    first_five += rank < 5;
+  struct OfClass {
+    long images = 0, first = 0;
+  };
+  [[nodiscard]] static double share(long right, long all) {
+    check(all > 0, "accuracy: no image was classified");
+    return static_cast<double>(right) / static_cast<double>(all);
   }
-  [[nodiscard]] double top1() const { return share(first); }
-  [[nodiscard]] double top5() const { return share(first_five); }
-
- private:
-  [[nodiscard]] double share(long right) const {
-    check(images > 0, "accuracy: no image was classified");
-    return static_cast<double>(right) / static_cast<double>(images);
-  }
+  std::vector<OfClass> of_class_;
 };
 
 }}  // namespace vitral
