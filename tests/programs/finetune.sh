@@ -77,6 +77,9 @@ grep -q "mean per class [0-9.]* %" "$work/log" || { cat "$work/log"; die "no mea
 grep -q '"mean_per_class"' "$work/breeds/metrics.jsonl" || die "metrics.jsonl has no mean over the classes"
 grep -q '"mean_per_class"' "$work/breeds/finetune.json" || die "finetune.json has no mean over the classes"
 grep -q '"mean_per_class"' "$work/fine/finetune.json" && die "the benchmark of Fashion-MNIST is no mean over classes"
+run evaluate "$checkpoint" --dataset pets --data "$work/pets" --k 1 --sgd-epochs 1 --no-analyses --out "$work/of_pets"
+test "$(grep -c '"mean_per_class"' "$work/of_pets/results.json")" -ge 6 || die "evaluate tells no mean over the classes"
+grep -q "k-NN 1 mean per class %" "$work/of_pets/layers.csv" || die "layers.csv has no mean over the classes"
 rm "$work/pets/images/breed_of_1_2.jpg"
 refuses finetune "test.txt: line 4 names the image .*breed_of_1_2.jpg, which is not there" "$checkpoint" \
   --dataset pets --data "$work/pets" --out "$work/none"
