@@ -1,5 +1,5 @@
-// Random erasing against timm's definition (timm/data/random_erasing.py: RandomErasing with mode "pixel", which draws the
-// side of a rectangle from its area and ratio up to ten times, and takes one that is smaller than the image).
+// Random erasing against timm's definition (timm/data/random_erasing.py: RandomErasing with mode "pixel", which draws
+// the sides of a rectangle by area and ratio up to ten times, and takes one that is smaller than the image).
 #include <vitral/data/erasing.hpp>
 
 #include <doctest/doctest.h>

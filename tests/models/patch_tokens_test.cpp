@@ -36,8 +36,8 @@ TEST_CASE("a larger image gives what a network of that size gives with the same 
   CHECK(distance(patch_tokens(vit, images, 2).to_vector(), patch_tokens(large, images, 2).to_vector()) < 1e-12);
 }
 
-// DeiT's and MAE's interpolate_pos_embed keeps the extra tokens' positions and resizes the others (bicubic, as
-// resized_positions is held to PyTorch by tests/nn/positions_test.cpp); MoCo v3's vits.py makes fixed positions by size.
+// DeiT's and MAE's interpolate_pos_embed keeps the extra tokens' positions and resizes the others: bicubic, as
+// tests/nn/positions_test.cpp holds to PyTorch. MoCo v3's vits.py makes fixed positions by size.
 TEST_CASE("at another resolution trained positions are interpolated, fixed ones made anew; all else is shared") {
   for (const bool second_token : {false, true}) {
     const ViTOptions options{.distillation_token = second_token};
