@@ -114,7 +114,8 @@ inline void enhance_brightness(Image& image, double factor) {
 inline void enhance_contrast(Image& image, double factor) {
   long sum = 0;
   for (std::size_t i = 0; i < image.rgb.size(); i += 3) sum += detail::luma_byte(&image.rgb[i]);
-  const auto mean = static_cast<int>(static_cast<double>(sum) / static_cast<double>(image.rgb.size() / 3) + 0.5);
+  const long count = static_cast<long>(image.rgb.size() / 3);
+  const int mean = static_cast<int>((2 * sum + count) / (2 * count));
   detail::blend_from(image, factor, [&](std::size_t) { return mean; });
 }
 

@@ -10,8 +10,8 @@
 
 namespace vitral { inline namespace VITRAL_ABI {
 
-/// How a batch is mixed with itself in reverse order: all images keep the share `lambda`, and get the rest from their
-/// partners: as a sum where `cut` is empty, else as that rectangle.
+/// How a batch is mixed with itself in reverse order. Each image keeps the share `lambda`; the rest is its partner's: in
+/// each pixel where `cut` is empty, else as that rectangle.
 struct MixDraw {
   double lambda = 1;
   PixelBox cut{};
@@ -91,11 +91,14 @@ inline void mix(const MixDraw& drawn, const Tensor<float, Shape<dyn, 3, dyn, dyn
   Tensor<float, Shape<dyn, dyn>, Cpu> out;
   detail::make_room(out, {count, classes});
   std::fill_n(out.data(), out.size(), static_cast<float>(smoothing / classes));
+  const int* const label = labels.data();
   for (int i = 0; i < count; ++i) {
-    const int own = labels(i), other = labels(count - 1 - i);
-    check(own >= 0 && own < classes, "mixed_targets: label ", own, " is not one of 0 to ", classes - 1);
-    out(i, own) += static_cast<float>((1 - smoothing) * drawn.lambda);
-    out(i, other) += static_cast<float>((1 - smoothing) * (1 - drawn.lambda));
+    const int own = label[i], other = label[count - 1 - i];
+    for (const int of : {own, other})
+      check(of >= 0 && of < classes, "mixed_targets: label ", of, " is not one of 0 to ", classes - 1);
+    float* const row = out.data() + long{i} * classes;
+    row[own] += static_cast<float>((1 - smoothing) * drawn.lambda);
+    row[other] += static_cast<float>((1 - smoothing) * (1 - drawn.lambda));
   }
   return out;
 }
@@ -111,8 +114,9 @@ template <class To, class B>
   return {to_backend<To>(static_cast<const ImageBatch<B>&>(batch)), to_backend<To>(batch.targets)};
 }
 
-/// A source of mixed batches: those of a loader, each mixed by what its seed, the epoch and the batch's number draw.
-/// Supervised takes the targets. Error where neither mixup nor CutMix is possible, or the images have no labels.
+/// A source of mixed batches: those of a loader, whose first views are mixed by what its seed, the epoch and the batch's
+/// number draw. Supervised takes the targets. Error where neither mixup nor CutMix is possible, or the images have no
+/// labels.
 ///
 ///   MixingLoader mixed(Loader(train, {view}, {.batch = 256}), Mixup{});
 ///   Trainer(Supervised(net), AdamW{}, Schedule{.epochs = 100}).fit(mixed);

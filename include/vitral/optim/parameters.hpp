@@ -14,8 +14,8 @@ namespace vitral { inline namespace VITRAL_ABI {
 template <class P, class B>
 using Flat = Tensor<P, Shape<dyn>, B>;
 
-/// A trainable parameter. Weight decay applies to those of two dimensions or more, not to biases and scales, and to none
-/// that is exempt.
+/// A trainable parameter. Weight decay applies to those of two dimensions or more, unless they are exempt, and so not
+/// to biases and scales.
 template <class P, class B>
 struct ParameterRef {
   std::string name;
