@@ -20,20 +20,19 @@ using report::number, report::Table;
 
 inline Table layers(const vitral::EvaluationResults& results) {
   Table table{{"layer"}};
-  for (const auto& [k, scores] : results.layers[0].knn) {
-    table[0].push_back(join("k-NN ", k, " top-1 %"));
-    table[0].push_back(join("k-NN ", k, " top-5 %"));
-  }
-  const auto head = [&](bool wanted, std::initializer_list<const char*> names) {
-    if (wanted) table[0].insert(table[0].end(), names.begin(), names.end());
+  const auto head = [&](const std::string& classifier, const vitral::Accuracy& scores) {
+    for (const char* name : {" top-1 %", " top-5 %"}) table[0].push_back(classifier + name);
+    if (scores.mean_per_class) table[0].push_back(classifier + " mean per class %");
   };
-  head(results.layers[0].logistic.has_value(), {"logistic top-1 %", "logistic top-5 %"});
-  head(results.layers[0].sgd.has_value(), {"SGD top-1 %", "SGD top-5 %"});
-  head(true, {"million multiply-adds", "ms for one image", "images/s"});
+  for (const auto& [k, scores] : results.layers[0].knn) head(join("k-NN ", k), scores);
+  if (results.layers[0].logistic) head("logistic", *results.layers[0].logistic);
+  if (results.layers[0].sgd) head("SGD", results.layers[0].sgd->test);
+  for (const char* name : {"million multiply-adds", "ms for one image", "images/s"}) table[0].emplace_back(name);
   for (const vitral::LayerEvaluation& layer : results.layers) {
     std::vector<std::string> row{std::to_string(layer.layer)};
     const auto add = [&](const vitral::Accuracy& scores) {
       for (const double share : {scores.top1, scores.top5}) row.push_back(number("%.2f", 100 * share));
+      if (scores.mean_per_class) row.push_back(number("%.2f", 100 * *scores.mean_per_class));
     };
     for (const auto& [k, scores] : layer.knn) add(scores);
     if (layer.logistic) add(*layer.logistic);
