@@ -14,11 +14,14 @@
 #include <vitral/eval/classifiers/early_exit.hpp>
 #include <vitral/eval/classifiers/knn.hpp>
 #include <vitral/eval/classifiers/lbfgs.hpp>
+#include <vitral/eval/classifiers/linear_protocol.hpp>
 #include <vitral/eval/classifiers/logistic_regression.hpp>
 #include <vitral/eval/classifiers/probe.hpp>
 #include <vitral/eval/classifiers/rate_sweep.hpp>
 #include <vitral/eval/encoder.hpp>
 #include <vitral/eval/evaluate.hpp>
+#include <vitral/eval/feature_file.hpp>
+#include <vitral/eval/feature_rows.hpp>
 #include <vitral/eval/features.hpp>
 #include <vitral/eval/progress.hpp>
 #include <vitral/eval/results.hpp>
