@@ -21,8 +21,8 @@ struct Whitening {
 };
 
 /// Learns it: the axes are the eigenvectors of X^T X / rows, each divided by the root of its eigenvalue. As in DINO's
-/// code X is not centred there, and eigenvalues below 1e-5 of the largest count as that. Throws Error where there are no
-/// rows, or one is not finite.
+/// code X is not centred there, and eigenvalues below 1e-5 of the largest count as that. Throws Error where there are
+/// no rows, or one is not finite.
 [[nodiscard]] inline Whitening learn_whitening(const Features& features) {
   check_features(features, "whitening: the features to learn from");
   const long images = features.images(), width = features.width;
