@@ -10,8 +10,8 @@
 
 namespace vitral { inline namespace VITRAL_ABI {
 
-/// How a batch is mixed with itself in reverse order. Each image keeps the share `lambda`; the rest is its partner's: in
-/// each pixel where `cut` is empty, else as that rectangle.
+/// How a batch is mixed with itself in reverse order. Each image keeps the share `lambda`; the rest is its partner's:
+/// in each pixel where `cut` is empty, else as that rectangle.
 struct MixDraw {
   double lambda = 1;
   PixelBox cut{};
