@@ -76,6 +76,12 @@ foreach(case IN LISTS cases)
   endforeach()
 endforeach()
 
+# Loops that g++ gives up SIMD for when too much is optional in them.
+if(VITRAL_GCC AND CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
+  vitral_test(simd.epilogue COMMAND bash "${CMAKE_CURRENT_SOURCE_DIR}/simd/check.sh" "${gcc_path}" "${flags_file}"
+              "${CMAKE_CURRENT_SOURCE_DIR}/simd/epilogue.cpp" backend/cpu/matmul.hpp 12)
+endif()
+
 # The time that including the library costs; the figure is printed and kept in compile_time.txt.
 foreach(compiler IN LISTS compilers)
   vitral_test(compile_time.${compiler} COMMAND bash "${CMAKE_CURRENT_SOURCE_DIR}/compile_time/check.sh"
