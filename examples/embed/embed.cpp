@@ -4,7 +4,8 @@
 //
 //   embed out/checkpoint.safetensors --layer 6 --out embedding
 #include "common/command_line.hpp"
-#include "common/report.hpp"
+#include "common/output.hpp"
+#include "common/table.hpp"
 #include "common/trained_network.hpp"
 
 #include <vitral/eval/features.hpp>

@@ -32,6 +32,7 @@ struct Options {
   int sgd_epochs = 90, threads = 0, batch = 64;
   bool no_analyses = false;
   long points = 2000;
+  std::vector<int> tsne_layers;
   std::string against;
 };
 
@@ -68,6 +69,9 @@ Options parse(int argc, char** argv) {
   app.add_option("--points", o.points, "Test images whose features are analysed and mapped")
       ->check(CLI::Range(20L, std::numeric_limits<long>::max()))
       ->capture_default_str();
+  app.add_option("--tsne-layers", o.tsne_layers, "Layers that t-SNE maps beside the last, such as 3,6,9")
+      ->delimiter(',')
+      ->check(CLI::PositiveNumber);
   CLI::Option* const against =
       app.add_option("--against", o.against, "Another network, whose layers are compared with the first's by CKA");
   app.add_flag("--no-analyses", o.no_analyses, "Accuracy and speed alone: no similarities, maps and images")
@@ -106,6 +110,8 @@ Json about(const Options& o, const SafetensorsFile& file, NetworkBranch branch,
   if (run) out["run"] = to_json(*run);
   for (const auto& [key, value] : history_of(file))
     if (key != "options") out[key] = value;
+  if (const Json knn = evaluation::knn_of_run(o.checkpoint, branch == NetworkBranch::teacher); !knn.is_null())
+    out["knn_of_run"] = knn;
   out["holdout"] = holdout;
   out["seed"] = o.choice.seed;
   return out;
@@ -117,6 +123,9 @@ EvaluationResults evaluate(const Options& o) {
   if (file.metadata().contains("options")) run = run_of(file);
   const NetworkBranch branch = chosen_branch(file, o.branch);
   const auto encoder = load_vit<Cpu, float>(file, {}, branch);
+  for (const int layer : o.tsne_layers)
+    check(layer <= encoder.depth(), "--tsne-layers ", layer, ": ", o.checkpoint, " has ", encoder.depth(),
+          " layers; choose 1 to ", encoder.depth());
   const DataPlace place = data_of(file, o.dataset, o.data, o.tar_image);
   std::optional<ViT<Cpu, float>> other;
   if (const std::string& path = o.against; !path.empty()) {
@@ -153,7 +162,7 @@ EvaluationResults evaluate(const Options& o) {
   const int enough = std::max(least_side(views), other ? center_view(other->size.image).least_side() : 0);
   const Dataset train = place.open(Split::train, center_view(side).least_side()),
                 test = place.open(Split::test, enough);
-  AnalysisOptions analyses{two_views(views), o.points};
+  AnalysisOptions analyses{two_views(views), o.points, o.tsne_layers};
   if (other)
     analyses.against = [&](const Dataset& images) {
       bars({"other network", 0, images.size(), 1});

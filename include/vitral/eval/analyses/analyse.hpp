@@ -21,6 +21,7 @@ namespace vitral { inline namespace VITRAL_ABI {
 struct AnalysisOptions {
   ImageViews views;    ///< the two of an image that training brought together: two_views(byol_augmentation(32))
   long points = 2000;  ///< test images that are looked at, spread evenly over all
+  std::vector<int> tsne_layers{};  ///< layers that t-SNE maps beside the last, from 1 on
   /// The features of another network's layers, to compare with: `[&](const Dataset& images) { return
   /// extract_features(other, images); }`
   std::function<std::vector<Features>(const Dataset&)> against{};
@@ -89,6 +90,9 @@ inline void check_analysis(int depth, const std::vector<Features>& known, const 
         asked.size(), " layers for a network of ", depth);
   check(o.views.size() == 2, "analyse: AnalysisOptions::views holds ", o.views.size(),
         " views; expected the two that training brought together, such as two_views(byol_augmentation(32))");
+  for (const int layer : o.tsne_layers)
+    check(layer >= 1 && layer <= depth, "analyse: AnalysisOptions::tsne_layers has layer ", layer,
+          "; the network has layers 1 to ", depth);
   for (const Features* of : {&known.back(), &asked.back()})
     check(std::ssize(of->places) == of->images() && std::ssize(of->labels) == of->images(), "analyse: ", of->images(),
           " images, ", of->places.size(), " of their numbers in the data set and ", of->labels.size(),
@@ -129,6 +133,17 @@ template <class Network>
     distances = detail::attention_distances(
         network, images_at(detail::evenly_spread(all, out.attention_distance_images)), progress);
   }
+  TsneOptions plane;
+  plane.perplexity = std::min(plane.perplexity, static_cast<double>(count) / 4);  // few have fewer neighbours
+  out.perplexity = plane.perplexity;
+  const auto map = [&](const Features& features, const std::vector<float>& start) {
+    detail::report(progress, {"t-SNE", 0, plane.iterations, 0});
+    return tsne(features, start, plane,
+                [&](int done, double) {
+                  detail::report(progress, {"t-SNE", done, plane.iterations, 0});
+                })
+        .points;
+  };
   PrincipalAxes axes;
   for (std::size_t i = 0; i < layers.size(); ++i) {
     const Features &x = views[0][i], &y = views[1][i];
@@ -136,19 +151,19 @@ template <class Network>
     axes = principal_axes(layers[i]);
     out.layers.push_back({alignment(x, y), (uniformity(x) + uniformity(y)) / 2, cosine.positive, cosine.negative,
                           effective_rank(axes), explained_variance(axes), std::move(distances[i])});
+    const auto of_x = tolerance(x), of_y = tolerance(y);
+    if (of_x && of_y) out.layers.back().tolerance = (*of_x + *of_y) / 2;
+    const int number = static_cast<int>(i + 1);
+    if (const auto& chosen = options.tsne_layers;
+        i + 1 < layers.size() && std::find(chosen.begin(), chosen.end(), number) != chosen.end())
+      out.tsne_layers[number] = map(layers[i], project(axes, layers[i]));
   }
   out.cka = cka_table(layers, layers);
   if (options.against) out.cka_against = cka_table(layers, options.against(images));
   out.classes = test.classes();
   out.labels = layers.back().labels;
   out.pca = project(axes, layers.back());
-  TsneOptions plane;
-  plane.perplexity = std::min(plane.perplexity, static_cast<double>(count) / 4);  // few have fewer neighbours
-  out.perplexity = plane.perplexity;
-  detail::report(progress, {"t-SNE", 0, plane.iterations, 0});
-  out.tsne = tsne(layers.back(), out.pca, plane, [&](int done, double) {
-               detail::report(progress, {"t-SNE", done, plane.iterations, 0});
-             }).points;
+  out.tsne = map(layers.back(), out.pca);
   out.neighbours = detail::nearest_images(known.back(), asked.back(), detail::first_of_each_class(asked.back()));
   for (std::size_t i = 0; i < std::min<std::size_t>(4, out.neighbours.size()); ++i)
     out.attention_images.push_back(out.neighbours[i].image);
