@@ -306,15 +306,16 @@ void compare(const Options& o) {
   write_text(out / "layers.csv", report::csv(long_table(groups, all)));
   std::string parts, document = vitral::escape_markdown(introduction(groups)) + "\n";
   for (const Section& s : sections) {
-    std::string figure;
+    std::string figure, note = vitral::escape_html(s.note);
     document += "\n## " + vitral::escape_markdown(s.title) + "\n\n";
     if (!s.chart.curves.empty()) {
       const std::string drawn = report::svg(s.chart);
       write_text(out / (s.file + ".svg"), report::svg_file(drawn));
-      figure = report::figure(s.title, drawn);
+      figure = report::figure(s.title, drawn, note);
       document += "![" + vitral::escape_markdown(s.title) + "](" + s.file + ".svg)\n\n";
-    }
-    parts += "<p>" + vitral::escape_html(s.note) + "</p>\n" + report::grid(figure + report::html(s.table, s.title));
+    } else
+      figure = "<p class=\"wide\">" + note + "</p>\n";
+    parts += report::grid(figure + report::html(s.table, s.title));
     document += s.note + "\n\n" + report::markdown(s.table);
   }
   write_text(out / "comparison.md", document);
