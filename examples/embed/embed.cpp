@@ -25,6 +25,7 @@ namespace {
 
 struct Options {
   std::string checkpoint, branch, dataset, data, tar_image, split = "test", out = "embedding";
+  Preparation preparation;
   int layer = 0, threads = 0;
   long images = 0;
 };
@@ -37,6 +38,7 @@ Options parse(int argc, char** argv) {
       ->check(CLI::NonNegativeNumber);
   add_branch_option(app, o.branch);
   add_data_options(app, o.dataset, o.data, o.tar_image);
+  add_preparation_options(app, o.preparation);
   app.add_option("--split", o.split, "Which part of it")
       ->check(CLI::IsMember({"train", "test", "unlabeled"}))
       ->capture_default_str();
@@ -75,8 +77,9 @@ void embed(const Options& o) {
   const std::filesystem::path out = o.out;
   make_folder(out);
   Progress progress(o.split, data.size(), 1);
-  const Features features =
-      extract_features(encoder, data, data.size(), 128, [&](long done) { progress.update(done, std::nan("")); }).back();
+  const auto done = [&](long images) { progress.update(images, std::nan("")); };
+  const ImageViews seen{o.preparation.view(network.size.image)};
+  const Features features = extract_features(encoder, data, data.size(), seen, {.done = done})[0].back();
   progress.finish();
   const auto width = static_cast<std::size_t>(features.width);
   std::vector<float> all_rows(places.size() * width, std::numeric_limits<float>::quiet_NaN());

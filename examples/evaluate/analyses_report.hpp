@@ -56,7 +56,7 @@ inline report::Chart distance_chart(const std::vector<vitral::LayerAnalysis>& la
   report::Curve heads{"one head", {}, {}}, means{"mean of the heads", {}, {}};
   heads.line = means.markers = false;
   for (const vitral::LayerAnalysis& layer : layers) {
-    means.x.push_back(static_cast<double>(means.x.size() + 1));
+    means.x.push_back(layer.layer);
     means.y.push_back(mean(layer.attention_distance));
     heads.x.insert(heads.x.end(), layer.attention_distance.size(), means.x.back());
     heads.y.insert(heads.y.end(), layer.attention_distance.begin(), layer.attention_distance.end());
@@ -70,7 +70,7 @@ report::Curve of_layers(const std::vector<vitral::LayerAnalysis>& layers, const 
                         const Value& value) {
   report::Curve curve{title, {}, {}};
   for (const vitral::LayerAnalysis& layer : layers) {
-    curve.x.push_back(static_cast<double>(curve.x.size() + 1));
+    curve.x.push_back(layer.layer);
     curve.y.push_back(std::invoke(value, layer));
   }
   return curve;
@@ -91,7 +91,7 @@ inline report::Table analyses_table(const std::vector<vitral::LayerAnalysis>& la
   report::Table table{{"layer", "positive cosine", "negative cosine", "alignment", "uniformity", "tolerance",
                        "effective rank", "attention distance (px)"}};
   for (const vitral::LayerAnalysis& layer : layers)
-    table.push_back({std::to_string(table.size()), number("%.3f", layer.positive_cosine),
+    table.push_back({std::to_string(layer.layer), number("%.3f", layer.positive_cosine),
                      number("%.3f", layer.negative_cosine), number("%.3f", layer.alignment),
                      number("%.3f", layer.uniformity), layer.tolerance ? number("%.3f", *layer.tolerance) : "-",
                      number("%.1f", layer.effective_rank), number("%.1f", mean(layer.attention_distance))});
@@ -114,6 +114,9 @@ inline std::string analyses_sections(const std::filesystem::path& folder, const 
   const auto chart = [&](const std::string& y_axis, const std::vector<report::Curve>& curves, const char* digits) {
     return report::svg(report::Chart{"layer", y_axis, curves, true, digits});
   };
+  std::vector<int> numbers, others(analyses.cka_against.empty() ? 0 : analyses.cka_against[0].size());
+  for (const Layer& layer : layers) numbers.push_back(layer.layer);
+  std::iota(others.begin(), others.end(), 1);
   const std::string images = join(analyses.images, " test images");
   std::string tolerances;
   if (layers[0].tolerance)
@@ -139,12 +142,13 @@ inline std::string analyses_sections(const std::filesystem::path& folder, const 
                       chart("uniformity (log of a mean)", {of_layers(layers, "", &Layer::uniformity)}, "%.3f"),
                       "Logarithm of the mean of exp(-2 squared distance) over pairs of images; less is better.") +
                tolerances));
-  std::string alike = figure("Layer beside layer", heat_map(analyses.cka, "layer", "layer"),
+  std::string alike = figure("Layer beside layer", heat_map(analyses.cka, "layer", "layer", numbers, numbers),
                              "Linear centred kernel alignment (CKA) of the features of " + images + ".");
   if (!analyses.cka_against.empty())
-    alike += figure("Beside another network",
-                    heat_map(analyses.cka_against, "layer of this network", "layer of the other network"),
-                    "The same with the layers of " + vitral::escape_html(analyses.against) + ".");
+    alike +=
+        figure("Beside another network",
+               heat_map(analyses.cka_against, "layer of this network", "layer of the other network", numbers, others),
+               "The same with the layers of " + vitral::escape_html(analyses.against) + ".");
   out += section(
       "What layers are like",
       grid(alike +
@@ -167,7 +171,7 @@ inline std::string analyses_sections(const std::filesystem::path& folder, const 
         images + " by class; perplexity " + digits(analyses.perplexity) + "; only who is near whom has a meaning.");
   };
   for (const auto& [layer, points] : analyses.tsne_layers) map(layer, points);
-  map(static_cast<int>(layers.size()), analyses.tsne);
+  map(layers.back().layer, analyses.tsne);
   maps += figure("Principal components of the last layer",
                  class_map(analyses.pca, analyses, "first component", "second component", true),
                  "The same images along the two axes of the largest variance.");

@@ -28,9 +28,10 @@ inline std::string similarity_colour(double share) {
   return out + ")";
 }
 
-/// A table of similarities between 0 and 1 of layers with these numbers: rows from below, columns from the left.
+/// A table of similarities between 0 and 1 of layers (rows, from below) with layers (columns), by their numbers.
 inline std::string heat_map(const std::vector<std::vector<double>>& table, const std::string& rows,
-                            const std::string& columns) {
+                            const std::string& columns, const std::vector<int>& row_layers,
+                            const std::vector<int>& column_layers) {
   constexpr int left = 56, side = 372, top = 12;
   const std::size_t down = table.size(), across = table[0].size();
   const double width = side / static_cast<double>(across), height = side / static_cast<double>(down);
@@ -47,11 +48,12 @@ inline std::string heat_map(const std::vector<std::vector<double>>& table, const
   const auto labelled = [](std::size_t i, std::size_t count) { return count <= 16 || i % 2 == 0; };
   for (std::size_t i = 0; i < down; ++i) {
     const double y = top + side - static_cast<double>(i + 1) * height;
-    if (labelled(i, down)) text(left - 14, y + height / 2 + 4.5, join(i + 1));
+    if (labelled(i, down)) text(left - 14, y + height / 2 + 4.5, join(row_layers[i]));
     for (std::size_t j = 0; j < across; ++j) {
       const double share = table[i][j], x = left + static_cast<double>(j) * width;
       box(x, y, width, height, share,
-          report::tip(join(rows, " ", i + 1, ", ", columns, " ", j + 1, ": ", report::number("%.4f", share))));
+          report::tip(join(rows, " ", row_layers[i], ", ", columns, " ", column_layers[j], ": ",
+                           report::number("%.4f", share))));
       if (std::max(down, across) <= 12)  // there is room for numbers
         text(x + width / 2, y + height / 2 + 3.5, report::number("%.2f", share),
              share < 0.6 ? " font-size=\"10\" fill=\"#fff\" pointer-events=\"none\""
@@ -60,7 +62,8 @@ inline std::string heat_map(const std::vector<std::vector<double>>& table, const
     out += "\n";
   }
   for (std::size_t j = 0; j < across; ++j)
-    if (labelled(j, across)) text(left + (static_cast<double>(j) + 0.5) * width, top + side + 18, join(j + 1));
+    if (labelled(j, across))
+      text(left + (static_cast<double>(j) + 0.5) * width, top + side + 18, join(column_layers[j]));
   for (int i = 0; i < 31; ++i) box(left + side + 16, top + side - 12 * (i + 1), 14, 12, i / 30.0);
   for (const double share : {0.0, 0.5, 1.0})
     text(left + side + 44, top + side - share * (side - 8) + 1, report::number("%.1f", share));

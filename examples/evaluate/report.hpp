@@ -29,16 +29,19 @@ inline Table layers(const vitral::EvaluationResults& results, bool brackets = fa
     table[0].push_back(join("k-NN ", k, " top-1 %"));
     table[0].push_back(join("k-NN ", k, " top-5 %"));
   }
-  for (const char* name :
-       {"logistic top-1 %", "logistic top-5 %", "SGD top-1 %", "SGD top-5 %", "million multiply-adds"})
-    table[0].push_back(name);
+  const auto head = [&](bool wanted, std::initializer_list<const char*> names) {
+    if (wanted) table[0].insert(table[0].end(), names.begin(), names.end());
+  };
+  head(results.layers[0].logistic.has_value(), {"logistic top-1 %", "logistic top-5 %"});
+  head(results.layers[0].sgd.has_value(), {"SGD top-1 %", "SGD top-5 %"});
+  head(true, {"million multiply-adds"});
   for (const std::string name : {"ms for one image", "images/s"}) {
     table[0].push_back(name);
     if (brackets) continue;
     for (const char* more : {", lower quartile", ", upper quartile", ", runs"}) table[0].push_back(name + more);
   }
   for (const vitral::LayerEvaluation& layer : results.layers) {
-    std::vector<std::string> row{std::to_string(table.size())};
+    std::vector<std::string> row{std::to_string(layer.layer)};
     const auto add = [&](const vitral::Accuracy& scores) {
       for (const double share : {scores.top1, scores.top5}) row.push_back(number("%.2f", 100 * share));
     };
@@ -53,8 +56,8 @@ inline Table layers(const vitral::EvaluationResults& results, bool brackets = fa
       row.push_back(std::to_string(time.runs));
     };
     for (const auto& [k, scores] : layer.knn) add(scores);
-    add(layer.logistic);
-    add(layer.sgd.test);
+    if (layer.logistic) add(*layer.logistic);
+    if (layer.sgd) add(layer.sgd->test);
     row.push_back(number("%.1f", layer.cost.value().multiply_adds / 1e6));
     add_timing("%.2f", layer.cost->milliseconds);
     add_timing("%.0f", layer.cost->images_per_second);
@@ -71,79 +74,81 @@ inline Table adaptive_exit(const vitral::EvaluationResults& results) {
   return table;
 }
 
-/// A measure of all layers, over `x` of each: its number, or what it costs.
-template <class X>
-report::Curve curve(const vitral::EvaluationResults& results, const std::string& title, const Measure& measure, X x) {
-  report::Curve out{title, {}, {}};
+/// A measure of all layers over their numbers.
+inline report::Curve curve(const vitral::EvaluationResults& results, const Measure& measure) {
+  report::Curve out{measure.title, {}, {}};
   for (const vitral::LayerEvaluation& layer : results.layers) {
-    out.x.push_back(x(layer, out.x.size() + 1));
+    out.x.push_back(layer.layer);
     out.y.push_back(measure.of(layer));
   }
   return out;
 }
 
-/// Times of layers, with a band between the quartiles.
-inline report::Chart timing_chart(const vitral::EvaluationResults& results, const std::string& y_axis,
-                                  vitral::Timing vitral::LayerCost::*of, const char* digits) {
-  report::Curve out{"", {}, {}};
+/// Accuracy by logistic regression over what it costs, where all images or each by itself leave early.
+inline report::Chart exit_chart(const vitral::EvaluationResults& results) {
+  report::Curve fixed{"all images stop after one layer", {}, {}}, adaptive{"each stops where it is sure", {}, {}};
+  for (const vitral::LayerEvaluation& layer : results.layers) {
+    fixed.x.push_back(layer.cost.value().multiply_adds / 1e6);
+    fixed.y.push_back(100 * layer.logistic.value().top1);
+  }
+  for (const vitral::AdaptiveExit& exit : results.adaptive_exit) {
+    adaptive.x.push_back(exit.multiply_adds / 1e6);
+    adaptive.y.push_back(100 * exit.accuracy);
+  }
+  return {"million multiply-adds per image", "accuracy (%)", {fixed, adaptive}, false, "%.2f"};
+}
+
+/// A chart of times, with a band between the quartiles. `batch` is said below it.
+inline std::string timing_figure(const vitral::EvaluationResults& results, const std::string& title,
+                                 const std::string& y_axis, const char* digits, vitral::Timing vitral::LayerCost::*of,
+                                 const std::string& batch) {
+  report::Curve medians{"", {}, {}};
   for (const vitral::LayerEvaluation& layer : results.layers) {
     const vitral::Timing& time = layer.cost.value().*of;
-    out.x.push_back(static_cast<double>(out.x.size() + 1));
-    out.y.push_back(time.median);
+    medians.x.push_back(layer.layer);
+    medians.y.push_back(time.median);
     if (time.runs == 0) continue;
-    out.low.push_back(time.lower);
-    out.high.push_back(time.upper);
+    medians.low.push_back(time.lower);
+    medians.high.push_back(time.upper);
   }
-  return {"layer", y_axis, {out}, true, digits};
+  const int runs = (results.layers[0].cost.value().*of).runs;  // as many as of all others, which take turns
+  return report::figure(
+      title, report::svg(report::Chart{"layer", y_axis, {medians}, true, digits}),
+      join(runs > 0 ? join("Medians of ", runs, " runs, with a band between the quartiles,") : "Medians,",
+           " of the network that ends there, with ", results.threads, " threads", batch, "."));
+}
+
+/// How the classifiers that were tried judge, as HTML.
+inline std::string how_judged(const vitral::EvaluationResults& results) {
+  const vitral::LayerEvaluation& tried = results.layers[0];
+  std::string out;
+  if (!tried.knn.empty()) out += join("k-NN votes with exp(cosine similarity / ", digits(results.temperature), "). ");
+  if (tried.logistic) out += join("Logistic regression has C = ", digits(results.logistic_c), ". ");
+  if (tried.sgd)
+    out += join("SGD takes ", results.sgd_epochs,
+                " epochs with the learning rate that was best on a tenth of the images, from which it does not learn.");
+  return out;
 }
 
 /// The first sections of the report.
 inline std::string accuracy_sections(const Json& about, const vitral::EvaluationResults& results) {
   using report::figure, report::grid, report::section;
-  using Layer = vitral::LayerEvaluation;
-  const std::vector<Measure> all = measures(results);
   report::Chart accuracies{"layer", "accuracy (%)", {}, true, "%.2f"};
-  for (const Measure& measure : all)
-    accuracies.curves.push_back(
-        curve(results, measure.title, measure, [](const Layer&, std::size_t at) { return static_cast<double>(at); }));
-  report::Curve adaptive{"each stops where it is sure", {}, {}};
-  for (const vitral::AdaptiveExit& exit : results.adaptive_exit) {
-    adaptive.x.push_back(exit.multiply_adds / 1e6);
-    adaptive.y.push_back(100 * exit.accuracy);
+  for (const Measure& measure : measures(results)) accuracies.curves.push_back(curve(results, measure));
+  std::string figures = figure("Accuracy by layer", report::svg(accuracies), how_judged(results)),
+              tables = report::html(layers(results, true), "Layers", true);
+  if (!results.adaptive_exit.empty()) {
+    figures += figure("Early exit", report::svg(exit_chart(results)),
+                      "By logistic regression: where the network ends, and where each image leaves after the first "
+                      "layer that gives a class a probability of the confidence or more.");
+    tables += report::html(adaptive_exit(results), "Adaptive exit");
   }
-  const report::Chart exits{
-      "million multiply-adds per image",
-      "accuracy (%)",
-      {curve(results, "all images stop after one layer", all[1],
-             [](const Layer& layer, std::size_t) { return layer.cost.value().multiply_adds / 1e6; }),
-       adaptive},
-      false,
-      "%.2f"};
-  const int runs = results.layers[0].cost.value().milliseconds.runs;
-  const std::string times =
-      join(runs > 0 ? join("Medians of ", runs, " runs or more, between their quartiles, ") : "Medians, ",
-           "of the network that ends there, with ", results.threads, " threads.");
+  figures +=
+      timing_figure(results, "Time for one image", "ms for one image", "%.2f", &vitral::LayerCost::milliseconds, "") +
+      timing_figure(results, "Images in a second", "images/s", "%.0f", &vitral::LayerCost::images_per_second,
+                    join(", in batches of ", results.speed_batch));
   return section("Summary", report::tiles(summary(about, results))) +
-         section(
-             "Accuracy and cost by layer",
-             grid(figure("Accuracy by layer", report::svg(accuracies),
-                         join("k-NN votes with exp(cosine similarity / ", digits(results.temperature),
-                              "); logistic regression has C = ", digits(results.logistic_c), "; SGD takes ",
-                              results.sgd_epochs,
-                              " epochs with the learning rate that was best on a tenth of the images, from which it "
-                              "does not learn.")) +
-                  figure("Early exit", report::svg(exits),
-                         "By logistic regression: where the network ends, and where each image leaves after the first "
-                         "layer that gives a class a probability of the confidence or more.") +
-                  figure(
-                      "Time for one image",
-                      report::svg(timing_chart(results, "ms for one image", &vitral::LayerCost::milliseconds, "%.2f")),
-                      times) +
-                  figure("Images in a second",
-                         report::svg(timing_chart(results, "images/s", &vitral::LayerCost::images_per_second, "%.0f")),
-                         join(times, " In batches of ", results.speed_batch, "."))) +
-                 grid(report::html(layers(results, true), "Layers", true) +
-                      report::html(adaptive_exit(results), "Adaptive exit")));
+         section("Accuracy and cost by layer", grid(figures) + grid(tables));
 }
 
 /// `about`: see write_evaluation.

@@ -29,15 +29,19 @@ struct Measure {
   [[nodiscard]] double of(const vitral::LayerEvaluation& layer) const { return 100 * accuracy(layer).top1; }
 };
 
-/// What the charts and the summary show: k-NN with 20 neighbours, or else with the fewest that were asked, and the
-/// linear classifiers.
+/// What the charts and the summary show of the classifiers that were tried: k-NN with 20 neighbours, or else with the
+/// fewest that were asked, and the linear ones.
 inline std::vector<Measure> measures(const vitral::EvaluationResults& results) {
   using Layer = vitral::LayerEvaluation;
-  const auto& knn = results.layers[0].knn;
-  const int k = knn.contains(20) ? 20 : knn.begin()->first;
-  return {{join("k-NN, k = ", k), [k](const Layer& layer) { return layer.knn.at(k); }},
-          {"logistic regression", [](const Layer& layer) { return layer.logistic; }},
-          {"linear, SGD", [](const Layer& layer) { return layer.sgd.test; }}};
+  const Layer& tried = results.layers[0];
+  std::vector<Measure> out;
+  if (!tried.knn.empty()) {
+    const int k = tried.knn.contains(20) ? 20 : tried.knn.begin()->first;
+    out.push_back({join("k-NN, k = ", k), [k](const Layer& layer) { return layer.knn.at(k); }});
+  }
+  if (tried.logistic) out.push_back({"logistic regression", [](const Layer& layer) { return layer.logistic.value(); }});
+  if (tried.sgd) out.push_back({"linear, SGD", [](const Layer& layer) { return layer.sgd.value().test; }});
+  return out;
 }
 
 /// k-NN accuracy of every layer before and after the training, as `pretrain` wrote it to metrics.jsonl beside the
@@ -93,8 +97,9 @@ inline std::vector<report::Tile> summary(const Json& about, const vitral::Evalua
   for (const Measure& measure : all) {
     const std::size_t best = best_layer(results, measure);
     out.push_back({"Best layer by " + measure.title, percent(measure.of(results.layers[best])),
-                   join("after layer ", best + 1, " of ", depth,
-                        best + 1 < depth ? "; after the last " + percent(measure.of(last)) : ", the last")});
+                   join("after layer ", results.layers[best].layer,
+                        best + 1 < depth ? join("; after the last, ", last.layer, ": ", percent(measure.of(last)))
+                                         : ", the last")});
   }
   if (about.contains("knn_of_run")) {
     const double before = 100 * about["knn_of_run"]["untrained"].back().get<double>(),
@@ -104,14 +109,19 @@ inline std::vector<report::Tile> summary(const Json& about, const vitral::Evalua
                        percent(after) + " after"});
   }
   if (depth == 1) return out;
-  const Measure& judge = all[all.size() > 1];  // logistic regression, by which adaptive exits are judged, too
-  out.push_back(
-      {"Ending after half of the layers", join("layer ", depth / 2), ending_at(results, judge, depth / 2 - 1)});
-  std::size_t near = 0;
+  // Logistic regression, by which adaptive exits are judged, too, or what else there is.
+  const Measure& judge = *std::find_if(all.begin(), all.end() - 1,
+                                       [](const Measure& measure) { return measure.title == "logistic regression"; });
+  std::size_t near = 0, half = depth;
+  for (std::size_t i = 0; i < depth; ++i)
+    if (2 * results.layers[i].layer <= last.layer) half = i;
+  if (half < depth)
+    out.push_back({"Ending after half of the layers", join("layer ", results.layers[half].layer),
+                   ending_at(results, judge, half)});
   while (judge.of(results.layers[near]) < judge.of(last) - 1) ++near;
   if (near + 1 < depth)
-    out.push_back(
-        {"First layer within one point of the last", join("layer ", near + 1), ending_at(results, judge, near)});
+    out.push_back({"First layer within one point of the last", join("layer ", results.layers[near].layer),
+                   ending_at(results, judge, near)});
   const vitral::AdaptiveExit* cheapest = nullptr;
   for (const vitral::AdaptiveExit& exit : results.adaptive_exit)
     if (100 * exit.accuracy >= judge.of(last) - 1 && (!cheapest || exit.multiply_adds < cheapest->multiply_adds))

@@ -1,11 +1,13 @@
 // Teaches a pretrained network the classes of labelled images: all of it, as MAE and BEiT are fine-tuned, or with
-// --frozen a classifier on its last layer alone, as in MoCo v3's linear protocol. --labels 0.01 learns from one label
-// in a hundred. Writes metrics.jsonl, finetune.json and a checkpoint that `evaluate` reads.
+// --frozen a classifier on its last layer alone, which --protocol trains as MoCo v3 or DINO do. --labels 0.01 learns
+// from one label in a hundred. Writes metrics.jsonl, finetune.json and a checkpoint that `evaluate` reads.
 //
 //   finetune out/checkpoint.safetensors --labels 0.1 --out finetuned
+//   finetune out/checkpoint.safetensors --frozen --protocol moco-v3 --out linear
 #include "common/command_line.hpp"
 #include "common/output.hpp"
 #include "common/trained_network.hpp"
+#include "finetune/by_protocol.hpp"
 
 #include <vitral/data/loader.hpp>
 #include <vitral/data/subset.hpp>
@@ -30,6 +32,8 @@ namespace {
 
 struct Options {
   std::string checkpoint, branch, dataset, data, tar_image, out = "finetuned";
+  std::string protocol;     // of --frozen
+  Preparation preparation;  // of the test images
   double labels = 1, holdout = 0, lr = 0, crop_min = 0.08;
   double layer_decay = 0.75, weight_decay = 0.05, drop_path = 0.1, smoothing = 0.1;
   bool frozen = false;
@@ -68,9 +72,15 @@ Options parse(int argc, char** argv) {
   app.add_option("CHECKPOINT", o.checkpoint, "The network: a checkpoint, such as `pretrain` writes")->required();
   add_branch_option(app, o.branch);
   add_data_options(app, o.dataset, o.data, o.tar_image);
+  add_preparation_options(app, o.preparation, "test-");
   app.add_option("--out", o.out, "Directory for the checkpoint, metrics.jsonl and finetune.json")
       ->capture_default_str();
   CLI::Option* const frozen = app.add_flag("--frozen", o.frozen, "Train a classifier alone, by SGD; the network stays");
+  app.add_option("--protocol", o.protocol,
+                 "With --frozen: a published protocol, whose numbers hold unless options "
+                 "change them")
+      ->check(CLI::IsMember(linear_protocol_names()))
+      ->needs(frozen);
   const auto add = [&](const char* name, auto& member, const char* help, const CLI::Validator& valid) {
     return app.add_option(std::string("--") + name, member, help)->check(valid)->capture_default_str();
   };
@@ -80,6 +90,10 @@ Options parse(int argc, char** argv) {
   app.add_option("--workers", o.workers, "Threads that read and augment images")->check(CLI::PositiveNumber);
   parse_command_line(app, argc, argv, "finetune");
   check(o.labels > 0, "--labels 0 leaves no image to learn from; name a share above 0, or 1 for all");
+  if (!o.protocol.empty()) {
+    if (app.count("--test-interpolation") == 0) o.preparation.interpolation.clear();  // the protocol's
+    return o;
+  }
   if (o.epochs == 0) o.epochs = o.frozen ? 90 : 50;
   if (o.batch == 0) o.batch = o.frozen ? 1024 : 256;
   if (o.lr == 0) o.lr = o.frozen ? 0.1 : 1e-3;
@@ -151,11 +165,7 @@ Json finetune(Options o) {
         test.classes().size(), " to test; expected the same ones");
 
   const std::filesystem::path out = o.out, checkpoint = out / "checkpoint.safetensors";
-  std::error_code ignored;
-  check(!std::filesystem::equivalent(checkpoint, o.checkpoint, ignored), "--out ", o.out, " would overwrite ",
-        o.checkpoint, "; choose another directory");
-  check(!std::filesystem::exists(checkpoint) || SafetensorsFile(checkpoint).metadata().contains("finetune"), "--out ",
-        o.out, " holds the checkpoint of a pretraining run, which would be overwritten; choose another directory");
+  check_replaceable(checkpoint, o.checkpoint);
   const Classifier model = load(file, branch, classes, o);
   make_folder(out);
   const DirectoryLock lock(out);
@@ -167,7 +177,7 @@ Json finetune(Options o) {
   Trainer trainer(model, Optimizer<float, Cpu>(settings, parameters),
                   {.epochs = o.epochs, .warmup_epochs = o.warmup_epochs}, seed);
   Loader loader(train, {view}, {.batch = o.batch, .seed = seed.value, .workers = o.workers}),
-      tests(test, {center_view(size.image)},
+      tests(test, {o.preparation.view(size.image)},
             {.batch = static_cast<int>(std::min(256l, test.size())),
              .workers = o.workers,
              .drop_last = false,
@@ -177,6 +187,8 @@ Json finetune(Options o) {
   const long per_epoch = trainer.steps_per_epoch(loader), steps = per_epoch * o.epochs;
 
   Json results{{"checkpoint", o.checkpoint}, {"dataset", train.name()}, {"frozen", o.frozen}};
+  results["resize"] = o.preparation.resize;
+  results["interpolation"] = o.preparation.interpolation;
   const auto note = [&](const char* name, const auto& member, auto&&...) { results[name] = member; };
   for_each_option(o, false, note);
   if (!o.frozen) for_each_option(o, true, note);
@@ -225,7 +237,7 @@ Json finetune(Options o) {
 
 int main(int argc, char** argv) {
   return run_program(argc, argv, parse, [](const Options& options) {
-    const Json results = finetune(options);
+    const Json results = options.protocol.empty() ? finetune(options) : by_protocol(options);
     std::printf(
         "test top-1 %.2f %%, top-5 %.2f %% after the last epoch; wrote checkpoint.safetensors, metrics.jsonl and "
         "finetune.json in %s\n",

@@ -14,6 +14,7 @@
 #include <vitral/eval/classifiers/early_exit.hpp>
 #include <vitral/eval/classifiers/knn.hpp>
 #include <vitral/eval/classifiers/lbfgs.hpp>
+#include <vitral/eval/classifiers/linear_protocol.hpp>
 #include <vitral/eval/classifiers/logistic_regression.hpp>
 #include <vitral/eval/classifiers/probe.hpp>
 #include <vitral/eval/classifiers/rate_sweep.hpp>

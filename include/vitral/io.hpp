@@ -24,6 +24,7 @@
 #include <vitral/io/read_bytes.hpp>
 #include <vitral/io/safetensors.hpp>
 #include <vitral/io/scalar_type.hpp>
+#include <vitral/io/scratch_file.hpp>
 #include <vitral/io/state_dict.hpp>
 #include <vitral/io/table.hpp>
 #include <vitral/io/tensor_file.hpp>

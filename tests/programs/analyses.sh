@@ -54,6 +54,6 @@ cmp "$work/found.analyses" "$work/again.analyses" || die "analyses depend on the
 
 expect() { refuses evaluate "$@" --out "$work/none"; }
 expect "points.*20" "$checkpoint" --points 3
-expect "tsne-layers 3: .*checkpoint.safetensors has 2 layers; choose 1 to 2" "$checkpoint" --tsne-layers 1,3
+expect "tsne-layers 3: .*checkpoint.safetensors has 2 layers, and all of them are evaluated" "$checkpoint" --tsne-layers 1,3
 expect "no-analyses.*against|against.*no-analyses" "$checkpoint" --no-analyses --against "$checkpoint"
 expect "$work/nowhere.safetensors" "$checkpoint" --against "$work/nowhere.safetensors"

@@ -28,6 +28,19 @@ done
 cmp "$work/run.csv" "$work/frozen.csv" || die "--frozen changed the network"
 cmp -s "$work/run.csv" "$work/fine.csv" && die "fine-tuning left the network as it was"
 
+# The published protocols: another features' width, rates and test images; the network stays as it is.
+run finetune "$checkpoint" $few --epochs 2 --frozen --protocol moco-v3 --out "$work/moco"
+grep -q '"test-interpolation": "bilinear"' "$work/moco/finetune.json" || die "moco-v3 is not bilinear"
+test "$(grep -c '"rate": 3' "$work/moco/finetune.json")" -eq 2 || die "moco-v3 has not the rate 3 alone"
+run finetune "$checkpoint" $few --epochs 2 --frozen --protocol dino --threads 1 --out "$work/dino"
+grep -q '"test-interpolation": "bicubic"' "$work/dino/finetune.json" || die "dino is not bicubic"
+grep -aq '"head.weight":{"dtype":"F32","shape":\[10,48\]' "$work/dino/checkpoint.safetensors" ||
+  die "the classifier does not see the class tokens of both blocks"
+grep -q '"rate":' "$work/dino/metrics.jsonl" || die "the best rate is not in metrics.jsonl"
+run evaluate "$work/dino/checkpoint.safetensors" --train 500 --test 200 --k 5 --sgd-epochs 2 --out "$work/of_dino"
+cmp "$work/run.csv" <(cut -d, -f1-7 "$work/of_dino/layers.csv") || die "--protocol changed the network"
+refuses finetune "protocol.*requires.*frozen" "$checkpoint" --protocol dino --out "$work/none"
+
 # A folder that is not split is learnt from and tested on in two parts.
 for class in 0 1; do
   mkdir -p "$work/one/class$class"

@@ -42,7 +42,7 @@ if len(sys.argv) > 2:
     for name, shares in of.items():
         value, note = tiles["Best layer by " + name]
         assert value == "%.2f %%" % max(shares), (name, value, shares)
-        assert " after layer %d of %d" % (shares.index(max(shares)) + 1, len(layers)) in note, (name, note)
+        assert " after layer %d" % layers[shares.index(max(shares))]["layer"] in note, (name, note)
     logistic = of["logistic regression"]
     half = len(layers) // 2
     value, note = tiles["Ending after half of the layers"]

@@ -66,22 +66,35 @@ VITRAL_SIMD P activate(P value) {
   }
 }
 
+/// to[j] = f(j) for all j below n; in turn where P is double, as std::erf does not vectorise.
+template <class P, class To, class F>
+VITRAL_SIMD void assign_each(To* to, long n, F f) {
+  if constexpr (std::same_as<P, double>) {
+    for (long j = 0; j < n; ++j) to[j] = f(j);
+  } else {
+#pragma omp simd
+    for (long j = 0; j < n; ++j) to[j] = f(j);
+  }
+}
+
 /// One row of the epilogue; `sum` is the product's row and may be c itself.
 template <Activation activation, class S, class C>
 void finish_row(const S* sum, C* c, C* pre, const compute_t<C>* bias, bool add_c, long cols) {
   using P = compute_t<C>;
-  const auto step = [=](long j) {
-    P value = static_cast<P>(sum[j]);
-    if (add_c) value += static_cast<P>(c[j]);
-    if (bias) value += bias[j];
-    if (pre) pre[j] = value;
-    c[j] = activate<activation>(value);
-  };
-  if constexpr (std::same_as<P, double>) {  // std::erf does not vectorise
-    for (long j = 0; j < cols; ++j) step(j);
-  } else {
-#pragma omp simd
-    for (long j = 0; j < cols; ++j) step(j);
+  const auto product = [=](long j) { return static_cast<P>(sum[j]); };
+  if (bias && !add_c && !pre)
+    return assign_each<P>(c, cols, [=](long j) { return activate<activation>(product(j) + bias[j]); });
+  // Otherwise each part has loops of its own, over values on the stack: in one loop with `if`s g++ 12 gives up SIMD.
+  constexpr long most = 256;
+  P values[most];
+  P* const value = values;
+  for (long from = 0; from < cols; from += most) {
+    const long n = std::min(most, cols - from);
+    assign_each<P>(value, n, [=](long j) { return product(from + j); });
+    if (add_c) assign_each<P>(value, n, [=](long j) { return value[j] + static_cast<P>(c[from + j]); });
+    if (bias) assign_each<P>(value, n, [=](long j) { return value[j] + bias[from + j]; });
+    if (pre) assign_each<P>(pre + from, n, [=](long j) { return value[j]; });
+    assign_each<P>(c + from, n, [=](long j) { return activate<activation>(value[j]); });
   }
 }
 

@@ -19,9 +19,11 @@ namespace vitral { inline namespace VITRAL_ABI {
 
 /// Which images the analyses look at.
 struct AnalysisOptions {
-  ImageViews views;    ///< the two of an image that training brought together: two_views(byol_augmentation(32))
-  long points = 2000;  ///< test images that are looked at, spread evenly over all
-  std::vector<int> tsne_layers{};  ///< layers that t-SNE maps beside the last, from 1 on
+  ImageViews views;            ///< the two of an image that training brought together: two_views(byol_augmentation(32))
+  long points = 2000;          ///< test images that are looked at, spread evenly over all
+  std::vector<int> layers{};   ///< numbers of the layers that the features are of, from 1 on; none: all
+  CenterView view{.size = 0};  ///< how attention sees images; size 0: the network's size.image
+  std::vector<int> tsne_layers{};  ///< which of the layers t-SNE maps beside the last of them
   /// The features of another network's layers, to compare with: `[&](const Dataset& images) { return
   /// extract_features(other, images); }`
   std::function<std::vector<Features>(const Dataset&)> against{};
@@ -49,14 +51,14 @@ inline std::vector<long> first_of_each_class(const Features& features) {
 /// Mean attention distance of each head (mean_attention_distance), by layer, over images of a data set.
 template <class Network>
 std::vector<std::vector<double>> attention_distances(const Network& network, const Dataset& images,
-                                                     const EvaluationProgress& progress) {
+                                                     const CenterView& view, const EvaluationProgress& progress) {
   std::vector<std::vector<double>> mean(network.blocks.size());
   constexpr long batch = 16;
   report(progress, {"attention", 0, images.size(), 1});
   for (long first = 0; first < images.size(); first += batch) {
     std::vector<long> some;
     for (long i = first; i < std::min(first + batch, images.size()); ++i) some.push_back(i);
-    const auto layers = attention_weights(network, images_for(network, images, some));
+    const auto layers = attention_weights(network, images_for(network, images, some, view));
     for (std::size_t layer = 0; layer < layers.size(); ++layer) {
       const std::vector<double> heads = mean_attention_distance(layers[layer], network.size.patch);
       mean[layer].resize(heads.size());
@@ -84,15 +86,12 @@ inline std::vector<NearestImages> nearest_images(const Features& known, const Fe
   return out;
 }
 
-inline void check_analysis(int depth, const std::vector<Features>& known, const std::vector<Features>& asked,
+inline void check_analysis(std::ptrdiff_t depth, const std::vector<Features>& known, const std::vector<Features>& asked,
                            const AnalysisOptions& o) {
   check(std::ssize(known) == depth && std::ssize(asked) == depth, "analyse: features of ", known.size(), " and of ",
-        asked.size(), " layers for a network of ", depth);
+        asked.size(), " layers, expected ", depth);
   check(o.views.size() == 2, "analyse: AnalysisOptions::views holds ", o.views.size(),
         " views; expected the two that training brought together, such as two_views(byol_augmentation(32))");
-  for (const int layer : o.tsne_layers)
-    check(layer >= 1 && layer <= depth, "analyse: AnalysisOptions::tsne_layers has layer ", layer,
-          "; the network has layers 1 to ", depth);
   for (const Features* of : {&known.back(), &asked.back()})
     check(std::ssize(of->places) == of->images() && std::ssize(of->labels) == of->images(), "analyse: ", of->images(),
           " images, ", of->places.size(), " of their numbers in the data set and ", of->labels.size(),
@@ -101,7 +100,7 @@ inline void check_analysis(int depth, const std::vector<Features>& known, const 
 
 }  // namespace detail
 
-/// Analyses the features of a network's every layer: `known` of training images and `asked` of images of `test`, with
+/// Analyses the features of a network's layers: `known` of training images and `asked` of images of `test`, with
 /// `places` that are numbers in the data sets. How far heads look is said of a ViT alone. Throws Error unless
 /// `points` is 20 or more and there are as many test images.
 ///
@@ -110,7 +109,12 @@ template <class Network>
 [[nodiscard]] Analyses analyse(const Network& network, const std::vector<Features>& known,
                                const std::vector<Features>& asked, const Dataset& test, const AnalysisOptions& options,
                                const EvaluationProgress& progress = {}) {
-  detail::check_analysis(network.depth(), known, asked, options);
+  const std::vector<int> numbers = chosen_layers(options.layers, network.depth());
+  detail::check_analysis(std::ssize(numbers), known, asked, options);
+  for (const int layer : options.tsne_layers)
+    check(std::find(numbers.begin(), numbers.end(), layer) != numbers.end(),
+          "analyse: AnalysisOptions::tsne_layers has layer ", layer, ", which is none of the ", numbers.size(),
+          " layers up to ", numbers.back(), " that are analysed");
   const long all = asked[0].images(), count = std::min(options.points, all);
   check(count >= 20, "analyse: ", count, " test images (AnalysisOptions::points ", options.points, " of ", all,
         "); expected 20 or more");
@@ -122,16 +126,15 @@ template <class Network>
   for (const Features& layer : asked) layers.push_back(select_rows(layer, rows));
   const Dataset images = images_at(rows);
   detail::report(progress, {"two views", 0, count, 2});
-  const auto views = extract_features(network, images, count, options.views, 0, 128, [&](long done) {
-    detail::report(progress, {"two views", done, count, 2});
-  });
+  const auto done = [&](long seen) { detail::report(progress, {"two views", seen, count, 2}); };
+  const auto views = extract_features(network, images, count, options.views, {.layers = numbers, .done = done});
   Analyses out;
   out.images = count;
-  std::vector<std::vector<double>> distances(layers.size());
+  std::vector<std::vector<double>> distances(static_cast<std::size_t>(network.depth()));
   if constexpr (VisionTransformer<Network>) {
     out.attention_distance_images = std::min(count, 128l);  // as many as Dosovitskiy et al. took
     distances = detail::attention_distances(
-        network, images_at(detail::evenly_spread(all, out.attention_distance_images)), progress);
+        network, images_at(detail::evenly_spread(all, out.attention_distance_images)), options.view, progress);
   }
   TsneOptions plane;
   plane.perplexity = std::min(plane.perplexity, static_cast<double>(count) / 4);  // few have fewer neighbours
@@ -149,14 +152,14 @@ template <class Network>
     const Features &x = views[0][i], &y = views[1][i];
     const PairSimilarity cosine = pair_similarity(x, y);
     axes = principal_axes(layers[i]);
-    out.layers.push_back({alignment(x, y), (uniformity(x) + uniformity(y)) / 2, cosine.positive, cosine.negative,
-                          effective_rank(axes), explained_variance(axes), std::move(distances[i])});
+    out.layers.push_back({numbers[i], alignment(x, y), (uniformity(x) + uniformity(y)) / 2, cosine.positive,
+                          cosine.negative, effective_rank(axes), explained_variance(axes),
+                          std::move(distances[static_cast<std::size_t>(numbers[i] - 1)])});
     const auto of_x = tolerance(x), of_y = tolerance(y);
     if (of_x && of_y) out.layers.back().tolerance = (*of_x + *of_y) / 2;
-    const int number = static_cast<int>(i + 1);
     if (const auto& chosen = options.tsne_layers;
-        i + 1 < layers.size() && std::find(chosen.begin(), chosen.end(), number) != chosen.end())
-      out.tsne_layers[number] = map(layers[i], project(axes, layers[i]));
+        i + 1 < layers.size() && std::find(chosen.begin(), chosen.end(), numbers[i]) != chosen.end())
+      out.tsne_layers[numbers[i]] = map(layers[i], project(axes, layers[i]));
   }
   out.cka = cka_table(layers, layers);
   if (options.against) out.cka_against = cka_table(layers, options.against(images));
