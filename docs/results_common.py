@@ -10,5 +10,7 @@ def read(path):
 
 def command(options):
     """The call of pretrain with these options, less the names of folders and what is empty."""
-    return "pretrain --data DIR " + " ".join(f"--{key} {value}" for key, value in options.items()
-                                             if key not in {"arch", "out", "data"} and value != "")
+    return "pretrain --data DIR " + " ".join(f"--{key}" if value is True else f"--{key} {value}"
+                                             for key, value in options.items()
+                                             if key not in {"arch", "out", "data"} and value != ""
+                                             and value is not False)

@@ -187,8 +187,8 @@ Json finetune(Options o) {
   const long per_epoch = trainer.steps_per_epoch(loader), steps = per_epoch * o.epochs;
 
   Json results{{"checkpoint", o.checkpoint}, {"dataset", train.name()}, {"frozen", o.frozen}};
-  results["resize"] = o.preparation.resize;
-  results["interpolation"] = o.preparation.interpolation;
+  results["test-resize"] = o.preparation.resize;
+  results["test-interpolation"] = o.preparation.interpolation;
   const auto note = [&](const char* name, const auto& member, auto&&...) { results[name] = member; };
   for_each_option(o, false, note);
   if (!o.frozen) for_each_option(o, true, note);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "common/command_line.hpp"
+#include "pretrain/ablations.hpp"
 #include "pretrain/published.hpp"
 #include "pretrain/view_options.hpp"
 
@@ -34,8 +35,8 @@ struct PretrainOptions {
   double lr = 5e-4, min_lr = 0, weight_decay = 0.1, weight_decay_end = -1, clip_grad = 0, drop_path = 0;
   double ratio = -1, temperature = 0.2, momentum = 0.996;
   ViewOptions views;
-  std::string ratio_schedule = "cosine", target = "final";
-  int up = 0;
+  std::string ratio_schedule = "cosine", patch_embed = "frozen";
+  AblationOptions ablations;
   int hidden = 1024, out_dim = 256;
   long seed = 0;
   std::string device = "cpu", precision = "fp32", recompute = "nothing";
@@ -112,11 +113,9 @@ void for_each_option(Options& o, Visit visit) {
             .least = 0, .unset = -1}, o.ratio);
   visit(Row{.name = "ratio-schedule", .help = "The ratio rises from 0 over all epochs, or is constant",
             .choices = {"cosine", "constant"}}, o.ratio_schedule);
-  visit(Row{.name = "up", .help = "Lowest layers that do not learn; those above take their heads' places (sd- methods)",
-            .least = 0}, o.up);
-  visit(Row{.name = "target",
-            .help = "What a lower layer learns from: the final layer, or the same one of the teacher (sd-byol)",
-            .choices = {"final", "same"}}, o.target);
+  for_each_ablation_option(o.ablations, visit);
+  visit(Row{.name = "patch-embed", .help = "Whether the patch embedding stays at its random start, as in MoCo v3",
+            .choices = {"frozen", "trained"}}, o.patch_embed);
   visit(Row{.name = "temperature", .help = "Temperature of the loss, where the method has one", .above = 0},
         o.temperature);
   visit(Row{.name = "hidden", .help = "Hidden width of the heads; a lower layer's projector has half of it",
@@ -248,15 +247,9 @@ inline void check_together(const PretrainOptions& o) {
   check(o.precision != "tf32" || o.device == "cuda",
         "--precision tf32 is a mode of GPUs; use --device cuda, or --precision "
         "fp32 or bf16");
-  check(o.hidden % 2 == 0 || !o.self_distilled(), "--hidden ", o.hidden, " is odd; with --method ", o.method,
-        " the lower layers' projectors have half of it");
-  check(o.up == 0 || o.self_distilled(), "--up ", o.up, " is for self-distilled methods; with --method ", o.method,
-        " no lower layer learns");
-  check(o.up < o.depth, "--up ", o.up, " leaves no layer of --depth ", o.depth, " to learn; choose fewer");
-  check(o.target == "final" || o.method == "sd-byol",
-        "--target same is for --method sd-byol, as in the published code, "
-        "not for ",
-        o.method);
+  check(o.hidden % 2 == 0 || !o.self_distilled() || o.ablations.lower_hidden > 0, "--hidden ", o.hidden,
+        " is odd; with --method ", o.method, " the lower layers' projectors have half of it, or --lower-hidden units");
+  check_ablations(o.ablations, o.method, o.depth);
   check(o.limit == 0 || o.limit >= o.batch, "--limit ", o.limit, " leaves fewer images than one --batch ", o.batch,
         "; raise the limit or choose a smaller batch");
   check(o.knn_train == 0 || o.knn_test == 0 || o.k <= o.knn_train, "--k ", o.k, " is more than --knn-train ",
@@ -288,6 +281,10 @@ inline GivenOptions read_command_line(int argc, const char* const* argv) {
   std::vector<std::string> names{"--config", "--help"};
   for_each_option(options, [&](const Row& row, auto& member) {
     names.push_back(std::string("--") + row.name);
+    if constexpr (std::is_same_v<decltype(member), bool&>) {
+      app.add_flag(names.back(), member, row.help)->take_last();
+      return;
+    }
     CLI::Option* const option = app.add_option(names.back(), member, row.help)->capture_default_str()->take_last();
     if (!row.choices.empty()) option->type_name(CLI::detail::join(row.choices, "|"));
   });

@@ -80,8 +80,6 @@ inline void translate_method(const std::string& where, Json& config, const std::
 /// others, a line each. `method`: that of the command line, or "". A key that would make another run is an Error.
 inline std::vector<std::string> translate_published(const std::string& where, Json& config, const std::string& method,
                                                     int devices) {
-  vitral::check(take_bool(where, config, "dis_token") != Json(true), where,
-                "dis_token is not offered; set it to false");
   if (take_bool(where, config, "t_inter") == Json(true)) {
     vitral::check(!config.contains("target") || config["target"] == "same", where,
                   "t_inter true and target contradict each other; leave one of them out");

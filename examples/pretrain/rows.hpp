@@ -57,11 +57,14 @@ void check_value(const std::string& where, const Row& row, const T& value) {
 /// The JSON value as the member's type, or an Error that says which type it should have.
 template <class T>
 void read_json_value(const std::string& where, const Json& value, T& member) {
-  constexpr const char* expected = std::is_same_v<T, std::string> ? "a string"
-                                   : std::is_integral_v<T>        ? "an integer"
-                                                                  : "a number";
+  constexpr const char* expected = std::is_same_v<T, bool>          ? "true or false"
+                                   : std::is_same_v<T, std::string> ? "a string"
+                                   : std::is_integral_v<T>          ? "an integer"
+                                                                    : "a number";
   bool good = std::is_same_v<T, std::string> ? value.is_string() : value.is_number();
-  if constexpr (std::is_integral_v<T>) {
+  if constexpr (std::is_same_v<T, bool>) {
+    good = value.is_boolean();
+  } else if constexpr (std::is_integral_v<T>) {
     good = value.is_number_integer() && value.get<double>() == static_cast<double>(value.get<T>());
   }
   vitral::check(good, where, " must be ", expected, ", not ", vitral::legible(value));

@@ -70,23 +70,25 @@ inline TrainingCurves curves_of(const std::filesystem::path& metrics, const std:
 inline TrainerPlan trainer_plan(const PretrainOptions& o) {
   const Seed seed{static_cast<std::uint64_t>(o.seed)};
   std::optional<SelfDistillation> distillation;
-  if (o.self_distilled())
-    distillation = SelfDistillation{o.ratio, o.ratio_schedule == "cosine", o.up, o.target == "same"};
-  return {
-      .method = o.method,
-      .size = {o.image, o.patch, o.width, o.depth, o.heads},
-      .vit = {.drop_path = o.drop_path, .recompute = o.recompute == "block" ? Recompute::block : Recompute::nothing},
-      .options = {o.hidden, o.out_dim, o.temperature, seed, o.momentum},
-      .distillation = distillation,
-      .optimizer = optimizer(o),
-      .schedule = {.epochs = o.epochs,
-                   .max_epochs = o.max_epochs,
-                   .warmup_epochs = o.warmup_epochs,
-                   .min_lr = o.min_lr,
-                   .weight_decay_end = o.weight_decay_end,
-                   .accumulate = o.batches_per_step(),
-                   .clip_grad = o.clip_grad},
-      .seed = seed};
+  if (o.self_distilled()) distillation = self_distillation(o.ablations, o.depth, o.ratio, o.ratio_schedule == "cosine");
+  return {.method = o.method,
+          .size = {o.image, o.patch, o.width, o.depth, o.heads},
+          .vit = {.train_patch_embed = o.patch_embed == "trained",
+                  .distillation_token = o.ablations.dis_token,
+                  .distilled_layers = o.ablations.dis_token,
+                  .drop_path = o.drop_path,
+                  .recompute = o.recompute == "block" ? Recompute::block : Recompute::nothing},
+          .options = {o.hidden, o.out_dim, o.temperature, seed, o.momentum},
+          .distillation = distillation,
+          .optimizer = optimizer(o),
+          .schedule = {.epochs = o.epochs,
+                       .max_epochs = o.max_epochs,
+                       .warmup_epochs = o.warmup_epochs,
+                       .min_lr = o.min_lr,
+                       .weight_decay_end = o.weight_decay_end,
+                       .accumulate = o.batches_per_step(),
+                       .clip_grad = o.clip_grad},
+          .seed = seed};
 }
 
 /// k-NN accuracy of every layer, or nothing where it is not asked for or the images have no labels.
@@ -176,7 +178,7 @@ int run(const PretrainOptions& o, const RunData& data, TrainerMaker<B> make, Sou
   if (saved) trainer.load(*saved);
   const auto save = [&] {
     Metadata metadata{{"options", json_text(to_json(o))}, {"images", std::to_string(images)}, {"fingerprint", mark}};
-    metadata.merge(describe(trainer.encoder.size));
+    metadata.merge(describe(trainer.encoder.size, o.ablations.dis_token));
     note_steps(metadata, trainer.steps_done());
     trainer.state().write(checkpoint, metadata);
   };

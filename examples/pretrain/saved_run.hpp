@@ -6,6 +6,7 @@
 
 #include <vitral/models/load_vit.hpp>
 
+#include <algorithm>
 #include <array>
 #include <string>
 
@@ -25,9 +26,17 @@ inline PretrainOptions run_of(const SafetensorsFile& file) {
   return run;
 }
 
+/// The number of projectors below the final layer's.
+inline std::size_t lower_projectors(const PretrainOptions& run) {
+  if (!run.self_distilled()) return 0;
+  const SelfDistillation made = self_distillation(run.ablations, run.depth, run.ratio, false);
+  const std::size_t layers = made.lower_layers(run.depth).size();
+  return made.heads.shared_projector ? std::min<std::size_t>(layers, 1) : layers;
+}
+
 /// Fails unless the last layer's projector, which a run needs to go on, has the size that the run's options say.
 inline void check_projector(const SafetensorsFile& file, const PretrainOptions& run) {
-  const std::string projector = join("student.projector.", run.self_distilled() ? run.depth - 1 : 0, ".");
+  const std::string projector = join("student.projector.", lower_projectors(run), ".");
   const std::string whose =
       join("the network of its options (width ", run.width, ", hidden ", run.hidden, ", out-dim ", run.out_dim, ")");
   check_shape(file, projector + "0.weight", std::array<long, 2>{run.hidden, run.width}, whose);

@@ -20,6 +20,8 @@
 #include <vitral/eval/classifiers/rate_sweep.hpp>
 #include <vitral/eval/encoder.hpp>
 #include <vitral/eval/evaluate.hpp>
+#include <vitral/eval/feature_file.hpp>
+#include <vitral/eval/feature_rows.hpp>
 #include <vitral/eval/features.hpp>
 #include <vitral/eval/progress.hpp>
 #include <vitral/eval/results.hpp>

@@ -140,8 +140,15 @@ TEST_CASE("every option is taken from the command line") {
                  {"drop-path", 0.25},
                  {"ratio", 0.5},
                  {"ratio-schedule", "constant"},
+                 {"layers-distilled", "all"},  // no other beside up
                  {"up", 1},
                  {"target", "same"},
+                 {"shared-heads", "both"},
+                 {"lower-hidden", 18},
+                 {"lower-depth", 2},
+                 {"detached-term", "off"},
+                 {"dis-token", true},
+                 {"patch-embed", "trained"},
                  {"temperature", 0.5},
                  {"hidden", 34},
                  {"out-dim", 16},
@@ -184,9 +191,10 @@ TEST_CASE("every option is taken from the command line") {
   const nlohmann::ordered_json defaults = to_json(parse({}));
   for (const auto& option : wanted.items()) {
     CAPTURE(option.key());
-    if (option.key() != "interpolation") CHECK(option.value() != defaults[option.key()]);  // other than the recipe's
-    arguments.push_back("--" + option.key());
-    arguments.push_back(option.value().is_string() ? option.value().get<std::string>() : option.value().dump());
+    if (option.key() != "interpolation" && option.key() != "layers-distilled")  // other than the recipe's
+      CHECK(option.value() != defaults[option.key()]);
+    const std::string value = option.value().is_string() ? option.value().get<std::string>() : option.value().dump();
+    arguments.push_back("--" + option.key() + "=" + value);
   }
   CHECK(to_json(parse(arguments)) == wanted);
   CHECK(to_json(parse_file(wanted.dump())) == wanted);
@@ -378,24 +386,83 @@ TEST_CASE("the method of a published configuration follows from its name and st_
 }
 
 TEST_CASE("a key of the published code that would make another run is an error while it is on") {
-  CHECK(has(file_failure(with(sd_byol, "dis_token", true)), "dis_token is not offered; set it to false"));
-  CHECK(file_failure(with(sd_byol, "dis_token", false), {"--data", "images"}).empty());
+  CHECK(has(file_failure(with(published[3].text(), "dis_token", true), {"--data", "images"}),
+            "--dis-token is for self-distilled methods; with --method"));
+  CHECK(
+      has(file_failure(with(sd_byol, "dis_token", 1), {"--data", "images"}), "dis_token must be true or false, not 1"));
   CHECK(has(file_failure(with(sd_byol, "tau", 0.1)), "unknown key tau"));
 }
 
 /// byol_pytorch.py (hagiss/SDSSL): NetWrapper.forward drops the `up` lowest projections; pl_train_byol.py: with t_inter
-/// the teacher has projectors for every layer, which pl_train_moco.py sets to False.
-TEST_CASE("the published code's up and t_inter are taken where it has them") {
+/// the teacher has projectors for every layer, which pl_train_moco.py sets to False; vision_transformer.py: with
+/// dis_token get_intermediate_layers, which only self-distillation calls, gives token 1 below the last block.
+TEST_CASE("the published code's up, t_inter and dis_token are taken where it has them") {
   const auto options = [](const std::string& file) { return parse_file(file, {"--data", "images"}); };
-  CHECK(options(with(sd_byol, "up", 2)).up == 2);
-  CHECK(options(with(sd_byol, "t_inter", true)).target == "same");
-  CHECK(options(with(sd_byol, "t_inter", false)).target == "final");
+  CHECK(options(with(sd_byol, "up", 2)).ablations.up == 2);
+  CHECK(options(with(sd_byol, "dis_token", true)).ablations.dis_token);
+  CHECK_FALSE(options(with(sd_byol, "dis_token", false)).ablations.dis_token);
+  CHECK(parse({"--dis-token"}).ablations.dis_token);
+  CHECK(options(with(sd_byol, "t_inter", true)).ablations.target == "same");
+  CHECK(options(with(sd_byol, "t_inter", false)).ablations.target == "final");
   CHECK(has(file_failure(with(published[2].text(), "t_inter", true), {"--data", "images"}),
             "--target same is for --method sd-byol"));
   CHECK(
       has(file_failure(with(with(sd_byol, "t_inter", true), "target", "final")), "t_inter true and target contradict"));
   CHECK(has(file_failure(with(sd_byol, "up", 12), {"--data", "images"}), "--up 12 leaves no layer of --depth 12"));
   CHECK(has(failure({"--method", "byol", "--up", "1"}), "--up 1 is for self-distilled methods"));
+}
+
+TEST_CASE("ablations are asked for by layers, heads and targets, and become settings of the library") {
+  const auto made = [](std::vector<std::string> arguments) {
+    arguments.insert(arguments.end(), {"--depth", "6"});
+    const PretrainOptions o = parse(arguments);
+    return self_distillation(o.ablations, o.depth, o.ratio, false);
+  };
+  using Layers = std::vector<int>;
+  CHECK(made({}).layers.empty());
+  CHECK(made({}).detached_term);
+  CHECK(made({}).heads.depth == 3);  // NetWrapper of byol_pytorch.py (hagiss/SDSSL): MLP(3, embed_size, ...)
+  CHECK(made({"--layers-distilled", "even"}).layers == Layers{2, 4});
+  CHECK(made({"--layers-distilled", "odd"}).layers == Layers{1, 3, 5});
+  CHECK(made({"--layers-distilled", "1-5"}).layers == Layers{1, 2, 3, 4, 5});
+  CHECK(made({"--layers-distilled", "5,2-3"}).layers == Layers{2, 3, 5});
+  CHECK(made({"--target", "student"}).target == vitral::LowerTarget::student_final);
+  CHECK(made({"--method", "sd-byol", "--target", "same"}).target == vitral::LowerTarget::same_layer);
+  CHECK(made({"--shared-heads", "projector"}).heads.shared_projector);
+  CHECK_FALSE(made({"--shared-heads", "projector"}).heads.shared_predictor);
+  CHECK(made({"--shared-heads", "both"}).heads.shared_predictor);
+  CHECK(made({"--hidden", "33", "--lower-hidden", "20", "--lower-depth", "1"}).heads.hidden == 20);
+  CHECK_FALSE(made({"--detached-term", "off"}).detached_term);
+  CHECK(parse_file(R"({"layers_distilled": "3,6", "shared_heads": "both"})").ablations.layers_distilled == "3,6");
+}
+
+TEST_CASE("an ablation that is no layer's, or contradicts another option, is an error that names it") {
+  const auto layers = [](const char* text) { return failure({"--depth", "6", "--layers-distilled", text}); };
+  CHECK(has(layers("3,7"), "--layers-distilled 3,7 names layer 7, and --depth 6 has none; choose from 1 to 5"));
+  CHECK(has(layers("0"), "names layer 0"));
+  CHECK(has(layers("1-6"), "names layer 6, the final one of --depth 6, from which the others learn"));
+  CHECK(has(layers("3,,4"), "is no layer, such as 3, and no range"));
+  CHECK(has(layers("4-2"), "4-2 is no layer"));
+  CHECK(has(layers("even,3"), "even is no layer"));
+  CHECK(has(layers("1-99999999999"), "is no layer"));
+  CHECK(
+      has(failure({"--depth", "2", "--layers-distilled", "even"}), "names no layer below the final one of --depth 2"));
+  CHECK(has(failure({"--up", "1", "--layers-distilled", "odd"}), "--up 1 and --layers-distilled odd both say"));
+  const auto both = [](const char* method, const char* option, const char* value, const std::string& message) {
+    const std::string said = failure({"--method", method, std::string("--") + option, value});
+    CHECK_MESSAGE(has(said, message), said);
+  };
+  both("byol", "layers-distilled", "3", "--layers-distilled 3 is for self-distilled methods; with --method byol");
+  both("simclr", "shared-heads", "projector", "--shared-heads projector is for self-distilled methods");
+  both("moco-v3", "lower-hidden", "64", "--lower-hidden 64 is for self-distilled methods");
+  both("moco-v3", "lower-depth", "2", "--lower-depth 2 is for self-distilled methods");
+  both("moco-v3", "detached-term", "off", "--detached-term off is for self-distilled methods");
+  both("moco-v3", "target", "student", "--target student is for self-distilled methods");
+  both("sd-simclr", "shared-heads", "both", "--shared-heads both: --method sd-simclr has no predictors");
+  both("sd-simclr", "detached-term", "off",
+       "--detached-term off leaves out a term of predictors, and --method sd-simclr");
+  both("sd-moco-v3", "target", "same", "--target same is for --method sd-byol");
+  CHECK(parse({"--method", "byol", "--patch-embed", "trained"}).patch_embed == "trained");
 }
 
 /// num_heads of vit_tiny, vit_small and vit_base in vision_transformer.py (hagiss/SDSSL): 6, 12 and 12. timm's and

@@ -35,9 +35,10 @@ GoldenTensors golden_step_of(const SafetensorsFile& file, int disturbance) {
   if (is_self_distilled(file.metadata("method"))) distillation = SelfDistillation{number("ratio")};
   if (file.metadata().contains("up")) {
     distillation.value().up = integer("up");
-    distillation.value().same_layer = integer("t_inter") != 0;
+    if (integer("t_inter") != 0) distillation->target = LowerTarget::same_layer;
   }
-  Method<Encoder> method(Encoder(size),
+  const bool token = file.metadata().contains("dis_token");
+  Method<Encoder> method(Encoder(size, Seed{0}, {.distillation_token = token, .distilled_layers = token}),
                          {integer("hidden"), integer("proj"), number("temperature"), Seed{}, number("momentum")},
                          distillation);
   load_module(file, method);

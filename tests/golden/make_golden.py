@@ -15,9 +15,10 @@ import sdssl_reference as ref
 from safetensors_file import save
 
 METHODS = ["simclr", "sd-simclr", "byol", "sd-byol", "moco", "sd-moco"]
-# Options of the published code: name of the file -> method, `up`, `t_inter`.
-VARIANTS = {"sd-simclr-up": ("sd-simclr", 1, False), "sd-moco-up": ("sd-moco", 2, False),
-            "sd-byol-t-inter": ("sd-byol", 0, True), "sd-byol-t-inter-up": ("sd-byol", 1, True)}
+# Options of the published code: name of the file -> method, `up`, `t_inter`, `dis_token`.
+VARIANTS = {"sd-simclr-up": ("sd-simclr", 1, False, False), "sd-moco-up": ("sd-moco", 2, False, False),
+            "sd-byol-t-inter": ("sd-byol", 0, True, False), "sd-byol-t-inter-up": ("sd-byol", 1, True, False),
+            "sd-moco-dis-token": ("sd-moco", 0, False, True)}
 
 p = argparse.ArgumentParser()
 p.add_argument("out")
@@ -35,11 +36,11 @@ def state(prefix, module):
 
 
 def case(name):
-    full_method, up, t_inter = VARIANTS.get(name, (name, 0, False))
+    full_method, up, t_inter, dis_token = VARIANTS.get(name, (name, 0, False, False))
     method, self_distilled = full_method.removeprefix("sd-"), name.startswith("sd-")
     torch.manual_seed(a.seed)
     last_bn = method != "byol"
-    student = ref.Branch(ref.ViT(a.image, a.patch, a.width, a.depth, a.heads), a.hidden, a.proj,
+    student = ref.Branch(ref.ViT(a.image, a.patch, a.width, a.depth, a.heads, dis_token=dis_token), a.hidden, a.proj,
                          method != "simclr", self_distilled, last_bn, up)
     teacher = ref.make_teacher(student, a.hidden, a.proj, last_bn, t_inter) if method != "simclr" else None
     for m in (student, teacher):  # move away from the initial values, where zero biases hide mistakes
@@ -79,6 +80,8 @@ def case(name):
                 weight_decay=WD, beta1=0.9, beta2=0.999, eps=1e-8, momentum=MOMENTUM, torch=torch.__version__)
     if name in VARIANTS:
         meta.update(up=up, t_inter=int(t_inter))
+    if dis_token:
+        meta.update(dis_token=1)
     save(os.path.join(a.out, name + ".safetensors"), t, meta)
     print(f"{name}: loss {loss.item():.6f}, {len(t)} tensors")
 

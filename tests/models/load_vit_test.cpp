@@ -171,3 +171,23 @@ TEST_CASE_FIXTURE(Files, "the first layers are a network of their own, whose fea
   CHECK_THROWS_WITH_AS((void)(first_layers(net, 4)), doctest::Contains("first_layers: 4 is not one of 1 to 3"), Error);
   CHECK_THROWS_WITH_AS((void)(first_layers(net, 0)), doctest::Contains("first_layers: 0"), Error);
 }
+
+TEST_CASE_FIXTURE(Files, "a network whose lower layers give their distillation token stays one, in its file and cut") {
+  const Net net(ViTSize{8, 4, 16, 3, 2}, Seed{3}, {.distillation_token = true, .distilled_layers = true});
+  assign(net.cls_token.value, normal<float>(net.cls_token.shape(), 7));
+  assign(net.pos_embed.value, normal<float>(net.pos_embed.shape(), 8));
+  const auto images = normal<float>(Dyn<4>{2, 3, 8, 8}, 1);
+  const auto layers = net.layers(images);
+  save_vit(folder.path / "net", net);
+  CHECK(load_vit<Cpu, float>(folder.path / "net").layers(images)[0].to_vector() == layers[0].to_vector());
+  const Net two = first_layers(net, 2);
+  CHECK(distance(doubles(two(images)), doubles(layers[1])) < 1e-5);
+  save_vit(folder.path / "two", two);
+  CHECK(distance(doubles(load_vit<Cpu, float>(folder.path / "two").layers(images)[0]), doubles(layers[0])) < 1e-5);
+  CHECK(first_layers(net, 3)(images).to_vector() == layers[2].to_vector());
+  Metadata other = describe(net);
+  other["vitral.lower_token"] = "patches";
+  CHECK_THROWS_WITH_AS((void)(load_vit<Cpu, float>(saved(net, other, "encoder"))),
+                       doctest::Contains("\"vitral.lower_token\" in its metadata is patches; expected distillation"),
+                       Error);
+}

@@ -164,6 +164,18 @@ TEST_CASE("a distillation token stands behind the class token and is trained") {
   CHECK(gradcheck(f, normal(Dyn<4>{1, 3, 4, 4}, 1), vit.dist_token[0].value) < gradient_tolerance);
 }
 
+/// vision_transformer.py (hagiss/SDSSL), get_intermediate_layers: norm(x)[:, 1] of every block but the last with
+/// dis_token, norm(x)[:, 0] of that.
+TEST_CASE("layers may give the distillation token below the last one") {
+  const Exact vit = with_large_tokens({.distillation_token = true, .distilled_layers = true});
+  const auto first = vit.blocks[0](vit.tokens(tiny_images));
+  const auto layers = vit.layers(tiny_images);
+  CHECK(layers[0].to_vector() == vit.norm(select<1>(first, 1)).to_vector());
+  CHECK(layers[1].to_vector() == vit(tiny_images).to_vector());
+  CHECK_THROWS_WITH_AS((Exact(tiny, Seed{1}, {.distilled_layers = true})),
+                       doctest::Contains("distilled_layers asks for ViTOptions::distillation_token"), Error);
+}
+
 TEST_CASE("the patch embedding gets a gradient only where it is trained, the positions never") {
   const Exact frozen(tiny, Seed{1}), trained(tiny, Seed{1}, {.train_patch_embed = true});
   const auto gradients = [](const Exact& vit) {

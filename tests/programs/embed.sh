@@ -48,6 +48,13 @@ test "$(cat "$work/folder/images.csv")" = 'image,label,class
 test/cat/b.png,0,cat
 "test/dog, brown/d.png",1,"dog, brown"' || { cat "$work/folder/images.csv"; die "the names of a folder's files"; }
 
+for way in "--interpolation bicubic" "--interpolation bicubic --resize squash"; do
+  embed --dataset folder --data "$work/photos/" $way --out "$work/other"
+  cmp -s "$work/folder/features.npy" "$work/other/features.npy" && die "$way changes nothing"
+  cmp -s "$work/before/features.npy" "$work/other/features.npy" && die "$way changes nothing beside bicubic alone"
+  cp -r "$work/other" "$work/before"
+done
+
 # Images that cannot be read have a row of NaN and a flag, however many follow each other; retrieve passes them over.
 mkdir "$work/damaged"
 for name in a b c d e f; do cp "$work/photos/test/cat/b.png" "$work/damaged/$name.png"; done

@@ -35,4 +35,14 @@ before=$(wc -l <"$work/cut/metrics.jsonl")
 test "$before" -lt 20 || die "the run was not interrupted in time"
 try --threads 1 --workers 1 --out "$work/cut" --resume
 cmp "$work/whole/metrics.jsonl" "$work/cut/metrics.jsonl" || die "losses after --resume (from step $before) differ"
+
+# A run of ablations goes on with those that it began with, and with no others.
+ablated="--method sd-byol --depth 4 --layers-distilled odd --shared-heads both --lower-depth 2 --dis-token"
+run $ablated --threads 2 --out "$work/whole"
+run $ablated --threads 1 --max-epochs 1 --out "$work/part"
+"$bin/pretrain" --out "$work/part" --resume --shared-heads none >"$work/log" 2>&1 && die "resumed with other heads"
+grep -q -- '--shared-heads: checkpoint has "both", command line has "none"' "$work/log" || { cat "$work/log"; die "heads"; }
+try --threads 1 --max-epochs 2 --out "$work/part" --resume
+cmp "$work/whole/metrics.jsonl" "$work/part/metrics.jsonl" || die "losses of ablations after --resume differ"
+grep -aq '"vitral.lower_token":"distillation"' "$work/part/checkpoint.safetensors" || die "the token is not described"
 echo "bit-identical: threads 1 and 2, workers 1 and 2, resumed after step $before"

@@ -35,6 +35,7 @@ TEST_CASE("a head's members are named by their place in the sequence") {
   CHECK(names_of(make_head(3, LastNorm::no)) == inner);
   CHECK(names_of(make_head(2, LastNorm::no)) ==
         Names{"0.weight", "1.weight", "1.bias", "1.running_mean", "1.running_var", "3.weight"});
+  CHECK(names_of(make_head(1, LastNorm::yes)) == Names{"0.weight", "1.running_mean", "1.running_var"});
 }
 
 TEST_CASE("a head's layers have the widths asked for") {
@@ -92,8 +93,9 @@ TEST_CASE("a head's gradients agree with finite differences") {
         gradient_tolerance);
 }
 
-TEST_CASE("a head without width is an error") {
+TEST_CASE("a head without width or depth is an error") {
   Initializer init(Seed{1});
+  CHECK_THROWS_WITH_AS((Head<double>(0, 4, 6, 3, LastNorm::no, init)), doctest::Contains("1 or more, not 0"), Error);
   CHECK_THROWS_WITH_AS((Head<double>(2, 4, 0, 3, LastNorm::no, init)), doctest::Contains("1 or more, not 4, 0, 3"),
                        Error);
 }

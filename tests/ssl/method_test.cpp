@@ -12,7 +12,7 @@ using namespace vitral_tests;
 
 namespace {
 
-/// Two layers and a shift that is not trained, on images of 2 x 2 pixels.
+/// Layers, two unless told otherwise, and a shift that is not trained, on images of 2 x 2 pixels.
 struct Toy {
   using scalar = double;
   using activation = double;
@@ -20,21 +20,21 @@ struct Toy {
   std::vector<Linear<dyn, dyn, double>> blocks;
   Parameter<double, Shape<dyn>> shift{normal(Dyn<1>{6}, 50), false};
 
-  explicit Toy(Seed seed = Seed{1}) {
-    Initializer init(seed);
-    blocks.emplace_back(12, 6, init);
-    blocks.emplace_back(6, 6, init);
+  explicit Toy(int depth = 2) {
+    Initializer init(Seed{1});
+    for (int i = 0; i < depth; ++i) blocks.emplace_back(i == 0 ? 12 : 6, 6, init);
   }
   template <class Mode>
   auto layers(const Operand auto& images, const Mode&) const {
-    const auto first = eval(tanh(blocks[0](reshape(images, Dyn<2>{images.extent(0), 12}))) + shift);
-    return std::vector{first, eval(tanh(blocks[1](first)))};
+    std::vector out{eval(tanh(blocks[0](reshape(images, Dyn<2>{images.extent(0), 12}))) + shift)};
+    for (std::size_t i = 1; i < blocks.size(); ++i) out.push_back(eval(tanh(blocks[i](out.back()))));
+    return out;
   }
   template <class Mode>
   auto operator()(const Operand auto& images, const Mode& mode) const {
     return layers(images, mode).back();
   }
-  int depth() const { return 2; }
+  int depth() const { return static_cast<int>(blocks.size()); }
   int width() const { return 6; }
   VITRAL_MEMBERS(blocks, shift)
 };
@@ -99,14 +99,39 @@ std::vector<Block> predictions(const Branch<Toy>& branch, const auto& view) {
   return out;
 }
 
-/// The loss of a method with a teacher, put together from criterion, projections and predictions for two layers.
-double assembled(const auto& method, double ratio) {
+/// The loss of a method with a teacher, put together from criterion, projections and predictions of the layers with
+/// heads, which all learn from the teacher's final one.
+double assembled(const auto& method, double ratio, bool detached_term = true) {
   const auto t1 = projections(method.teacher, view1)[0], t2 = projections(method.teacher, view2)[0];
-  const auto q1 = predictions(method.student, view1), q2 = predictions(method.student, view2);
+  auto q1 = predictions(method.student, view1), q2 = predictions(method.student, view2);
   const auto c = [&](const std::vector<Block>& of_view2, const std::vector<Block>& of_view1) {
     return method.criterion(of_view2, t1).item() + method.criterion(of_view1, t2).item();
   };
-  return c({q2[1]}, {q1[1]}) + ratio * c({q2[0]}, {q1[0]}) + 2 * c(q2, q1);
+  double out = c({q2.back()}, {q1.back()});
+  if (detached_term) out += static_cast<double>(q1.size()) * c(q2, q1);
+  q1.pop_back(), q2.pop_back();
+  return out + ratio * c(q2, q1);
+}
+
+/// The gradient of each parameter below `module`, all zero where none reached it.
+Values gradients_of(const Tape& tape, const auto& module) {
+  Values out;
+  for_each_parameter(module, [&](const std::string&, const auto& p) {
+    out.push_back(tape.has_grad(p.value.data()) ? tape.grad(p).to_vector()
+                                                : std::vector<double>(static_cast<std::size_t>(p.value.size())));
+  });
+  return out;
+}
+Values sum_of(const Values& a, const Values& b) {
+  Values out = a;
+  for (std::size_t i = 0; i < a.size(); ++i)
+    for (std::size_t k = 0; k < a[i].size(); ++k) out[i][k] += b[i][k];
+  return out;
+}
+bool close(const Values& a, const Values& b) {
+  double worst = a.size() == b.size() ? 0 : 1;
+  for (std::size_t i = 0; i < std::min(a.size(), b.size()); ++i) worst = std::max(worst, distance(a[i], b[i]));
+  return worst < 1e-12;
 }
 
 }  // namespace
@@ -201,7 +226,7 @@ TEST_CASE("the self-distilled loss is the sum of its three terms") {
 }
 
 TEST_CASE("layers may learn from the teacher's same layer, whose projectors then follow the student's") {
-  auto method = self_distilled(BYOL(Toy(), options), {.ratio = 0.5, .same_layer = true});
+  auto method = self_distilled(BYOL(Toy(), options), {.ratio = 0.5, .target = LowerTarget::same_layer});
   REQUIRE(method.teacher.projector.size() == 2);
   CHECK(parameters_of(method.teacher.projector) == parameters_of(method.student.projector));
   disturb(method.student);
@@ -224,6 +249,134 @@ TEST_CASE("up leaves the lowest layers without a loss of their own") {
   for (const auto& predictor : method.student.predictor) CHECK(!is_zero(tape.grad(predictor.linears[0].weight)));
 }
 
+TEST_CASE("the layers that are named have heads and learn, the others have none") {
+  const auto method = self_distilled(MoCoV3(Toy(4), options), {.ratio = 0.5, .layers = {1, 3}});
+  disturb(method.student);
+  REQUIRE(method.student.projector.size() == 3);
+  REQUIRE(method.student.predictor.size() == 3);
+  CHECK(loss_of(method) == doctest::Approx(assembled(method, 0.5)).epsilon(1e-12));
+  const auto all = method.encoder().layers(view1, mode);
+  const auto with_heads = method.student.features(view1, mode);
+  REQUIRE(with_heads.size() == 3);
+  for (const auto& [i, layer] : {std::pair{0u, 0u}, {1u, 2u}, {2u, 3u}})
+    CHECK(with_heads[i].to_vector() == all[layer].to_vector());
+  Tape tape;
+  tape.backward(method.loss(tape, view1, view2, mode));
+  for (std::size_t i = 0; i < 3; ++i) {
+    CHECK(!is_zero(tape.grad(method.student.projector[i].linears[0].weight)));
+    CHECK(!is_zero(tape.grad(method.student.predictor[i].linears[0].weight)));
+  }
+  const auto same = self_distilled(BYOL(Toy(4), options), {.target = LowerTarget::same_layer, .layers = {2}});
+  CHECK(same.teacher.projector.size() == 2);
+  CHECK(self_distilled(SimCLR(Toy(4), options), {.layers = {2}}).student.projector.size() == 2);
+}
+
+/// All heads of the lower layers get the weights of one, so that the two methods compute the same numbers.
+template <class Method>
+void check_shared_heads(const Method& plain) {
+  const bool predicts = !plain.student.predictor.empty();
+  const SelfDistillation own{.ratio = 0.5},
+      shares{.ratio = 0.5, .heads = {.shared_projector = true, .shared_predictor = predicts}};
+  const auto each = self_distilled(plain, own), shared = self_distilled(plain, shares);
+  REQUIRE(shared.student.projector.size() == 2);
+  REQUIRE(shared.student.predictor.size() == (predicts ? 2 : 0));
+  const auto copy = [](const auto& from, const auto& to) {
+    for_each_pair(from, to, [](const std::string&, const auto& p, const auto& q) { assign(q.value, p.value); });
+  };
+  const auto copy_heads = [&](const auto& from, const auto& to) {
+    for (std::size_t i = 0; i < to.size(); ++i) copy(from[i + 1 == to.size() ? 1 : 0], to[i]);
+  };
+  copy_heads(shared.student.projector, each.student.projector);
+  copy_heads(shared.student.predictor, each.student.predictor);
+  if constexpr (requires { each.teacher; }) copy(shared.teacher, each.teacher);
+
+  Tape of_each, of_shared;
+  const auto loss = each.loss(of_each, view1, view2, mode), loss_shared = shared.loss(of_shared, view1, view2, mode);
+  CHECK(loss_shared.item() == doctest::Approx(loss.item()).epsilon(1e-12));
+  of_each.backward(loss);
+  of_shared.backward(loss_shared);
+  const auto check_heads = [&](const auto& one, const auto& many) {
+    CHECK(close(gradients_of(of_shared, one[1]), gradients_of(of_each, many[3])));
+    const Values two = sum_of(gradients_of(of_each, many[0]), gradients_of(of_each, many[1]));
+    CHECK(close(gradients_of(of_shared, one[0]), sum_of(two, gradients_of(of_each, many[2]))));
+    CHECK(!close(gradients_of(of_shared, one[0]), two));
+  };
+  check_heads(shared.student.projector, each.student.projector);
+  if (predicts) check_heads(shared.student.predictor, each.student.predictor);
+}
+
+TEST_CASE("a projector and a predictor that all lower layers share get the sum of the layers' gradients") {
+  check_shared_heads(MoCoV3(Toy(4), options));
+  check_shared_heads(SimCLR(Toy(4), options));
+  const auto projector = self_distilled(BYOL(Toy(4), options), {.heads = {.shared_projector = true}});
+  CHECK(projector.student.projector.size() == 2);
+  CHECK(projector.student.predictor.size() == 4);
+  const auto predictor = self_distilled(BYOL(Toy(4), options), {.heads = {.shared_predictor = true}});
+  CHECK(predictor.student.projector.size() == 4);
+  CHECK(predictor.student.predictor.size() == 2);
+}
+
+TEST_CASE("the running statistics of a shared projector follow one layer after the other") {
+  const auto method = self_distilled(SimCLR(Toy(4), options), {.heads = {.shared_projector = true}});
+  const auto in_turn = clone_module(method.student.projector[0]);
+  const auto layers = method.encoder().layers(concat<0>(view1, view2), mode);
+  for (std::size_t i = 0; i < 3; ++i) static_cast<void>(in_turn(layers[i], mode));
+  static_cast<void>(loss_of(method));
+  CHECK(close(states_of(method.student.projector[0]), states_of(in_turn)));
+}
+
+TEST_CASE("the lower layers' projectors have the width and depth that they are given") {
+  const auto sizes = [](const auto& head) {
+    std::vector<int> out;
+    for (const auto& linear : head.linears) out.push_back(linear.weight.value.extent(0));
+    return out;
+  };
+  const auto method = self_distilled(MoCoV3(Toy(3), options), {.heads = {.hidden = 5, .depth = 2}});
+  CHECK(sizes(method.student.projector[0]) == std::vector<int>{5, 4});
+  CHECK(sizes(method.student.projector[2]) == std::vector<int>{8, 8, 4});
+  CHECK(sizes(method.student.predictor[0]) == std::vector<int>{8, 4});
+  CHECK(sizes(self_distilled(SimCLR(Toy(3), options), {.heads = {.depth = 1}}).student.projector[1]) ==
+        std::vector<int>{4});
+  CHECK(std::isfinite(loss_of(method)));
+}
+
+TEST_CASE("without the detached term a predictor learns with its layer alone") {
+  for (const double ratio : {0.0, 0.5}) {
+    CAPTURE(ratio);
+    const auto method = self_distilled(MoCoV3(Toy(3), options), {.ratio = ratio, .detached_term = false});
+    disturb(method.student);
+    Tape tape;
+    const auto loss = method.loss(tape, view1, view2, mode);
+    CHECK(loss.item() == doctest::Approx(assembled(method, ratio, false)).epsilon(1e-12));
+    tape.backward(loss);
+    CHECK(is_zero(tape.grad(method.student.predictor[0].linears[0].weight)) == (ratio == 0));
+    CHECK(!is_zero(tape.grad(method.student.predictor[2].linears[0].weight)));
+  }
+}
+
+TEST_CASE("layers may learn from the student's own final layer, which learns nothing from them") {
+  const auto final_gradient = [](double ratio) {
+    const auto method = self_distilled(BYOL(Toy(3), options), {.ratio = ratio, .target = LowerTarget::student_final});
+    REQUIRE(method.teacher.projector.size() == 1);
+    disturb(method.student);
+    const auto t1 = projections(method.teacher, view1), t2 = projections(method.teacher, view2);
+    const auto z1 = projections(method.student, view1), z2 = projections(method.student, view2);
+    const auto q1 = predictions(method.student, view1), q2 = predictions(method.student, view2);
+    const auto c = [&](std::size_t i, const Block& of_view1, const Block& of_view2) {
+      return method.criterion(std::vector{q2[i]}, of_view1).item() +
+             method.criterion(std::vector{q1[i]}, of_view2).item();
+    };
+    const double lower = c(0, z1[2], z2[2]) + c(1, z1[2], z2[2]);
+    Tape tape;
+    const auto loss = method.loss(tape, view1, view2, mode);
+    CHECK(loss.item() == doctest::Approx(2 * c(2, t1[0], t2[0]) + (ratio / 2 + 1) * lower).epsilon(1e-12));
+    tape.backward(loss);
+    CHECK(is_zero(tape.grad(method.student.projector[0].linears[0].weight)) == (ratio == 0));
+    return gradients_of(tape, method.student.projector[2]);
+  };
+  CHECK(final_gradient(0) == final_gradient(3));
+}
+
 TEST_CASE("self-distillation that a method or a network cannot do is refused") {
   const auto refused = [](const auto& method, const SelfDistillation& distillation, const char* message) {
     CHECK_THROWS_WITH_AS(static_cast<void>(self_distilled(method, distillation)), doctest::Contains(message), Error);
@@ -231,7 +384,14 @@ TEST_CASE("self-distillation that a method or a network cannot do is refused") {
   refused(MoCoV3(Toy(), options), {.ratio = -1}, "the ratio must be 0 or more, not -1");
   refused(MoCoV3(Toy(), options), {.up = 2}, "up is 2, expected 0 to 1 for a network of 2 layers");
   refused(SimCLR(Toy(), options), {.up = -1}, "up is -1, expected 0 to 1");
-  refused(SimCLR(Toy(), options), {.same_layer = true}, "same_layer asks for a teacher");
+  refused(SimCLR(Toy(), options), {.target = LowerTarget::same_layer}, "same_layer asks for a teacher");
+  refused(SimCLR(Toy(), options), {.heads = {.shared_predictor = true}}, "shared_predictor asks for predictors");
+  refused(SimCLR(Toy(), options), {.detached_term = false}, "detached_term is a term of predictors");
+  refused(MoCoV3(Toy(4), options), {.layers = {1, 4}}, "layers names 4, expected 1 to 3, those below the final one");
+  refused(MoCoV3(Toy(4), options), {.layers = {0}}, "layers names 0, expected 1 to 3");
+  refused(MoCoV3(Toy(4), options), {.layers = {2, 2}}, "layers names 2 after 2");
+  refused(MoCoV3(Toy(4), options), {.up = 1, .layers = {2}}, "layers and up both say which layers learn");
+  refused(MoCoV3(Toy(4), options), {.heads = {.depth = 0}}, "0 linear layers of 0 units");
 }
 
 TEST_CASE("with a ratio of zero every predictor still learns, the lower layers' projectors do not") {

@@ -28,7 +28,9 @@ class ScratchFile {
     file_ = ::mkstemp(name.data());
     if (file_ < 0) refuse("cannot make a temporary file there", errno);
     ::unlink(name.c_str());
-    if (const int error = ::posix_fallocate(file_, 0, bytes); error != 0) {
+    int error = ::fallocate(file_, 0, 0, bytes) == 0 ? 0 : errno;
+    if (error == EOPNOTSUPP) error = ::ftruncate(file_, bytes) == 0 ? 0 : errno;  // then write() says what is missing
+    if (error != 0) {
       ::close(file_);
       refuse(join("has no room for a temporary file of ", bytes, " bytes"), error);
     }

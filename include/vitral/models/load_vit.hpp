@@ -20,6 +20,9 @@ enum class NetworkBranch { student, teacher };
 
 namespace detail {
 
+/// The key of files whose network gives its distillation token below the last layer (ViTOptions::distilled_layers).
+inline constexpr const char* lower_token_key = "vitral.lower_token";
+
 /// What a file says about the size of its network, by name.
 struct ViTField {
   const char* name;
@@ -109,15 +112,17 @@ inline void check_tensors(const SafetensorsFile& file, const ViTSize& size, cons
 }  // namespace detail
 
 /// The metadata by which load_vit knows a network: {"vitral.model": "vit", "vitral.image": "32", ...}.
-[[nodiscard]] inline Metadata describe(const ViTSize& size) {
+/// `distilled_layers`: see ViTOptions.
+[[nodiscard]] inline Metadata describe(const ViTSize& size, bool distilled_layers = false) {
   Metadata out{{"vitral.model", "vit"}};
+  if (distilled_layers) out[detail::lower_token_key] = "distillation";
   for (const auto& [name, member] : detail::vit_fields) out[join("vitral.", name)] = std::to_string(size.*member);
   return out;
 }
 /// The same of a network.
 template <class B, class T, ViTSize Size>
 [[nodiscard]] Metadata describe(const ViT<B, T, Size>& encoder) {
-  return describe(encoder.size);
+  return describe(encoder.size, encoder.lower_token == 1);
 }
 
 /// The size of the network in the file. Throws Error where the file does not say it, or has other tensors than it says.
@@ -129,8 +134,9 @@ template <class B, class T, ViTSize Size>
 }
 
 /// The encoder of a file that save_vit or Trainer::save has written; of a student and its teacher, `branch` chooses.
-/// Whether there is a distillation token follows from the file, whatever `options` say. Throws Error, naming the file,
-/// for a file of another network, tensors that do not fit, and numbers that are not finite.
+/// Whether there is a distillation token, and whether layers() gives it, follows from the file, whatever `options` say.
+/// Throws Error, naming the file, for a file of another network, tensors that do not fit, and numbers that are not
+/// finite.
 ///
 ///   const auto encoder = load_vit<Cpu, float>("out/checkpoint.safetensors");
 ///   const auto features = encoder(images);  // [batch, width]
@@ -141,6 +147,12 @@ template <class B, class T>
   const ViTSize size = vit_size(file, branch);
   const std::string prefix = detail::vit_prefix(file, branch);
   options.distillation_token = file.contains(prefix + "dist_token");
+  const auto token = file.metadata().find(detail::lower_token_key);
+  options.distilled_layers = token != file.metadata().end();
+  check(!options.distilled_layers || (token->second == "distillation" && options.distillation_token), file.path(),
+        ": \"", detail::lower_token_key, "\" in its metadata is ",
+        options.distilled_layers ? legible(token->second) : "", "; expected distillation, and a tensor ", prefix,
+        "dist_token");
   ViT<B, T> encoder(size, Seed{0}, options);
   for_each_tensor(encoder,
                   [&](const std::string& name, auto& member) { load_tensor(file, prefix + name, member.value); });

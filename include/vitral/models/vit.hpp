@@ -38,6 +38,7 @@ inline void check_size(const ViTSize& s, std::string_view whose) {
 struct ViTOptions {
   bool train_patch_embed = false;            // MoCo v3 keeps the patch embedding at its random start
   bool distillation_token = false;           // a second token beside the class token (Touvron et al. 2021)
+  bool distilled_layers = false;             // layers() gives that one below the last (dis_token in SDSSL's code)
   double drop_path = 0;                      // of the last block; earlier ones get linearly less
   Recompute recompute = Recompute::nothing;  // of blocks: less memory, more time
 };
@@ -54,6 +55,7 @@ struct ViT {
   static constexpr int W = Size.width;
 
   ViTSize size;
+  int lower_token = 0;  // which layers() gives below the last: 0 the class token, 1 the distillation token
   PatchEmbed<W, Size.patch, scalar, B> patch_embed;
   Parameter<scalar, Shape<1, 1, W>, B> cls_token;
   std::vector<Parameter<scalar, Shape<1, 1, W>, B>> dist_token;  // one or none
@@ -71,12 +73,13 @@ struct ViT {
       : ViT(checked(run_time_size), Initializer(seed), options) {}
 
   /// images [batch, 3, image, image], or patches of them -> the class token after each block, through the final norm:
-  /// `depth` tensors [batch, width]. To train the network, put the images on a tape first (`tape.constant(images)`).
+  /// `depth` tensors [batch, width]; with ViTOptions::distilled_layers the distillation token after each block but the
+  /// last. To train the network, put the images on a tape first (`tape.constant(images)`).
   template <class Mode = Evaluation>
   [[nodiscard]] auto layers(const Operand auto& images, const Mode& mode = {}) const {
     std::vector<decltype(norm(select<1>(tokens(images), 0)))> out;
     auto last = through_blocks(images, mode, [&](const auto& x) {
-      out.push_back(norm(select<1>(x, 0)));  // the norm works token by token: the others need none
+      out.push_back(norm(select<1>(x, lower_token)));  // the norm works token by token: the others need none
     });
     out.push_back(std::move(last));
     return out;
@@ -124,7 +127,12 @@ struct ViT {
 
  private:
   ViT(const ViTSize& s, Initializer init, const ViTOptions& options)
-      : size(s), patch_embed(s.width, s.patch, options.train_patch_embed, init), norm(s.width, init) {
+      : size(s),
+        lower_token(options.distilled_layers ? 1 : 0),
+        patch_embed(s.width, s.patch, options.train_patch_embed, init),
+        norm(s.width, init) {
+    check(options.distillation_token || !options.distilled_layers,
+          "ViT: ViTOptions::distilled_layers asks for ViTOptions::distillation_token");
     using Token = Shape<1, 1, W>;
     const Token token(std::array<int, 3>{1, 1, s.width});
     cls_token.value = Tensor<scalar, Token, B>(token);

@@ -20,6 +20,7 @@ struct Head {
   std::vector<BatchNorm1d<dyn, P, B, Affine::no>> last_norm;  // one or none
 
   Head(int depth, int in, int hidden, int out, LastNorm last, Initializer& init) {
+    check(depth >= 1, "Head: the depth must be 1 or more, not ", depth);
     check(in >= 1 && hidden >= 1 && out >= 1, "Head: widths must be 1 or more, not ", in, ", ", hidden, ", ", out);
     for (int i = 0; i < depth; ++i) {
       const bool is_last = i == depth - 1;

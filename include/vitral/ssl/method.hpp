@@ -2,12 +2,11 @@
 // usual loss every layer learns from the final one by the same criterion, through heads of its own.
 #pragma once
 
-#include <vitral/optim/schedule.hpp>
 #include <vitral/ssl/branch.hpp>
 #include <vitral/ssl/criteria.hpp>
+#include <vitral/ssl/self_distillation.hpp>
 #include <vitral/ssl/sum_over_layers.hpp>
 
-#include <algorithm>
 #include <optional>
 
 namespace vitral { inline namespace VITRAL_ABI {
@@ -21,34 +20,16 @@ struct MethodOptions {
   double momentum = 0.996;  ///< of the teacher at the start; it rises to 1 along a cosine
 };
 
-/// What self-distillation adds: `ratio` weighs the lower layers' loss.
-struct SelfDistillation {
-  double ratio = 1.0;
-  bool rises = false;  ///< from 0 along a cosine, instead of being constant
-  /// How many of the lowest layers do not learn: the projection of layer i + up takes the place of that of layer i, and
-  /// the final one that of those that are missing at the end. (`up` in the published code.)
-  int up = 0;
-  /// Whether a layer learns from the teacher's projection of the same layer, instead of the final one; the predictors
-  /// then learn with the rest alone. For methods with a teacher. (`t_inter` in the published code, which has it for
-  /// BYOL.)
-  bool same_layer = false;
-
-  /// The weight when so much of the training is done (0 to 1).
-  [[nodiscard]] double at(double progress) const { return rises ? cosine_between(0, ratio, progress) : ratio; }
-};
-
 namespace detail {
 
-/// The layer whose projection stands at place i of `layers`.
-inline std::size_t raised(std::size_t i, std::size_t layers, const std::optional<SelfDistillation>& distillation) {
-  return std::min(i + static_cast<std::size_t>(distillation ? distillation->up : 0), layers - 1);
+/// The heads' sizes.
+inline HeadOptions head_options(const MethodOptions& o, const std::optional<SelfDistillation>& distillation) {
+  return {o.hidden, o.out, distillation ? distillation->heads : LowerHeads{}};
 }
 
-inline void check_distillation(const SelfDistillation& d, int depth, bool has_teacher) {
-  check(d.ratio >= 0, "self_distilled: the ratio must be 0 or more, not ", d.ratio);
-  check(d.up >= 0 && d.up < depth, "self_distilled: up is ", d.up, ", expected 0 to ", depth - 1, " for a network of ",
-        depth, " layers");
-  check(has_teacher || !d.same_layer, "self_distilled: same_layer asks for a teacher, and this method has none");
+/// Rows of two views of `batch` images, the second view first.
+auto views_exchanged(const auto& rows, int batch) {
+  return concat<0>(slice<0>(rows, batch, batch), slice<0>(rows, 0, batch));
 }
 
 /// What an encoder is given for two tensors of images, one after the other: their patches, where it takes them.
@@ -90,7 +71,7 @@ struct TeacherlessMethod {
     const auto input = tape.constant(detail::input_of(student.encoder, view1, view2));
     const auto z = student.project(student.features(input, mode), mode);
     const auto total = eval(criterion.against(z.back())(z.back()));
-    if (!has_lower_layers()) return total;
+    if (student.lower.empty()) return total;
     const auto loss_of = criterion.against(detach(z.back()));
     const auto lower = sum_over_layers(
         z.size() - 1, [&](std::size_t i) { return loss_of(z[detail::raised(i, z.size(), distillation)]); });
@@ -112,9 +93,6 @@ struct TeacherlessMethod {
   [[nodiscard]] const Encoder& encoder() const { return student.encoder; }
 
   VITRAL_MEMBERS(student)
-
- private:
-  [[nodiscard]] bool has_lower_layers() const { return distillation && student.projector.size() > 1; }
 };
 
 /// A method in which the student predicts what a slowly moving teacher makes of the other view.
@@ -131,13 +109,13 @@ struct TeacherMethod {
   double ratio = distillation ? distillation->ratio : 0;  ///< the weight of the lower layers' loss now
   double momentum = options.momentum;                     ///< of the teacher now
 
-  /// The loss of two views [batch, 3, image, image] of the same images, on the tape. With L layers, projections z,
-  /// their predictions q and the teacher's final projection t of the other view:
+  /// The loss of two views [batch, 3, image, image] of the same images, on the tape. With L layers that have heads,
+  /// projections z, their predictions q and the teacher's final projection t of the other view:
   ///   C([q_L], t) + ratio * C([q_1 .. q_(L-1)], t) + L * C(predict(stop_gradient(z)), t), for both directions;
   /// the last two terms with self-distillation only, the last one training the predictors alone. Since C is a mean over
   /// layers this is sum (a_i + 1) C([q_i], t) with a_L = 1 and a_i = ratio / (L - 1), of which only the part a_i flows
-  /// on into z: the predictors run once instead of twice. Where each layer has its own target t_i the last term is not
-  /// there, and this is sum a_i C([q_i], t_i).
+  /// on into z: the predictors run once instead of twice. Without the last term it is sum a_i C([q_i], t). A lower
+  /// layer may have another target in t's place (LowerTarget).
   template <class T, class S>
   [[nodiscard]] auto loss(Tape& tape, const Tensor<T, S, backend>& view1, const Tensor<T, S, backend>& view2,
                           const Training& mode) const {
@@ -146,24 +124,41 @@ struct TeacherMethod {
     const int batch = view1.extent(0);
     const auto input = detail::input_of(student.encoder, view2, view1);
     auto tokens = teacher.features(input, Evaluation{});  // nothing is dropped from a target
-    for (auto& x : tokens) x = concat<0>(slice<0>(x, batch, batch), slice<0>(x, 0, batch));
+    for (auto& x : tokens) x = detail::views_exchanged(x, batch);
     const auto targets = teacher.project(tokens, mode.of_views(2));
-    std::vector<decltype(criterion.against(targets[0], 2))> loss_of;  // one, or one for each layer
-    for (std::size_t i = 0; i < targets.size(); ++i)
-      loss_of.push_back(criterion.against(targets[detail::raised(i, targets.size(), distillation)], 2));
     const auto features = student.features(tape.constant(input), mode);
     const std::size_t layers = features.size();
-    const auto projection = [&](std::size_t i) { return student.projector[i](features[i], mode.of_views(2)); };
-    const bool raises = distillation && distillation->up > 0;
-    const auto shared = raises ? student.project(features, mode.of_views(2)) : std::vector<decltype(projection(0))>{};
+    const auto projection = [&](std::size_t i) { return student.projector_of(i)(features[i], mode.of_views(2)); };
+    // A layer's head and loss run in a lane of their own, unless layers share what is in them.
+    const LowerTarget target = distillation ? distillation->target : LowerTarget::final_layer;
+    const bool shares_projector = student.projector.size() < layers,
+               shares_predictor = student.predictor.size() < layers;
+    const bool projects_first = shares_projector || shares_predictor || target == LowerTarget::student_final ||
+                                (distillation && distillation->up > 0);
+    const auto projected =
+        projects_first ? student.project(features, mode.of_views(2)) : std::vector<decltype(projection(0))>{};
+
+    std::vector<decltype(criterion.against(targets[0], 2))> loss_of;  // the lower layers', one or one each; the final's
+    if (target == LowerTarget::student_final)
+      loss_of.push_back(criterion.against(detail::views_exchanged(value_of(projected.back()), batch), 2));
+    for (std::size_t i = 0; i < targets.size(); ++i)
+      loss_of.push_back(criterion.against(targets[detail::raised(i, targets.size(), distillation)], 2));
+
+    const bool detached_term = distillation && distillation->detached_term && target != LowerTarget::same_layer;
+    const auto weight = [&](std::size_t i) { return i + 1 == layers ? 1.0 : ratio / static_cast<double>(layers - 1); };
+    const auto prediction = [&](std::size_t i) {
+      const auto z = projects_first ? projected[detail::raised(i, layers, distillation)] : projection(i);
+      const double a = weight(i);
+      const auto& predictor = student.predictor_of(i);
+      if (!detached_term) return predictor(z, mode.of_views(2));
+      return predictor(scale_gradient(z, a / (a + 1)), mode.of_views(2, 2));
+    };
+    std::vector<decltype(prediction(0))> predicted;
+    for (std::size_t i = 0; i < layers && shares_predictor; ++i) predicted.push_back(prediction(i));
     return sum_over_layers(layers, [&](std::size_t i) {
-      const auto z = raises ? shared[detail::raised(i, layers, distillation)] : projection(i);
-      if (!distillation)
-        return eval(loss_of[0](student.predictor[i](z, mode.of_views(2))) * 2);  // a mean of both views
-      const double a = i + 1 == layers ? 1.0 : ratio / static_cast<double>(layers - 1);
-      if (distillation->same_layer) return eval(loss_of[i](student.predictor[i](z, mode.of_views(2))) * (2 * a));
-      const auto q = student.predictor[i](scale_gradient(z, a / (a + 1)), mode.of_views(2, 2));
-      return eval(loss_of[0](q) * (2 * (a + 1)));
+      const auto q = shares_predictor ? predicted[i] : prediction(i);
+      return eval(loss_of[detail::place_of_layer(i, layers, loss_of.size())](q) *
+                  (2 * (weight(i) + (detached_term ? 1 : 0))));
     });
   }
 
@@ -204,8 +199,8 @@ TeacherlessMethod<Encoder, Criterion> make_teacherless(const Encoder& encoder, c
                                                        std::optional<SelfDistillation> distillation) {
   if (distillation) check_distillation(*distillation, encoder.depth(), false);
   Initializer init(Seed{o.seed.value + 0x5eed});
-  return {Branch<Encoder>(encoder, {o.hidden, o.out}, LastNorm::yes, false,
-                          distillation ? HeadedLayers::every : HeadedLayers::last, init),
+  return {Branch<Encoder>(encoder, head_options(o, distillation), LastNorm::yes, false,
+                          lower_layers(distillation, encoder.depth()), init),
           criterion, o, distillation};
 }
 
@@ -215,10 +210,11 @@ TeacherMethod<Encoder, Criterion> make_with_teacher(const Encoder& encoder, cons
                                                     LastNorm last, std::optional<SelfDistillation> distillation) {
   if (distillation) check_distillation(*distillation, encoder.depth(), true);
   Initializer init(Seed{o.seed.value + 0x5eed});
-  Branch<Encoder> student(encoder, {o.hidden, o.out}, last, true,
-                          distillation ? HeadedLayers::every : HeadedLayers::last, init);
-  const auto targets = distillation && distillation->same_layer ? HeadedLayers::every : HeadedLayers::last;
-  Branch<Encoder> teacher(clone_module(encoder), {o.hidden, o.out}, last, false, targets, init);
+  const HeadOptions heads = head_options(o, distillation);
+  const std::vector<int> lower = lower_layers(distillation, encoder.depth());
+  Branch<Encoder> student(encoder, heads, last, true, lower, init);
+  const bool same_layer = distillation && distillation->target == LowerTarget::same_layer;
+  Branch<Encoder> teacher(clone_module(encoder), heads, last, false, same_layer ? lower : std::vector<int>{}, init);
   const std::size_t first = student.projector.size() - teacher.projector.size();
   for (std::size_t i = 0; i < teacher.projector.size(); ++i)
     teacher.projector[i] = clone_module(student.projector[first + i]);
@@ -252,9 +248,10 @@ struct MoCoV3 : TeacherMethod<Encoder, InfoNce> {
             detail::make_with_teacher(encoder, o, InfoNce{o.temperature}, LastNorm::yes, distillation)) {}
 };
 
-/// The same method with self-distillation: heads for every layer, all learning from the final one.
+/// The same method with self-distillation: lower layers have heads, too, and learn from the final one.
 ///
 ///   const auto method = self_distilled(MoCoV3(encoder, {.hidden = 256, .out = 64}), {.ratio = 1.0});
+///   const auto ablated = self_distilled(method, {.layers = {3, 6, 9}, .heads = {.shared_projector = true}});
 template <template <class> class Method, class Encoder>
 [[nodiscard]] Method<Encoder> self_distilled(const Method<Encoder>& method, const SelfDistillation& distillation = {}) {
   return Method<Encoder>(method.student.encoder, method.options, distillation);

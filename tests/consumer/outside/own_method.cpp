@@ -30,7 +30,7 @@ struct SelfDistilledSimSiam {
   VITRAL_MEMBERS(student)
 
   SelfDistilledSimSiam(const Encoder& encoder, Initializer init)
-      : student(encoder, {.hidden = 64, .out = 32}, LastNorm::yes, true, HeadedLayers::every, init) {}
+      : student(encoder, {.hidden = 64, .out = 32}, LastNorm::yes, true, layers_below(encoder.depth()), init) {}
 
   auto loss(Tape& tape, const auto& batch, const Training& mode) const {
     const auto project_noisy = [&] {
