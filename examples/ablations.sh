@@ -43,7 +43,7 @@ projector shared: --shared-heads projector
 projectors wide: --lower-hidden 512
 projectors shallow: --lower-depth 1
 ratio constant: --ratio-schedule constant
-ratio halved: --ratio 0.4
+ratio 0.4: --ratio 0.4
 patches trained: --patch-embed trained
 token of its own: --dis-token"
 test "$method" = sd-simclr || changes+="

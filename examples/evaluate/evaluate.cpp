@@ -166,6 +166,7 @@ EvaluationResults evaluate(const Options& o) {
   options.k = o.k;
   options.logistic_c = o.c;
   options.sgd.epochs = o.sgd_epochs;
+  options.mean_per_class = known_dataset(place.dataset).mean_per_class;
   options.speed_batch = o.batch;
   check_options(options);
   const FeatureRequest request{o.checkpoint, place,          o.choice,      most_neighbours(options),

@@ -25,16 +25,14 @@ using report::Table;
 /// otherwise in columns of their own.
 inline Table layers(const vitral::EvaluationResults& results, bool brackets = false) {
   Table table{{"layer"}};
-  for (const auto& [k, scores] : results.layers[0].knn) {
-    table[0].push_back(join("k-NN ", k, " top-1 %"));
-    table[0].push_back(join("k-NN ", k, " top-5 %"));
-  }
-  const auto head = [&](bool wanted, std::initializer_list<const char*> names) {
-    if (wanted) table[0].insert(table[0].end(), names.begin(), names.end());
+  const auto head = [&](const std::string& classifier, const vitral::Accuracy& scores) {
+    for (const char* name : {" top-1 %", " top-5 %"}) table[0].push_back(classifier + name);
+    if (scores.mean_per_class) table[0].push_back(classifier + " mean per class %");
   };
-  head(results.layers[0].logistic.has_value(), {"logistic top-1 %", "logistic top-5 %"});
-  head(results.layers[0].sgd.has_value(), {"SGD top-1 %", "SGD top-5 %"});
-  head(true, {"million multiply-adds"});
+  for (const auto& [k, scores] : results.layers[0].knn) head(join("k-NN ", k), scores);
+  if (results.layers[0].logistic) head("logistic", *results.layers[0].logistic);
+  if (results.layers[0].sgd) head("SGD", results.layers[0].sgd->test);
+  table[0].emplace_back("million multiply-adds");
   for (const std::string name : {"ms for one image", "images/s"}) {
     table[0].push_back(name);
     if (brackets) continue;
@@ -44,6 +42,7 @@ inline Table layers(const vitral::EvaluationResults& results, bool brackets = fa
     std::vector<std::string> row{std::to_string(layer.layer)};
     const auto add = [&](const vitral::Accuracy& scores) {
       for (const double share : {scores.top1, scores.top5}) row.push_back(number("%.2f", 100 * share));
+      if (scores.mean_per_class) row.push_back(number("%.2f", 100 * *scores.mean_per_class));
     };
     const auto add_timing = [&](const char* format, const vitral::Timing& time) {
       if (brackets && time.runs > 0) {

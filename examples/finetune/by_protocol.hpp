@@ -4,6 +4,7 @@
 
 #include "common/output.hpp"
 #include "common/trained_network.hpp"
+#include "finetune/scores.hpp"
 
 #include <vitral/data/subset.hpp>
 #include <vitral/eval/classifiers/linear_protocol.hpp>
@@ -13,6 +14,7 @@
 #include <vitral/io/metrics.hpp>
 #include <vitral/io/progress.hpp>
 #include <vitral/models/load_vit.hpp>
+#include <vitral/models/resolution.hpp>
 
 #include <algorithm>
 #include <cstdio>
@@ -42,7 +44,8 @@ template <class Options>
 nlohmann::ordered_json by_protocol(Options o) {
   const SafetensorsFile file(o.checkpoint);
   const NetworkBranch branch = chosen_branch(file, o.branch);
-  const auto encoder = load_vit<Cpu, float>(file, {}, branch);
+  auto encoder = load_vit<Cpu, float>(file, {}, branch);
+  if (o.image > 0) encoder = at_resolution(encoder, o.image);
   LinearProtocol protocol = known_linear_protocol(o.protocol, encoder.size);
   if (o.epochs > 0) protocol.epochs = o.epochs;
   if (o.batch > 0) protocol.batch = o.batch;
@@ -53,8 +56,9 @@ nlohmann::ordered_json by_protocol(Options o) {
   Augmentation crops = crop_and_flip(encoder.size.image);
   crops.crop_min = protocol.crop_min;
   const Seed seed{static_cast<std::uint64_t>(o.seed)};
-  const ChosenImages images = labelled_images(data_of(file, o.dataset, o.data, o.tar_image),
-                                              {.test = o.test, .holdout = o.holdout, .seed = seed.value},
+  const DataPlace place = data_of(file, o.dataset, o.data, o.tar_image);
+  const bool by_class = known_dataset(place.dataset).mean_per_class;
+  const ChosenImages images = labelled_images(place, {.test = o.test, .holdout = o.holdout, .seed = seed.value},
                                               encoder.size.image, crops.least_side());
   const Dataset train = class_subset(images.train, o.labels, seed);
 
@@ -75,6 +79,7 @@ nlohmann::ordered_json by_protocol(Options o) {
                                  {"epochs", protocol.epochs},
                                  {"batch", batch},
                                  {"crop-min", protocol.crop_min},
+                                 {"image", encoder.size.image},
                                  {"seed", o.seed},
                                  {"test", o.test},
                                  {"holdout", images.holdout},
@@ -93,21 +98,24 @@ nlohmann::ordered_json by_protocol(Options o) {
   options.epoch_done = [&](const LinearEpoch& reached) {
     const std::size_t best = best_rate(reached);
     const double rate = protocol.rates[best], top1 = reached.test[best].top1(), top5 = reached.test[best].top5();
-    metrics.append(reached.epoch * per_epoch,
-                   {{"epoch", reached.epoch}, {"loss", reached.loss}, {"rate", rate}, {"top1", top1}, {"top5", top5}});
+    const nlohmann::ordered_json scores = scores_of(reached.test[best], by_class);
+    nlohmann::ordered_json row{{"epoch", reached.epoch}, {"loss", reached.loss}, {"rate", rate}};
+    row.update(scores);
+    metrics.append(reached.epoch * per_epoch, row);
     char line[112];
     std::snprintf(line, sizeof line, "epoch %3ld  loss %.4f  test top-1 %6.2f %%  top-5 %6.2f %%  at rate %g",
                   reached.epoch, reached.loss, 100 * top1, 100 * top5, rate);
-    progress.note(line);
+    progress.note(line + mean_per_class_text(scores));
     last = reached;
   };
   const RateSweep classifiers = linear_classification(encoder, protocol, train, images.test, options);
   progress.finish();
 
   const std::size_t best = best_rate(last);
-  for (std::size_t r = 0; r < protocol.rates.size(); ++r)
-    results["rates"].push_back(
-        {{"rate", protocol.rates[r]}, {"top1", last.test[r].top1()}, {"top5", last.test[r].top5()}});
+  for (std::size_t r = 0; r < protocol.rates.size(); ++r) {
+    results["rates"].push_back({{"rate", protocol.rates[r]}});
+    results["rates"].back().update(scores_of(last.test[r], by_class));
+  }
   results["rate"] = protocol.rates[best];
   Metadata metadata = history_of(file);
   metadata["finetuned"] = join("frozen, ", o.protocol, ", labels ", o.labels);
@@ -120,8 +128,7 @@ nlohmann::ordered_json by_protocol(Options o) {
   state.add("head.bias", eval(select<1>(weight, weight.extent(1) - 1)));
   state.write(checkpoint, metadata);
   results["test_images"] = last.test[best].images;
-  results["top1"] = last.test[best].top1();
-  results["top5"] = last.test[best].top5();
+  results.update(scores_of(last.test[best], by_class));
   write_text(out / "finetune.json", json_text(results, 2) + "\n");
   return results;
 }

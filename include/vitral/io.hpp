@@ -15,6 +15,7 @@
 #include <vitral/io/label_png.hpp>
 #include <vitral/io/legible.hpp>
 #include <vitral/io/mapped_file.hpp>
+#include <vitral/io/mat.hpp>
 #include <vitral/io/metrics.hpp>
 #include <vitral/io/nearest.hpp>
 #include <vitral/io/npy.hpp>

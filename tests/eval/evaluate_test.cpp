@@ -80,6 +80,7 @@ struct Watching : Means {
 TEST_CASE("evaluate finds what the single functions find, and JSON keeps all of it") {
   const Dataset train = Shades{}, test = select_images(train, spread_places(train, 30, Seed{2}));
   EvaluationOptions options = quick();
+  options.mean_per_class = true;
   options.analyses = AnalysisOptions{two_views(simclr_augmentation(8)), 25};
   options.analyses->tsne_layers = {1, 2};
   options.analyses->against = [](const Dataset& images) {
@@ -118,6 +119,19 @@ TEST_CASE("evaluate finds what the single functions find, and JSON keeps all of 
     probabilities.push_back(class_probabilities(logistic_regression(known[i]), asked[i]));
     CHECK(layer.logistic->top1 == top_accuracy(ranked_classes(probabilities[i], 3), asked[i].labels, 1));
     CHECK(layer.sgd->rate == probes[i].best.rate);
+    double mean = 0;  // of the classes
+    for (int c = 0; c < 3; ++c) {
+      double right = 0, images = 0;
+      for (std::size_t row = 0; row < 30; ++row) {
+        if (asked[i].labels[row] != c) continue;
+        ++images;
+        right += ranked_classes(probabilities[i], 3)[3 * row] == c;
+      }
+      mean += right / images / 3;
+    }
+    CHECK(layer.logistic->mean_per_class.value() == doctest::Approx(mean));
+    CHECK(layer.sgd->test.mean_per_class == probes[i].best.test.mean_per_class());
+    CHECK(layer.knn.begin()->second.mean_per_class.has_value());
     CHECK(layer.sgd->test.top1 == probes[i].best.test.top1());
     REQUIRE(layer.sgd->rates.size() == 6);
     CHECK(layer.sgd->rates[2].held_out_top1 == probes[i].rates[2].held_out.top1());

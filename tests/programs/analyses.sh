@@ -4,8 +4,8 @@
 
 "$bin/pretrain" $tiny --knn-train 0 --out "$work/run" >"$work/log" 2>&1 || { cat "$work/log"; die "a correct run"; }
 checkpoint=$work/run/checkpoint.safetensors
-options="--train 500 --test 300 --k 5 --points 90 --tsne-layers 1,2 --batch 8 --against $checkpoint"
-"$bin/evaluate" "$checkpoint" $options --out "$work/found" >"$work/log" 2>&1 ||
+options="--train 500 --test 300 --k 5 --points 90 --batch 8 --against $checkpoint"
+"$bin/evaluate" "$checkpoint" $options --tsne-layers 1,2 --out "$work/found" >"$work/log" 2>&1 ||
   { cat "$work/log"; die "a correct evaluation"; }
 
 # Where there is Python, what the numbers must be to each other.
@@ -42,7 +42,7 @@ for name in attention neighbours; do
 done
 
 # The same numbers and images with any number of threads.
-"$bin/evaluate" "$checkpoint" $options --threads 1 --out "$work/again" >"$work/log" 2>&1 || die "one thread"
+"$bin/evaluate" "$checkpoint" $options --tsne-layers 1,2 --threads 1 --out "$work/again" >"$work/log" 2>&1 || die "one thread"
 for name in attention.png neighbours.png; do
   cmp "$work/found/$name" "$work/again/$name" || die "$name depends on the number of threads"
 done

@@ -26,6 +26,7 @@ struct EvaluationOptions {
   double temperature = 0.07;                  ///< of k-NN's votes, exp(cosine similarity / temperature)
   double logistic_c = 1;                      ///< logistic regression's inverse regularisation, scikit-learn's C
   ProbeOptions sgd{};                         ///< linear classifiers by SGD
+  bool mean_per_class = false;                ///< whether accuracies are told as means over classes, too
   int speed_batch = 64;                       ///< images at a time when speed is measured
   CenterView view{.size = 0};                 ///< how images are prepared; size 0: the network's size.image
   std::optional<AnalysisOptions> analyses{};  ///< what features are like; none unless asked for
@@ -38,14 +39,28 @@ struct EvaluationOptions {
 
 namespace detail {
 
-inline Accuracy accuracy_of(const std::vector<int>& ranked, const Features& test) {
-  return {top_accuracy(ranked, test.labels, 1), top_accuracy(ranked, test.labels, std::min(5, test.classes))};
+inline Accuracy accuracy_of(const TopCount& count, bool mean_per_class) {
+  Accuracy out{count.top1(), count.top5(), {}};
+  if (mean_per_class) out.mean_per_class = count.mean_per_class();
+  return out;
 }
 
-inline SgdAccuracy accuracy_of(const LayerProbe& probe) {
-  SgdAccuracy out{probe.best.rate, {probe.best.test.top1(), probe.best.test.top5()}, {}};
+/// Of guesses [images, guesses], the best first: five, or all classes.
+inline Accuracy accuracy_of(const std::vector<int>& ranked, const Features& test, bool mean_per_class) {
+  const auto guesses = static_cast<std::ptrdiff_t>(ranked.size() / test.labels.size());
+  TopCount count;
+  auto row = ranked.begin();
+  for (const int label : test.labels) {
+    count.add(static_cast<int>(std::find(row, row + guesses, label) - row), label);
+    row += guesses;
+  }
+  return accuracy_of(count, mean_per_class);
+}
+
+inline SgdAccuracy accuracy_of(const LayerProbe& probe, bool mean_per_class) {
+  SgdAccuracy out{probe.best.rate, accuracy_of(probe.best.test, mean_per_class), {}};
   for (const RateScores& scores : probe.rates)
-    out.rates.push_back({scores.rate, scores.held_out.top1(), {scores.test.top1(), scores.test.top5()}});
+    out.rates.push_back({scores.rate, scores.held_out.top1(), accuracy_of(scores.test, mean_per_class)});
   return out;
 }
 
@@ -116,14 +131,15 @@ template <FeatureEncoder Network>
       const Neighbours near = options.neighbours ? options.neighbours(from, to, most)
                                                  : nearest_neighbours<typename Network::backend>(from, to, most);
       for (const int k : options.k)
-        found.knn[k] = detail::accuracy_of(
-            voted_classes(near, from.labels, classes, k, options.temperature, std::min(5, classes)), to);
+        found.knn[k] =
+            detail::accuracy_of(voted_classes(near, from.labels, classes, k, options.temperature, std::min(5, classes)),
+                                to, options.mean_per_class);
     }
     if (by_logistic) {
       probabilities.push_back(class_probabilities(logistic_regression(from, options.logistic_c), to));
-      found.logistic = detail::accuracy_of(ranked_classes(probabilities.back(), classes), to);
+      found.logistic = detail::accuracy_of(ranked_classes(probabilities.back(), classes), to, options.mean_per_class);
     }
-    if (!probes.empty()) found.sgd = detail::accuracy_of(probes[at]);
+    if (!probes.empty()) found.sgd = detail::accuracy_of(probes[at], options.mean_per_class);
     out.layers.push_back(std::move(found));
     detail::report(options.progress, {"layers", std::ssize(out.layers), count, 0});
   }

@@ -14,6 +14,7 @@ namespace vitral { inline namespace VITRAL_ABI {
 /// where there are fewer classes).
 struct Accuracy {
   double top1 = 0, top5 = 0;
+  std::optional<double> mean_per_class{};  ///< the mean of the classes' own top1, where that was asked for
 };
 
 /// What the linear classifier of one learning rate reached.

@@ -109,7 +109,9 @@ class ResultsReader {
     return out;
   }
   Accuracy accuracy(const Json& in, std::string_view of) const {
-    return {share(in, "top1", of), share(in, "top5", of)};
+    Accuracy out{share(in, "top1", of), share(in, "top5", of), {}};
+    if (in.contains("mean_per_class")) out.mean_per_class = share(in, "mean_per_class", of);
+    return out;
   }
 
   /// Of an earlier version there are no quartiles.

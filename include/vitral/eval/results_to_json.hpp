@@ -15,7 +15,11 @@ namespace detail {
 
 using Json = nlohmann::ordered_json;
 
-inline Json json_of(const Accuracy& accuracy) { return {{"top1", accuracy.top1}, {"top5", accuracy.top5}}; }
+inline Json json_of(const Accuracy& accuracy) {
+  Json out{{"top1", accuracy.top1}, {"top5", accuracy.top5}};
+  if (accuracy.mean_per_class) out["mean_per_class"] = *accuracy.mean_per_class;
+  return out;
+}
 
 /// The median under its own name, as results of earlier versions have it, and the rest beside it.
 inline void add_timing(Json& out, const std::string& name, const Timing& timing) {
@@ -27,11 +31,10 @@ inline void add_timing(Json& out, const std::string& name, const Timing& timing)
 inline Json json_of(const SgdAccuracy& found) {
   Json out = json_of(found.test);
   out["rate"] = found.rate;
-  for (const RateAccuracy& rate : found.rates)
-    out["rates"].push_back({{"rate", rate.rate},
-                            {"held_out_top1", rate.held_out_top1},
-                            {"top1", rate.test.top1},
-                            {"top5", rate.test.top5}});
+  for (const RateAccuracy& rate : found.rates) {
+    out["rates"].push_back({{"rate", rate.rate}, {"held_out_top1", rate.held_out_top1}});
+    out["rates"].back().update(json_of(rate.test));
+  }
   return out;
 }
 

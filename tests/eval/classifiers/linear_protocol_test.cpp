@@ -56,9 +56,9 @@ TEST_CASE("the protocols have the numbers of their authors' code") {
   CHECK(base.interpolation == Interpolation::bicubic);  // pth_transforms.Resize(256, interpolation=3)
   CHECK(base.crop_min == 0.08);                         // pth_transforms.RandomResizedCrop(224)
 
-  CHECK_THROWS_WITH_AS((void)known_linear_protocol("moco", vit_small_224),
-                       doctest::Contains("unknown linear protocol \"moco\" (did you mean moco-v3? known: moco-v3, dino)"),
-                       Error);
+  CHECK_THROWS_WITH_AS(
+      (void)known_linear_protocol("moco", vit_small_224),
+      doctest::Contains("unknown linear protocol \"moco\" (did you mean moco-v3? known: moco-v3, dino)"), Error);
 }
 
 TEST_CASE("the rate falls between epochs alone, as main_lincls.py's adjust_learning_rate has it") {

@@ -94,7 +94,8 @@ struct RateSweep {
       for (long i = 0; i < rows; ++i)
         if (labels[i] >= 0)
           counts[static_cast<std::size_t>(r)].add(
-              rank_of_label(work.data() + (i * rates + r) * classes(), static_cast<int>(classes()), labels[i]));
+              rank_of_label(work.data() + (i * rates + r) * classes(), static_cast<int>(classes()), labels[i]),
+              labels[i]);
     });
   }
 
