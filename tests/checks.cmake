@@ -64,7 +64,7 @@ vitral_test(headers PROCESSORS 2 COMMAND bash "${CMAKE_CURRENT_SOURCE_DIR}/heade
             "${flags_file}" "${PROJECT_SOURCE_DIR}/include")
 
 # Whatever bytes a reader is given, it reads them or throws an Error that a person can read: seconds of each format.
-vitral_test(fuzz COMMAND bash "${CMAKE_CURRENT_SOURCE_DIR}/fuzz/run.sh" "${${checker}_path}" "${flags_file}" 6)
+vitral_test(fuzz COMMAND bash "${CMAKE_CURRENT_SOURCE_DIR}/fuzz/run.sh" "${${checker}_path}" "${flags_file}" 8)
 
 # What must not compile does not, with the message that a user needs.
 file(GLOB cases CONFIGURE_DEPENDS "compile_fail/*.cpp")
@@ -75,6 +75,12 @@ foreach(case IN LISTS cases)
                 "${${compiler}_path}" "${flags_file}" "${case}")
   endforeach()
 endforeach()
+
+# Loops that g++ gives up SIMD for when too much is optional in them.
+if(VITRAL_GCC AND CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
+  vitral_test(simd.epilogue COMMAND bash "${CMAKE_CURRENT_SOURCE_DIR}/simd/check.sh" "${gcc_path}" "${flags_file}"
+              "${CMAKE_CURRENT_SOURCE_DIR}/simd/epilogue.cpp" backend/cpu/matmul.hpp 12)
+endif()
 
 # The time that including the library costs; the figure is printed and kept in compile_time.txt.
 foreach(compiler IN LISTS compilers)

@@ -132,8 +132,8 @@ struct Classifier {
   }
 };
 
-/// The checkpoint's encoder, for images of --image, with a head of N(0, 0.01). With `frozen` the head alone is trained; else everything, the
-/// patch embedding and positions too, which pretraining left as they were.
+/// The checkpoint's encoder, for images of --image, with a head of N(0, 0.01). With `frozen` the head alone is trained;
+/// else everything, the patch embedding and positions too, which pretraining left as they were.
 Classifier load(const SafetensorsFile& file, NetworkBranch branch, int classes, const Options& o) {
   Initializer init(Seed{static_cast<std::uint64_t>(o.seed)});
   const auto encoder =

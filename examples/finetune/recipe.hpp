@@ -1,5 +1,5 @@
-// How a whole network is fine-tuned: settings that are options of their own, and the published recipes that set them all
-// at once.
+// How a whole network is fine-tuned: settings that are options of their own, and the published recipes that set them
+// all at once.
 #pragma once
 
 #include <vitral/core/error.hpp>

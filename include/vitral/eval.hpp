@@ -28,6 +28,8 @@
 #include <vitral/eval/results_from_json.hpp>
 #include <vitral/eval/results_to_json.hpp>
 #include <vitral/eval/retrieval/retrieval.hpp>
+#include <vitral/eval/retrieval/whitening.hpp>
+#include <vitral/eval/retrieval/whole_image.hpp>
 #include <vitral/eval/timing.hpp>
 #include <vitral/eval/video/propagation.hpp>
 #include <vitral/eval/video/segmentation.hpp>

@@ -42,7 +42,8 @@ struct Gradients {
   std::vector<float> numbers;
   std::size_t held = 0;  // without work spaces
 
-  explicit Gradients(bool lanes, Recompute recompute = Recompute::nothing, const SelfDistillation& distillation = {}) {
+  explicit Gradients(bool lanes, Recompute recompute = Recompute::nothing, const SelfDistillation& distillation = {},
+                     int steps = 4) {
     auto& pool = detail::Pool<B>::instance();
     pool.trim();
     const ViT<B, T> encoder(ViTSize{16, 4, 64, 6, 2}, Seed{1}, {.drop_path = 0.3, .recompute = recompute});
@@ -53,7 +54,7 @@ struct Gradients {
     const auto view1 = view(1), view2 = view(2);
     Tape tape;
     std::size_t before = 0;
-    for (int step = 0; step < 4; ++step) {
+    for (int step = 0; step < steps; ++step) {
       tape.zero_grad();
       const Training mode(Random{9, 0, static_cast<std::uint64_t>(step)});
       std::vector<decltype(method.loss(tape, view1, view2, mode))> loss;
@@ -98,7 +99,8 @@ bool trains(const char* name) {
   const Gradients<B, T> kept(true), without_lanes(false), recomputed(true, Recompute::block);
   const SelfDistillation shares{.target = LowerTarget::student_final,
                                 .heads = {.shared_projector = true, .shared_predictor = true}};
-  const Gradients<B, T> shared(true, Recompute::nothing, shares), shared_without(false, Recompute::nothing, shares);
+  const Gradients<B, T> shared(true, Recompute::nothing, shares, 1),
+      shared_without(false, Recompute::nothing, shares, 1);
   const bool same_in_lanes = kept.numbers == without_lanes.numbers && shared.numbers == shared_without.numbers,
              same_again = kept.numbers == recomputed.numbers, less = recomputed.held * 4 < kept.held * 3;
   std::printf("%s: first loss %g%s%s%s%s, %ld graphs%s, %zu KiB, with blocks recomputed %zu KiB%s\n", name, graphs[0],

@@ -222,12 +222,13 @@ inline void read_image(const Bytes& bytes) {
 
 /// A list of pets; the folder holds the images that good lists name.
 inline void read_pets(const Bytes& bytes) {
-  for (const char* inner : {"annotations", "images"}) std::filesystem::create_directories(folder() / inner);
-  for (const char* image : {"images/Abyssinian_2.jpg", "images/great_pyrenees_10.jpg"}) put(image, "");
-  put("annotations/trainval.txt", bytes);
-  const vitral::OxfordPets pets(folder());
-  for (long i = 0; i < pets.size(); ++i)
-    if (pets.file(i).parent_path() != folder() / "images") std::abort();
+  const std::filesystem::path pets = folder() / "pets";
+  for (const char* inner : {"annotations", "images"}) std::filesystem::create_directories(pets / inner);
+  for (const char* image : {"Abyssinian_2.jpg", "great_pyrenees_10.jpg"}) put(std::string("pets/images/") + image, "");
+  put("pets/annotations/trainval.txt", bytes);
+  const vitral::OxfordPets images(pets);
+  for (long i = 0; i < images.size(); ++i)
+    if (images.file(i).parent_path() != pets / "images") std::abort();
 }
 
 /// A list of videos; the folder holds those that good lists name.

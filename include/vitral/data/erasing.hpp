@@ -1,5 +1,5 @@
-// Random erasing (Zhong et al. 2020): noise in the place of a rectangle of a view, as timm's RandomErasing has it in its
-// mode "pixel".
+// Random erasing (Zhong et al. 2020): noise in the place of a rectangle of a view, as timm's RandomErasing has it in
+// its mode "pixel".
 #pragma once
 
 #include <vitral/backend/views.hpp>

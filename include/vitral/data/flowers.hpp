@@ -22,8 +22,8 @@ namespace vitral { inline namespace VITRAL_ABI {
 class Flowers102 {
  public:
   /// Reads imagelabels.mat and setid.mat in `folder`, or in its subfolder flowers-102; images are in jpg/ there.
-  /// `least_side`: see decode_jpeg. Error where a file is missing, an image that the lists name is not there, or a label
-  /// is none of 1 to 102.
+  /// `least_side`: see decode_jpeg. Error where a file is missing, an image that the lists name is not there, or a
+  /// label is none of 1 to 102.
   explicit Flowers102(const std::filesystem::path& folder, Split split = Split::train, int least_side = 0)
       : least_side_(least_side) {
     refuse_unlabeled(split, "Oxford 102 Flowers");

@@ -58,8 +58,8 @@ inline std::filesystem::path split_folder(const std::filesystem::path& folder, S
   return folder / "val";
 }
 
-/// Where a data set of a fixed layout is: in `folder` itself, or in its subfolder of that name. `holds`: an entry of it,
-/// by which it is known, and which the Error names where it is in neither.
+/// Where a data set of a fixed layout is: in `folder` itself, or in its subfolder of that name. `holds`: an entry of
+/// it, by which it is known, and which the Error names where it is in neither.
 inline std::filesystem::path published_folder(const std::filesystem::path& folder, const char* subfolder,
                                               const char* holds) {
   std::error_code ignored;

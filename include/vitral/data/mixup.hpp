@@ -10,8 +10,8 @@
 
 namespace vitral { inline namespace VITRAL_ABI {
 
-/// How a batch is mixed with itself in reverse order. Each image keeps the share `lambda`; the rest is its partner's: in
-/// each pixel where `cut` is empty, else as that rectangle.
+/// How a batch is mixed with itself in reverse order. Each image keeps the share `lambda`; the rest is its partner's:
+/// in each pixel where `cut` is empty, else as that rectangle.
 struct MixDraw {
   double lambda = 1;
   PixelBox cut{};
@@ -114,9 +114,9 @@ template <class To, class B>
   return {to_backend<To>(static_cast<const ImageBatch<B>&>(batch)), to_backend<To>(batch.targets)};
 }
 
-/// A source of mixed batches: those of a loader, whose first views are mixed by what its seed, the epoch and the batch's
-/// number draw. Supervised takes the targets. Error where neither mixup nor CutMix is possible, or the images have no
-/// labels.
+/// A source of mixed batches: those of a loader, whose first views are mixed by what its seed, the epoch and the
+/// batch's number draw. Supervised takes the targets. Error where neither mixup nor CutMix is possible, or the images
+/// have no labels.
 ///
 ///   MixingLoader mixed(Loader(train, {view}, {.batch = 256}), Mixup{});
 ///   Trainer(Supervised(net), AdamW{}, Schedule{.epochs = 100}).fit(mixed);

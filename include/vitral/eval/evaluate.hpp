@@ -154,10 +154,10 @@ template <FeatureEncoder Network>
   return out;
 }
 
-/// Evaluates every layer of a network, or those that the options name. Classifiers learn from the features of `train` and are tried on those of `test`,
-/// labelled data sets of the same classes, or parts of them (`subset(train, 2000)`). The network is in evaluation mode
-/// and stays as it is. All numbers but the times are the same for any number of threads. Throws Error where a data set
-/// has no labels, or an option does not fit it.
+/// Evaluates every layer of a network, or those that the options name. Classifiers learn from the features of `train`
+/// and are tried on those of `test`, labelled data sets of the same classes, or parts of them (`subset(train, 2000)`).
+/// The network is in evaluation mode and stays as it is. All numbers but the times are the same for any number of
+/// threads. Throws Error where a data set has no labels, or an option does not fit it.
 ///
 ///   const EvaluationResults found = evaluate(encoder, train, test);
 ///   std::printf("%.1f %%\n", 100 * found.layers[8].knn.at(20).top1);
