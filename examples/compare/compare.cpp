@@ -3,8 +3,10 @@
 // tables, charts as SVG and a report that a browser shows.
 //
 //   compare evaluation/sd-byol-1 evaluation/sd-byol-2 evaluation/byol-1 evaluation/byol-2 --out comparison
+#include "common/chart.hpp"
 #include "common/command_line.hpp"
-#include "common/report.hpp"
+#include "common/output.hpp"
+#include "common/page.hpp"
 #include "compare/comparison.hpp"
 
 #include <cstdio>
@@ -71,9 +73,8 @@ std::vector<double> layer_numbers(const Group& group) {
 
 /// A mean, with the least and the most where there are several runs.
 std::string cell(const Group& group, const Spread& s, std::size_t i) {
-  const std::string mean = number("%.2f", s.mean[i]);
-  return group.runs.size() == 1 ? mean
-                                : mean + " (" + number("%.2f", s.least[i]) + " to " + number("%.2f", s.most[i]) + ")";
+  return group.runs.size() == 1 ? number("%.2f", s.mean[i])
+                                : report::with_range("%.2f", s.mean[i], s.least[i], s.most[i]);
 }
 
 /// A row for each layer, a column for each group; groups with fewer layers end in dashes.
@@ -99,7 +100,7 @@ Section by_layer(const std::vector<Group>& groups, const Measure& measure) {
   Section out{"Accuracy by layer: " + measure.title,
               "",
               measure.file,
-              {"layer (block)", measure.title + ": accuracy (%)", {}, true},
+              {"layer", measure.title + ": accuracy (%)", {}, true, "%.2f"},
               {}};
   for (std::size_t i = 0; i < groups.size(); ++i)
     out.chart.curves.push_back(curve(groups, i, layer_numbers(groups[i]), accuracy(groups[i], measure)));
@@ -114,7 +115,7 @@ Section early_exit(const std::vector<Group>& groups, const Measure& measure) {
   Section out{"Early exit: " + measure.title,
               "",
               "exit_" + measure.file,
-              {"million multiply-adds per image", measure.title + ": accuracy (%)", {}},
+              {"million multiply-adds per image", measure.title + ": accuracy (%)", {}, false, "%.2f"},
               {}};
   for (std::size_t i = 0; i < groups.size(); ++i) {
     std::vector<double> cost;
@@ -140,7 +141,7 @@ Section adaptive_exit(const std::vector<Group>& groups) {
   Section out{"Adaptive exit",
               "",
               "adaptive_exit",
-              {"million multiply-adds per image, on average", "logistic regression: accuracy (%)", {}},
+              {"million multiply-adds per image, on average", "logistic regression: accuracy (%)", {}, false, "%.2f"},
               {{"confidence"}}};
   for (const vitral::AdaptiveExit& exit : groups[0].runs[0].results.adaptive_exit)
     out.table.push_back({number("%.2f", exit.confidence)});
@@ -189,6 +190,42 @@ Section gains(const std::vector<Group>& groups, const std::vector<Measure>& all)
       out.table.push_back({group.name, measure.title, std::to_string(g.not_worse) + " of " + std::to_string(g.layers),
                            number("%+.2f", g.lower), number("%+.2f", g.upper), number("%+.2f", g.last), reading(g)});
     }
+  }
+  return out;
+}
+
+/// What the report says first, of means over seeds: the best network, what self-distillation gains, and what it costs to
+/// end after half of the layers.
+std::vector<report::Tile> summary(const std::vector<Group>& groups, const std::vector<Measure>& all) {
+  std::vector<report::Tile> out;
+  for (const Measure& measure : all) {
+    report::Tile best{"Best by " + measure.title, "", ""};
+    double most = -1;
+    for (const Group& group : groups) {
+      const std::vector<double> mean = accuracy(group, measure).mean;
+      const auto found = std::max_element(mean.begin(), mean.end());
+      if (*found <= most) continue;
+      most = *found;
+      best.value = number("%.2f", most) + " %";
+      best.note = vitral::join(group.name, ", after layer ", found - mean.begin() + 1, " of ", mean.size());
+    }
+    out.push_back(best);
+  }
+  const Measure& judge = all[0];
+  for (const Group& group : groups) {
+    const std::vector<double> mean = accuracy(group, judge).mean;
+    if (group.rival >= 0) {
+      const Group& base = groups[static_cast<std::size_t>(group.rival)];
+      const Gain g = gain(accuracy(base, judge).mean, mean);
+      out.push_back({group.name + " over " + base.name, number("%+.2f", g.lower) + " points",
+                     vitral::join("in the lower half of the layers, ", number("%+.2f", g.upper), " in the upper, ",
+                                  number("%+.2f", g.last), " after the last, by ", judge.title, "; not worse at ",
+                                  g.not_worse, " of ", g.layers, " layers")});
+    }
+    if (mean.size() > 1)
+      out.push_back({group.name + " ended after half of its layers",
+                     number("%+.2f", mean[mean.size() / 2 - 1] - mean.back()) + " points",
+                     vitral::join("after layer ", mean.size() / 2, " against the last, by ", judge.title)});
   }
   return out;
 }
@@ -267,22 +304,24 @@ void compare(const Options& o) {
   make_folder(out);
   write_text(out / "comparison.json", vitral::json_text(numbers(groups, all), 2) + "\n");
   write_text(out / "layers.csv", report::csv(long_table(groups, all)));
-  std::string page = "<p>" + vitral::escape_html(introduction(groups)) + "</p>\n",
-              document = vitral::escape_markdown(introduction(groups)) + "\n";
+  std::string parts, document = vitral::escape_markdown(introduction(groups)) + "\n";
   for (const Section& s : sections) {
-    page += "<h2>" + vitral::escape_html(s.title) + "</h2>\n";
+    std::string figure, note = vitral::escape_html(s.note);
     document += "\n## " + vitral::escape_markdown(s.title) + "\n\n";
     if (!s.chart.curves.empty()) {
-      const auto file = out / (s.file + ".svg");
-      report::draw(file, s.chart);
-      page += report::svg(file);
+      const std::string drawn = report::svg(s.chart);
+      write_text(out / (s.file + ".svg"), report::svg_file(drawn));
+      figure = report::figure(s.title, drawn, note);
       document += "![" + vitral::escape_markdown(s.title) + "](" + s.file + ".svg)\n\n";
-    }
-    page += "<p>" + vitral::escape_html(s.note) + "</p>\n" + report::html(s.table);
+    } else
+      figure = "<p class=\"wide\">" + note + "</p>\n";
+    parts += report::grid(figure + report::html(s.table, s.title));
     document += s.note + "\n\n" + report::markdown(s.table);
   }
   write_text(out / "comparison.md", document);
-  write_text(out / "report.html", report::page("Runs side by side", page));
+  write_text(out / "report.html", report::page("Runs side by side", vitral::escape_html(introduction(groups)),
+                                               report::section("Summary", report::tiles(summary(groups, all))) +
+                                                   report::section("Results", parts)));
   for (const Section& s : sections)
     if (s.file.find("exit") == std::string::npos)
       std::printf("%s\n%s\n", vitral::escape_text(s.title).c_str(), report::text(s.table).c_str());

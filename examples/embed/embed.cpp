@@ -6,7 +6,8 @@
 //   embed out/checkpoint.safetensors --layer 6 --out embedding
 //   embed out/checkpoint.safetensors --dataset images --data originals --whole --resize squash --size 320 --gem
 #include "common/command_line.hpp"
-#include "common/report.hpp"
+#include "common/output.hpp"
+#include "common/table.hpp"
 #include "common/trained_network.hpp"
 
 #include <vitral/eval/features.hpp>

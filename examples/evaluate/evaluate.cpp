@@ -36,6 +36,7 @@ struct Options {
   int sgd_epochs = 90, threads = 0, batch = 64;
   bool no_analyses = false;
   long points = 2000;
+  std::vector<int> tsne_layers;
   std::string against;
 };
 
@@ -86,6 +87,9 @@ Options parse(int argc, char** argv) {
   app.add_option("--points", o.points, "Test images whose features are analysed and mapped")
       ->check(CLI::Range(20L, std::numeric_limits<long>::max()))
       ->capture_default_str();
+  app.add_option("--tsne-layers", o.tsne_layers, "Layers that t-SNE maps beside the last, such as 3,6,9")
+      ->delimiter(',')
+      ->check(CLI::PositiveNumber);
   CLI::Option* const against =
       app.add_option("--against", o.against, "Another network, whose layers are compared with the first's by CKA");
   app.add_flag("--no-analyses", o.no_analyses, "Accuracy and speed alone: no similarities, maps and images")
@@ -133,6 +137,8 @@ Json about(const Options& o, const SafetensorsFile& file, NetworkBranch branch,
     if (key != "options") out[key] = value;
   out["resize"] = o.preparation.resize;
   out["interpolation"] = o.preparation.interpolation;
+  if (const Json knn = evaluation::knn_of_run(o.checkpoint, branch == NetworkBranch::teacher); !knn.is_null())
+    out["knn_of_run"] = knn;
   out["holdout"] = holdout;
   out["seed"] = o.choice.seed;
   return out;
@@ -152,6 +158,10 @@ EvaluationResults evaluate(const Options& o) {
   }
   EvaluationOptions options;
   options.layers = chosen_layers(o.layers, encoder.depth());
+  for (const int layer : o.tsne_layers)
+    check(std::find(options.layers.begin(), options.layers.end(), layer) != options.layers.end(), "--tsne-layers ",
+          layer, ": ", o.checkpoint, " has ", encoder.depth(), " layers, and ",
+          o.layers.empty() ? "all of them are" : "those of --layers are", " evaluated; choose of these");
   options.classifiers = o.classifiers;
   options.k = o.k;
   options.logistic_c = o.c;
@@ -185,7 +195,7 @@ EvaluationResults evaluate(const Options& o) {
   const int enough = std::max(least_side(views), other ? center_view(other->size.image).least_side() : 0);
   const Dataset train = place.open(Split::train, center_view(side).least_side()),
                 test = place.open(Split::test, enough);
-  AnalysisOptions analyses{two_views(views), o.points, options.layers, o.preparation.view(side)};
+  AnalysisOptions analyses{two_views(views), o.points, options.layers, o.preparation.view(side), o.tsne_layers};
   if (other)
     analyses.against = [&](const Dataset& images) {
       bars({"other network", 0, images.size(), 1});

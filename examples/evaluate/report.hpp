@@ -2,8 +2,11 @@
 // of EvaluationResults, and every number of the tables and charts is one of results.json.
 #pragma once
 
-#include "common/report.hpp"
+#include "common/chart.hpp"
+#include "common/output.hpp"
+#include "common/page.hpp"
 #include "evaluate/analyses_report.hpp"
+#include "evaluate/summary.hpp"
 
 #include <vitral/eval/results_to_json.hpp>
 #include <vitral/io/json.hpp>
@@ -16,9 +19,11 @@ namespace vitral { inline namespace VITRAL_ABI { namespace programs {
 
 namespace evaluation {
 
-using report::number, report::Table;
+using report::Table;
 
-inline Table layers(const vitral::EvaluationResults& results) {
+/// A row for each layer. With `brackets` the quartiles of times stand behind the median, as people read them, and
+/// otherwise in columns of their own.
+inline Table layers(const vitral::EvaluationResults& results, bool brackets = false) {
   Table table{{"layer"}};
   const auto head = [&](const std::string& classifier, const vitral::Accuracy& scores) {
     for (const char* name : {" top-1 %", " top-5 %"}) table[0].push_back(classifier + name);
@@ -27,19 +32,34 @@ inline Table layers(const vitral::EvaluationResults& results) {
   for (const auto& [k, scores] : results.layers[0].knn) head(join("k-NN ", k), scores);
   if (results.layers[0].logistic) head("logistic", *results.layers[0].logistic);
   if (results.layers[0].sgd) head("SGD", results.layers[0].sgd->test);
-  for (const char* name : {"million multiply-adds", "ms for one image", "images/s"}) table[0].emplace_back(name);
+  table[0].emplace_back("million multiply-adds");
+  for (const std::string name : {"ms for one image", "images/s"}) {
+    table[0].push_back(name);
+    if (brackets) continue;
+    for (const char* more : {", lower quartile", ", upper quartile", ", runs"}) table[0].push_back(name + more);
+  }
   for (const vitral::LayerEvaluation& layer : results.layers) {
     std::vector<std::string> row{std::to_string(layer.layer)};
     const auto add = [&](const vitral::Accuracy& scores) {
       for (const double share : {scores.top1, scores.top5}) row.push_back(number("%.2f", 100 * share));
       if (scores.mean_per_class) row.push_back(number("%.2f", 100 * *scores.mean_per_class));
     };
+    const auto add_timing = [&](const char* format, const vitral::Timing& time) {
+      if (brackets && time.runs > 0) {
+        row.push_back(report::with_range(format, time.median, time.lower, time.upper));
+        return;
+      }
+      row.push_back(number(format, time.median));
+      if (brackets) return;
+      for (const double quartile : {time.lower, time.upper}) row.push_back(number(format, quartile));
+      row.push_back(std::to_string(time.runs));
+    };
     for (const auto& [k, scores] : layer.knn) add(scores);
     if (layer.logistic) add(*layer.logistic);
     if (layer.sgd) add(layer.sgd->test);
     row.push_back(number("%.1f", layer.cost.value().multiply_adds / 1e6));
-    row.push_back(number("%.2f", layer.cost.value().milliseconds));
-    row.push_back(number("%.0f", layer.cost.value().images_per_second));
+    add_timing("%.2f", layer.cost->milliseconds);
+    add_timing("%.0f", layer.cost->images_per_second);
     table.push_back(row);
   }
   return table;
@@ -53,47 +73,86 @@ inline Table adaptive_exit(const vitral::EvaluationResults& results) {
   return table;
 }
 
+/// A measure of all layers over their numbers.
+inline report::Curve curve(const vitral::EvaluationResults& results, const Measure& measure) {
+  report::Curve out{measure.title, {}, {}};
+  for (const vitral::LayerEvaluation& layer : results.layers) {
+    out.x.push_back(layer.layer);
+    out.y.push_back(measure.of(layer));
+  }
+  return out;
+}
+
+/// Accuracy by logistic regression over what it costs, where all images or each by itself leave early.
+inline report::Chart exit_chart(const vitral::EvaluationResults& results) {
+  report::Curve fixed{"all images stop after one layer", {}, {}}, adaptive{"each stops where it is sure", {}, {}};
+  for (const vitral::LayerEvaluation& layer : results.layers) {
+    fixed.x.push_back(layer.cost.value().multiply_adds / 1e6);
+    fixed.y.push_back(100 * layer.logistic.value().top1);
+  }
+  for (const vitral::AdaptiveExit& exit : results.adaptive_exit) {
+    adaptive.x.push_back(exit.multiply_adds / 1e6);
+    adaptive.y.push_back(100 * exit.accuracy);
+  }
+  return {"million multiply-adds per image", "accuracy (%)", {fixed, adaptive}, false, "%.2f"};
+}
+
+/// A chart of times, with a band between the quartiles. `batch` is said below it.
+inline std::string timing_figure(const vitral::EvaluationResults& results, const std::string& title,
+                                 const std::string& y_axis, const char* digits, vitral::Timing vitral::LayerCost::*of,
+                                 const std::string& batch) {
+  report::Curve medians{"", {}, {}};
+  for (const vitral::LayerEvaluation& layer : results.layers) {
+    const vitral::Timing& time = layer.cost.value().*of;
+    medians.x.push_back(layer.layer);
+    medians.y.push_back(time.median);
+    if (time.runs == 0) continue;
+    medians.low.push_back(time.lower);
+    medians.high.push_back(time.upper);
+  }
+  const int runs = (results.layers[0].cost.value().*of).runs;  // as many as of all others, which take turns
+  return report::figure(
+      title, report::svg(report::Chart{"layer", y_axis, {medians}, true, digits}),
+      join(runs > 0 ? join("Medians of ", runs, " runs, with a band between the quartiles,") : "Medians,",
+           " of the network that ends there, with ", results.threads, " threads", batch, "."));
+}
+
+/// How the classifiers that were tried judge, as HTML.
+inline std::string how_judged(const vitral::EvaluationResults& results) {
+  const vitral::LayerEvaluation& tried = results.layers[0];
+  std::string out;
+  if (!tried.knn.empty()) out += join("k-NN votes with exp(cosine similarity / ", digits(results.temperature), "). ");
+  if (tried.logistic) out += join("Logistic regression has C = ", digits(results.logistic_c), ". ");
+  if (tried.sgd)
+    out += join("SGD takes ", results.sgd_epochs,
+                " epochs with the learning rate that was best on a tenth of the images, from which it does not learn.");
+  return out;
+}
+
+/// The first sections of the report.
+inline std::string accuracy_sections(const Json& about, const vitral::EvaluationResults& results) {
+  using report::figure, report::grid, report::section;
+  report::Chart accuracies{"layer", "accuracy (%)", {}, true, "%.2f"};
+  for (const Measure& measure : measures(results)) accuracies.curves.push_back(curve(results, measure));
+  std::string figures = figure("Accuracy by layer", report::svg(accuracies), how_judged(results)),
+              tables = report::html(layers(results, true), "Layers", true);
+  if (!results.adaptive_exit.empty()) {
+    figures += figure("Early exit", report::svg(exit_chart(results)),
+                      "By logistic regression: where the network ends, and where each image leaves after the first "
+                      "layer that gives a class a probability of the confidence or more.");
+    tables += report::html(adaptive_exit(results), "Adaptive exit");
+  }
+  figures +=
+      timing_figure(results, "Time for one image", "ms for one image", "%.2f", &vitral::LayerCost::milliseconds, "") +
+      timing_figure(results, "Images in a second", "images/s", "%.0f", &vitral::LayerCost::images_per_second,
+                    join(", in batches of ", results.speed_batch));
+  return section("Summary", report::tiles(summary(about, results))) +
+         section("Accuracy and cost by layer", grid(figures) + grid(tables));
+}
+
 /// `about`: see write_evaluation.
 inline std::string page(const std::filesystem::path& folder, const Json& about,
                         const vitral::EvaluationResults& results) {
-  const auto of_layers = [&](const std::string& title, auto top1) {
-    report::Curve curve{title, {}, {}};
-    for (const vitral::LayerEvaluation& layer : results.layers) {
-      curve.x.push_back(layer.layer);
-      curve.y.push_back(100 * top1(layer));
-    }
-    return curve;
-  };
-  const auto logistic = [](const vitral::LayerEvaluation& layer) { return layer.logistic.value().top1; };
-  report::Chart accuracies{"layer (block)", "accuracy (%)", {}, true};
-  std::string methods, exits;
-  if (const auto& knn = results.layers[0].knn; !knn.empty()) {
-    const int k = knn.contains(20) ? 20 : knn.begin()->first;
-    accuracies.curves.push_back(
-        of_layers(join("k-NN, k = ", k), [&](const vitral::LayerEvaluation& layer) { return layer.knn.at(k).top1; }));
-    methods += join("k-NN votes with exp(cosine similarity / ", digits(results.temperature), "). ");
-  }
-  if (results.layers[0].logistic) {
-    accuracies.curves.push_back(of_layers("logistic regression", logistic));
-    methods += join("Logistic regression has C = ", digits(results.logistic_c), ". ");
-    report::Curve fixed = of_layers("all images stop after one layer", logistic);
-    for (std::size_t i = 0; i < fixed.x.size(); ++i) fixed.x[i] = results.layers[i].cost.value().multiply_adds / 1e6;
-    report::Curve adaptive{"each stops where it is sure", {}, {}};
-    for (const vitral::AdaptiveExit& exit : results.adaptive_exit) {
-      adaptive.x.push_back(exit.multiply_adds / 1e6);
-      adaptive.y.push_back(100 * exit.accuracy);
-    }
-    exits = join("<h2>Early exit</h2>\n",
-                 report::svg(folder, {"million multiply-adds per image", "accuracy (%)", {fixed, adaptive}}),
-                 report::html(adaptive_exit(results)));
-  }
-  if (results.layers[0].sgd) {
-    accuracies.curves.push_back(
-        of_layers("linear, SGD", [](const vitral::LayerEvaluation& layer) { return layer.sgd.value().test.top1; }));
-    methods += join("SGD takes ", results.sgd_epochs,
-                    " epochs with the learning rate that was best on a tenth of the images, from which it does not "
-                    "learn. ");
-  }
   std::string title = "A network", origin;  // of which no run is known
   if (about.contains("run")) {
     title = about["run"]["method"].get<std::string>();
@@ -101,30 +160,26 @@ inline std::string page(const std::filesystem::path& folder, const Json& about,
   }
   return report::page(
       title + " on " + results.dataset,
-      join("<p>", vitral::escape_html(about["checkpoint"].get<std::string>()), origin, ": ", results.train_images,
-           " images to learn from, ", results.test_images, " to classify, ", results.classes,
-           " classes. Features are the class token after each layer, normalised to unit length and frozen.</p>\n"
-           "<h2>Accuracy by layer</h2>\n",
-           report::svg(folder, accuracies), report::html(layers(results)), "<p>", methods,
-           "Times are measured on the network that ends there, with ", results.threads,
-           " threads; images/s in batches of ", results.speed_batch, ".</p>\n", exits,
-           results.analyses ? analyses_section(folder, *results.analyses) : ""));
+      join(vitral::escape_html(about["checkpoint"].get<std::string>()), vitral::escape_html(origin), ": ",
+           results.train_images, " images to learn from, ", results.test_images, " to classify, ", results.classes,
+           " classes. Features are the class token after each layer, normalised to unit length and frozen."),
+      accuracy_sections(about, results) + (results.analyses ? analyses_sections(folder, *results.analyses) : ""));
 }
 
 }  // namespace evaluation
 
-/// The table of layers for a terminal: without the shares of five guesses, which take its width.
+/// The table of layers for a terminal: without the shares of five guesses and quartiles, which take its width.
 inline std::string layer_table(const vitral::EvaluationResults& results) {
-  const report::Table whole = evaluation::layers(results);
-  report::Table table(whole.size());
+  report::Table whole = evaluation::layers(results), table(whole.size());
   for (std::size_t r = 0; r < whole.size(); ++r)
     for (std::size_t i = 0; i < whole[r].size(); ++i)
-      if (whole[0][i].find("top-5") == std::string::npos) table[r].push_back(whole[r][i]);
+      if (whole[0][i].find("top-5") == std::string::npos && whole[0][i].find(", ") == std::string::npos)
+        table[r].push_back(whole[r][i]);
   return report::text(table);
 }
 
-/// Writes the files; the report is last, as it needs gnuplot. `about`: what results.json says of the checkpoint, the
-/// run that wrote it, and the choice of images.
+/// Writes the files. `about`: what results.json says of the checkpoint, the run that wrote it, and the choice of
+/// images.
 inline void write_evaluation(const std::filesystem::path& folder, const nlohmann::ordered_json& about,
                              const vitral::EvaluationResults& results) {
   nlohmann::ordered_json all = about;

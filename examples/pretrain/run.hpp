@@ -11,6 +11,7 @@
 
 #include <vitral/core/escape.hpp>
 #include <vitral/data/loader.hpp>
+#include <vitral/eval/analyses/uniformity.hpp>
 #include <vitral/eval/classifiers/knn.hpp>
 #include <vitral/io/checkpoint.hpp>
 #include <vitral/io/directory_lock.hpp>
@@ -62,6 +63,8 @@ inline TrainingCurves curves_of(const std::filesystem::path& metrics, const std:
     curves.loss.push_back(json["loss"]);
     if (const auto student = numbers(json, "knn_student"); !student.empty())
       curves.during.push_back({json["epoch"], student, numbers(json, "knn_teacher")});
+    if (const auto positive = numbers(json, "positive_cosine"); !positive.empty())
+      curves.similarity.push_back({json["epoch"], positive, numbers(json, "negative_cosine")});
   }
   return curves;
 }
@@ -97,6 +100,21 @@ std::vector<double> layer_accuracy(const AnyEncoder<B>& encoder, const Dataset& 
                                    const PretrainOptions& o) {
   if (o.knn_train == 0 || o.knn_test == 0 || known.classes().empty()) return {};
   return knn_accuracy(encoder, known, known.size(), test, test.size(), {.k = o.k});
+}
+
+/// How alike views of the training are after every layer, of up to 500 of the images that k-NN classifies.
+template <class B>
+SimilarityAt view_similarity(const AnyEncoder<B>& encoder, const Dataset& test, const PretrainOptions& o,
+                             double epoch) {
+  const auto views =
+      extract_features(encoder, test, std::min(500L, test.size()), two_views(augmentations(o.views, o.image)));
+  SimilarityAt out{epoch, {}, {}};
+  for (std::size_t layer = 0; layer < views[0].size(); ++layer) {
+    const PairSimilarity found = pair_similarity(views[0][layer], views[1][layer]);
+    out.positive.push_back(found.positive);
+    out.negative.push_back(found.negative);
+  }
+  return out;
 }
 
 /// Where a run's images come from. k-NN needs labelled ones; whatever the run's seed, it takes the same of them.
@@ -202,6 +220,9 @@ int run(const PretrainOptions& o, const RunData& data, TrainerMaker<B> make, Sou
           row["knn_student"] = now.student;
           if (!now.teacher.empty()) row["knn_teacher"] = now.teacher;
           if (done == steps) trained = now;
+          const SimilarityAt views = view_similarity(trainer.encoder, data.test, o, r.epoch);
+          row["positive_cosine"] = views.positive;
+          row["negative_cosine"] = views.negative;
         });
       metrics.append(r.step, row);
       progress.set_label("epoch " + std::to_string(r.step / per_epoch + 1) + "/" + std::to_string(o.last_epoch()));

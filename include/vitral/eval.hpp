@@ -30,5 +30,6 @@
 #include <vitral/eval/retrieval/retrieval.hpp>
 #include <vitral/eval/retrieval/whitening.hpp>
 #include <vitral/eval/retrieval/whole_image.hpp>
+#include <vitral/eval/timing.hpp>
 #include <vitral/eval/video/propagation.hpp>
 #include <vitral/eval/video/segmentation.hpp>

@@ -82,6 +82,7 @@ TEST_CASE("evaluate finds what the single functions find, and JSON keeps all of 
   EvaluationOptions options = quick();
   options.mean_per_class = true;
   options.analyses = AnalysisOptions{two_views(simclr_augmentation(8)), 25};
+  options.analyses->tsne_layers = {1, 2};
   options.analyses->against = [](const Dataset& images) {
     return extract_features(ViT<Cpu, float>(ViTSize{8, 4, 8, 3, 2}, Seed{2}), images, images.size());
   };
@@ -96,7 +97,8 @@ TEST_CASE("evaluate finds what the single functions find, and JSON keeps all of 
     CHECK(step.done <= step.all);
   };
   const EvaluationResults found = evaluate(encoder(), train, test, options);
-  CHECK(parts == std::vector<std::string>{"train", "test", "SGD", "layers", "two views", "attention", "t-SNE"});
+  CHECK(parts == std::vector<std::string>{"train", "test", "SGD", "layers", "speed", "two views", "attention", "t-SNE",
+                                          "t-SNE"});
   CHECK(searches == 2);  // one for each layer
   CHECK(found.dataset == "shades");
   CHECK(found.train_images == 60);
@@ -134,7 +136,13 @@ TEST_CASE("evaluate finds what the single functions find, and JSON keeps all of 
     REQUIRE(layer.sgd->rates.size() == 6);
     CHECK(layer.sgd->rates[2].held_out_top1 == probes[i].rates[2].held_out.top1());
     CHECK(layer.cost->multiply_adds == multiply_adds(encoder().size, static_cast<int>(i + 1)));
-    CHECK(layer.cost->milliseconds > 0);
+    for (const Timing& time : {layer.cost->milliseconds, layer.cost->images_per_second}) {
+      CHECK(time.lower > 0);
+      CHECK(time.lower <= time.median);
+      CHECK(time.median <= time.upper);
+      CHECK(time.runs >= 6);
+      CHECK(time.runs <= 30);
+    }
   }
   REQUIRE(found.adaptive_exit.size() == 21);
   const AdaptiveExit half = adaptive_exits(probabilities, asked[0].labels, 3, encoder().size, {0.5})[0];
@@ -147,6 +155,13 @@ TEST_CASE("evaluate finds what the single functions find, and JSON keeps all of 
   CHECK(analyses.cka_against[0].size() == 3);
   CHECK(analyses.layers[1].attention_distance.size() == 2);
   CHECK(analyses.tsne.size() == 50);
+  REQUIRE(analyses.tsne_layers.size() == 1);  // the last, layer 2, is `tsne`
+  CHECK(analyses.tsne_layers.at(1).size() == 50);
+  CHECK(analyses.tsne_layers.at(1) != analyses.tsne);
+  for (const LayerAnalysis& layer : analyses.layers) {
+    CHECK(layer.tolerance.value() > layer.negative_cosine);  // a class has a gray of its own
+    CHECK(layer.tolerance.value() <= 1);
+  }
   REQUIRE(analyses.neighbours.size() == 3);
   CHECK(analyses.attention_images ==
         std::vector<long>{analyses.neighbours[0].image, analyses.neighbours[1].image, analyses.neighbours[2].image});
@@ -259,6 +274,17 @@ TEST_CASE("the lines that docs/evaluation.md shows do what it says") {
   CHECK(whole.analyses->cka_against[1].size() == 3);
 }
 
+TEST_CASE("a time is the median of its runs, and says between which quartiles they lie") {
+  const Timing found = detail::timing_of({9, 1, 464, 2, 3, 4, 5});  // one run was disturbed
+  CHECK(found.median == 4);
+  CHECK(found.lower == 2);
+  CHECK(found.upper == 9);
+  CHECK(found.runs == 7);
+  const Timing one = detail::timing_of({3});
+  CHECK(one.lower == 3);
+  CHECK(one.upper == 3);
+}
+
 TEST_CASE("what cannot be evaluated is refused with the field that says so") {
   const auto features = extract_features(encoder(), Shades{}, 60);
   const auto refuses = [&](const char* message, const EvaluationOptions& options) {
@@ -281,6 +307,10 @@ TEST_CASE("what cannot be evaluated is refused with the field that says so") {
   analyses = {two_views(simclr_augmentation(8)), 19};
   CHECK_THROWS_WITH_AS((void)analyse(encoder(), features, features, Shades{}, analyses),
                        doctest::Contains("expected 20 or more"), Error);
+  analyses = {two_views(simclr_augmentation(8)), 20};
+  analyses.tsne_layers = {2, 3};
+  CHECK_THROWS_WITH_AS((void)analyse(encoder(), features, features, Shades{}, analyses),
+                       doctest::Contains("tsne_layers has layer 3, which is none of the 2 layers up to 2"), Error);
 }
 
 TEST_CASE("damaged results say where they are damaged") {
@@ -294,9 +324,13 @@ TEST_CASE("damaged results say where they are damaged") {
     layer.sgd = SgdAccuracy{0, {}, {{0.1, 0.5, {0.5, 0.75}}}};
   }
   results.layers[0].knn[20] = results.layers[1].knn[20] = {0.5, 0.75};
+  results.layers[0].cost = LayerCost{1e6, {2, 1, 3, 30}, {500, 400, 600, 30}};
+  results.layers[1].cost = LayerCost{2e6, {4, 4, 4, 0}, {250, 250, 250, 0}};  // of a version without quartiles
   results.adaptive_exit = {{0.5, 0.5, 1e6, 1.5}};
   const auto whole = to_json(results);
   CHECK(json_text(to_json(results_from_json(whole, "file"))) == json_text(whole));
+  CHECK_FALSE(whole["layers"][1].contains("milliseconds_quartiles"));
+  CHECK(results_from_json(whole, "file").layers[1].cost->milliseconds.upper == 4);
   const auto refuses = [&](const char* message, const char* place, const nlohmann::ordered_json& value) {
     CAPTURE(message);
     auto damaged = whole;
@@ -309,6 +343,9 @@ TEST_CASE("damaged results say where they are damaged") {
   refuses("\"../../x\" is no number of neighbours of layer 1", "/layers/0/knn", {{"../../x", 1}});
   refuses("it has no number \"accuracy\" from 0 to 1 of an adaptive exit", "/adaptive_exit/0/accuracy", -1);
   refuses("\"train_images\" is no number of images", "/train_images", 1e30);
+  refuses("\"milliseconds\" 2 is not between its quartiles 2.5 and 3 of layer 1",
+          "/layers/0/milliseconds_quartiles/lower", 2.5);
+  refuses("\"runs\" is no number of runs", "/layers/0/images_per_second_quartiles/runs", -1);
   refuses("\"dataset\" is no text", "/dataset", 1);
   refuses("\"layers\" is an empty list", "/layers", nlohmann::ordered_json::array());
   refuses("\"layers\" has layer 1 after layer 1", "/layers/1/layer", 1);

@@ -138,7 +138,8 @@ inline Bytes results(const std::string& method, long seed = 0) {
                              {"sgd", sgd},
                              {"multiply_adds", 1e6},
                              {"milliseconds", 1.0},
-                             {"images_per_second", 2000.0}});
+                             {"images_per_second", 2000.0},
+                             {"images_per_second_quartiles", {{"lower", 1900.0}, {"upper", 2100.0}, {"runs", 30}}}});
   }
   out["adaptive_exit"].push_back({{"confidence", 0.5}, {"accuracy", 0.5}, {"multiply_adds", 1e6}, {"layers", 1.5}});
   return out.dump();

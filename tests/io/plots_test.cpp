@@ -42,12 +42,17 @@ TEST_CASE("the moving average is symmetric and keeps constants and lines") {
 }
 
 TEST_CASE("of a deep network the course of four layers is drawn, the teacher's beside the student's") {
-  const std::string panel = detail::course_panel({{1, {0.1, 0.2, 0.3, 0.4, 0.5}, {0, 0, 0, 0, 0.25}}});
+  const std::string panel =
+      detail::course_panel(std::vector<AccuracyAt>{{1, {0.1, 0.2, 0.3, 0.4, 0.5}, {0, 0, 0, 0, 0.25}}});
   for (const char* data :
        {"$student1 << EOD\n1 10\n", "$student2 ", "$student3 ", "$student5 ", "$teacher5 << EOD\n1 25\n"})
     CHECK(panel.find(data) != std::string::npos);
   CHECK(panel.find("$student4") == std::string::npos);
-  CHECK(detail::course_panel({{1, {0.5}, {}}}).find("teacher") == std::string::npos);
+  CHECK(detail::course_panel(std::vector<AccuracyAt>{{1, {0.5}, {}}}).find("teacher") == std::string::npos);
+  const std::string similarity = detail::course_panel(std::vector<SimilarityAt>{{1, {0.75}, {0.25}}});
+  CHECK(similarity.find("$positive1 << EOD\n1 0.75\n") != std::string::npos);
+  CHECK(similarity.find("$negative1 << EOD\n1 0.25\n") != std::string::npos);
+  CHECK(similarity.find("title 'negative'") != std::string::npos);
 }
 
 TEST_CASE("a program that is not installed is not found") {
@@ -96,6 +101,9 @@ TEST_CASE("the image is a PNG with a panel for each part that has data") {
   whole.during = {{1, {0.4, 0.5, 0.6, 0.6, 0.7}, {0.4, 0.5, 0.5, 0.6, 0.6}}, {2, {0.4, 0.5, 0.6, 0.7, 0.8}, {}}};
   write_training_plot(path, whole);
   CHECK(png_width(testing::bytes_of(path)) == 1860);
+  whole.similarity = {{1, {0.9, 0.8}, {0.5, 0.4}}, {2, {0.9, 0.7}, {0.3, 0.2}}};
+  write_training_plot(path, whole);
+  CHECK(png_width(testing::bytes_of(path)) == 2480);
   CHECK(std::distance(fs::directory_iterator(directory.path), {}) == 1);
 }
 
@@ -105,6 +113,11 @@ TEST_CASE("curves that cannot be drawn are refused") {
   CHECK(failure(directory.path / "a.png", uneven).find("1 epochs for 2 losses") != std::string::npos);
   const TrainingCurves other_depths{"", {1}, {1}, {}, {}, {{1, {0.5, 0.5}, {}}, {2, {0.5}, {}}}};
   CHECK(failure(directory.path / "a.png", other_depths).find("k-NN of 1 layers after epoch 2") != std::string::npos);
+  TrainingCurves other_similarities = uneven;
+  other_similarities.epochs = {1, 2};
+  other_similarities.similarity = {{1, {0.5, 0.5}, {0, 0}}, {2, {0.5}, {0}}};
+  CHECK(failure(directory.path / "a.png", other_similarities).find("similarities of 1 layers after epoch 2") !=
+        std::string::npos);
   CHECK(failure(directory.path / "a.png", {}).find("nothing to draw") != std::string::npos);
   if (!detail::find_program("gnuplot").empty())
     CHECK(failure(directory.path / "none" / "a.png", curves).find("No such file") != std::string::npos);

@@ -5,7 +5,7 @@
 "$bin/pretrain" $tiny --knn-train 0 --out "$work/run" >"$work/log" 2>&1 || { cat "$work/log"; die "a correct run"; }
 checkpoint=$work/run/checkpoint.safetensors
 options="--train 500 --test 300 --k 5 --points 90 --batch 8 --against $checkpoint"
-"$bin/evaluate" "$checkpoint" $options --out "$work/found" >"$work/log" 2>&1 ||
+"$bin/evaluate" "$checkpoint" $options --tsne-layers 1,2 --out "$work/found" >"$work/log" 2>&1 ||
   { cat "$work/log"; die "a correct evaluation"; }
 
 # Where there is Python, what the numbers must be to each other.
@@ -13,6 +13,7 @@ command -v python3 >/dev/null && ! python3 - "$work/found/results.json" <<'END' 
 import json, math, sys
 
 a = json.load(open(sys.argv[1]))["analyses"]
+assert list(a["tsne_layers"]) == ["1"] and len(a["tsne_layers"]["1"]) == 90, "layer 2 is the last"
 assert a["images"] == 90 == len(a["tsne"]) == len(a["pca"]) == len(a["labels"]), "as many points as --points"
 assert set(a["labels"]) == set(range(10)) and len(a["classes"]) == 10, "evenly spread images show every class"
 for one, other in zip(sum(a["cka"], []), sum(a["cka_against"], [])):
@@ -22,6 +23,7 @@ for layer in a["layers"]:
     # For unit vectors |x - y|^2 = 2 - 2 cos.
     assert abs(layer["alignment"] - 2 * (1 - layer["positive_cosine"])) < 1e-4
     assert layer["positive_cosine"] > layer["negative_cosine"]
+    assert 1 > layer["tolerance"] > layer["negative_cosine"], "images of a class are more alike than others"
     assert 1 <= layer["effective_rank"] <= 24 and abs(sum(layer["explained_variance"]) - 1) < 1e-6
     assert len(layer["attention_distance"]) == 2 and all(0 < d < 28 * math.sqrt(2) for d in layer["attention_distance"])
 assert len(a["neighbours"]) == 10
@@ -31,8 +33,8 @@ for query in a["neighbours"]:
 END
 
 report=$work/found/report.html
-test "$(grep -c '<svg' "$report")" -eq 12 || die "the report has not twelve charts, but $(grep -c '<svg' "$report")"
-! grep -Eq '(src|href)="[^"d#]' "$report" || die "the report needs another file"
+test "$(grep -c '<svg' "$report")" -eq 16 || die "the report has not sixteen charts, but $(grep -c '<svg' "$report")"
+whole_report "$report" "$work/found/results.json"
 for name in attention neighbours; do
   grep -o "data:image/png;base64,[A-Za-z0-9+/=]*" "$report" | sed 's/.*,//' | while read -r text; do
     echo "$text" | base64 -d | cmp -s - "$work/found/$name.png" && echo same
@@ -40,7 +42,7 @@ for name in attention neighbours; do
 done
 
 # The same numbers and images with any number of threads.
-"$bin/evaluate" "$checkpoint" $options --threads 1 --out "$work/again" >"$work/log" 2>&1 || die "one thread"
+"$bin/evaluate" "$checkpoint" $options --tsne-layers 1,2 --threads 1 --out "$work/again" >"$work/log" 2>&1 || die "one thread"
 for name in attention.png neighbours.png; do
   cmp "$work/found/$name" "$work/again/$name" || die "$name depends on the number of threads"
 done
@@ -62,5 +64,6 @@ done
 
 expect() { refuses evaluate "$@" --out "$work/none"; }
 expect "points.*20" "$checkpoint" --points 3
+expect "tsne-layers 3: .*checkpoint.safetensors has 2 layers, and all of them are evaluated" "$checkpoint" --tsne-layers 1,3
 expect "no-analyses.*against|against.*no-analyses" "$checkpoint" --no-analyses --against "$checkpoint"
 expect "$work/nowhere.safetensors" "$checkpoint" --against "$work/nowhere.safetensors"

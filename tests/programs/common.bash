@@ -1,6 +1,7 @@
 # Shared by the tests that run `pretrain` as a person would: a tiny run on Fashion-MNIST, and what a failure prints.
 set -u
 bin=$1
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 tiny="--dataset fashion-mnist --limit 160 --batch 16 --epochs 2 --warmup-epochs 1 --width 24 --depth 2 --heads 2
@@ -27,6 +28,12 @@ refuses() {
   no_library_words "$program" "$@"
   grep -Eq -e "$pattern" "$work/log" || { cat "$work/log"; die "no message like '$pattern': $program $*"; }
   test -z "$(compgen -G "$work/none*")" || die "a result in spite of the error: $program $*"
+}
+
+# whole_report REPORT [RESULTS]: the report is one well-formed page that needs nothing else (report.py).
+whole_report() {
+  command -v python3 >/dev/null || return 0
+  python3 "$here/report.py" "$@" || die "$1 is not what a report should be"
 }
 
 # nested N: JSON lists, N deep.

@@ -41,7 +41,14 @@ test "$(grep -c '<svg' seeds/report.html)" -eq 7 || die "the report has not seve
 for chart in $(grep -o '([a-z_]*\.svg)' seeds/comparison.md | tr -d '()'); do
   test -s "seeds/$chart" || die "comparison.md shows $chart, which is not there"
 done
-! grep -Eq '(src|href)="http' seeds/report.html || die "the report needs a network"
+whole_report seeds/report.html
+# The summary's numbers are those of the tables.
+for tile in "Best by k-NN, k = 20|40.40 %| sd-byol, after layer 2 of 2" \
+  "sd-byol over byol|+5.00 points| in the lower half of the layers, +0.20 in the upper, +0.20 after the last, by k-NN" \
+  "byol ended after half of its layers|-9.70 points| after layer 1 against the last, by k-NN, k = 20"; do
+  IFS='|' read -r name value note <<<"$tile"
+  grep -Fq "<dt>$name</dt><dd><strong>$value</strong>$note" seeds/report.html || die "the summary: $tile"
+done
 
 # One seed, other depths: the names say so, and the shorter network's column ends early.
 evaluated deeper byol 1 0.3 0.4 12

@@ -24,14 +24,15 @@ grep -q '"branch": "student"' "$work/found/results.json" || die "the student is 
 cmp -s <(cut -d, -f1-7 "$work/found/layers.csv") <(cut -d, -f1-7 "$work/teacher/layers.csv") &&
   die "student and teacher have the same accuracies"
 for number in $(sed 1d "$work/found/layers.csv" | tr ',' ' '); do
-  grep -q "<td>$number\(<\|$\)" "$work/found/report.html" || die "$number is not in the report"
+  grep -q "[>( ]$number[<) ]" "$work/found/report.html" || die "$number is not in the report"
 done
 awk -F, \
   'NR == 1 { for (i = 1; i <= NF; ++i) if ($i == "SGD top-1 %") column = i } NR > 1 && !($column > 30) { exit 1 }' \
   "$work/found/layers.csv" || die "a linear classifier by SGD is right on less than 30 % of the images, or missing"
-test "$(grep -c '<svg' "$work/found/report.html")" -eq 2 || die "the report has not two charts"
+test "$(grep -c '<svg' "$work/found/report.html")" -eq 4 || die "the report has not four charts"
+grep -q '"knn_of_run": {' "$work/found/results.json" || die "what the run's own k-NN found is not in results.json"
+whole_report "$work/found/report.html" "$work/found/results.json"
 ! grep -q '"analyses"' "$work/found/results.json" || die "analyses in spite of --no-analyses"
-! grep -Eq '(src|href)="http' "$work/found/report.html" || die "the report needs a network"
 test "$(wc -l <"$work/found/adaptive_exit.csv")" -eq 22 || die "the curve of adaptive exits has not 21 points"
 
 # Chosen layers and classifiers have the same accuracy as among all, and nothing else is written.

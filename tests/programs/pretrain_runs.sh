@@ -55,6 +55,8 @@ losses() { grep -o '"loss":[^,]*' "$1/metrics.jsonl"; }
 test "$(losses "$work/watched")" = "$(losses "$out")" || die "k-NN changed the losses"
 test "$(grep -c '"knn_student":\[.*"knn_teacher":\[' "$work/watched/metrics.jsonl")" = 2 ||
   die "no k-NN after each epoch"
+test "$(grep -c '"positive_cosine":\[[^],]*,[^],]*\],"negative_cosine":\[[^],]*,[^],]*\]' \
+  "$work/watched/metrics.jsonl")" = 2 || die "no similarity of views of two layers after each epoch"
 grep -q '"knn_trained":\[.*"knn_teacher":\[' "$work/watched/metrics.jsonl" || die "no k-NN of the teacher at the end"
 
 # What may change is said and taken, what may not is refused. After a loss that became NaN the advice works.

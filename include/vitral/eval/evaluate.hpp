@@ -6,11 +6,10 @@
 #include <vitral/eval/classifiers/early_exit.hpp>
 #include <vitral/eval/classifiers/knn.hpp>
 #include <vitral/eval/classifiers/probe.hpp>
+#include <vitral/eval/timing.hpp>
 #include <vitral/io/nearest.hpp>
-#include <vitral/models/first_layers.hpp>
 
 #include <algorithm>
-#include <chrono>
 #include <functional>
 #include <optional>
 #include <string>
@@ -39,33 +38,6 @@ struct EvaluationOptions {
 };
 
 namespace detail {
-
-/// Milliseconds of one batch through the network, the median of seven.
-template <class Network>
-double milliseconds(const Network& network, int batch) {
-  using B = typename Network::backend;
-  const int side = network.size.image;
-  const ImagesOn<B> images({batch, side, side});
-  std::vector<double> times;
-  for (int i = 0; i < 8; ++i) {
-    const auto begin = std::chrono::steady_clock::now();
-    const auto token = network(images);
-    typename Network::activation last;
-    B::copy_to_host(token.data() + token.size() - 1, &last, 1);  // waits for a device
-    const std::chrono::duration<double, std::milli> time = std::chrono::steady_clock::now() - begin;
-    if (i > 0) times.push_back(time.count());  // the first prepares
-  }
-  std::sort(times.begin(), times.end());
-  return times[times.size() / 2];
-}
-
-/// What images cost in the network that ends after block `layer`.
-template <VisionTransformer Network>
-LayerCost layer_cost(const Network& network, int layer, int batch) {
-  const Network shorter = first_layers(network, layer);
-  const double time = milliseconds(shorter, batch);
-  return {multiply_adds(shorter.size, layer), milliseconds(shorter, 1), 1000 * batch / time};
-}
 
 inline Accuracy accuracy_of(const TopCount& count, bool mean_per_class) {
   Accuracy out{count.top1(), count.top5(), {}};
@@ -168,12 +140,12 @@ template <FeatureEncoder Network>
       found.logistic = detail::accuracy_of(ranked_classes(probabilities.back(), classes), to, options.mean_per_class);
     }
     if (!probes.empty()) found.sgd = detail::accuracy_of(probes[at], options.mean_per_class);
-    if constexpr (VisionTransformer<Network>)
-      found.cost = detail::layer_cost(network, found.layer, options.speed_batch);
     out.layers.push_back(std::move(found));
     detail::report(options.progress, {"layers", std::ssize(out.layers), count, 0});
   }
   if constexpr (VisionTransformer<Network>) {
+    const std::vector<LayerCost> costs = layer_costs(network, layers, options.speed_batch, options.progress);
+    for (std::size_t i = 0; i < costs.size(); ++i) out.layers[i].cost = costs[i];
     std::vector<double> confidences;
     for (int i = 0; i <= 20; ++i) confidences.push_back(i / 20.0);
     if (by_logistic)

@@ -31,11 +31,18 @@ struct SgdAccuracy {
   std::vector<RateAccuracy> rates;
 };
 
+/// A number that was measured `runs` times: the median and the quartiles beside it, between which half of the runs lie.
+/// Of older results the median alone is known, and `runs` is 0.
+struct Timing {
+  double median = 0, lower = 0, upper = 0;
+  int runs = 0;
+};
+
 /// What an image costs in a network that ends after a layer.
 struct LayerCost {
-  double multiply_adds = 0;      ///< of matrix products, for one image
-  double milliseconds = 0;       ///< for one image alone
-  double images_per_second = 0;  ///< in batches of EvaluationResults::speed_batch
+  double multiply_adds = 0;  ///< of matrix products, for one image
+  Timing milliseconds;       ///< for one image alone
+  Timing images_per_second;  ///< in batches of EvaluationResults::speed_batch
 };
 
 /// How good the features after one layer are, by the classifiers that were asked for.
@@ -57,6 +64,7 @@ struct LayerAnalysis {
   double effective_rank = 0;               ///< how many directions the features fill
   std::vector<double> explained_variance;  ///< the share of variance along each principal axis: [width]
   std::vector<double> attention_distance;  ///< mean distance of attention of each head, in pixels; of a ViT
+  std::optional<double> tolerance{};       ///< mean similarity of images of a class; none if no class has two
 };
 
 /// A training image that is near to a test image: its number in the data set, its label, and the cosine similarity.
@@ -77,12 +85,13 @@ struct NearestImages {
 struct Analyses {
   long images = 0, attention_distance_images = 0;
   std::vector<LayerAnalysis> layers;
-  std::vector<std::vector<double>> cka;          ///< similarity of each layer (row) with each
-  std::vector<std::vector<double>> cka_against;  ///< with each layer of another network; empty without one
-  std::vector<std::string> classes;              ///< names
-  std::vector<int> labels;                       ///< of the images
-  std::vector<float> pca, tsne;                  ///< the last layer's features as points of a plane: [images, 2]
-  double perplexity = 0;                         ///< of t-SNE
+  std::vector<std::vector<double>> cka;           ///< similarity of each layer (row) with each
+  std::vector<std::vector<double>> cka_against;   ///< with each layer of another network; empty without one
+  std::vector<std::string> classes;               ///< names
+  std::vector<int> labels;                        ///< of the images
+  std::vector<float> pca, tsne;                   ///< the last layer's features as points of a plane: [images, 2]
+  std::map<int, std::vector<float>> tsne_layers;  ///< the same of the other layers that were asked for, by number
+  double perplexity = 0;                          ///< of t-SNE
   std::vector<long> attention_images;     ///< numbers of test images to show attention of, of the first four classes
   std::vector<NearestImages> neighbours;  ///< by the last layer, of a test image of each of the first ten classes
   std::string against;                    ///< what a report calls the other network

@@ -101,9 +101,29 @@ class ResultsReader {
     }
     return out;
   }
+  /// A number of 1 or more that is the key of a member.
+  int positive(std::string_view key, const char* what, std::string_view of) const {
+    int out = 0;
+    const auto end = std::from_chars(key.data(), key.data() + key.size(), out);
+    expect(out > 0 && end.ptr == key.data() + key.size(), "\"", legible(key), "\" is no ", what, of);
+    return out;
+  }
   Accuracy accuracy(const Json& in, std::string_view of) const {
     Accuracy out{share(in, "top1", of), share(in, "top5", of), {}};
     if (in.contains("mean_per_class")) out.mean_per_class = share(in, "mean_per_class", of);
+    return out;
+  }
+
+  /// Of an earlier version there are no quartiles.
+  Timing timing(const Json& in, const char* name, const std::string& of) const {
+    const double median = number(in, name, of);
+    const std::string quartiles = std::string(name) + "_quartiles", of_quartiles = " of " + quartiles + of;
+    if (!in.contains(quartiles)) return {median, median, median, 0};
+    const Json& spread = in[quartiles];
+    const Timing out{median, number(spread, "lower", of_quartiles), number(spread, "upper", of_quartiles),
+                     whole<int>(member(spread, "runs", of_quartiles), "runs", "runs")};
+    expect(out.runs > 0 && out.lower <= median && median <= out.upper, "\"", name, "\" ", median,
+           " is not between its quartiles ", out.lower, " and ", out.upper, of);
     return out;
   }
 
@@ -127,9 +147,7 @@ class ResultsReader {
     if (in.contains("knn")) {
       expect(in["knn"].is_object(), "\"knn\" is no object", of);
       for (const auto& [key, scores] : in["knn"].items()) {
-        int k = 0;
-        const auto end = std::from_chars(key.data(), key.data() + key.size(), k);
-        expect(k > 0 && end.ptr == key.data() + key.size(), "\"", legible(key), "\" is no number of neighbours", of);
+        const int k = positive(key, "number of neighbours", of);
         out.knn[k] = accuracy(scores, " of k-NN" + of);
       }
     }
@@ -137,7 +155,7 @@ class ResultsReader {
     if (in.contains("sgd")) out.sgd = sgd(in["sgd"], " of the linear classifier by SGD" + of);
     expect(asked(out) != std::array<bool, 3>{}, "it has no classifier", of);
     if (in.contains("multiply_adds"))
-      out.cost = {number(in, "multiply_adds", of), number(in, "milliseconds", of), number(in, "images_per_second", of)};
+      out.cost = {number(in, "multiply_adds", of), timing(in, "milliseconds", of), timing(in, "images_per_second", of)};
     return out;
   }
 
@@ -186,6 +204,7 @@ class ResultsReader {
                             number(item, "effective_rank", of),
                             numbers(member(item, "explained_variance", of), "explained_variance", of),
                             numbers(member(item, "attention_distance", of), "attention_distance", of)});
+      if (item.contains("tolerance")) out.layers.back().tolerance = number(item, "tolerance", of);
     }
     out.cka = table(in, "cka");
     if (in.contains("cka_against")) out.cka_against = table(in, "cka_against");
@@ -198,6 +217,15 @@ class ResultsReader {
     out.tsne = points(in, "tsne");
     expect(out.pca.size() == 2 * out.labels.size() && out.tsne.size() == out.pca.size(), "it has ", out.labels.size(),
            " labels of ", out.pca.size() / 2, " and ", out.tsne.size() / 2, " points");
+    if (in.contains("tsne_layers")) {
+      expect(in["tsne_layers"].is_object(), "\"tsne_layers\" is no object");
+      for (const auto& item : in["tsne_layers"].items()) {
+        const int layer = positive(item.key(), "layer", "");
+        out.tsne_layers[layer] = points(in["tsne_layers"], item.key().c_str());
+        expect(out.tsne_layers[layer].size() == out.tsne.size(), "it has ", out.tsne_layers[layer].size() / 2,
+               " points of layer ", layer, ", expected ", out.labels.size());
+      }
+    }
     out.perplexity = number(in, "perplexity", "");
     for (const Json& item : list(in, "attention_images", "")) out.attention_images.push_back(image(item));
     for (const Json& query : list(in, "neighbours", "")) {

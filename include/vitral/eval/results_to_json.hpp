@@ -21,6 +21,13 @@ inline Json json_of(const Accuracy& accuracy) {
   return out;
 }
 
+/// The median under its own name, as results of earlier versions have it, and the rest beside it.
+inline void add_timing(Json& out, const std::string& name, const Timing& timing) {
+  out[name] = timing.median;
+  if (timing.runs > 0)
+    out[name + "_quartiles"] = {{"lower", timing.lower}, {"upper", timing.upper}, {"runs", timing.runs}};
+}
+
 inline Json json_of(const SgdAccuracy& found) {
   Json out = json_of(found.test);
   out["rate"] = found.rate;
@@ -38,21 +45,23 @@ inline Json json_of(const LayerEvaluation& found) {
   if (found.sgd) out["sgd"] = json_of(*found.sgd);
   if (found.cost) {
     out["multiply_adds"] = found.cost->multiply_adds;
-    out["milliseconds"] = found.cost->milliseconds;
-    out["images_per_second"] = found.cost->images_per_second;
+    add_timing(out, "milliseconds", found.cost->milliseconds);
+    add_timing(out, "images_per_second", found.cost->images_per_second);
   }
   return out;
 }
 
 inline Json json_of(const LayerAnalysis& found) {
-  return {{"layer", found.layer},
-          {"alignment", found.alignment},
-          {"uniformity", found.uniformity},
-          {"positive_cosine", found.positive_cosine},
-          {"negative_cosine", found.negative_cosine},
-          {"effective_rank", found.effective_rank},
-          {"explained_variance", found.explained_variance},
-          {"attention_distance", found.attention_distance}};
+  Json out{{"layer", found.layer},
+           {"alignment", found.alignment},
+           {"uniformity", found.uniformity},
+           {"positive_cosine", found.positive_cosine},
+           {"negative_cosine", found.negative_cosine},
+           {"effective_rank", found.effective_rank},
+           {"explained_variance", found.explained_variance},
+           {"attention_distance", found.attention_distance}};
+  if (found.tolerance) out["tolerance"] = *found.tolerance;
+  return out;
 }
 
 /// Pairs of coordinates.
@@ -71,6 +80,7 @@ inline Json json_of(const Analyses& found) {
   out["labels"] = found.labels;
   out["pca"] = points_json(found.pca);
   out["tsne"] = points_json(found.tsne);
+  for (const auto& [layer, points] : found.tsne_layers) out["tsne_layers"][std::to_string(layer)] = points_json(points);
   out["perplexity"] = found.perplexity;
   out["attention_images"] = found.attention_images;
   out["neighbours"] = Json::array();

@@ -25,12 +25,19 @@ struct AccuracyAt {
   std::vector<double> student, teacher;
 };
 
+/// Mean cosine similarity, after some epochs, of the two views of an image and of views of two images, by layer.
+struct SimilarityAt {
+  double epoch;
+  std::vector<double> positive, negative;
+};
+
 /// What write_training_plot draws. A part that is empty gets no panel.
 struct TrainingCurves {
   std::string title;
   std::vector<double> epochs, loss;        // the loss at fractions of epochs, such as 0.25
   std::vector<double> untrained, trained;  // k-NN accuracy of each layer, 0 to 1
   std::vector<AccuracyAt> during{};        // k-NN accuracy in the course of the training
+  std::vector<SimilarityAt> similarity{};  // of views, likewise
 };
 
 namespace detail {
@@ -110,31 +117,44 @@ inline std::string accuracy_panel(const TrainingCurves& curves) {
   return out + "plot " + plots + "\n";
 }
 
-/// The accuracy of up to four layers over the epochs, the teacher's dashed in the colour of the student's.
-inline std::string course_panel(const std::vector<AccuracyAt>& during) {
+/// What two members of `during`, named `solid_name` and `dashed_name`, say of up to four layers over the epochs: the
+/// second is dashed in the colour of the first, and may be empty.
+template <class At>
+std::string course_panel(const std::vector<At>& during, std::vector<double> At::*solid, std::string_view solid_name,
+                         std::vector<double> At::*dashed, std::string_view dashed_name, double scale,
+                         std::string_view y_axis) {
   static constexpr const char* colors[] = {"#56b4e9", "#009e73", "#e69f00", "#0072b2"};
-  const std::size_t depth = during[0].student.size(), shown = std::min<std::size_t>(depth, 4);
+  const std::size_t depth = (during[0].*solid).size(), shown = std::min<std::size_t>(depth, 4);
   std::string data, plots;
-  const auto add = [&](std::vector<double> AccuracyAt::*branch, std::size_t layer, const std::string& style) {
-    std::vector<double> epochs, percent;
-    for (const AccuracyAt& at : during)
-      if (layer < (at.*branch).size()) {
+  const auto add = [&](std::vector<double> At::*which, std::string_view of, std::size_t layer,
+                       const std::string& style) {
+    std::vector<double> epochs, numbers;
+    for (const At& at : during)
+      if (layer < (at.*which).size()) {
         epochs.push_back(at.epoch);
-        percent.push_back(100 * (at.*branch)[layer]);
+        numbers.push_back(scale * (at.*which)[layer]);
       }
     if (epochs.empty()) return;
-    const std::string name = join(branch == &AccuracyAt::student ? "student" : "teacher", layer + 1);
-    data += gnuplot_data(name, epochs, percent);
+    const std::string name = join(of, layer + 1);
+    data += gnuplot_data(name, epochs, numbers);
     plots += join(plots.empty() ? "" : ", ", "$", name, " with linespoints pt 7 ps 0.7 lw 2 ", style);
   };
   for (std::size_t i = 0; i < shown; ++i) {
     const std::size_t layer = (i + 1) * depth / shown - 1;
-    add(&AccuracyAt::student, layer, join("lc rgb '", colors[i], "' title 'layer ", layer + 1, "'"));
-    add(&AccuracyAt::teacher, layer,
-        join("dt 2 lc rgb '", colors[i], i + 1 == shown ? "' title 'teacher'" : "' notitle"));
+    add(solid, solid_name, layer, join("lc rgb '", colors[i], "' title 'layer ", layer + 1, "'"));
+    add(dashed, dashed_name, layer,
+        join("dt 2 lc rgb '", colors[i], "' ", i + 1 == shown ? join("title '", dashed_name, "'") : "notitle"));
   }
-  return data + "set xlabel 'epoch'\nset ylabel 'k-NN accuracy (%)'\nset xrange [*:*]\nset yrange [*:*]\n" +
-         "set xtics autofreq\nplot " + plots + "\n";
+  return join(data, "set xlabel 'epoch'\nset ylabel '", y_axis,
+              "'\nset xrange [*:*]\nset yrange [*:*]\nset xtics autofreq\nplot ", plots, "\n");
+}
+inline std::string course_panel(const std::vector<AccuracyAt>& during) {
+  return course_panel(during, &AccuracyAt::student, "student", &AccuracyAt::teacher, "teacher", 100,
+                      "k-NN accuracy (%)");
+}
+inline std::string course_panel(const std::vector<SimilarityAt>& during) {
+  return course_panel(during, &SimilarityAt::positive, "positive", &SimilarityAt::negative, "negative", 1,
+                      "similarity of views (cosine)");
 }
 
 /// Has gnuplot draw what `commands` say for its output `terminal` into the file `path`. Error, with the old image
@@ -160,8 +180,8 @@ inline void draw_with_gnuplot(const std::filesystem::path& path, const std::stri
 
 }  // namespace detail
 
-/// Writes one PNG of up to three panels: the loss over the epochs, the k-NN accuracy by layer, untrained and trained,
-/// and over the epochs.
+/// Writes one PNG of up to four panels: the loss over the epochs, the k-NN accuracy by layer, untrained and trained, and
+/// over the epochs, and the similarity of views over the epochs.
 /// Error, with the old image kept, if the file cannot be written or gnuplot is missing.
 inline void write_training_plot(const std::filesystem::path& path, const TrainingCurves& curves) {
   check(curves.epochs.size() == curves.loss.size(), path.native(), ": ", curves.epochs.size(), " epochs for ",
@@ -171,17 +191,27 @@ inline void write_training_plot(const std::filesystem::path& path, const Trainin
     check(!at.student.empty() && at.student.size() == curves.during[0].student.size(), path.native(), ": the k-NN of ",
           at.student.size(), " layers after epoch ", at.epoch, "; expected that of ", curves.during[0].student.size());
   check(accuracies || !curves.loss.empty(), path.native(), ": there is nothing to draw");
+  for (const SimilarityAt& at : curves.similarity)
+    check(!at.positive.empty() && at.positive.size() == curves.similarity[0].positive.size(), path.native(),
+          ": the similarities of ", at.positive.size(), " layers after epoch ", at.epoch, "; expected those of ",
+          curves.similarity[0].positive.size());
   // The key stands above its panel, where it hides no data.
-  const int panels = !curves.loss.empty() + accuracies + !curves.during.empty();
-  std::string script = join("set multiplot layout 1,", panels, " title ", escape_gnuplot(curves.title), " margins ",
-                            panels == 1   ? 0.15
-                            : panels == 2 ? 0.085
-                                          : 0.06,
-                            ",0.97,0.16,0.83 spacing ", panels == 3 ? 0.06 : 0.09, "\n", detail::gnuplot_style,
-                            "set key at graph 0.5,1.09 center horizontal Left reverse samplen 3\n");
+  const int panels = !curves.loss.empty() + accuracies + !curves.during.empty() + !curves.similarity.empty();
+  std::string script =
+      join("set multiplot layout 1,", panels, " title ", escape_gnuplot(curves.title), " margins ",
+           panels == 1   ? 0.15
+           : panels == 2 ? 0.085
+           : panels == 3 ? 0.06
+                         : 0.045,
+           ",0.97,0.16,0.83 spacing ",
+           panels == 4   ? 0.05
+           : panels == 3 ? 0.06
+                         : 0.09,
+           "\n", detail::gnuplot_style, "set key at graph 0.5,1.09 center horizontal Left reverse samplen 3\n");
   if (!curves.loss.empty()) script += detail::loss_panel(curves);
   if (accuracies) script += detail::accuracy_panel(curves);
   if (!curves.during.empty()) script += detail::course_panel(curves.during);
+  if (!curves.similarity.empty()) script += detail::course_panel(curves.similarity);
   detail::draw_with_gnuplot(path, join("pngcairo noenhanced size ", 620 * panels, ",460 font 'Sans,12'"),
                             script + "unset multiplot\n");
 }

@@ -34,6 +34,26 @@ TEST_CASE("uniformity of more images than a block holds counts every pair once, 
   CHECK(uniformity(x) == found);
 }
 
+TEST_CASE("tolerance is the mean similarity of all pairs of one class") {
+  Features x = features("x");
+  x.classes = 7;
+  for (int i = 0; i < x.images(); ++i) x.labels.push_back(i == 0 ? 6 : i * i % 6);  // class 6 has one image alone
+  double sum = 0, pairs = 0;
+  for (std::size_t i = 0; i < x.labels.size(); ++i)
+    for (std::size_t j = 0; j < i; ++j) {
+      if (x.labels[i] != x.labels[j]) continue;
+      ++pairs;
+      for (std::size_t c = 0; c < 12; ++c)
+        sum += static_cast<double>(x.rows[12 * i + c]) * static_cast<double>(x.rows[12 * j + c]);
+    }
+  CHECK(tolerance(x).value() == doctest::Approx(sum / pairs).epsilon(1e-9));
+  for (int i = 0; i < x.images(); ++i) x.labels[static_cast<std::size_t>(i)] = i;
+  x.classes = x.images();
+  CHECK_FALSE(tolerance(x).has_value());
+  x.labels.pop_back();
+  CHECK_THROWS_WITH_AS(static_cast<void>(tolerance(x)), doctest::Contains("119 labels of 120 images"), Error);
+}
+
 TEST_CASE("images that all look the same are as far from uniform as can be") {
   Features x = constant(50, 4);
   for (float& number : x.rows) number = 0.5f;

@@ -23,6 +23,7 @@ struct AnalysisOptions {
   long points = 2000;          ///< test images that are looked at, spread evenly over all
   std::vector<int> layers{};   ///< numbers of the layers that the features are of, from 1 on; none: all
   CenterView view{.size = 0};  ///< how attention sees images; size 0: the network's size.image
+  std::vector<int> tsne_layers{};  ///< which of the layers t-SNE maps beside the last of them
   /// The features of another network's layers, to compare with: `[&](const Dataset& images) { return
   /// extract_features(other, images); }`
   std::function<std::vector<Features>(const Dataset&)> against{};
@@ -110,6 +111,10 @@ template <class Network>
                                const EvaluationProgress& progress = {}) {
   const std::vector<int> numbers = chosen_layers(options.layers, network.depth());
   detail::check_analysis(std::ssize(numbers), known, asked, options);
+  for (const int layer : options.tsne_layers)
+    check(std::find(numbers.begin(), numbers.end(), layer) != numbers.end(),
+          "analyse: AnalysisOptions::tsne_layers has layer ", layer, ", which is none of the ", numbers.size(),
+          " layers up to ", numbers.back(), " that are analysed");
   const long all = asked[0].images(), count = std::min(options.points, all);
   check(count >= 20, "analyse: ", count, " test images (AnalysisOptions::points ", options.points, " of ", all,
         "); expected 20 or more");
@@ -131,6 +136,17 @@ template <class Network>
     distances = detail::attention_distances(
         network, images_at(detail::evenly_spread(all, out.attention_distance_images)), options.view, progress);
   }
+  TsneOptions plane;
+  plane.perplexity = std::min(plane.perplexity, static_cast<double>(count) / 4);  // few have fewer neighbours
+  out.perplexity = plane.perplexity;
+  const auto map = [&](const Features& features, const std::vector<float>& start) {
+    detail::report(progress, {"t-SNE", 0, plane.iterations, 0});
+    return tsne(features, start, plane,
+                [&](int done, double) {
+                  detail::report(progress, {"t-SNE", done, plane.iterations, 0});
+                })
+        .points;
+  };
   PrincipalAxes axes;
   for (std::size_t i = 0; i < layers.size(); ++i) {
     const Features &x = views[0][i], &y = views[1][i];
@@ -139,19 +155,18 @@ template <class Network>
     out.layers.push_back({numbers[i], alignment(x, y), (uniformity(x) + uniformity(y)) / 2, cosine.positive,
                           cosine.negative, effective_rank(axes), explained_variance(axes),
                           std::move(distances[static_cast<std::size_t>(numbers[i] - 1)])});
+    const auto of_x = tolerance(x), of_y = tolerance(y);
+    if (of_x && of_y) out.layers.back().tolerance = (*of_x + *of_y) / 2;
+    if (const auto& chosen = options.tsne_layers;
+        i + 1 < layers.size() && std::find(chosen.begin(), chosen.end(), numbers[i]) != chosen.end())
+      out.tsne_layers[numbers[i]] = map(layers[i], project(axes, layers[i]));
   }
   out.cka = cka_table(layers, layers);
   if (options.against) out.cka_against = cka_table(layers, options.against(images));
   out.classes = test.classes();
   out.labels = layers.back().labels;
   out.pca = project(axes, layers.back());
-  TsneOptions plane;
-  plane.perplexity = std::min(plane.perplexity, static_cast<double>(count) / 4);  // few have fewer neighbours
-  out.perplexity = plane.perplexity;
-  detail::report(progress, {"t-SNE", 0, plane.iterations, 0});
-  out.tsne = tsne(layers.back(), out.pca, plane, [&](int done, double) {
-               detail::report(progress, {"t-SNE", done, plane.iterations, 0});
-             }).points;
+  out.tsne = map(layers.back(), out.pca);
   out.neighbours = detail::nearest_images(known.back(), asked.back(), detail::first_of_each_class(asked.back()));
   for (std::size_t i = 0; i < std::min<std::size_t>(4, out.neighbours.size()); ++i)
     out.attention_images.push_back(out.neighbours[i].image);

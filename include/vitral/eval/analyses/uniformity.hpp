@@ -1,6 +1,6 @@
-// Alignment: how close two views of an image lie. Uniformity: how evenly images spread over the unit sphere. (Wang and
-// Isola, "Understanding Contrastive Representation Learning through Alignment and Uniformity on the Hypersphere",
-// 2020.) Rows of features must have unit length.
+// Alignment: how close two views of an image lie. Uniformity: how evenly images spread over the unit sphere (Wang and
+// Isola 2020). Tolerance: how alike images of a class stay (Wang and Liu, "Understanding the Behaviour of Contrastive
+// Loss", 2021). Rows of features must have unit length.
 #pragma once
 
 #include <vitral/backend/cpu/matmul.hpp>
@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
+#include <optional>
 #include <vector>
 
 VITRAL_KERNELS_BEGIN
@@ -83,6 +84,33 @@ inline void check_views(const Features& x, const Features& y) {
   }
   const double pairs = static_cast<double>(images) * static_cast<double>(images - 1) / 2;
   return std::log(std::accumulate(sums.begin(), sums.end(), 0.0) / pairs);
+}
+
+/// The mean cosine similarity of two images of the same class, over all such pairs; larger is more tolerant of what
+/// differs within a class. None where no class has two images. Takes time in proportion to the images: a class's
+/// similarities add up to the square of the sum of its rows. Features need labels; Error otherwise.
+[[nodiscard]] inline std::optional<double> tolerance(const Features& x) {
+  check_analysable(x);
+  check(std::ssize(x.labels) == x.images(), "tolerance: ", x.labels.size(), " labels of ", x.images(),
+        " images; expected one for each");
+  const auto width = static_cast<std::size_t>(x.width);
+  std::vector<double> sums(static_cast<std::size_t>(x.classes) * width), own(static_cast<std::size_t>(x.classes));
+  std::vector<long> counts(static_cast<std::size_t>(x.classes));
+  for (std::size_t i = 0; i < x.labels.size(); ++i) {
+    const float* const row = x.rows.data() + i * width;
+    const auto label = static_cast<std::size_t>(x.labels[i]);
+    for (std::size_t c = 0; c < width; ++c) sums[label * width + c] += static_cast<double>(row[c]);
+    own[label] += detail::dot(row, row, x.width);
+    ++counts[label];
+  }
+  double all = 0, pairs = 0;
+  for (std::size_t label = 0; label < counts.size(); ++label) {
+    if (counts[label] < 2) continue;
+    const double *const sum = sums.data() + label * width, count = static_cast<double>(counts[label]);
+    all += std::inner_product(sum, sum + width, sum, 0.0) - own[label];
+    pairs += count * (count - 1);
+  }
+  return pairs > 0 ? std::optional(all / pairs) : std::nullopt;
 }
 
 /// Mean cosine similarities of pairs of views.
