@@ -11,6 +11,7 @@
 #include <vitral/autodiff/softmax.hpp>
 #include <vitral/models/first_layers.hpp>
 #include <vitral/models/patch_tokens.hpp>
+#include <vitral/models/resolution.hpp>
 #include <vitral/models/vit.hpp>
 #include <vitral/nn/embedding.hpp>
 #include <vitral/nn/rounded_weights.hpp>

@@ -1,4 +1,4 @@
-// Patch tokens of any layer, on images of the network's own size and of others.
+// Patch tokens of any layer, on images of the network's own size and of others, and the network at another size.
 #include "../random_tensor.hpp"
 
 #include <vitral/models/patch_tokens.hpp>
@@ -34,6 +34,35 @@ TEST_CASE("a larger image gives what a network of that size gives with the same 
   large.pos_embed.value = Tensor<double, Shape<1, dyn, dyn>>::from(positions, {1, 17, 16});
   const auto images = normal(Dyn<4>{1, 3, 16, 16}, 2);
   CHECK(distance(patch_tokens(vit, images, 2).to_vector(), patch_tokens(large, images, 2).to_vector()) < 1e-12);
+}
+
+// DeiT's and MAE's interpolate_pos_embed keeps the extra tokens' positions and resizes the others: bicubic, as
+// tests/nn/positions_test.cpp holds to PyTorch. MoCo v3's vits.py makes fixed positions by size.
+TEST_CASE("at another resolution trained positions are interpolated, fixed ones made anew; all else is shared") {
+  for (const bool second_token : {false, true}) {
+    const ViTOptions options{.distillation_token = second_token};
+    Exact vit(small, Seed{1}, options);
+    const Exact large({16, 4, 16, 2, 2}, Seed{1}, options);  // the same seed: the same weights
+    const auto images = normal(Dyn<4>{2, 3, 16, 16}, 2);
+    const Exact anew = at_resolution(vit, 16);
+    CHECK(anew(images).to_vector() == large(images).to_vector());
+    CHECK(anew.size.image == 16);
+    CHECK(anew.cls_token.value.data() == vit.cls_token.value.data());
+    CHECK(at_resolution(anew, 8).pos_embed.value.to_vector() == vit.pos_embed.value.to_vector());
+
+    const int prefix = second_token ? 2 : 1;
+    vit.pos_embed.value = normal<double>(vit.pos_embed.value.shape(), 3);
+    const auto table = vit.pos_embed.value.to_vector();
+    const Exact resized = at_resolution(vit, 12);
+    auto expected = resized_positions({table.begin() + prefix * 16, table.end()}, 2, 3, 3, 16);
+    expected.insert(expected.begin(), table.begin(), table.begin() + prefix * 16);
+    CHECK(distance(resized.pos_embed.value.to_vector(), expected) < 1e-12);
+    CHECK(vit.pos_embed.value.extent(1) == prefix + 4);
+    CHECK(resized(normal(Dyn<4>{1, 3, 12, 12}, 2)).extent(1) == 16);
+  }
+  CHECK_THROWS_WITH_AS(static_cast<void>(at_resolution(Exact(small, Seed{1}), 10)),
+                       doctest::Contains("at_resolution: an image size of 10 is not a multiple of the patch size 4"),
+                       Error);
 }
 
 TEST_CASE("patches of an oblong image come row by row") {
