@@ -12,6 +12,19 @@ function(vitral_find package target)
   endif()
 endfunction()
 
+# The same for a package that the library can do without.
+function(vitral_find_optional package target)
+  if(TARGET ${target})
+    return()
+  endif()
+  find_package(${package} QUIET)
+  if(TARGET ${target})
+    set_target_properties(${target} PROPERTIES IMPORTED_GLOBAL TRUE)
+  else()
+    message(STATUS "${package} is not here: what needs it is left out")
+  endif()
+endfunction()
+
 # The flags of tests, examples and benchmarks: warnings, this machine's vector units, sanitizers.
 function(vitral_program_flags target)
   target_compile_options(${target} PRIVATE -Wall -Wextra -Wconversion)
@@ -58,11 +71,11 @@ function(vitral_cuda_part target file)
   add_custom_command(
     OUTPUT "${object}"
     COMMAND bash "${PROJECT_SOURCE_DIR}/cmake/nvcc.sh" "${CUDAToolkit_NVCC_EXECUTABLE}" "${VITRAL_CUDA_ARCHITECTURES}"
-            ${VITRAL_CUDA_HOST_LEVEL} -Xcompiler -fopenmp
+            ${VITRAL_CUDA_HOST_LEVEL} -Xcompiler -fopenmp $<$<TARGET_EXISTS:Matio::Matio>:-DVITRAL_HAS_MATIO>
             "-I${PROJECT_SOURCE_DIR}/include" "-I${PROJECT_SOURCE_DIR}/examples"
             -MD -MF "${object}.d" -MT "${object}" -c "${CMAKE_CURRENT_SOURCE_DIR}/${file}" -o "${object}"
     DEPENDS "${file}" "${PROJECT_SOURCE_DIR}/cmake/nvcc.sh" DEPFILE "${object}.d"
-    COMMENT "Compiling ${file} with nvcc" VERBATIM)
+    COMMENT "Compiling ${file} with nvcc" VERBATIM COMMAND_EXPAND_LISTS)
   target_sources(${target} PRIVATE "${object}")
   target_compile_definitions(${target} PRIVATE VITRAL_HAS_CUDA)
   target_link_libraries(${target} PRIVATE CUDA::cudart_static CUDA::cublasLt)

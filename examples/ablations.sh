@@ -43,7 +43,7 @@ projector shared: --shared-heads projector
 projectors wide: --lower-hidden 512
 projectors shallow: --lower-depth 1
 ratio constant: --ratio-schedule constant
-ratio halved: --ratio 0.4
+ratio 0.4: --ratio 0.4
 patches trained: --patch-embed trained
 token of its own: --dis-token"
 test "$method" = sd-simclr || changes+="
@@ -121,8 +121,9 @@ def change(name):
 
 
 depth = len(table["plain"])
-lines = [f"k-NN accuracy (%) of each layer of the student after {os.environ['EPOCHS']} epochs of {os.environ['METHOD']}, "
-         f"on {tested} images, {len(seeds)} seed{'s' * (len(seeds) > 1)}. The last column names where the order to the "
+lines = [f"k-NN accuracy (%) of each layer of the student after {os.environ['EPOCHS']} epochs of "
+         f"{os.environ['METHOD']}, on {tested} images, {len(seeds)} seed{'s' * (len(seeds) > 1)}. The last "
+         "column names where the order to the "
          "plain form (above, below, or within two standard errors of a difference) is another than that of the "
          "published form.", "",
          "| change | options | " + " | ".join(map(str, range(1, depth + 1))) +

@@ -58,5 +58,5 @@ int main(int argc, char** argv) {
   const auto found = evaluate(encoder, subset(train, 2000), subset(test, 500));
   for (std::size_t i = 0; i < found.layers.size(); ++i)
     std::printf("4. layer %zu: k-NN %.1f %%, logistic regression %.1f %%\n", i + 1,
-                100 * found.layers[i].knn.at(20).top1, 100 * found.layers[i].logistic.top1);
+                100 * found.layers[i].knn.at(20).top1, 100 * found.layers[i].logistic->top1);
 }

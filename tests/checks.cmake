@@ -64,7 +64,7 @@ vitral_test(headers PROCESSORS 2 COMMAND bash "${CMAKE_CURRENT_SOURCE_DIR}/heade
             "${flags_file}" "${PROJECT_SOURCE_DIR}/include")
 
 # Whatever bytes a reader is given, it reads them or throws an Error that a person can read: seconds of each format.
-vitral_test(fuzz COMMAND bash "${CMAKE_CURRENT_SOURCE_DIR}/fuzz/run.sh" "${${checker}_path}" "${flags_file}" 6)
+vitral_test(fuzz COMMAND bash "${CMAKE_CURRENT_SOURCE_DIR}/fuzz/run.sh" "${${checker}_path}" "${flags_file}" 8)
 
 # What must not compile does not, with the message that a user needs.
 file(GLOB cases CONFIGURE_DEPENDS "compile_fail/*.cpp")

@@ -2,8 +2,11 @@
 #pragma once
 
 #include <vitral/core/escape.hpp>
+#include <vitral/data/augment.hpp>
 #include <vitral/data/datasets.hpp>
 #include <vitral/data/subset.hpp>
+
+#include <CLI/CLI.hpp>
 
 #include <cstdint>
 #include <cstdio>
@@ -22,6 +25,32 @@ struct DataPlace {
     return vitral::open_dataset(dataset, path, split, least_side, tar_image);
   }
 };
+
+/// How images are prepared for evaluation, in the words of the programs' options.
+struct Preparation {
+  std::string resize = "shorter-side", interpolation = "bilinear";
+
+  /// The view of so many pixels a side.
+  [[nodiscard]] CenterView view(int side) const {
+    CenterView out = center_view(side);
+    out.squash = resize == "squash";
+    if (interpolation == "bicubic") out.interpolation = Interpolation::bicubic;
+    return out;
+  }
+};
+
+/// The options that say so; `prefix` tells them from those of training images ("test-").
+inline void add_preparation_options(CLI::App& app, Preparation& how, const std::string& prefix = "") {
+  app.add_option("--" + prefix + "resize", how.resize,
+                 "How images are resized before the centre is cut out: the shorter side to 256/224 of the network's "
+                 "(MoCo v3, DINO), or both sides (SDSSL)")
+      ->check(CLI::IsMember({"shorter-side", "squash"}))
+      ->capture_default_str();
+  app.add_option("--" + prefix + "interpolation", how.interpolation,
+                 "By which filter: MoCo v3's, or DINO's and SDSSL's")
+      ->check(CLI::IsMember({"bilinear", "bicubic"}))
+      ->capture_default_str();
+}
 
 /// How many images are taken of each split; `seed` draws them.
 struct ImageChoice {

@@ -1,6 +1,7 @@
 // Several results of `evaluate` side by side: runs that differ in the seed alone are one group.
 #pragma once
 
+#include "common/images.hpp"
 #include "pretrain/options.hpp"
 
 #include <vitral/core/error.hpp>
@@ -41,8 +42,11 @@ inline Run read_run(const std::string& folder) {
   vitral::check(json["run"].is_object(), no_results, ": its run is no object");
   const PretrainOptions options = pretrain_options_from_json(json["run"], file.native() + ": its run");
   const std::size_t layers = out.results.layers.size();
+  const vitral::LayerEvaluation& first = out.results.layers[0];
+  vitral::check(!first.knn.empty() && first.logistic && first.sgd, file.native(),
+                " lacks one of k-NN, logistic regression and SGD; evaluate the checkpoint with all --classifiers");
   vitral::check(layers == static_cast<std::size_t>(options.depth), file.native(), " has results of ", layers,
-                " layers, but its network has ", options.depth, "; evaluate the checkpoint again");
+                " layers, but its network has ", options.depth, "; evaluate the checkpoint again, with all --layers");
   const bool priced = std::all_of(out.results.layers.begin(), out.results.layers.end(),
                                   [](const auto& layer) { return layer.cost.has_value(); });
   vitral::check(priced && !out.results.adaptive_exit.empty(), no_results,
@@ -59,6 +63,9 @@ inline Run read_run(const std::string& folder) {
   for (const char* key :
        {"dataset", "train_images", "test_images", "holdout", "seed", "temperature", "logistic_c", "sgd_epochs"})
     out.conditions[key] = json.value(key, Json());
+  const Preparation usual;  // of results that do not say it
+  out.conditions["resize"] = json.value("resize", Json(usual.resize));
+  out.conditions["interpolation"] = json.value("interpolation", Json(usual.interpolation));
   out.method = options.method;
   out.seed = options.seed;
   return out;
@@ -147,8 +154,8 @@ inline std::vector<Measure> measures(const std::vector<Run>& runs) {
     if (everywhere && (out.empty() || k == 20))
       out = {{vitral::join("k-NN, k = ", k), "knn", [k](const Layer& layer) { return layer.knn.at(k).top1; }}};
   }
-  out.push_back({"logistic regression", "logistic", [](const Layer& layer) { return layer.logistic.top1; }});
-  out.push_back({"linear, SGD", "sgd", [](const Layer& layer) { return layer.sgd.test.top1; }});
+  out.push_back({"logistic regression", "logistic", [](const Layer& layer) { return layer.logistic.value().top1; }});
+  out.push_back({"linear, SGD", "sgd", [](const Layer& layer) { return layer.sgd.value().test.top1; }});
   return out;
 }
 

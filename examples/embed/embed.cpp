@@ -1,19 +1,23 @@
-// What one layer of a pretrained network makes of every image of a data set, for use in Python: features.npy, float32
-// [images, width], rows of unit length; features.flags.npy, uint8 [images], 1 where the image could not be read and
-// the row is NaN; images.csv, the file, label and class of each row.
+// What one layer of a pretrained network makes of every image of a data set, for use in Python and by `retrieve`:
+// features.npy, float32 [images, width], rows of unit length (with --whole as the network gives them);
+// features.flags.npy, uint8 [images], 1 where the image could not be read and the row is NaN; images.csv, the file,
+// label and class of each row.
 //
 //   embed out/checkpoint.safetensors --layer 6 --out embedding
+//   embed out/checkpoint.safetensors --dataset images --data originals --whole --resize squash --size 320 --gem
 #include "common/command_line.hpp"
 #include "common/report.hpp"
 #include "common/trained_network.hpp"
 
 #include <vitral/eval/features.hpp>
+#include <vitral/eval/retrieval/whole_image.hpp>
 #include <vitral/io/npy.hpp>
 #include <vitral/io/progress.hpp>
 #include <vitral/models/first_layers.hpp>
 #include <vitral/models/load_vit.hpp>
 #include <vitral/vitral.hpp>
 
+#include <algorithm>
 #include <cstdio>
 #include <limits>
 
@@ -24,8 +28,11 @@ namespace {
 
 struct Options {
   std::string checkpoint, branch, dataset, data, tar_image, split = "test", out = "embedding";
-  int layer = 0, threads = 0;
+  Preparation preparation;
+  int layer = 0, size = 0, threads = 0;
   long images = 0;
+  bool whole = false, gem = false;
+  std::vector<double> scales{1};
 };
 
 Options parse(int argc, char** argv) {
@@ -36,6 +43,23 @@ Options parse(int argc, char** argv) {
       ->check(CLI::NonNegativeNumber);
   add_branch_option(app, o.branch);
   add_data_options(app, o.dataset, o.data, o.tar_image);
+  add_preparation_options(app, o.preparation);
+  CLI::Option* const whole = app.add_flag(
+      "--whole", o.whole,
+      "The whole image in its own shape, or with --resize squash as a square; nothing is cut off to reach the centre");
+  app.add_option("--size", o.size,
+                 "With --whole: pixels of the longer side, at most, or of the square's sides; 0 = the "
+                 "network's")
+      ->check(CLI::NonNegativeNumber)
+      ->needs(whole);
+  app.add_option("--scales", o.scales,
+                 "With --whole: the mean of the features at these scales of that size, such as 1,0.7071,0.5")
+      ->delimiter(',')
+      ->check(CLI::Range(0.01, 4.0))
+      ->capture_default_str()
+      ->needs(whole);
+  app.add_flag("--gem", o.gem, "With --whole: behind the class token the patches' generalised mean (exponent 4)")
+      ->needs(whole);
   app.add_option("--split", o.split, "Which part of it")
       ->check(CLI::IsMember({"train", "test", "unlabeled"}))
       ->capture_default_str();
@@ -67,15 +91,21 @@ void embed(const Options& o) {
   const int layer = chosen_layer(o.layer, network.depth(), o.checkpoint);
   const DataPlace place = data_of(file, o.dataset, o.data, o.tar_image);
   const Split split = o.split == "train" ? Split::train : o.split == "test" ? Split::test : Split::unlabeled;
-  const Dataset all = place.open(split, center_view(network.size.image).least_side());
+  const Dataset all = place.open(split, o.whole ? 0 : center_view(network.size.image).least_side());
   const std::vector<long> places = spread_places(all, o.images > 0 ? o.images : all.size(), Seed{});
   const Dataset data = select_images(all, places);
   const auto encoder = first_layers(network, layer);
+  const CenterView seen = o.preparation.view(network.size.image);
+  const WholeImage whole{o.size > 0 ? o.size : network.size.image, seen.squash, seen.interpolation, o.scales, o.gem};
+  const double least = whole.size * *std::min_element(o.scales.begin(), o.scales.end());
+  check(least >= network.size.patch, "--size ", whole.size, " at the smallest of --scales is ", least,
+        " pixels, less than a patch of ", network.size.patch, "; choose larger ones");
   const std::filesystem::path out = o.out;
   make_folder(out);
   Progress progress(o.split, data.size(), 1);
-  const Features features =
-      extract_features(encoder, data, data.size(), 128, [&](long done) { progress.update(done, std::nan("")); }).back();
+  const auto done = [&](long images) { progress.update(images, std::nan("")); };
+  const Features features = o.whole ? whole_image_features(encoder, data, whole, done)
+                                    : extract_features(encoder, data, data.size(), {seen}, {.done = done})[0].back();
   progress.finish();
   const auto width = static_cast<std::size_t>(features.width);
   std::vector<float> all_rows(places.size() * width, std::numeric_limits<float>::quiet_NaN());

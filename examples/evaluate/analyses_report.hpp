@@ -43,9 +43,17 @@ inline std::string image(const std::filesystem::path& file, const std::string& w
   return "<img alt=\"" + what + "\" src=\"data:image/png;base64," + base64(report::read(file)) + "\">\n";
 }
 
-/// A table of similarities between 0 and 1: row and column numbers are layers.
+/// Where the ticks of an axis of layers stand: at 1, 2, ..., each with its layer's number.
+inline std::string layer_ticks(const std::vector<int>& layers) {
+  std::string out;
+  for (std::size_t i = 0; i < layers.size(); ++i) out += join(i ? ", '" : "('", layers[i], "' ", i + 1);
+  return out + ")";
+}
+
+/// A table of similarities between 0 and 1 of layers (rows) with layers (columns), by their numbers.
 inline std::string heat_map(const std::filesystem::path& folder, const std::vector<std::vector<double>>& table,
-                            const std::string& rows, const std::string& columns) {
+                            const std::string& rows, const std::string& columns, const std::vector<int>& row_layers,
+                            const std::vector<int>& column_layers) {
   const std::size_t down = table.size(), across = table[0].size();
   std::string data = "$cka << EOD\n";
   for (const std::vector<double>& row : table)
@@ -63,8 +71,9 @@ inline std::string heat_map(const std::filesystem::path& folder, const std::vect
       data + join("set xlabel ", escape_gnuplot(columns), "\nset ylabel ", escape_gnuplot(rows),
                   "\nset cblabel 'linear CKA'\nset cbrange [0:1]\n",
                   "set palette defined (0 '#00224e', 0.25 '#404c6b', 0.5 '#7c7b78', 0.75 '#bcae6c', 1 '#fee838')\n",
-                  "set tics out nomirror\nset xtics 1\nset ytics 1\nset xrange [0.5:", across, ".5]\nset yrange [0.5:",
-                  down, ".5]\nunset key\nplot $cka matrix using ($1+1):($2+1):3 with image pixels", numbers, "\n"));
+                  "set tics out nomirror\nset xtics ", layer_ticks(column_layers), "\nset ytics ",
+                  layer_ticks(row_layers), "\nset xrange [0.5:", across, ".5]\nset yrange [0.5:", down,
+                  ".5]\nunset key\nplot $cka matrix using ($1+1):($2+1):3 with image pixels", numbers, "\n"));
 }
 
 /// Points in the plane, coloured by class. Twenty classes have a colour and a marker of their own, named to the right;
@@ -106,7 +115,7 @@ inline std::string distance_chart(const std::filesystem::path& folder,
                                   const std::vector<vitral::LayerAnalysis>& layers) {
   std::vector<double> layer_of_head, heads, layer_of_mean, means;
   for (const vitral::LayerAnalysis& layer : layers) {
-    layer_of_mean.push_back(static_cast<double>(layer_of_mean.size() + 1));
+    layer_of_mean.push_back(layer.layer);
     means.push_back(mean(layer.attention_distance));
     layer_of_head.insert(layer_of_head.end(), layer.attention_distance.size(), layer_of_mean.back());
     heads.insert(heads.end(), layer.attention_distance.begin(), layer.attention_distance.end());
@@ -116,7 +125,7 @@ inline std::string distance_chart(const std::filesystem::path& folder,
                          gnuplot_style +
                          join("set xlabel 'layer (block)'\nset ylabel 'mean attention distance (pixels)'\n"
                               "set xtics 1\nset xrange [0.5:",
-                              layers.size(),
+                              layers.back().layer,
                               ".5]\nset yrange [0:*]\nset key above\nplot $means with lines lw 2 lc rgb '#d55e00' "
                               "title 'mean of the heads', $heads with points pt 7 ps 0.6 lc rgb '#0072b2' "
                               "title 'one head'\n"));
@@ -128,7 +137,7 @@ report::Curve of_layers(const std::vector<vitral::LayerAnalysis>& layers, const 
                         const Value& value) {
   report::Curve curve{title, {}, {}};
   for (const vitral::LayerAnalysis& layer : layers) {
-    curve.x.push_back(static_cast<double>(curve.x.size() + 1));
+    curve.x.push_back(layer.layer);
     curve.y.push_back(std::invoke(value, layer));
   }
   return curve;
@@ -149,7 +158,7 @@ inline report::Table analyses_table(const std::vector<vitral::LayerAnalysis>& la
   report::Table table{{"layer", "positive cosine", "negative cosine", "alignment", "uniformity", "effective rank",
                        "attention distance (px)"}};
   for (const vitral::LayerAnalysis& layer : layers)
-    table.push_back({std::to_string(table.size()), number("%.3f", layer.positive_cosine),
+    table.push_back({std::to_string(layer.layer), number("%.3f", layer.positive_cosine),
                      number("%.3f", layer.negative_cosine), number("%.3f", layer.alignment),
                      number("%.3f", layer.uniformity), number("%.1f", layer.effective_rank),
                      number("%.1f", mean(layer.attention_distance))});
@@ -171,6 +180,9 @@ inline std::string analyses_section(const std::filesystem::path& folder, const v
   const auto chart = [&](const std::string& y_axis, const std::vector<report::Curve>& curves) {
     return report::svg(folder, report::Chart{"layer (block)", y_axis, curves, true});
   };
+  std::vector<int> numbers, others(analyses.cka_against.empty() ? 0 : analyses.cka_against[0].size());
+  for (const Layer& layer : layers) numbers.push_back(layer.layer);
+  std::iota(others.begin(), others.end(), 1);
   const std::string images = join(analyses.images, " test images");
   const auto chapter = [](const std::string& title, const std::string& text, const std::string& charts) {
     return "<h2>" + title + "</h2>\n<p>" + text + "</p>\n" + charts;
@@ -186,10 +198,11 @@ inline std::string analyses_section(const std::filesystem::path& folder, const v
          chart("alignment (squared distance)", {of_layers(layers, "", &Layer::alignment)}) +
          chart("uniformity (log of a mean)", {of_layers(layers, "", &Layer::uniformity)});
   out += chapter("How alike layers are", "Linear centred kernel alignment of the features of " + images + ".",
-                 heat_map(folder, analyses.cka, "layer (block)", "layer (block)"));
+                 heat_map(folder, analyses.cka, "layer (block)", "layer (block)", numbers, numbers));
   if (!analyses.cka_against.empty())
-    out += "<p>The same with the layers of " + vitral::escape_html(analyses.against) + ".</p>\n" +
-           heat_map(folder, analyses.cka_against, "layer of this network", "layer of the other network");
+    out +=
+        "<p>The same with the layers of " + vitral::escape_html(analyses.against) + ".</p>\n" +
+        heat_map(folder, analyses.cka_against, "layer of this network", "layer of the other network", numbers, others);
   out += chapter(
       "How many directions features fill",
       "Effective rank: exp of the entropy of the singular values' shares (Roy and Vetterli 2007), of "

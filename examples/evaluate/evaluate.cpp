@@ -27,6 +27,10 @@ namespace {
 struct Options {
   std::string checkpoint, dataset, data, tar_image, branch, device = "cpu", out = "evaluation";
   ImageChoice choice;
+  Preparation preparation;
+  std::string features_file, feature_type = "f32";
+  std::vector<int> layers;
+  std::vector<std::string> classifiers = EvaluationOptions{}.classifiers;
   std::vector<int> k{10, 20, 100, 200};
   double c = 1;
   int sgd_epochs = 90, threads = 0, batch = 64;
@@ -41,6 +45,7 @@ Options parse(int argc, char** argv) {
   app.add_option("CHECKPOINT", o.checkpoint, "The network: a checkpoint, such as `pretrain` writes")->required();
   add_branch_option(app, o.branch);
   add_data_options(app, o.dataset, o.data, o.tar_image);
+  add_preparation_options(app, o.preparation);
   app.add_option("--out", o.out, "Directory for results.json, tables and report.html")->capture_default_str();
   app.add_option("--train", o.choice.train, "Images that classifiers learn from, spread over the classes; 0 = all")
       ->check(CLI::NonNegativeNumber);
@@ -48,6 +53,11 @@ Options parse(int argc, char** argv) {
       ->check(CLI::NonNegativeNumber);
   app.add_option("--holdout", o.choice.holdout, holdout_help)->check(CLI::Range(0.0, 0.999));
   app.add_option("--seed", o.choice.seed, "Seed by which these images are drawn")->capture_default_str();
+  app.add_option("--layers", o.layers, "Numbers of the layers that are evaluated, such as 3,6,9,12 [all]")
+      ->delimiter(',');
+  app.add_option("--classifiers", o.classifiers, "Which classifiers are tried on them")
+      ->delimiter(',')
+      ->capture_default_str();
   app.add_option("--k", o.k, "Neighbours that k-NN asks")
       ->delimiter(',')
       ->check(CLI::PositiveNumber)
@@ -57,6 +67,14 @@ Options parse(int argc, char** argv) {
       ->capture_default_str();
   app.add_option("--sgd-epochs", o.sgd_epochs, "Epochs of the linear classifiers by SGD")
       ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  CLI::Option* const file =
+      app.add_option("--features-file", o.features_file,
+                     "Directory in which a temporary file holds the features of all layers, which then need not fit "
+                     "into memory");
+  app.add_option("--feature-type", o.feature_type, "Type of the numbers in that file")
+      ->check(CLI::IsMember({"f32", "f16", "bf16"}))
+      ->needs(file)
       ->capture_default_str();
   app.add_option("--device", o.device,
                  "Where features and their neighbours are computed; the rest and all times are the CPU's")
@@ -98,6 +116,13 @@ class Bars {
   std::optional<Progress> bar_;
 };
 
+/// Where the features of all layers lie.
+FeatureStorage storage_of(const Options& o) {
+  return {o.features_file, o.feature_type == "f16"    ? ScalarType::f16
+                           : o.feature_type == "bf16" ? ScalarType::bf16
+                                                      : ScalarType::f32};
+}
+
 /// What results.json says of the network, of the run that it is from, where that is known, and of the choice of images.
 Json about(const Options& o, const SafetensorsFile& file, NetworkBranch branch,
            const std::optional<PretrainOptions>& run, double holdout) {
@@ -106,6 +131,8 @@ Json about(const Options& o, const SafetensorsFile& file, NetworkBranch branch,
   if (run) out["run"] = to_json(*run);
   for (const auto& [key, value] : history_of(file))
     if (key != "options") out[key] = value;
+  out["resize"] = o.preparation.resize;
+  out["interpolation"] = o.preparation.interpolation;
   out["holdout"] = holdout;
   out["seed"] = o.choice.seed;
   return out;
@@ -123,7 +150,17 @@ EvaluationResults evaluate(const Options& o) {
     const SafetensorsFile against(path);
     other = load_vit<Cpu, float>(against, {}, chosen_branch(against));
   }
-  const FeatureRequest request{o.checkpoint, place, o.choice, *std::max_element(o.k.begin(), o.k.end()), branch};
+  EvaluationOptions options;
+  options.layers = chosen_layers(o.layers, encoder.depth());
+  options.classifiers = o.classifiers;
+  options.k = o.k;
+  options.logistic_c = o.c;
+  options.sgd.epochs = o.sgd_epochs;
+  options.mean_per_class = known_dataset(place.dataset).mean_per_class;
+  options.speed_batch = o.batch;
+  check_options(options);
+  const FeatureRequest request{o.checkpoint, place,          o.choice,      most_neighbours(options),
+                               branch,       options.layers, o.preparation, storage_of(o)};
   const SplitFeatures found =
       o.device == "cuda" ? splits_of(features_on_cuda(plain(request))) : features_on<Cpu>(request);
   make_folder(o.out);  // what is wrong with it is said before the longest part of the work
@@ -133,11 +170,6 @@ EvaluationResults evaluate(const Options& o) {
   Bars bars;
   const EvaluationProgress progress = std::ref(bars);
   const Json subject = about(o, file, branch, run, found.holdout);
-  EvaluationOptions options;
-  options.k = o.k;
-  options.logistic_c = o.c;
-  options.sgd.epochs = o.sgd_epochs;
-  options.speed_batch = o.batch;
   options.progress = progress;
   if (o.device == "cuda")
     options.neighbours = [](const Features& train, const Features& test, int k) {
@@ -153,18 +185,18 @@ EvaluationResults evaluate(const Options& o) {
   const int enough = std::max(least_side(views), other ? center_view(other->size.image).least_side() : 0);
   const Dataset train = place.open(Split::train, center_view(side).least_side()),
                 test = place.open(Split::test, enough);
-  AnalysisOptions analyses{two_views(views), o.points};
+  AnalysisOptions analyses{two_views(views), o.points, options.layers, o.preparation.view(side)};
   if (other)
     analyses.against = [&](const Dataset& images) {
       bars({"other network", 0, images.size(), 1});
-      return extract_features(*other, images, images.size(), 128, [&](long done) {
-        bars({"other network", done, images.size(), 1});
-      });
+      const auto done = [&](long seen) { bars({"other network", seen, images.size(), 1}); };
+      const ImageViews seen{o.preparation.view(other->size.image)};
+      return std::move(extract_features(*other, images, images.size(), seen, {.done = done})[0]);
     };
   out.analyses = analyse(encoder, found.train, found.test, test, analyses, progress);
   out.analyses->against = o.against;
   bars.finish();
-  evaluation::draw_images(o.out, encoder, *out.analyses, train, test);
+  evaluation::draw_images(o.out, encoder, *out.analyses, train, test, analyses.view);
   write_evaluation(o.out, subject, out);
   return out;
 }

@@ -19,9 +19,12 @@ struct FeatureRequest {
   ImageChoice choice;
   int k;  // the most neighbours that k-NN will ask
   NetworkBranch branch;
+  std::vector<int> layers;  // their numbers
+  Preparation preparation;
+  FeatureStorage storage;
 };
 
-/// Every layer's features of images of both splits, with `places` that are numbers in the splits. `holdout`: see
+/// The chosen layers' features of images of both splits, with `places` that are numbers in the splits. `holdout`: see
 /// ChosenImages.
 struct SplitFeatures {
   std::string dataset;
@@ -36,12 +39,13 @@ SplitFeatures features_on(const FeatureRequest& r) {
   const int side = encoder.size.image;
   const ChosenImages chosen = labelled_images(r.place, r.choice, side, center_view(side).least_side());
   check(r.k <= chosen.train.size(), "--k ", r.k, " is more than the ", chosen.train.size(), " images of --train");
-  std::printf("%s, %d layers: features of %ld and %ld images of %s\n", network_name(file).c_str(), encoder.depth(),
+  std::printf("%s, %zu layers: features of %ld and %ld images of %s\n", network_name(file).c_str(), r.layers.size(),
               chosen.train.size(), chosen.test.size(), escape_text(chosen.train.name()).c_str());
   const auto extract = [&](const char* label, const Dataset& data, const std::vector<long>& places) {
     Progress progress(label, data.size(), 1);
-    auto layers =
-        extract_features(encoder, data, data.size(), 128, [&](long done) { progress.update(done, std::nan("")); });
+    const auto done = [&](long images) { progress.update(images, std::nan("")); };
+    auto layers = std::move(extract_features(encoder, data, data.size(), {r.preparation.view(side)},
+                                             {.layers = r.layers, .done = done, .storage = r.storage})[0]);
     progress.finish();
     check_readable(data, layers[0].places);
     for (Features& layer : layers)
@@ -58,13 +62,13 @@ SplitFeatures features_on(const FeatureRequest& r) {
 
 /// Requests and their answers as they pass to the part that another compiler made: members in their order, of types of
 /// the standard library.
-using PlainRequest =
-    std::tuple<std::string, std::string, std::string, std::string, long, long, double, std::uint64_t, int, bool>;
+using PlainRequest = std::tuple<std::string, std::string, std::string, std::string, long, long, double, std::uint64_t,
+                                int, bool, std::vector<int>, std::string, std::string, std::string, int>;
 using PlainSplits = std::tuple<std::string, double, std::vector<PlainFeatures>, std::vector<PlainFeatures>>;
 using PlainNeighbours = std::tuple<int, std::vector<float>, std::vector<int>>;
 
 inline PlainRequest plain(const FeatureRequest& request) {
-  const auto& [checkpoint, place, choice, k, branch] = request;
+  const auto& [checkpoint, place, choice, k, branch, layers, preparation, storage] = request;
   return {checkpoint,
           place.dataset,
           place.path,
@@ -74,15 +78,24 @@ inline PlainRequest plain(const FeatureRequest& request) {
           choice.holdout,
           choice.seed,
           k,
-          branch == NetworkBranch::teacher};
+          branch == NetworkBranch::teacher,
+          layers,
+          preparation.resize,
+          preparation.interpolation,
+          storage.folder.native(),
+          static_cast<int>(storage.type)};
 }
 inline FeatureRequest request_of(const PlainRequest& plain) {
-  const auto& [checkpoint, dataset, path, tar_image, train, test, holdout, seed, k, teacher] = plain;
+  const auto& [checkpoint, dataset, path, tar_image, train, test, holdout, seed, k, teacher, layers, resize,
+               interpolation, folder, type] = plain;
   return {checkpoint,
           {dataset, path, tar_image},
           {train, test, holdout, seed},
           k,
-          teacher ? NetworkBranch::teacher : NetworkBranch::student};
+          teacher ? NetworkBranch::teacher : NetworkBranch::student,
+          layers,
+          {resize, interpolation},
+          {folder, static_cast<ScalarType>(type)}};
 }
 inline PlainSplits plain(SplitFeatures found) {
   PlainSplits out{std::move(found.dataset), found.holdout, {}, {}};

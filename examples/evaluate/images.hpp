@@ -20,14 +20,15 @@ constexpr int gap = 4;  // pixels between images
 /// What a network sees of images, as the data set has them: not normalised. Large ones are shrunk, small ones get
 /// larger pixels.
 struct Thumbnail {
+  vitral::CenterView view;
   int size, side, factor;
 
-  explicit Thumbnail(int network_size)
-      : size(network_size), side(std::min(size, 112)), factor(std::max(1, 64 / side)) {}
+  explicit Thumbnail(const vitral::CenterView& seen)
+      : view(seen), size(view.size), side(std::min(size, 112)), factor(std::max(1, 64 / side)) {
+    view.normalize = {{0, 0, 0}, {1, 1, 1}};
+  }
   [[nodiscard]] int pixels() const { return side * factor; }
   [[nodiscard]] vitral::Image operator()(const vitral::Image& image) const {
-    vitral::CenterView view = vitral::center_view(size);
-    view.normalize = {{0, 0, 0}, {1, 1, 1}};
     std::vector<float> planes(3 * static_cast<std::size_t>(size) * static_cast<std::size_t>(size));
     view(image, planes.data());
     vitral::Image seen = vitral::image_from_floats(planes.data(), size);
@@ -68,12 +69,13 @@ inline vitral::Image under_heat(vitral::Image image, const std::vector<float>& w
 }
 
 /// A block of rows for each example: the image and the mean of all heads in every layer from left to right, then below
-/// them each head. `layers`: attention of the examples in each block; `image_side`: the network's image size.
+/// them each head. `layers`: attention of the examples in each block; `view`: what the network sees.
 inline vitral::Image attention_sheet(const vitral::Dataset& data, const std::vector<long>& examples,
-                                     const std::vector<vitral::AttentionWeights>& layers, int image_side) {
+                                     const std::vector<vitral::AttentionWeights>& layers,
+                                     const vitral::CenterView& view) {
   using namespace vitral;
   const int heads = layers[0].heads, depth = static_cast<int>(layers.size()), count = static_cast<int>(examples.size());
-  const Thumbnail thumbnail(image_side);
+  const Thumbnail thumbnail(view);
   const int step = thumbnail.pixels() + gap, block = (1 + heads) * step + 2 * gap;
   Image sheet = blank_image(gap + count * block, gap + (1 + depth) * step);
   for (int i = 0; i < count; ++i) {
@@ -99,11 +101,12 @@ inline vitral::Image attention_sheet(const vitral::Dataset& data, const std::vec
 /// A row for each query: the test image, then its nearest training images from left to right, in a blue frame where the
 /// class is the same and in an orange one where it is not.
 inline vitral::Image neighbour_sheet(const vitral::Dataset& test, const vitral::Dataset& train,
-                                     const std::vector<vitral::NearestImages>& queries, int image_side) {
+                                     const std::vector<vitral::NearestImages>& queries,
+                                     const vitral::CenterView& view) {
   using namespace vitral;
   constexpr Color right{0, 114, 178}, wrong{213, 94, 0}, neutral{160, 160, 160};
   constexpr int border = 4;
-  const Thumbnail thumbnail(image_side);
+  const Thumbnail thumbnail(view);
   const int framed = thumbnail.pixels() + 2 * border, step = framed + gap;
   const int rows = static_cast<int>(queries.size()), columns = 1 + static_cast<int>(queries[0].nearest.size());
   Image sheet = blank_image(gap + rows * step, 3 * gap + columns * step);
@@ -123,11 +126,12 @@ inline vitral::Image neighbour_sheet(const vitral::Dataset& test, const vitral::
 
 /// Writes attention.png and neighbours.png, which show what the analyses name, to `folder`.
 inline void draw_images(const std::filesystem::path& folder, const vitral::ViT<vitral::Cpu, float>& encoder,
-                        const vitral::Analyses& found, const vitral::Dataset& train, const vitral::Dataset& test) {
+                        const vitral::Analyses& found, const vitral::Dataset& train, const vitral::Dataset& test,
+                        const vitral::CenterView& view) {
   using namespace vitral;
-  const auto weights = attention_weights(encoder, images_for(encoder, test, found.attention_images));
-  write_png(folder / "attention.png", attention_sheet(test, found.attention_images, weights, encoder.size.image));
-  write_png(folder / "neighbours.png", neighbour_sheet(test, train, found.neighbours, encoder.size.image));
+  const auto weights = attention_weights(encoder, images_for(encoder, test, found.attention_images, view));
+  write_png(folder / "attention.png", attention_sheet(test, found.attention_images, weights, view));
+  write_png(folder / "neighbours.png", neighbour_sheet(test, train, found.neighbours, view));
 }
 
 }}}  // namespace vitral::programs::evaluation

@@ -226,8 +226,9 @@ int run(const PretrainOptions& o, const RunData& data, TrainerMaker<B> make, Sou
     if (!trained) trained = accuracies(o.last_epoch());
     curves.trained = trained->student;
     if (interrupted) return end_interrupted(join("after the last step, in k-NN; ", shown, " is written"));
-    std::printf("k-NN accuracy (k = %d) of every layer's class token, %ld images against %ld:\n%s", o.k,
-                data.test.size(), data.known.size(), knn_table(untrained, curves.trained).c_str());
+    std::printf("k-NN accuracy (k = %d) of every layer's %s, %ld images against %ld:\n%s", o.k,
+                o.ablations.dis_token ? "token" : "class token", data.test.size(), data.known.size(),
+                knn_table(untrained, curves.trained).c_str());
     nlohmann::ordered_json row{{"knn_untrained", untrained}, {"knn_trained", curves.trained}};
     if (!trained->teacher.empty()) row["knn_teacher"] = trained->teacher;
     metrics.append(steps, row);

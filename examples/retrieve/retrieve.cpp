@@ -9,6 +9,7 @@
 
 #include <vitral/eval/classifiers/knn.hpp>
 #include <vitral/eval/retrieval/retrieval.hpp>
+#include <vitral/eval/retrieval/whitening.hpp>
 #include <vitral/io/json.hpp>
 #include <vitral/io/npy.hpp>
 
@@ -17,7 +18,9 @@
 #include <cstdio>
 #include <limits>
 #include <numeric>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 using namespace vitral;
@@ -27,7 +30,7 @@ using Json = nlohmann::ordered_json;
 namespace {
 
 struct Options {
-  std::string database, queries, truth, out;
+  std::string database, queries, truth, whitening, out;
   int threads = 0;
 };
 
@@ -37,13 +40,14 @@ Options parse(int argc, char** argv) {
   app.add_option("--database", o.database, "Features to search, .npy: float32 [rows, width]")->required();
   app.add_option("--queries", o.queries, "Features to search for, of the same width")->required();
   app.add_option("--truth", o.truth, "JSON: what each query should find (docs/evaluation.md)")->required();
+  app.add_option("--whitening", o.whitening, "Features of other images, from which a whitening of both is learned");
   app.add_option("--out", o.out, "Directory for retrieval.json and queries.csv [nothing is written]");
   app.add_option("--threads", o.threads, "Threads; 0 = all cores")->check(CLI::NonNegativeNumber);
   parse_command_line(app, argc, argv, "retrieve");
   return o;
 }
 
-/// The rows of a file that are not flagged, each scaled to unit length, and their numbers among `all`.
+/// The rows of a file that are not flagged, and their numbers among `all`.
 struct Rows {
   Features features;
   std::vector<int> numbers;
@@ -65,8 +69,14 @@ Rows read_rows(const std::string& path) {
           " are too large to be scaled to unit length");
     values.insert(values.end(), from, from + width);
   }
-  const auto rows = Tensor<float, Shape<dyn, dyn>>::from(values, {static_cast<int>(numbers.size()), width});
-  return {{l2_normalize(rows).to_vector(), width, {}, 0}, numbers, all};
+  return {{std::move(values), width, {}, 0}, numbers, all};
+}
+
+/// The features, each scaled to unit length.
+Features of_unit_length(Features features) {
+  const auto rows = Tensor<float, Shape<dyn, dyn>>::from(features.rows, {features.images(), features.width});
+  features.rows = l2_normalize(rows).to_vector();
+  return features;
 }
 
 constexpr int proposals = 10;  // pairs that a query contributes to the ranking of all queries
@@ -100,7 +110,12 @@ std::string csv(const std::vector<TruthView>& views, const std::vector<std::vect
 
 void run(const Options& o) {
   const Rows known = read_rows(o.database), asked = read_rows(o.queries);
-  const Features &database = known.features, &queries = asked.features;
+  std::optional<Whitening> whitening;
+  if (!o.whitening.empty()) whitening = learn_whitening(read_rows(o.whitening).features);
+  const auto prepared = [&](const Features& features) {
+    return of_unit_length(whitening ? whitened(features, *whitening) : features);
+  };
+  const Features database = prepared(known.features), queries = prepared(asked.features);
   const std::vector<TruthView> views = read_truth(o.truth);
   check(static_cast<int>(views[0].truth.size()) == asked.all, o.truth, ": the truth about ", views[0].truth.size(),
         " queries, but ", o.queries, " has ", asked.all);
@@ -114,6 +129,7 @@ void run(const Options& o) {
                {"truth", o.truth},
                {"database_rows", database.images()},
                {"query_rows", queries.images()}};
+  if (whitening) results["whitening"] = o.whitening;
   if (const int flagged = known.all - database.images(), of_queries = asked.all - queries.images();
       flagged + of_queries > 0) {
     std::printf("%d of %d database rows and %d of %d queries are flagged as unreadable and passed over\n", flagged,

@@ -15,6 +15,7 @@
 #include <vitral/io/label_png.hpp>
 #include <vitral/io/legible.hpp>
 #include <vitral/io/mapped_file.hpp>
+#include <vitral/io/mat.hpp>
 #include <vitral/io/metrics.hpp>
 #include <vitral/io/nearest.hpp>
 #include <vitral/io/npy.hpp>
@@ -24,6 +25,7 @@
 #include <vitral/io/read_bytes.hpp>
 #include <vitral/io/safetensors.hpp>
 #include <vitral/io/scalar_type.hpp>
+#include <vitral/io/scratch_file.hpp>
 #include <vitral/io/state_dict.hpp>
 #include <vitral/io/table.hpp>
 #include <vitral/io/tensor_file.hpp>

@@ -36,25 +36,26 @@ std::vector<float> numbers(long& graphs) {
   return out;
 }
 
-/// Loss, gradients and the bytes that the device had to give for them. `lanes` lets each layer's heads have a lane.
-/// Memory has to suffice from the second step on.
+/// Loss, gradients, running statistics, and the bytes that the device had to give for them. `lanes` lets each layer's
+/// heads have a lane. Memory has to suffice from the second step on.
 template <class B, class T>
 struct Gradients {
   std::vector<float> numbers;
   std::size_t held = 0;  // without work spaces
 
-  explicit Gradients(bool lanes, Recompute recompute = Recompute::nothing) {
+  explicit Gradients(bool lanes, Recompute recompute = Recompute::nothing, const SelfDistillation& distillation = {},
+                     int steps = 4) {
     auto& pool = detail::Pool<B>::instance();
     pool.trim();
     const ViT<B, T> encoder(ViTSize{16, 4, 64, 6, 2}, Seed{1}, {.drop_path = 0.3, .recompute = recompute});
-    const auto method = self_distilled(MoCoV3(encoder, {.hidden = 64, .out = 32}));
+    const auto method = self_distilled(MoCoV3(encoder, {.hidden = 64, .out = 32}), distillation);
     using Images = Tensor<float, Shape<dyn, 3, dyn, dyn>, B>;
     const typename Images::shape_type shape{6, 16, 16};
     const auto view = [&](std::uint64_t stream) { return eval(Images(shape) + uniform(Random{7, stream, 0}, shape)); };
     const auto view1 = view(1), view2 = view(2);
     Tape tape;
     std::size_t before = 0;
-    for (int step = 0; step < 4; ++step) {
+    for (int step = 0; step < steps; ++step) {
       tape.zero_grad();
       const Training mode(Random{9, 0, static_cast<std::uint64_t>(step)});
       std::vector<decltype(method.loss(tape, view1, view2, mode))> loss;
@@ -74,6 +75,10 @@ struct Gradients {
       before = now;
     }
     held = pool.held();
+    for_each_tensor(method.student, [&](const std::string&, const auto& member) {
+      if constexpr (is_state<std::remove_cvref_t<decltype(member)>>)
+        for (const float x : member.value.to_vector()) numbers.push_back(x);
+    });
   }
 };
 
@@ -93,8 +98,12 @@ bool trains(const char* name) {
   // A step has two parts and an update. Of five steps two are eager, one makes the graphs and two update them.
   const bool lasting = was_eager && was_graphs && made == 3 && made_eagerly == 0;
   const Gradients<B, T> kept(true), without_lanes(false), recomputed(true, Recompute::block);
-  const bool same_in_lanes = kept.numbers == without_lanes.numbers, same_again = kept.numbers == recomputed.numbers,
-             less = recomputed.held * 4 < kept.held * 3;
+  const SelfDistillation shares{.target = LowerTarget::student_final,
+                                .heads = {.shared_projector = true, .shared_predictor = true}};
+  const Gradients<B, T> shared(true, Recompute::nothing, shares, 1),
+      shared_without(false, Recompute::nothing, shares, 1);
+  const bool same_in_lanes = kept.numbers == without_lanes.numbers && shared.numbers == shared_without.numbers,
+             same_again = kept.numbers == recomputed.numbers, less = recomputed.held * 4 < kept.held * 3;
   std::printf("%s: first loss %g%s%s%s%s, %ld graphs%s, %zu KiB, with blocks recomputed %zu KiB%s\n", name, graphs[0],
               finite ? "" : ", NOT FINITE", same ? "" : ", DIFFERS FROM EAGER STEPS",
               same_in_lanes ? "" : ", DIFFERS WITHOUT LANES", same_again ? "" : ", DIFFERS WHERE BLOCKS ARE RECOMPUTED",

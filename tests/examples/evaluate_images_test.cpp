@@ -50,7 +50,7 @@ TEST_CASE("attention's sheet shows the image, the mean of the heads, and below i
   AttentionWeights weights{2, 2, 5, std::vector<float>(2 * 2 * 5 * 5)};
   weights.rows[static_cast<std::size_t>(weights.row(1, 0, 0) + 1 - weights.rows.data())] = 0.5f;
   weights.rows[static_cast<std::size_t>(weights.row(1, 1, 0) + 4 - weights.rows.data())] = 0.5f;
-  const Image sheet = attention_sheet(Grays{}, {0, 3}, {weights}, side);
+  const Image sheet = attention_sheet(Grays{}, {0, 3}, {weights}, center_view(side));
   const int step = side + gap, top = gap + 3 * step + 2 * gap, left = gap + step;
   REQUIRE(sheet.height == gap + 2 * (3 * step + 2 * gap));
   REQUIRE(sheet.width == gap + 2 * step);
@@ -66,7 +66,7 @@ TEST_CASE("attention's sheet shows the image, the mean of the heads, and below i
 
 TEST_CASE("a neighbour of the query's class has a blue frame, another an orange one") {
   const std::vector<NearestImages> queries{{1, 1, {{3, 1, 1}, {4, 0, 0.5f}}}, {2, 0, {{0, 0, 1}, {2, 0, 0.5f}}}};
-  const Image sheet = neighbour_sheet(Grays{}, Grays{}, queries, side);
+  const Image sheet = neighbour_sheet(Grays{}, Grays{}, queries, center_view(side));
   const auto frame = [&](int row, int column) {
     return pixel(sheet, gap + row * (framed + gap), (column == 0 ? gap : 3 * gap) + column * (framed + gap));
   };
@@ -80,15 +80,15 @@ TEST_CASE("a neighbour of the query's class has a blue frame, another an orange 
 }
 
 TEST_CASE("small images are shown with larger pixels, large ones are shrunk") {
-  CHECK(Thumbnail(28).pixels() == 56);
-  CHECK(Thumbnail(32).pixels() == 64);
-  CHECK(Thumbnail(224).pixels() == 112);
+  CHECK(Thumbnail(center_view(28)).pixels() == 56);
+  CHECK(Thumbnail(center_view(32)).pixels() == 64);
+  CHECK(Thumbnail(center_view(224)).pixels() == 112);
 }
 
 TEST_CASE("a shrunk image shows the part that the network sees, to its edges") {
   Image halves = blank_image(150, 150);  // which a network for 224 pixels sees whole
   place(halves, 0, 0, blank_image(150, 6, {0, 0, 0}));
-  const Image shown = Thumbnail(224)(halves);
+  const Image shown = Thumbnail(center_view(224))(halves);
   REQUIRE(shown.width == 112);
   CHECK(light(pixel(shown, 50, 1)) == 0);
   CHECK(light(pixel(shown, 50, 8)) == light({255, 255, 255}));

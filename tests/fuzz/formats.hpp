@@ -9,6 +9,7 @@
 
 #include <vitral/data/cifar.hpp>
 #include <vitral/data/idx.hpp>
+#include <vitral/data/pets.hpp>
 #include <vitral/data/tar.hpp>
 #include <vitral/io/decode.hpp>
 #include <vitral/io/label_png.hpp>
@@ -218,6 +219,17 @@ inline void read_image(const Bytes& bytes) {
   vitral::check_image(vitral::decode_image(data, "input"));
 }
 
+/// A list of pets; the folder holds the images that good lists name.
+inline void read_pets(const Bytes& bytes) {
+  const std::filesystem::path pets = folder() / "pets";
+  for (const char* inner : {"annotations", "images"}) std::filesystem::create_directories(pets / inner);
+  for (const char* image : {"Abyssinian_2.jpg", "great_pyrenees_10.jpg"}) put(std::string("pets/images/") + image, "");
+  put("pets/annotations/trainval.txt", bytes);
+  const vitral::OxfordPets images(pets);
+  for (long i = 0; i < images.size(); ++i)
+    if (images.file(i).parent_path() != pets / "images") std::abort();
+}
+
 /// A list of videos; the folder holds those that good lists name.
 inline void read_videos(const Bytes& bytes) {
   for (const char* inner : {"ImageSets/2017", "JPEGImages/480p/one", "JPEGImages/480p/two"})
@@ -256,6 +268,7 @@ inline std::vector<Format> formats(const std::filesystem::path& here) {
       {"idx", seeds("idx"), read_idx},
       {"idx pair", {seed("idx/images") + seed("idx/labels")}, read_idx_pair},
       {"cifar10", {seed("cifar10")}, [](const Bytes& bytes) { read_cifar<vitral::Cifar10>("test_batch.bin", bytes); }},
+      {"pets", {"Abyssinian_2 1 1 1\ngreat_pyrenees_10 16 2 8\n", "#image label\r\nAbyssinian_2 1 1 1\r\n"}, read_pets},
       {"cifar100", {seed("cifar100")}, [](const Bytes& bytes) { read_cifar<vitral::Cifar100>("test.bin", bytes); }},
   };
 }

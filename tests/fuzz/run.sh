@@ -8,7 +8,7 @@ compiler=$1 flags=$2
 stage=$(mktemp -d)
 memory=$(mktemp -d -p /dev/shm 2>/dev/null || mktemp -d)  # where the changed files go
 trap 'rm -rf "$stage" "$memory"' EXIT
-"$compiler" "@$flags" -O1 -g1 -fsanitize=address,undefined -fno-sanitize-recover=undefined "-I$here/../../examples" \
-  "$here/fuzz.cpp" -o "$stage/fuzz" -lpng -ljpeg -lwebp -lz
+"$compiler" "@$flags" -O0 -g1 -fsanitize=address,undefined -fno-sanitize=null,object-size \
+  -fno-sanitize-recover=undefined "-I$here/../../examples" "$here/fuzz.cpp" -o "$stage/fuzz" -lpng -ljpeg -lwebp -lz
 export ASAN_OPTIONS=max_allocation_size_mb=1024:hard_rss_limit_mb=2048:detect_leaks=1
 TMPDIR=$memory "$stage/fuzz" "$here" "${@:3}"

@@ -51,6 +51,29 @@ TEST_CASE("the rate of SGD and LARS decays, too") {
   }
 }
 
+// DeiT's models.py and MAE's models_vit.py (timm's VisionTransformer): no_weight_decay() is {"pos_embed", "cls_token"},
+// and with a distillation token {"pos_embed", "cls_token", "dist_token"}; one-dimensional parameters decay nowhere.
+TEST_CASE("tokens and positions are exempt from weight decay, whatever stands before their names") {
+  std::vector<ParameterRef<double, Cpu>> parameters;
+  const std::vector<std::pair<const char*, int>> known{{"student.encoder.cls_token", 3}, {"dist_token", 3},
+                                                       {"encoder.pos_embed", 3},         {"patch_embed.proj.weight", 4},
+                                                       {"patch_embed.proj.bias", 1},     {"head.weight", 2}};
+  for (const auto& [name, rank] : known) {
+    parameters.push_back({name, Flat<double, Cpu>::from({1}, {1}), rank});
+    CHECK(parameters.back().decays() == (rank > 1));
+  }
+  exempt_tokens(parameters);
+  std::vector<std::string> decayed;
+  for (const auto& p : parameters)
+    if (p.decays()) decayed.push_back(p.name);
+  CHECK(decayed == std::vector<std::string>{"patch_embed.proj.weight", "head.weight"});
+
+  Tape tape;
+  for (const auto& p : parameters) tape.backward(sum(0.0 * tape.watch(p.value)));
+  Optimizer<double, Cpu>(AdamW{.lr = 0.1, .weight_decay = 0.5}, parameters).step(tape);
+  for (const auto& p : parameters) CHECK(p.value.to_vector()[0] == doctest::Approx(p.decays() ? 0.95 : 1));
+}
+
 TEST_CASE("a block beyond the network's depth, or a factor above 1, is refused") {
   CHECK_THROWS_WITH_AS(static_cast<void>(layer_of("blocks.12.norm1.weight", 12)),
                        doctest::Contains("blocks.12.norm1.weight is in block 12 of a network of 12"), Error);

@@ -8,8 +8,8 @@ mkdir "$work/data"
 for name in train-images-idx3 train-labels-idx1 t10k-images-idx3 t10k-labels-idx1; do
   gzip -dc "/usr/share/datasets/fashion-mnist/$name-ubyte.gz" >"$work/data/$name-ubyte"
 done
-ablate() { BIN=$bin METHOD=sd-byol OPTIONS="$tiny --epochs 1 --depth 3 --patch 14 --batch 80 --knn-train 100 --knn-test 50
-  $*" bash examples/ablations.sh 1 "$work/out" "$work/data" >"$work/log" 2>&1; }
+ablate() { BIN=$bin METHOD=sd-byol OPTIONS="$tiny --epochs 1 --depth 3 --patch 14 --batch 80 \
+  --knn-train 100 --knn-test 50 $*" bash examples/ablations.sh 1 "$work/out" "$work/data" >"$work/log" 2>&1; }
 
 ablate || { cat "$work/log"; die "ablations.sh"; }
 table=$work/out/ablations.md

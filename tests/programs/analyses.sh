@@ -50,6 +50,16 @@ done
 test -s "$work/found.analyses" || die "results.json has no analyses"
 cmp "$work/found.analyses" "$work/again.analyses" || die "analyses depend on the number of threads"
 
+# One layer alone, by one classifier, its features in a file: the same numbers of that layer, and no others.
+"$bin/evaluate" "$checkpoint" $options --layers 2 --classifiers knn --features-file "$work" --out "$work/second" \
+  >"$work/log" 2>&1 || { cat "$work/log"; die "an evaluation of one layer"; }
+test "$(grep -o '"layer": [0-9]*' "$work/second/results.json" | sort | uniq -c | xargs)" = "2 layer: 2" ||
+  die "other layers than the second: $(grep '"layer"' "$work/second/results.json")"
+for key in uniformity effective_rank; do
+  test "$(grep "\"$key\"" "$work/found/results.json" | tail -n 1)" = "$(grep "\"$key\"" "$work/second/results.json")" ||
+    die "layer 2 alone has another $key"
+done
+
 expect() { refuses evaluate "$@" --out "$work/none"; }
 expect "points.*20" "$checkpoint" --points 3
 expect "no-analyses.*against|against.*no-analyses" "$checkpoint" --no-analyses --against "$checkpoint"

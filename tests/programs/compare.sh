@@ -78,6 +78,7 @@ wrong() {  # wrong REGEX SED
   expect "$1" a1 wrong
 }
 wrong "wrong/results.json has results of 2 layers, but its network has 3" 's/"depth": 2/"depth": 3/'
+wrong "wrong/results.json lacks one of k-NN, logistic regression and SGD; .*--classifiers" 's/"logistic":/"other":/g'
 wrong 'no number "top1" from 0 to 1 of k-NN of layer 1' 's/0.3,/"0.3",/'
 wrong 'no number "top1" from 0 to 1 of logistic regression of layer 1' 's/"top1": 0.5/"top1": 50/'
 wrong '"../../x" is no number of neighbours of layer 1' 's/"20"/"..\/..\/x"/'

@@ -48,6 +48,13 @@ test "$(cat "$work/folder/images.csv")" = 'image,label,class
 test/cat/b.png,0,cat
 "test/dog, brown/d.png",1,"dog, brown"' || { cat "$work/folder/images.csv"; die "the names of a folder's files"; }
 
+for way in "--interpolation bicubic" "--interpolation bicubic --resize squash"; do
+  embed --dataset folder --data "$work/photos/" $way --out "$work/other"
+  cmp -s "$work/folder/features.npy" "$work/other/features.npy" && die "$way changes nothing"
+  cmp -s "$work/before/features.npy" "$work/other/features.npy" && die "$way changes nothing beside bicubic alone"
+  cp -r "$work/other" "$work/before"
+done
+
 # Images that cannot be read have a row of NaN and a flag, however many follow each other; retrieve passes them over.
 mkdir "$work/damaged"
 for name in a b c d e f; do cp "$work/photos/test/cat/b.png" "$work/damaged/$name.png"; done
@@ -73,7 +80,19 @@ mv "$work/gaps/features.flags.npy" "$work/flags"
 refuses retrieve "features.npy: number 0 of the features of row 1 is nan" --database "$work/gaps/features.npy" \
   --queries "$work/gaps/features.npy" --truth "$work/truth.json" --out "$work/none"
 
+# Whole images, as DINO has them for Oxford and Paris, and for Copydays: class token and pooled patches, 48 numbers.
+embed --dataset folder --data "$work/photos" --whole --scales 1,0.7071 --out "$work/shaped"
+embed --dataset folder --data "$work/photos" --whole --resize squash --interpolation bicubic --size 32 --gem \
+  --out "$work/square"
+head -c 128 "$work/square/features.npy" | grep -aq "'shape': (2, 48)" || die "pooled patches stand beside the token"
+"$bin/retrieve" --database "$work/square/features.npy" --queries "$work/square/features.npy" --truth <(
+  echo '{"matches": [[0], [1]]}') --whitening "$work/square/features.npy" --out "$work/white" >"$work/log" 2>&1 ||
+  { cat "$work/log"; die "retrieval by whitened features"; }
+grep -q '"whitening": ".*square/features.npy"' "$work/white/retrieval.json" || die "retrieval.json names no whitening"
+
 expect() { refuses embed "$@" --out "$work/none"; }
+expect "size requires --whole" "$checkpoint" --size 32
+expect "size 2 at the smallest of --scales is 2 pixels, less than a patch of" "$checkpoint" --whole --size 2
 expect "layer 3: $checkpoint has 2 layers; choose 1 to 2" "$checkpoint" --layer 3
 expect "dataset folder needs --data" "$checkpoint" --dataset folder
 expect "no unlabeled split" "$checkpoint" --split unlabeled

@@ -34,6 +34,24 @@ test "$(grep -c '<svg' "$work/found/report.html")" -eq 2 || die "the report has 
 ! grep -Eq '(src|href)="http' "$work/found/report.html" || die "the report needs a network"
 test "$(wc -l <"$work/found/adaptive_exit.csv")" -eq 22 || die "the curve of adaptive exits has not 21 points"
 
+# Chosen layers and classifiers have the same accuracy as among all, and nothing else is written.
+of --branch student --layers 2 --classifiers sgd,knn --out "$work/some"
+test "$(cut -d, -f1-5,8,9 "$work/found/layers.csv" | sed 2d)" = "$(cut -d, -f1-7 "$work/some/layers.csv")" ||
+  { cat "$work/found/layers.csv" "$work/some/layers.csv"; die "layer 2 alone differs from layer 2 of all"; }
+! grep -q '"logistic":' "$work/some/results.json" || die "logistic regression was not asked for"
+test "$(wc -l <"$work/some/adaptive_exit.csv")" -eq 1 || die "adaptive exits without logistic regression"
+
+# Features in a file give the same numbers, and leave nothing behind; f16 is taken, too.
+mkdir "$work/scratch"
+of --branch student --features-file "$work/scratch" --out "$work/mapped"
+cmp <(cut -d, -f1-9 "$work/found/layers.csv") <(cut -d, -f1-9 "$work/mapped/layers.csv") ||
+  die "features in a file have other accuracies"
+of --branch student --features-file "$work/scratch" --feature-type f16 --classifiers knn --out "$work/halves"
+test -z "$(ls -A "$work/scratch")" || die "features were left in $work/scratch"
+refuses evaluate "nowhere: cannot make a temporary file there \\(No such file or directory\\)" "$checkpoint" \
+  --train 1000 --test 300 --k 5 --features-file "$work/nowhere" --out "$work/none"
+refuses evaluate "feature-type requires.*features-file" "$checkpoint" --feature-type f16 --out "$work/none"
+
 # The network for gray images of 28 pixels on colour ones of 32: CIFAR-10's layout, each class a colour of its own.
 mkdir "$work/colours"
 record() { printf "\\$(printf %o $1)"; for plane in $2 $3 $4; do head -c 1024 /dev/zero | tr '\0' "\\$plane"; done; }
@@ -96,6 +114,8 @@ held --dataset tar --data "$work/masks.tar" --tar-image png --holdout 0.25
 expect() { refuses evaluate "$@" --out "$work/none"; }
 expect "$work/nowhere.safetensors" "$work/nowhere.safetensors"
 expect "k 2000 is more than the 1000 images" "$checkpoint" --train 1000 --k 2000
+expect "layer 3 was asked for, and the network has layers 1 to 2" "$checkpoint" --layers 1,3
+expect "unknown classifier \"svm\" .*known: knn, logistic, sgd" "$checkpoint" --classifiers svm
 expect "unknown data set \"photos\" .*known: fashion-mnist" "$checkpoint" --dataset photos
 expect "dataset folder needs --data" "$checkpoint" --dataset folder
 expect "$work/none" "$checkpoint" --data "$work/none"

@@ -19,6 +19,16 @@ last=$(tail -n 1 "$work/fine/metrics.jsonl" | grep -o '"top1":[0-9.]*' | cut -d:
 grep -q "\"top1\": $last," "$work/fine/finetune.json" || die "finetune.json has not the last epoch's top-1 of $last"
 awk "BEGIN { exit !($last > 0.25) }" || die "a top-1 accuracy of $last after four epochs"
 
+# A published recipe sets what is not named beside it: DeiT's main.py has --mixup 0.8, --cutmix 1.0, --reprob 0.25,
+# --min-lr 1e-5, --warmup-epochs 5 and no decay by layer.
+run finetune "$checkpoint" $few --recipe deit --epochs 2 --warmup-epochs 1 --erase 0.5 --image 35 --out "$work/deit"
+for setting in '"recipe": "deit"' '"layer-decay": 1.0' '"weight-decay": 0.05' '"drop-path": 0.1' '"mixup": 0.8' \
+  '"cutmix": 1.0' '"label-smoothing": 0.1' '"warmup-epochs": 1' '"min-lr": 1e-05' '"erase": 0.5' \
+  '"interpolation": "bicubic"' '"lr": 0.00025' '"batch": 64' '"rand-augment": 9.0' '"image": 35'; do
+  grep -q -e "$setting" "$work/deit/finetune.json" || { cat "$work/deit/finetune.json"; die "no $setting"; }
+done
+grep -aq '"vitral.image":"35"' "$work/deit/checkpoint.safetensors" || die "the network is not one for 35 pixels"
+
 # evaluate sees the same features where the network was frozen, and others where it was trained.
 run finetune "$checkpoint" $few --epochs 2 --frozen --out "$work/frozen"
 for name in run frozen fine; do
@@ -27,6 +37,19 @@ for name in run frozen fine; do
 done
 cmp "$work/run.csv" "$work/frozen.csv" || die "--frozen changed the network"
 cmp -s "$work/run.csv" "$work/fine.csv" && die "fine-tuning left the network as it was"
+
+# The published protocols: another features' width, rates and test images; the network stays as it is.
+run finetune "$checkpoint" $few --epochs 2 --frozen --protocol moco-v3 --out "$work/moco"
+grep -q '"test-interpolation": "bilinear"' "$work/moco/finetune.json" || die "moco-v3 is not bilinear"
+test "$(grep -c '"rate": 3' "$work/moco/finetune.json")" -eq 2 || die "moco-v3 has not the rate 3 alone"
+run finetune "$checkpoint" $few --epochs 2 --frozen --protocol dino --threads 1 --out "$work/dino"
+grep -q '"test-interpolation": "bicubic"' "$work/dino/finetune.json" || die "dino is not bicubic"
+grep -aq '"head.weight":{"dtype":"F32","shape":\[10,48\]' "$work/dino/checkpoint.safetensors" ||
+  die "the classifier does not see the class tokens of both blocks"
+grep -q '"rate":' "$work/dino/metrics.jsonl" || die "the best rate is not in metrics.jsonl"
+run evaluate "$work/dino/checkpoint.safetensors" --train 500 --test 200 --k 5 --sgd-epochs 2 --out "$work/of_dino"
+cmp "$work/run.csv" <(cut -d, -f1-7 "$work/of_dino/layers.csv") || die "--protocol changed the network"
+refuses finetune "protocol.*requires.*frozen" "$checkpoint" --protocol dino --out "$work/none"
 
 # A folder that is not split is learnt from and tested on in two parts.
 for class in 0 1; do
@@ -41,6 +64,26 @@ run finetune "$checkpoint" --dataset folder --data "$work/one" --holdout 0.4 --f
 grep -q "4 of its 10 images are held out" "$work/log" || { cat "$work/log"; die "what is held out is not said"; }
 grep -q '"test_images": 4' "$work/held/finetune.json" || die "not four images are tested on"
 
+# The benchmark of Pets is the mean over the classes: of three images of one breed and one of another.
+mkdir -p "$work/pets/images" "$work/pets/annotations"
+for class in 0 1; do
+  for i in 0 1 2 3 4; do cp "$work/one/class$class/$i.png" "$work/pets/images/breed_of_${class}_$i.jpg"; done
+done
+printf 'breed_of_0_0 1 1 1\nbreed_of_1_0 2 1 2\nbreed_of_1_1 2 1 2\n' >"$work/pets/annotations/trainval.txt"
+printf 'breed_of_0_%d 1 1 1\n' 1 2 3 >"$work/pets/annotations/test.txt"
+printf 'breed_of_1_2 2 1 2\n' >>"$work/pets/annotations/test.txt"
+run finetune "$checkpoint" --dataset pets --data "$work/pets" --frozen --epochs 1 --out "$work/breeds"
+grep -q "mean per class [0-9.]* %" "$work/log" || { cat "$work/log"; die "no mean over the classes"; }
+grep -q '"mean_per_class"' "$work/breeds/metrics.jsonl" || die "metrics.jsonl has no mean over the classes"
+grep -q '"mean_per_class"' "$work/breeds/finetune.json" || die "finetune.json has no mean over the classes"
+grep -q '"mean_per_class"' "$work/fine/finetune.json" && die "the benchmark of Fashion-MNIST is no mean over classes"
+run evaluate "$checkpoint" --dataset pets --data "$work/pets" --k 1 --sgd-epochs 1 --no-analyses --out "$work/of_pets"
+test "$(grep -c '"mean_per_class"' "$work/of_pets/results.json")" -ge 6 || die "evaluate tells no mean over the classes"
+grep -q "k-NN 1 mean per class %" "$work/of_pets/layers.csv" || die "layers.csv has no mean over the classes"
+rm "$work/pets/images/breed_of_1_2.jpg"
+refuses finetune "test.txt: line 4 names the image .*breed_of_1_2.jpg, which is not there" "$checkpoint" \
+  --dataset pets --data "$work/pets" --out "$work/none"
+
 refuses finetune "out $work/run would overwrite $checkpoint" "$checkpoint" $few --out "$work/run"
 mkdir "$work/other" && cp "$checkpoint" "$work/other"
 refuses finetune "out $work/other holds the checkpoint of a pretraining run" "$checkpoint" $few --out "$work/other"
@@ -51,5 +94,8 @@ expect "labels.*0 to 1|labels.*0 - 1|labels.*range" "$checkpoint" --labels 1.5
 expect "labels 0 leaves no image" "$checkpoint" --labels 0
 expect "frozen.*excludes.*layer-decay|layer-decay.*excludes.*frozen" "$checkpoint" --frozen --layer-decay 0.5
 expect "warmup-epochs 2 leaves nothing of --epochs 2" "$checkpoint" --epochs 2 --warmup-epochs 2
+expect "frozen.*excludes.*recipe|recipe.*excludes.*frozen" "$checkpoint" --frozen --recipe mae
+expect "warmup-epochs 5 leaves nothing of --epochs 3" "$checkpoint" --recipe deit --epochs 3
+expect "image size of 30 is not a multiple of the patch size 7" "$checkpoint" --image 30
 expect "dataset folder needs --data" "$checkpoint" --dataset folder
 refuses finetune "the loss became .*--lr" "$checkpoint" $few --epochs 2 --frozen --lr 1e38 --out "$work/diverged"

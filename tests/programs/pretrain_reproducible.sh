@@ -41,7 +41,8 @@ ablated="--method sd-byol --depth 4 --layers-distilled odd --shared-heads both -
 run $ablated --threads 2 --out "$work/whole"
 run $ablated --threads 1 --max-epochs 1 --out "$work/part"
 "$bin/pretrain" --out "$work/part" --resume --shared-heads none >"$work/log" 2>&1 && die "resumed with other heads"
-grep -q -- '--shared-heads: checkpoint has "both", command line has "none"' "$work/log" || { cat "$work/log"; die "heads"; }
+grep -q -- '--shared-heads: checkpoint has "both", command line has "none"' "$work/log" ||
+  { cat "$work/log"; die "heads"; }
 try --threads 1 --max-epochs 2 --out "$work/part" --resume
 cmp "$work/whole/metrics.jsonl" "$work/part/metrics.jsonl" || die "losses of ablations after --resume differ"
 grep -aq '"vitral.lower_token":"distillation"' "$work/part/checkpoint.safetensors" || die "the token is not described"

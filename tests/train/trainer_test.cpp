@@ -1,7 +1,7 @@
 #include "noise.hpp"
 
 #include <vitral/data/batches.hpp>
-#include <vitral/data/loader.hpp>
+#include <vitral/data/mixup.hpp>
 #include <vitral/train/checkpoint.hpp>
 #include <vitral/train/supervised.hpp>
 #include <vitral/train/trainer.hpp>
@@ -304,6 +304,11 @@ struct Pixels {
   auto operator()(const auto& x, const Training&) const { return out(reshape(x, Shape<dyn, 192>{x.extent(0)})); }
 };
 
+struct TwoKinds : vitral_tests::Noise {
+  int label(long i) const { return static_cast<int>(i % 2); }
+  std::vector<std::string> classes() const { return {"even", "odd"}; }
+};
+
 // The task of docs/training.md.
 /// Gives noisy points the features that a slowly following teacher gives the clean ones.
 struct Denoise {
@@ -341,7 +346,8 @@ TEST_CASE("a network learns classes from arrays in memory, is trained in place, 
   CHECK_THROWS_WITH_AS((void)reports[0]["ratio"], doctest::Contains("no number ratio; it names accuracy"), Error);
 }
 
-TEST_CASE("a loader's first view and labels are what a network learns, and smoothing is the criterion's") {
+TEST_CASE(
+    "a loader's first view and labels, or mixed targets, are what a network learns; smoothing is the criterion's") {
   const auto smoothed = [](const auto& logits, const auto& y) { return cross_entropy(logits, y, 0.2); };
   Trainer trainer(Supervised(Pixels{}, smoothed), Sgd{.lr = 0}, {.epochs = 1});
   std::vector<double> losses;
@@ -350,6 +356,13 @@ TEST_CASE("a loader's first view and labels are what a network learns, and smoot
   for (const Batch& batch : loader.epoch(0)) {
     const auto loss = mean(cross_entropy(Pixels{}(batch.views[0], Training{}), batch.labels, 0.2));
     CHECK(losses == std::vector<double>{static_cast<double>(loss.item())});
+  }
+
+  MixingLoader mixed(Loader(TwoKinds{{4, 8}}, {center_view(8)}, {.batch = 4, .workers = 0}), Mixup{});
+  const double of_targets = Trainer(Supervised(Pixels{}), Sgd{.lr = 0}, {.epochs = 1}).fit(mixed)[0];
+  for (const MixedBatch<Cpu>& batch : mixed.epoch(0)) {
+    const auto loss = mean(cross_entropy(Pixels{}(batch.views[0], Training{}), batch.targets));
+    CHECK(of_targets == static_cast<double>(loss.item()));
   }
 }
 

@@ -124,6 +124,12 @@ struct CrossEntropyLoss {
     const auto uniform = mean<row_operand<X>::axis>(log_softmax(cast<compute_t<scalar_of<X>>>(logits)));
     return eval((1 - smoothing) * (*this)(logits, target) - smoothing * uniform);
   }
+  template <Operand X, class P, class S, class B>
+    requires(!std::is_integral_v<P>)
+  [[nodiscard]] auto operator()(const X& logits, const Tensor<P, S, B>& probabilities) const {
+    equal_shapes<shape_of<X>, S>::check("cross_entropy", logits.shape(), probabilities.shape());
+    return eval(-sum<row_operand<X>::axis>(probabilities * log_softmax(cast<compute_t<scalar_of<X>>>(logits))));
+  }
 };
 
 }  // namespace detail
@@ -133,6 +139,8 @@ struct CrossEntropyLoss {
 /// cross_entropy(logits, target, smoothing): against smoothed targets (Szegedy et al. 2016, section 7), PyTorch's
 /// label_smoothing: the target class has the probability 1 - smoothing + smoothing / classes, every other one
 /// smoothing / classes.
+/// cross_entropy(logits, probabilities): against targets [..., classes] that share out each row among the classes, as
+/// mixed images have them (data/mixup.hpp): -sum(probabilities * log softmax(logits)), timm's SoftTargetCrossEntropy.
 inline constexpr detail::CrossEntropyLoss cross_entropy{};
 
 /// The share of the rows of logits [..., classes] whose largest logit is that of their class [...]: a tensor of one

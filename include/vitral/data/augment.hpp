@@ -54,7 +54,7 @@ struct Augmentation {
   double sigma_min = 0.1;                                 ///< smallest sigma ...
   double sigma_max = 2.0;                                 ///< ... and the largest
   double solarize = 0.0;                                  ///< probability of solarize at 128 of 255
-  Normalization normalize;
+  Normalization normalize{};
 
   /// Writes a view of the image to `out` [3, size, size]. The same `random` gives the same view.
   void operator()(const Image& image, Random random, float* out) const;
@@ -200,11 +200,13 @@ inline void check_augmentation(const Augmentation& a) {
 }
 
 /// How the view for evaluation is made, without chance: the image is resized so that its shorter side has `size`
-/// pixels, or size * 256 / 224 where it is larger than the view; the centre is cut out and normalised.
+/// pixels, or size * 256 / 224 where it is larger than the view; the centre is cut out and normalised. MoCo v3 takes
+/// it as it is, DINO with bicubic interpolation, SDSSL with that and `squash`.
 struct CenterView {
   int size = 224;
   Interpolation interpolation = Interpolation::bilinear;
-  Normalization normalize;
+  bool squash = false;  ///< the longer side is resized to as many pixels as the shorter one
+  Normalization normalize{};
 
   /// The pixels to which the shorter side of a large image is resized; a file may be decoded at a scale that leaves
   /// them.
@@ -216,7 +218,7 @@ struct CenterView {
     const int shorter = std::min(image.height, image.width);
     const int side = shorter > size ? least_side() : size;
     const auto axis = [&](int extent) {
-      const int scaled = static_cast<int>(static_cast<long>(side) * extent / shorter);
+      const int scaled = squash ? side : static_cast<int>(static_cast<long>(side) * extent / shorter);
       return ResizeAxis{extent, scaled, (scaled - size) / 2, size};
     };
     resize(image, {0, 0, image.height, image.width}, axis(image.height), axis(image.width), interpolation, false, out);

@@ -1,10 +1,12 @@
 // The data sets that are known by name: a line of one table each, which programs, help texts and messages read.
-// Relies on the libraries of all readers: zlib and those of io/decode.hpp.
+// Relies on the libraries of all readers: zlib, those of io/decode.hpp, and matio where it is there (io/mat.hpp).
 #pragma once
 
 #include <vitral/data/cifar.hpp>
+#include <vitral/data/flowers.hpp>
 #include <vitral/data/idx.hpp>
 #include <vitral/data/image_folder.hpp>
+#include <vitral/data/pets.hpp>
 #include <vitral/data/stl10.hpp>
 #include <vitral/data/tar.hpp>
 #include <vitral/io/nearest.hpp>
@@ -34,6 +36,7 @@ struct KnownDataset {
   bool unlabeled_split = false;  ///< images for training without labels stand in a split of their own
   bool split_folders = false;    ///< train and test images are apart only where `path` has a folder train/
   bool takes_ending = false;     ///< its samples may have several images, told apart by DatasetPlace::ending
+  bool mean_per_class = false;   ///< its benchmark is the mean accuracy over the classes
 };
 
 /// Opens a D by its constructor (path, split), or (path, split, least_side), or (path, split, least_side, ending).
@@ -57,6 +60,8 @@ inline constexpr KnownDataset known_datasets[] = {
      .path = "data/cifar-10-batches-bin", .fits_device = true},
     {.name = "cifar100", .open = open_as<Cifar100>, .image = 32, .patch = 4, .fits_device = true},
     {.name = "stl10", .open = open_as<Stl10>, .image = 96, .patch = 8, .unlabeled_split = true},
+    {.name = "flowers102", .open = open_as<Flowers102>, .image = 224, .patch = 16, .mean_per_class = true},
+    {.name = "pets", .open = open_as<OxfordPets>, .image = 224, .patch = 16, .mean_per_class = true},
     {.name = "folder", .open = open_as<ImageFolder>, .image = 224, .patch = 16, .split_folders = true},
     {.name = "images", .open = open_as<UnlabeledFolder>, .image = 224, .patch = 16, .split_folders = true},
     {.name = "tar", .open = open_as<TarImages>, .image = 224, .patch = 16, .split_folders = true, .takes_ending = true},

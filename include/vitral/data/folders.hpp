@@ -58,4 +58,23 @@ inline std::filesystem::path split_folder(const std::filesystem::path& folder, S
   return folder / "val";
 }
 
+/// Where a data set of a fixed layout is: in `folder` itself, or in its subfolder of that name. `holds`: an entry of
+/// it, by which it is known, and which the Error names where it is in neither.
+inline std::filesystem::path published_folder(const std::filesystem::path& folder, const char* subfolder,
+                                              const char* holds) {
+  std::error_code ignored;
+  for (const auto& root : {folder, folder / subfolder})
+    if (std::filesystem::exists(root / holds, ignored)) return root;
+  fail((folder / holds).string(),
+       ": no such file or folder; unpack the data set as it is published, or name the folder "
+       "that has it as the data set's path");
+}
+
+/// Throws Error unless there is the image that a list names; `where` is the place in the list.
+inline void check_listed(const std::filesystem::path& image, const std::string& where) {
+  std::error_code ignored;
+  check(std::filesystem::exists(image, ignored), where, " names the image ", image.string(),
+        ", which is not there; unpack all images again");
+}
+
 }}  // namespace vitral

@@ -19,7 +19,9 @@ inline constexpr std::uint64_t streams_per_view = 0x01000000;
 /// The stream of view k: what view k of image i looks like is decided by the seed, the epoch, k and i.
 [[nodiscard]] inline constexpr std::uint64_t stream_view(std::size_t k) { return 0x12000000 + k * streams_per_view; }
 /// Views of an image have random streams of their own up to this number.
-inline constexpr std::size_t most_views = 13;  // those up to the trainer's own streams
+inline constexpr std::size_t most_views = 13;
+/// The stream by which batches are mixed, behind those of the views; the trainer's own follow.
+inline constexpr std::uint64_t stream_mix = 0x1f000000;
 
 /// The order in which an epoch visits `count` images (the shuffle of Fisher and Yates).
 [[nodiscard]] inline std::vector<std::uint32_t> shuffled(long count, std::uint64_t seed, long epoch) {

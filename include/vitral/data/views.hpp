@@ -4,6 +4,7 @@
 #pragma once
 
 #include <vitral/data/augment.hpp>
+#include <vitral/data/classifier_view.hpp>
 #include <vitral/io/nearest.hpp>
 
 #include <string>
@@ -14,39 +15,44 @@
 
 namespace vitral { inline namespace VITRAL_ABI {
 
-/// How one view is made: by an Augmentation, at random, or by a CenterView, always alike. Views are squares of `size()`
-/// pixels a side.
+/// How one view is made: at random by an Augmentation or a ClassifierView, or always alike by a CenterView. Views are
+/// squares of `size()` pixels a side.
 class ImageView {
  public:
-  ImageView(const Augmentation& a) : how_(a) { check_augmentation(a); }  // NOLINT: either is an ImageView
-  ImageView(const CenterView& c) : how_(c) {}                            // NOLINT
-
-  [[nodiscard]] int size() const {
-    return std::visit([](const auto& how) { return how.size; }, how_);
+  ImageView(const Augmentation& a) : how_(a), size_(a.size) { check_augmentation(a); }  // NOLINT: each is an ImageView
+  ImageView(const ClassifierView& c) : how_(c), size_(c.crop.size) {                    // NOLINT
+    check_augmentation(c.crop);
+    check_rand_augment(c.rand_augment);
+    check_erasing(c.erasing);
   }
+  ImageView(const CenterView& c) : how_(c), size_(c.size) {}  // NOLINT
 
-  /// The Augmentation; null where the view is a CenterView.
+  [[nodiscard]] int size() const { return size_; }
+
+  /// The Augmentation; null where the view is another one.
   [[nodiscard]] const Augmentation* augmentation() const { return std::get_if<Augmentation>(&how_); }
 
   /// Writes the view to `out` [3, size, size].
   void operator()(const Image& image, Random random, float* out) const {
-    if (const Augmentation* const a = augmentation()) return (*a)(image, random, out);
-    std::get<CenterView>(how_)(image, out);
+    if (const auto* const center = std::get_if<CenterView>(&how_)) return (*center)(image, out);
+    if (const auto* const classifier = std::get_if<ClassifierView>(&how_)) return (*classifier)(image, random, out);
+    std::get<Augmentation>(how_)(image, random, out);
   }
 
  private:
-  std::variant<Augmentation, CenterView> how_;
+  std::variant<Augmentation, ClassifierView, CenterView> how_;
+  int size_;
 };
 
 /// The views that a loader makes of each image; Batch::views has them in this order.
 using ImageViews = std::vector<ImageView>;
 
-/// What a device that makes these views has to know of each; Error where one of them is a CenterView.
+/// What a device that makes these views has to know of each; Error where one of them is no Augmentation.
 [[nodiscard]] inline std::vector<ViewShape> shapes_of(const ImageViews& views) {
   std::vector<ViewShape> shapes;
   for (const ImageView& view : views) {
-    check(view.augmentation() != nullptr, "a device makes random views alone, and one of ", view.size(),
-          " pixels is a CenterView; use Loader");
+    check(view.augmentation() != nullptr, "a device makes the views of an Augmentation alone, and one of ", view.size(),
+          " pixels is another; use Loader");
     shapes.push_back(view.augmentation()->shape());
   }
   return shapes;

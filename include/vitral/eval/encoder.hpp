@@ -47,26 +47,28 @@ concept VisionTransformer = requires(const E& encoder) {
   detail::is_vit(encoder);
 };
 
-/// Pixels a side of the images that the encoder takes: `image`, or where that is 0 its own size.image.
-/// Throws Error where neither says.
+/// `view` for the encoder: of view.size pixels a side, or where that is 0 of the encoder's own size.image. Throws Error
+/// where neither says.
 template <class E>
-[[nodiscard]] int image_side(const E& encoder, int image = 0) {
+[[nodiscard]] CenterView view_for(const E& encoder, CenterView view) {
   if constexpr (requires { encoder.size.image; })
-    if (image == 0) image = encoder.size.image;
-  check(image > 0, "features: the encoder takes images of ", image,
-        " pixels a side; give it a member size.image, or say it in EvaluationOptions::image");
-  return image;
+    if (view.size == 0) view.size = encoder.size.image;
+  check(view.size > 0, "features: the encoder takes images of ", view.size,
+        " pixels a side; give it a member size.image, or say it in EvaluationOptions::view");
+  return view;
 }
 
 /// Images of a data set as the encoder sees them in evaluation: scaled, cut to their centre and normalised.
 template <class E>
 [[nodiscard]] detail::ImagesOn<typename E::backend> images_for(const E& encoder, const Dataset& data,
-                                                               const std::vector<long>& places) {
-  const int side = image_side(encoder);
+                                                               const std::vector<long>& places,
+                                                               const CenterView& asked = {.size = 0}) {
+  const CenterView view = view_for(encoder, asked);
+  const int side = view.size;
   HostVector<float> pixels(places.size() * 3 * static_cast<std::size_t>(side) * static_cast<std::size_t>(side));
   float* to = pixels.data();
   for (const long place : places) {
-    center_view(side)(readable_image(data, place), to);
+    view(readable_image(data, place), to);
     to += 3l * side * side;
   }
   return detail::ImagesOn<typename E::backend>::from(pixels, {static_cast<int>(places.size()), side, side});

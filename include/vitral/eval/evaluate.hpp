@@ -6,26 +6,33 @@
 #include <vitral/eval/classifiers/early_exit.hpp>
 #include <vitral/eval/classifiers/knn.hpp>
 #include <vitral/eval/classifiers/probe.hpp>
+#include <vitral/io/nearest.hpp>
 #include <vitral/models/first_layers.hpp>
 
 #include <algorithm>
 #include <chrono>
 #include <functional>
 #include <optional>
+#include <string>
+#include <string_view>
 #include <vector>
 
 namespace vitral { inline namespace VITRAL_ABI {
 
 /// What `evaluate` computes, and with which parameters.
 struct EvaluationOptions {
-  std::vector<int> k{10, 20, 100, 200};       ///< neighbours that k-NN asks
+  std::vector<int> layers{};  ///< numbers of the layers that are evaluated, from 1 on; none: all
+  std::vector<std::string> classifiers{"knn", "logistic", "sgd"};  ///< some of these
+  std::vector<int> k{10, 20, 100, 200};                            ///< neighbours that k-NN asks
   double temperature = 0.07;                  ///< of k-NN's votes, exp(cosine similarity / temperature)
   double logistic_c = 1;                      ///< logistic regression's inverse regularisation, scikit-learn's C
   ProbeOptions sgd{};                         ///< linear classifiers by SGD
+  bool mean_per_class = false;                ///< whether accuracies are told as means over classes, too
   int speed_batch = 64;                       ///< images at a time when speed is measured
-  int image = 0;                              ///< pixels a side of images; 0: the network's size.image
+  CenterView view{.size = 0};                 ///< how images are prepared; size 0: the network's size.image
   std::optional<AnalysisOptions> analyses{};  ///< what features are like; none unless asked for
   EvaluationProgress progress{};
+  FeatureStorage storage{};  ///< where features of all layers lie
   /// What finds a test image's neighbours among the training images for k-NN; nearest_neighbours on the network's
   /// backend, unless it is to be another.
   std::function<Neighbours(const Features& train, const Features& test, int k)> neighbours{};
@@ -60,31 +67,69 @@ LayerCost layer_cost(const Network& network, int layer, int batch) {
   return {multiply_adds(shorter.size, layer), milliseconds(shorter, 1), 1000 * batch / time};
 }
 
-inline Accuracy accuracy_of(const std::vector<int>& ranked, const Features& test) {
-  return {top_accuracy(ranked, test.labels, 1), top_accuracy(ranked, test.labels, std::min(5, test.classes))};
+inline Accuracy accuracy_of(const TopCount& count, bool mean_per_class) {
+  Accuracy out{count.top1(), count.top5(), {}};
+  if (mean_per_class) out.mean_per_class = count.mean_per_class();
+  return out;
 }
 
-inline SgdAccuracy accuracy_of(const LayerProbe& probe) {
-  SgdAccuracy out{probe.best.rate, {probe.best.test.top1(), probe.best.test.top5()}, {}};
+/// Of guesses [images, guesses], the best first: five, or all classes.
+inline Accuracy accuracy_of(const std::vector<int>& ranked, const Features& test, bool mean_per_class) {
+  const auto guesses = static_cast<std::ptrdiff_t>(ranked.size() / test.labels.size());
+  TopCount count;
+  auto row = ranked.begin();
+  for (const int label : test.labels) {
+    count.add(static_cast<int>(std::find(row, row + guesses, label) - row), label);
+    row += guesses;
+  }
+  return accuracy_of(count, mean_per_class);
+}
+
+inline SgdAccuracy accuracy_of(const LayerProbe& probe, bool mean_per_class) {
+  SgdAccuracy out{probe.best.rate, accuracy_of(probe.best.test, mean_per_class), {}};
   for (const RateScores& scores : probe.rates)
-    out.rates.push_back({scores.rate, scores.held_out.top1(), {scores.test.top1(), scores.test.top5()}});
+    out.rates.push_back({scores.rate, scores.held_out.top1(), accuracy_of(scores.test, mean_per_class)});
   return out;
+}
+
+/// Whether the options ask for this classifier.
+inline bool asks_for(const EvaluationOptions& options, std::string_view classifier) {
+  return std::find(options.classifiers.begin(), options.classifiers.end(), classifier) != options.classifiers.end();
 }
 
 }  // namespace detail
 
+/// Throws Error where the options name no classifier, or one that does not exist, or k-NN has no numbers of neighbours.
+inline void check_options(const EvaluationOptions& options) {
+  const std::vector<std::string> known = EvaluationOptions{}.classifiers;
+  check(!options.classifiers.empty(), "evaluate: EvaluationOptions::classifiers is empty; expected some of ", known[0],
+        ", ", known[1], ", ", known[2]);
+  for (const std::string& name : options.classifiers)
+    if (std::find(known.begin(), known.end(), name) == known.end()) fail_unknown("classifier", name, known);
+  check(!detail::asks_for(options, "knn") || !options.k.empty(),
+        "evaluate: EvaluationOptions::k is empty; expected numbers of neighbours");
+}
+
+/// How many neighbours k-NN asks at most by these options; 0 where it is not asked for.
+[[nodiscard]] inline int most_neighbours(const EvaluationOptions& options) {
+  return detail::asks_for(options, "knn") ? *std::max_element(options.k.begin(), options.k.end()) : 0;
+}
+
 /// What `evaluate` does, for features that are there already, perhaps from another device: of training (`known`) and
-/// test images (`asked`) after each layer of `network`. Times are those of `network` on its own backend. `dataset` and
-/// `analyses` of the result are left empty; `analyse` makes the latter.
+/// test images (`asked`) after each of EvaluationOptions::layers. Times are those of `network` on its own backend.
+/// `dataset` and `analyses` of the result are left empty; `analyse` makes the latter.
 template <FeatureEncoder Network>
 [[nodiscard]] EvaluationResults evaluate_features(const Network& network, const std::vector<Features>& known,
                                                   const std::vector<Features>& asked,
                                                   const EvaluationOptions& options = {}) {
-  const int depth = network.depth();
-  check(depth >= 1 && std::ssize(known) == depth && std::ssize(asked) == depth, "evaluate: features of ", known.size(),
-        " and of ", asked.size(), " layers for a network of ", depth);
-  check(!options.k.empty(), "evaluate: EvaluationOptions::k is empty; expected numbers of neighbours");
-  const int classes = known[0].classes, most = *std::max_element(options.k.begin(), options.k.end());
+  const std::vector<int> layers = chosen_layers(options.layers, network.depth());
+  const int count = static_cast<int>(layers.size());
+  check(std::ssize(known) == count && std::ssize(asked) == count, "evaluate: features of ", known.size(), " and of ",
+        asked.size(), " layers for ",
+        options.layers.empty() ? "a network of " : "EvaluationOptions::layers, which are ", count);
+  check_options(options);
+  const bool by_logistic = detail::asks_for(options, "logistic");
+  const int classes = known[0].classes, most = most_neighbours(options);
   check(most <= known[0].images(), "evaluate: EvaluationOptions::k asks ", most, " neighbours of ", known[0].images(),
         " training images; choose fewer");
   EvaluationResults out;
@@ -97,40 +142,50 @@ template <FeatureEncoder Network>
   out.speed_batch = options.speed_batch;
   out.threads = cpu::threads();
 
-  detail::report(options.progress, {"SGD", 0, options.sgd.epochs, known[0].images()});
-  const std::vector<LayerProbe> probes = sgd_probes(known, asked, options.sgd, [&](int done) {
-    detail::report(options.progress, {"SGD", done, options.sgd.epochs, known[0].images()});
-  });
+  std::vector<LayerProbe> probes;
+  if (detail::asks_for(options, "sgd")) {
+    detail::report(options.progress, {"SGD", 0, options.sgd.epochs, known[0].images()});
+    probes = sgd_probes(known, asked, options.sgd, [&](int done) {
+      detail::report(options.progress, {"SGD", done, options.sgd.epochs, known[0].images()});
+    });
+  }
   std::vector<std::vector<double>> probabilities;
-  detail::report(options.progress, {"layers", 0, depth, 0});
-  for (int layer = 1; layer <= depth; ++layer) {
-    const auto at = static_cast<std::size_t>(layer - 1);
+  detail::report(options.progress, {"layers", 0, count, 0});
+  for (std::size_t at = 0; at < layers.size(); ++at) {
     const Features &from = known[at], &to = asked[at];
     LayerEvaluation found;
-    const Neighbours near = options.neighbours ? options.neighbours(from, to, most)
-                                               : nearest_neighbours<typename Network::backend>(from, to, most);
-    for (const int k : options.k)
-      found.knn[k] = detail::accuracy_of(
-          voted_classes(near, from.labels, classes, k, options.temperature, std::min(5, classes)), to);
-    probabilities.push_back(class_probabilities(logistic_regression(from, options.logistic_c), to));
-    found.logistic = detail::accuracy_of(ranked_classes(probabilities.back(), classes), to);
-    found.sgd = detail::accuracy_of(probes[at]);
-    if constexpr (VisionTransformer<Network>) found.cost = detail::layer_cost(network, layer, options.speed_batch);
+    found.layer = layers[at];
+    if (most > 0) {
+      const Neighbours near = options.neighbours ? options.neighbours(from, to, most)
+                                                 : nearest_neighbours<typename Network::backend>(from, to, most);
+      for (const int k : options.k)
+        found.knn[k] =
+            detail::accuracy_of(voted_classes(near, from.labels, classes, k, options.temperature, std::min(5, classes)),
+                                to, options.mean_per_class);
+    }
+    if (by_logistic) {
+      probabilities.push_back(class_probabilities(logistic_regression(from, options.logistic_c), to));
+      found.logistic = detail::accuracy_of(ranked_classes(probabilities.back(), classes), to, options.mean_per_class);
+    }
+    if (!probes.empty()) found.sgd = detail::accuracy_of(probes[at], options.mean_per_class);
+    if constexpr (VisionTransformer<Network>)
+      found.cost = detail::layer_cost(network, found.layer, options.speed_batch);
     out.layers.push_back(std::move(found));
-    detail::report(options.progress, {"layers", layer, depth, 0});
+    detail::report(options.progress, {"layers", std::ssize(out.layers), count, 0});
   }
   if constexpr (VisionTransformer<Network>) {
     std::vector<double> confidences;
     for (int i = 0; i <= 20; ++i) confidences.push_back(i / 20.0);
-    out.adaptive_exit = adaptive_exits(probabilities, asked[0].labels, classes, network.size, confidences);
+    if (by_logistic)
+      out.adaptive_exit = adaptive_exits(probabilities, asked[0].labels, classes, network.size, confidences, layers);
   }
   return out;
 }
 
-/// Evaluates every layer of a network. Classifiers learn from the features of `train` and are tried on those of `test`,
-/// labelled data sets of the same classes, or parts of them (`subset(train, 2000)`). The network is in evaluation mode
-/// and stays as it is. All numbers but the times are the same for any number of threads. Throws Error where a data set
-/// has no labels, or an option does not fit it.
+/// Evaluates every layer of a network, or those that the options name. Classifiers learn from the features of `train`
+/// and are tried on those of `test`, labelled data sets of the same classes, or parts of them (`subset(train, 2000)`).
+/// The network is in evaluation mode and stays as it is. All numbers but the times are the same for any number of
+/// threads. Throws Error where a data set has no labels, or an option does not fit it.
 ///
 ///   const EvaluationResults found = evaluate(encoder, train, test);
 ///   std::printf("%.1f %%\n", 100 * found.layers[8].knn.at(20).top1);
@@ -139,17 +194,23 @@ template <FeatureEncoder Network>
                                          const EvaluationOptions& options = {}) {
   for (const Dataset& data : {train, test})
     check(!data.classes().empty(), "evaluate: the images of ", data.name(), " have no labels");
-  const ImageViews seen{center_view(image_side(network, options.image))};
+  check_options(options);
+  const ImageViews seen{view_for(network, options.view)};
   const auto extract = [&](const char* part, const Dataset& data) {
     detail::report(options.progress, {part, 0, data.size(), 1});
-    return std::move(extract_features(network, data, data.size(), seen, 0, 128, [&](long done) {
-      detail::report(options.progress, {part, done, data.size(), 1});
-    })[0]);
+    const auto done = [&](long images) { detail::report(options.progress, {part, images, data.size(), 1}); };
+    return std::move(extract_features(network, data, data.size(), seen,
+                                      {.layers = options.layers, .done = done, .storage = options.storage})[0]);
   };
   const std::vector<Features> known = extract("train", train), asked = extract("test", test);
   EvaluationResults out = evaluate_features(network, known, asked, options);
   out.dataset = train.name();
-  if (options.analyses) out.analyses = analyse(network, known, asked, test, *options.analyses, options.progress);
+  if (options.analyses) {
+    AnalysisOptions analyses = *options.analyses;
+    analyses.layers = options.layers;
+    analyses.view = options.view;
+    out.analyses = analyse(network, known, asked, test, analyses, options.progress);
+  }
   return out;
 }
 

@@ -14,6 +14,7 @@ namespace vitral { inline namespace VITRAL_ABI {
 /// where there are fewer classes).
 struct Accuracy {
   double top1 = 0, top5 = 0;
+  std::optional<double> mean_per_class{};  ///< the mean of the classes' own top1, where that was asked for
 };
 
 /// What the linear classifier of one learning rate reached.
@@ -37,16 +38,18 @@ struct LayerCost {
   double images_per_second = 0;  ///< in batches of EvaluationResults::speed_batch
 };
 
-/// How good the features after one layer are.
+/// How good the features after one layer are, by the classifiers that were asked for.
 struct LayerEvaluation {
-  std::map<int, Accuracy> knn;    ///< by the number of neighbours
-  Accuracy logistic;              ///< logistic regression
-  SgdAccuracy sgd;                ///< linear classifier by SGD
-  std::optional<LayerCost> cost;  ///< of a ViT
+  int layer = 0;                     ///< its number, from 1 on
+  std::map<int, Accuracy> knn;       ///< by the number of neighbours
+  std::optional<Accuracy> logistic;  ///< logistic regression
+  std::optional<SgdAccuracy> sgd;    ///< linear classifier by SGD
+  std::optional<LayerCost> cost;     ///< of a ViT
 };
 
 /// What the features after one layer are like.
 struct LayerAnalysis {
+  int layer = 0;                           ///< its number, from 1 on
   double alignment = 0;                    ///< mean squared distance of two views of an image
   double uniformity = 0;                   ///< log of the mean of exp(-2 squared distance) over pairs of images
   double positive_cosine = 0;              ///< mean similarity of two views of an image
@@ -70,7 +73,7 @@ struct NearestImages {
   std::vector<NearImage> nearest;
 };
 
-/// What the features of all layers are like, of `images` test images.
+/// What the features of the layers that were asked for are like, of `images` test images.
 struct Analyses {
   long images = 0, attention_distance_images = 0;
   std::vector<LayerAnalysis> layers;

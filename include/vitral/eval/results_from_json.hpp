@@ -4,6 +4,7 @@
 #include <vitral/eval/results.hpp>
 #include <vitral/io/json.hpp>
 
+#include <array>
 #include <charconv>
 #include <cstdint>
 #include <limits>
@@ -34,8 +35,12 @@ class ResultsReader {
     out.sgd_epochs = count(in, "sgd_epochs", "epochs");
     out.speed_batch = count(in, "speed_batch", "images");
     out.threads = count(in, "threads", "threads");
-    for (const Json& item : list(in, "layers", ""))
-      out.layers.push_back(layer(item, " of layer " + std::to_string(out.layers.size() + 1)));
+    for (const Json& item : list(in, "layers", "")) {
+      const int number = layer_number(item, out.layers);
+      out.layers.push_back(layer(item, number, " of layer " + std::to_string(number)));
+      expect(asked(out.layers.back()) == asked(out.layers[0]), "layer ", number,
+             " was tried with other classifiers than layer ", out.layers[0].layer);
+    }
     expect(!out.layers.empty(), "\"layers\" is an empty list");
     for (const Json& item : list(in, "adaptive_exit", "")) {
       const std::string of = " of an adaptive exit";
@@ -97,29 +102,49 @@ class ResultsReader {
     return out;
   }
   Accuracy accuracy(const Json& in, std::string_view of) const {
-    return {share(in, "top1", of), share(in, "top5", of)};
+    Accuracy out{share(in, "top1", of), share(in, "top5", of), {}};
+    if (in.contains("mean_per_class")) out.mean_per_class = share(in, "mean_per_class", of);
+    return out;
   }
 
-  LayerEvaluation layer(const Json& in, const std::string& of) const {
+  /// The number of a layer, which is larger than those before it.
+  template <class Layer>
+  int layer_number(const Json& in, const std::vector<Layer>& before) const {
+    const int number = count(in, "layer", "a layer");
+    expect(number > (before.empty() ? 0 : before.back().layer), "\"layers\" has layer ", number, " after layer ",
+           before.empty() ? 0 : before.back().layer);
+    return number;
+  }
+
+  /// Which classifiers a layer was tried with.
+  static std::array<bool, 3> asked(const LayerEvaluation& found) {
+    return {!found.knn.empty(), found.logistic.has_value(), found.sgd.has_value()};
+  }
+
+  LayerEvaluation layer(const Json& in, int layer_number, const std::string& of) const {
     LayerEvaluation out;
-    expect(in.is_object() && in.contains("knn") && in["knn"].is_object(), "it has no k-NN", of);
-    for (const auto& [key, scores] : in["knn"].items()) {
-      int k = 0;
-      const auto end = std::from_chars(key.data(), key.data() + key.size(), k);
-      expect(k > 0 && end.ptr == key.data() + key.size(), "\"", legible(key), "\" is no number of neighbours", of);
-      out.knn[k] = accuracy(scores, " of k-NN" + of);
+    out.layer = layer_number;
+    if (in.contains("knn")) {
+      expect(in["knn"].is_object(), "\"knn\" is no object", of);
+      for (const auto& [key, scores] : in["knn"].items()) {
+        int k = 0;
+        const auto end = std::from_chars(key.data(), key.data() + key.size(), k);
+        expect(k > 0 && end.ptr == key.data() + key.size(), "\"", legible(key), "\" is no number of neighbours", of);
+        out.knn[k] = accuracy(scores, " of k-NN" + of);
+      }
     }
-    expect(in.contains("logistic"), "it has no logistic regression", of);
-    out.logistic = accuracy(in["logistic"], " of logistic regression" + of);
-    expect(in.contains("sgd"), "it has no linear classifier by SGD", of);
-    const std::string by_sgd = " of the linear classifier by SGD" + of;
-    out.sgd.test = accuracy(in["sgd"], by_sgd);
-    out.sgd.rate = number(in["sgd"], "rate", by_sgd);
-    for (const Json& rate : list(in["sgd"], "rates", by_sgd))
-      out.sgd.rates.push_back(
-          {number(rate, "rate", by_sgd), share(rate, "held_out_top1", by_sgd), accuracy(rate, by_sgd)});
+    if (in.contains("logistic")) out.logistic = accuracy(in["logistic"], " of logistic regression" + of);
+    if (in.contains("sgd")) out.sgd = sgd(in["sgd"], " of the linear classifier by SGD" + of);
+    expect(asked(out) != std::array<bool, 3>{}, "it has no classifier", of);
     if (in.contains("multiply_adds"))
       out.cost = {number(in, "multiply_adds", of), number(in, "milliseconds", of), number(in, "images_per_second", of)};
+    return out;
+  }
+
+  SgdAccuracy sgd(const Json& in, const std::string& of) const {
+    SgdAccuracy out{number(in, "rate", of), accuracy(in, of), {}};
+    for (const Json& rate : list(in, "rates", of))
+      out.rates.push_back({number(rate, "rate", of), share(rate, "held_out_top1", of), accuracy(rate, of)});
     return out;
   }
 
@@ -154,8 +179,9 @@ class ResultsReader {
     out.attention_distance_images =
         whole<long>(member(in, "attention_distance_images", ""), "attention_distance_images", "images");
     for (const Json& item : list(in, "layers", "")) {
-      const std::string of = " of the analysis of layer " + std::to_string(out.layers.size() + 1);
-      out.layers.push_back({number(item, "alignment", of), number(item, "uniformity", of),
+      const int layer = layer_number(item, out.layers);
+      const std::string of = " of the analysis of layer " + std::to_string(layer);
+      out.layers.push_back({layer, number(item, "alignment", of), number(item, "uniformity", of),
                             number(item, "positive_cosine", of), number(item, "negative_cosine", of),
                             number(item, "effective_rank", of),
                             numbers(member(item, "explained_variance", of), "explained_variance", of),

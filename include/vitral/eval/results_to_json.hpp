@@ -15,19 +15,27 @@ namespace detail {
 
 using Json = nlohmann::ordered_json;
 
-inline Json json_of(const Accuracy& accuracy) { return {{"top1", accuracy.top1}, {"top5", accuracy.top5}}; }
+inline Json json_of(const Accuracy& accuracy) {
+  Json out{{"top1", accuracy.top1}, {"top5", accuracy.top5}};
+  if (accuracy.mean_per_class) out["mean_per_class"] = *accuracy.mean_per_class;
+  return out;
+}
 
-inline Json json_of(const LayerEvaluation& found, int layer) {
-  Json out{{"layer", layer}};
+inline Json json_of(const SgdAccuracy& found) {
+  Json out = json_of(found.test);
+  out["rate"] = found.rate;
+  for (const RateAccuracy& rate : found.rates) {
+    out["rates"].push_back({{"rate", rate.rate}, {"held_out_top1", rate.held_out_top1}});
+    out["rates"].back().update(json_of(rate.test));
+  }
+  return out;
+}
+
+inline Json json_of(const LayerEvaluation& found) {
+  Json out{{"layer", found.layer}};
   for (const auto& [k, accuracy] : found.knn) out["knn"][std::to_string(k)] = json_of(accuracy);
-  out["logistic"] = json_of(found.logistic);
-  Json& sgd = out["sgd"] = json_of(found.sgd.test);
-  sgd["rate"] = found.sgd.rate;
-  for (const RateAccuracy& rate : found.sgd.rates)
-    sgd["rates"].push_back({{"rate", rate.rate},
-                            {"held_out_top1", rate.held_out_top1},
-                            {"top1", rate.test.top1},
-                            {"top5", rate.test.top5}});
+  if (found.logistic) out["logistic"] = json_of(*found.logistic);
+  if (found.sgd) out["sgd"] = json_of(*found.sgd);
   if (found.cost) {
     out["multiply_adds"] = found.cost->multiply_adds;
     out["milliseconds"] = found.cost->milliseconds;
@@ -36,8 +44,8 @@ inline Json json_of(const LayerEvaluation& found, int layer) {
   return out;
 }
 
-inline Json json_of(const LayerAnalysis& found, int layer) {
-  return {{"layer", layer},
+inline Json json_of(const LayerAnalysis& found) {
+  return {{"layer", found.layer},
           {"alignment", found.alignment},
           {"uniformity", found.uniformity},
           {"positive_cosine", found.positive_cosine},
@@ -56,8 +64,7 @@ inline Json points_json(const std::vector<float>& coordinates) {
 
 inline Json json_of(const Analyses& found) {
   Json out{{"images", found.images}, {"attention_distance_images", found.attention_distance_images}};
-  for (std::size_t i = 0; i < found.layers.size(); ++i)
-    out["layers"].push_back(json_of(found.layers[i], static_cast<int>(i + 1)));
+  for (const LayerAnalysis& layer : found.layers) out["layers"].push_back(json_of(layer));
   out["cka"] = found.cka;
   if (!found.cka_against.empty()) out["cka_against"] = found.cka_against;
   out["classes"] = found.classes;
@@ -85,8 +92,7 @@ inline Json json_of(const Analyses& found) {
       {"dataset", found.dataset},       {"train_images", found.train_images}, {"test_images", found.test_images},
       {"classes", found.classes},       {"temperature", found.temperature},   {"logistic_c", found.logistic_c},
       {"sgd_epochs", found.sgd_epochs}, {"speed_batch", found.speed_batch},   {"threads", found.threads}};
-  for (std::size_t i = 0; i < found.layers.size(); ++i)
-    out["layers"].push_back(detail::json_of(found.layers[i], static_cast<int>(i + 1)));
+  for (const LayerEvaluation& layer : found.layers) out["layers"].push_back(detail::json_of(layer));
   out["adaptive_exit"] = nlohmann::ordered_json::array();
   for (const AdaptiveExit& exit : found.adaptive_exit)
     out["adaptive_exit"].push_back({{"confidence", exit.confidence},

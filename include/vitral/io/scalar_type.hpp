@@ -47,6 +47,21 @@ inline float float_from_f16(std::uint16_t bits) {
   return std::bit_cast<float>(sign | std::bit_cast<std::uint32_t>(std::bit_cast<float>(magnitude << 13) * 0x1p112f));
 }
 
+/// Rounds to nearest, ties to even; what is too large becomes infinite, and a NaN stays one.
+inline std::uint16_t f16_from_float(float value) {
+  const auto word = std::bit_cast<std::uint32_t>(value);
+  const std::uint32_t sign = word >> 16 & 0x8000u, magnitude = word & 0x7fffffffu;
+  if (magnitude > 0x7f800000u) return static_cast<std::uint16_t>(sign | 0x7e00u);
+  if (magnitude >= 0x477ff000u) return static_cast<std::uint16_t>(sign | 0x7c00u);  // from 65520 on
+  if (magnitude >= 0x38800000u) {  // normal: the exponent 112 smaller, ten bits of the fraction
+    const std::uint32_t rounded = magnitude + 0xfffu + (magnitude >> 13 & 1u);
+    return static_cast<std::uint16_t>(sign | (rounded - 0x38000000u) >> 13);
+  }
+  // Subnormal: a sum whose last bit is that of f16's smallest number rounds as it should.
+  const float sum = std::bit_cast<float>(magnitude) + 0.5f;
+  return static_cast<std::uint16_t>(sign | (std::bit_cast<std::uint32_t>(sum) - std::bit_cast<std::uint32_t>(0.5f)));
+}
+
 }  // namespace detail
 
 /// The type's name in a file, such as "F32".

@@ -1,5 +1,5 @@
-// Layer-wise decay of learning rates for fine-tuning (Clark et al. 2020, ELECTRA; Bao et al. 2022, BEiT): the nearer a
-// layer is to the images, the less it may change.
+// What fine-tuning changes about single parameters. Rates decay by layer (Clark et al. 2020, ELECTRA; Bao et al. 2022,
+// BEiT): the nearer a layer is to the images, the less it may change. Tokens and positions have no weight decay (DeiT).
 #pragma once
 
 #include <vitral/optim/parameters.hpp>
@@ -10,11 +10,21 @@
 
 namespace vitral { inline namespace VITRAL_ABI {
 
+namespace detail {
+
+/// Whether a parameter's name, whatever stands before it, is that of a token or of the positions.
+inline bool is_token(std::string_view name) {
+  for (const std::string_view token : {"cls_token", "dist_token", "pos_embed"})
+    if (name.ends_with(token)) return true;
+  return false;
+}
+
+}  // namespace detail
+
 /// The layer of a parameter by its timm name, whatever stands before it: 0 for what makes tokens of images, i + 1 for
 /// block i, and depth + 1 for what comes after the blocks.
 [[nodiscard]] inline int layer_of(std::string_view name, int depth) {
-  for (const std::string_view token : {"cls_token", "dist_token", "pos_embed", "patch_embed"})
-    if (name.find(token) != std::string_view::npos) return 0;
+  if (detail::is_token(name) || name.find("patch_embed") != std::string_view::npos) return 0;
   constexpr std::string_view blocks = "blocks.";
   std::size_t at = name.find(blocks);
   if (at == std::string_view::npos) return depth + 1;
@@ -35,6 +45,13 @@ void decay_rates(std::vector<ParameterRef<P, B>>& parameters, int depth, double 
   check(decay > 0 && decay <= 1,
         "layer decay: the factor from a layer to the one before must be above 0 and at most 1, not ", decay);
   for (auto& p : parameters) p.rate *= std::pow(decay, depth + 1 - layer_of(p.name, depth));
+}
+
+/// Takes the class token, the distillation token and the positions out of weight decay, as DeiT and MAE do when they
+/// learn from labels (no_weight_decay() in their code). MoCo v3's pretraining decays its tokens.
+template <class P, class B>
+void exempt_tokens(std::vector<ParameterRef<P, B>>& parameters) {
+  for (auto& p : parameters) p.exempt = p.exempt || detail::is_token(p.name);
 }
 
 }}  // namespace vitral

@@ -14,14 +14,16 @@ namespace vitral { inline namespace VITRAL_ABI {
 template <class P, class B>
 using Flat = Tensor<P, Shape<dyn>, B>;
 
-/// A trainable parameter. Weight decay applies to those of two dimensions or more: not to biases and scales.
+/// A trainable parameter. Weight decay applies to those of two dimensions or more, unless they are exempt, and so not
+/// to biases and scales.
 template <class P, class B>
 struct ParameterRef {
   std::string name;
   Flat<P, B> value;
   int rank;
-  double rate = 1;  ///< the learning rate is the optimiser's times this; see layer_decay.hpp
-  [[nodiscard]] bool decays() const { return rank > 1; }
+  double rate = 1;      ///< the learning rate is the optimiser's times this; see decay_rates
+  bool exempt = false;  ///< from weight decay; see exempt_tokens
+  [[nodiscard]] bool decays() const { return rank > 1 && !exempt; }
 };
 
 namespace detail {

@@ -13,12 +13,13 @@ namespace vitral { inline namespace VITRAL_ABI {
 /// Whose projection of the other view a lower layer learns from. No gradient flows into it.
 enum class LowerTarget {
   final_layer,    // the final layer's: the teacher's, where the method has one
-  student_final,  // the student's final layer's, where there is a teacher, too
+  student_final,  // the student's final layer's, even where there is a teacher
   same_layer      // the teacher's of the same layer; the predictors have no term of their own then. (`t_inter` in the
                   // published code, which has it for BYOL.)
 };
 
-/// What self-distillation adds. The defaults, but for `rises`, are the published method; the rest is for ablations.
+/// What self-distillation adds. The published method has these values, but a ratio of 0.8 for SimCLR and BYOL, and one
+/// that rises; whatever else is an ablation.
 struct SelfDistillation {
   double ratio = 1.0;  ///< the weight of the lower layers' loss
   bool rises = false;  ///< from 0 along a cosine, instead of being constant

@@ -18,6 +18,7 @@ struct Schedule {
   double min_lr = 0;
   std::vector<int> milestones{};  ///< epochs from which the rate is multiplied by `gamma`; none: a cosine
   double gamma = 0.1;
+  bool by_epoch = false;  ///< after the warm-up the rate changes between epochs alone, as PyTorch's schedulers do
   double weight_decay_end = -1;  ///< negative: as at the start
   int accumulate = 1;            ///< batches whose gradients make one step
   double clip_grad = 0;          ///< largest norm of the gradient; 0: no limit
@@ -25,6 +26,7 @@ struct Schedule {
   /// The learning rate of a step, the first being 0, of a run whose highest rate is `lr`.
   [[nodiscard]] double lr_at(long step, double lr, long steps_per_epoch) const {
     const long warmup = warmup_epochs * steps_per_epoch;
+    if (by_epoch && step >= warmup) step -= step % steps_per_epoch;
     if (milestones.empty() || step < warmup)
       return CosineSchedule{lr, min_lr, epochs * steps_per_epoch, warmup}.at(step);
     StepSchedule falls{.base = lr, .gamma = gamma};

@@ -10,9 +10,10 @@
 namespace vitral { inline namespace VITRAL_ABI {
 
 /// `model(x)` or `model(x, mode)` is to come near y by `criterion(output, y)`, which is a number for each row, or for
-/// all: a loss such as mse, or a function of yours. x and y are those of Batches(x, y), or a loader's first view and
-/// labels; where Batches(x) has no y, x is its own target. The parameters are shared with the caller's model, which is
-/// thus trained in place. Where y are class numbers a StepReport names the `accuracy` of each step.
+/// all: a loss such as mse, or a function of yours. x and y are those of Batches(x, y), a loader's first view and
+/// labels, or a MixingLoader's first view and targets; where Batches(x) has no y, x is its own target. The parameters
+/// are shared with the caller's model, which is thus trained in place. Where y are class numbers a StepReport names the
+/// `accuracy` of each step.
 ///
 ///   Trainer(Supervised(net), AdamW{.lr = 1e-3}, Schedule{.epochs = 5}).fit(Batches(x, y, {.batch = 128}));
 template <class Model, class Criterion = detail::CrossEntropyLoss>
@@ -58,7 +59,9 @@ struct Supervised {
       return batch.x;
   }
   static const auto& target_of(const auto& batch) {
-    if constexpr (requires { batch.views; })
+    if constexpr (requires { batch.targets; })
+      return batch.targets;
+    else if constexpr (requires { batch.views; })
       return batch.labels;
     else if constexpr (requires { batch.y.shape(); })
       return batch.y;

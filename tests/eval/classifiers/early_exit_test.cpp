@@ -28,12 +28,16 @@ TEST_CASE("images leave where the classifier is sure, and after the last layer a
   CHECK(curve[1].layers == doctest::Approx(4.0 / 3));
   CHECK(curve[2].accuracy == doctest::Approx(2.0 / 3));  // all after the last
   CHECK(curve[2].multiply_adds == multiply_adds(size, 2));
+  const auto chosen = adaptive_exits(probabilities, labels, 2, ViTSize{8, 4, 16, 5, 2}, {0.65}, {2, 4});
+  CHECK(chosen[0].layers == doctest::Approx((2 + 4 + 2) / 3.0));
 }
 
 TEST_CASE("adaptive exits need a probability of every class for every image") {
   const ViTSize size{8, 4, 16, 3, 2};
   CHECK_THROWS_WITH_AS((void)adaptive_exits({{0.5, 0.5, 1}}, {0, 1}, 2, size, {0.5}),
                        doctest::Contains("3 probabilities, expected 2 for each of 2 images"), Error);
+  CHECK_THROWS_WITH_AS((void)adaptive_exits({{0.5, 0.5}}, {0}, 2, size, {0.5}, {1, 3}),
+                       doctest::Contains("2 numbers of layers for 1 layers' probabilities"), Error);
   CHECK_THROWS_AS((void)adaptive_exits({}, {0}, 2, size, {0.5}), Error);
   CHECK_THROWS_AS((void)adaptive_exits({{}}, {}, 2, size, {0.5}), Error);
   CHECK_THROWS_AS((void)multiply_adds({8, 0, 16, 3, 2}, 1), Error);

@@ -68,4 +68,14 @@ TEST_CASE("classifiers refuse features, labels and scores that they cannot use")
   refuses("not a number", [] { (void)ranked_classes({1, NAN}, 2); });
   refuses("label 2 is not one of 0 to 1", [] { (void)rank_of_label(std::array{1.0f, 2.0f}.data(), 2, 2); });
   refuses("no image was classified", [] { (void)TopCount{}.top1(); });
+  refuses("no image was classified", [] { (void)TopCount{}.mean_per_class(); });
+}
+
+TEST_CASE("in the mean over classes a rare class counts as much as a common one, and an empty one not") {
+  TopCount count;
+  for (int i = 0; i < 8; ++i) count.add(i < 6 ? 0 : 2, 0);  // 6 of 8
+  count.add(1, 3);                                          // 0 of 1
+  for (int i = 0; i < 2; ++i) count.add(0, 1);              // 2 of 2
+  CHECK(count.mean_per_class() == doctest::Approx((0.75 + 0 + 1) / 3));
+  CHECK(count.top1() == doctest::Approx(8.0 / 11));
 }

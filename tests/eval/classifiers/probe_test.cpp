@@ -80,7 +80,8 @@ TEST_CASE("classifiers of every rate make PyTorch's steps, with momentum, on a s
   for (int rate = 0; rate < 3; ++rate) {
     TopCount count;
     for (int i = 0; i < images; ++i)
-      count.add(rank_of_label(logits.data() + (3 * i + rate) * classes, classes, labels[static_cast<std::size_t>(i)]));
+      count.add(rank_of_label(logits.data() + (3 * i + rate) * classes, classes, labels[static_cast<std::size_t>(i)]),
+                labels[static_cast<std::size_t>(i)]);
     CHECK(count.first == probe_file().values<std::int32_t>("sgd/top1")[static_cast<std::size_t>(rate)]);
     CHECK(count.first_five == probe_file().values<std::int32_t>("sgd/top5")[static_cast<std::size_t>(rate)]);
   }

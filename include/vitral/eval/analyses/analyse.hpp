@@ -19,8 +19,10 @@ namespace vitral { inline namespace VITRAL_ABI {
 
 /// Which images the analyses look at.
 struct AnalysisOptions {
-  ImageViews views;    ///< the two of an image that training brought together: two_views(byol_augmentation(32))
-  long points = 2000;  ///< test images that are looked at, spread evenly over all
+  ImageViews views;            ///< the two of an image that training brought together: two_views(byol_augmentation(32))
+  long points = 2000;          ///< test images that are looked at, spread evenly over all
+  std::vector<int> layers{};   ///< numbers of the layers that the features are of, from 1 on; none: all
+  CenterView view{.size = 0};  ///< how attention sees images; size 0: the network's size.image
   /// The features of another network's layers, to compare with: `[&](const Dataset& images) { return
   /// extract_features(other, images); }`
   std::function<std::vector<Features>(const Dataset&)> against{};
@@ -48,14 +50,14 @@ inline std::vector<long> first_of_each_class(const Features& features) {
 /// Mean attention distance of each head (mean_attention_distance), by layer, over images of a data set.
 template <class Network>
 std::vector<std::vector<double>> attention_distances(const Network& network, const Dataset& images,
-                                                     const EvaluationProgress& progress) {
+                                                     const CenterView& view, const EvaluationProgress& progress) {
   std::vector<std::vector<double>> mean(network.blocks.size());
   constexpr long batch = 16;
   report(progress, {"attention", 0, images.size(), 1});
   for (long first = 0; first < images.size(); first += batch) {
     std::vector<long> some;
     for (long i = first; i < std::min(first + batch, images.size()); ++i) some.push_back(i);
-    const auto layers = attention_weights(network, images_for(network, images, some));
+    const auto layers = attention_weights(network, images_for(network, images, some, view));
     for (std::size_t layer = 0; layer < layers.size(); ++layer) {
       const std::vector<double> heads = mean_attention_distance(layers[layer], network.size.patch);
       mean[layer].resize(heads.size());
@@ -83,10 +85,10 @@ inline std::vector<NearestImages> nearest_images(const Features& known, const Fe
   return out;
 }
 
-inline void check_analysis(int depth, const std::vector<Features>& known, const std::vector<Features>& asked,
+inline void check_analysis(std::ptrdiff_t depth, const std::vector<Features>& known, const std::vector<Features>& asked,
                            const AnalysisOptions& o) {
   check(std::ssize(known) == depth && std::ssize(asked) == depth, "analyse: features of ", known.size(), " and of ",
-        asked.size(), " layers for a network of ", depth);
+        asked.size(), " layers, expected ", depth);
   check(o.views.size() == 2, "analyse: AnalysisOptions::views holds ", o.views.size(),
         " views; expected the two that training brought together, such as two_views(byol_augmentation(32))");
   for (const Features* of : {&known.back(), &asked.back()})
@@ -97,7 +99,7 @@ inline void check_analysis(int depth, const std::vector<Features>& known, const 
 
 }  // namespace detail
 
-/// Analyses the features of a network's every layer: `known` of training images and `asked` of images of `test`, with
+/// Analyses the features of a network's layers: `known` of training images and `asked` of images of `test`, with
 /// `places` that are numbers in the data sets. How far heads look is said of a ViT alone. Throws Error unless
 /// `points` is 20 or more and there are as many test images.
 ///
@@ -106,7 +108,8 @@ template <class Network>
 [[nodiscard]] Analyses analyse(const Network& network, const std::vector<Features>& known,
                                const std::vector<Features>& asked, const Dataset& test, const AnalysisOptions& options,
                                const EvaluationProgress& progress = {}) {
-  detail::check_analysis(network.depth(), known, asked, options);
+  const std::vector<int> numbers = chosen_layers(options.layers, network.depth());
+  detail::check_analysis(std::ssize(numbers), known, asked, options);
   const long all = asked[0].images(), count = std::min(options.points, all);
   check(count >= 20, "analyse: ", count, " test images (AnalysisOptions::points ", options.points, " of ", all,
         "); expected 20 or more");
@@ -118,24 +121,24 @@ template <class Network>
   for (const Features& layer : asked) layers.push_back(select_rows(layer, rows));
   const Dataset images = images_at(rows);
   detail::report(progress, {"two views", 0, count, 2});
-  const auto views = extract_features(network, images, count, options.views, 0, 128, [&](long done) {
-    detail::report(progress, {"two views", done, count, 2});
-  });
+  const auto done = [&](long seen) { detail::report(progress, {"two views", seen, count, 2}); };
+  const auto views = extract_features(network, images, count, options.views, {.layers = numbers, .done = done});
   Analyses out;
   out.images = count;
-  std::vector<std::vector<double>> distances(layers.size());
+  std::vector<std::vector<double>> distances(static_cast<std::size_t>(network.depth()));
   if constexpr (VisionTransformer<Network>) {
     out.attention_distance_images = std::min(count, 128l);  // as many as Dosovitskiy et al. took
     distances = detail::attention_distances(
-        network, images_at(detail::evenly_spread(all, out.attention_distance_images)), progress);
+        network, images_at(detail::evenly_spread(all, out.attention_distance_images)), options.view, progress);
   }
   PrincipalAxes axes;
   for (std::size_t i = 0; i < layers.size(); ++i) {
     const Features &x = views[0][i], &y = views[1][i];
     const PairSimilarity cosine = pair_similarity(x, y);
     axes = principal_axes(layers[i]);
-    out.layers.push_back({alignment(x, y), (uniformity(x) + uniformity(y)) / 2, cosine.positive, cosine.negative,
-                          effective_rank(axes), explained_variance(axes), std::move(distances[i])});
+    out.layers.push_back({numbers[i], alignment(x, y), (uniformity(x) + uniformity(y)) / 2, cosine.positive,
+                          cosine.negative, effective_rank(axes), explained_variance(axes),
+                          std::move(distances[static_cast<std::size_t>(numbers[i] - 1)])});
   }
   out.cka = cka_table(layers, layers);
   if (options.against) out.cka_against = cka_table(layers, options.against(images));

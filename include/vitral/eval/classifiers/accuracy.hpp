@@ -1,7 +1,10 @@
-// Top-1 and top-5 accuracy of a classifier that gives a score to each class.
+// Top-1 and top-5 accuracy of a classifier that gives a score to each class, and top-1 accuracy as a mean over classes.
 #pragma once
 
 #include <vitral/core/error.hpp>
+
+#include <cstddef>
+#include <vector>
 
 namespace vitral { inline namespace VITRAL_ABI {
 
@@ -19,19 +22,41 @@ namespace vitral { inline namespace VITRAL_ABI {
 struct TopCount {
   long images = 0, first = 0, first_five = 0;
 
-  void add(int rank) {
+  /// An image of the class `label`, before which `rank` classes were guessed.
+  void add(int rank, int label) {
     ++images;
     first += rank == 0;
     first_five += rank < 5;
+    const auto at = static_cast<std::size_t>(label);
+    if (at >= of_class_.size()) of_class_.resize(at + 1);
+    ++of_class_[at].images;
+    of_class_[at].first += rank == 0;
   }
-  [[nodiscard]] double top1() const { return share(first); }
-  [[nodiscard]] double top5() const { return share(first_five); }
+  [[nodiscard]] double top1() const { return share(first, images); }
+  [[nodiscard]] double top5() const { return share(first_five, images); }
+  /// The mean of the classes' own top-1 accuracies, the score of Flowers-102 and Pets: a rare class counts as much as a
+  /// common one. Classes without an image do not count.
+  [[nodiscard]] double mean_per_class() const {
+    double sum = 0;
+    int classes = 0;
+    for (const OfClass& of : of_class_) {
+      if (of.images == 0) continue;
+      sum += share(of.first, of.images);
+      ++classes;
+    }
+    check(classes > 0, "accuracy: no image was classified");
+    return sum / classes;
+  }
 
  private:
-  [[nodiscard]] double share(long right) const {
-    check(images > 0, "accuracy: no image was classified");
-    return static_cast<double>(right) / static_cast<double>(images);
+  struct OfClass {
+    long images = 0, first = 0;
+  };
+  [[nodiscard]] static double share(long right, long all) {
+    check(all > 0, "accuracy: no image was classified");
+    return static_cast<double>(right) / static_cast<double>(all);
   }
+  std::vector<OfClass> of_class_;
 };
 
 }}  // namespace vitral

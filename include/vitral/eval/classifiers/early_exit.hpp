@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <numeric>
 #include <vector>
 
 namespace vitral { inline namespace VITRAL_ABI {
@@ -32,13 +33,20 @@ struct AdaptiveExit {
   double layers;         ///< after which an image leaves, on average
 };
 
-/// One AdaptiveExit for each of `confidences`. probabilities[layer] is [images, classes].
+/// One AdaptiveExit for each of `confidences`. probabilities[i] is [images, classes], after the layer of number
+/// layers[i], in rising order; where no numbers are given, after layers 1, 2, ...
 [[nodiscard]] inline std::vector<AdaptiveExit> adaptive_exits(const std::vector<std::vector<double>>& probabilities,
                                                               const std::vector<int>& labels, int classes,
                                                               const ViTSize& size,
-                                                              const std::vector<double>& confidences) {
-  const int depth = static_cast<int>(probabilities.size());
-  check(depth >= 1 && !labels.empty(), "adaptive exits: there are no layers or no images");
+                                                              const std::vector<double>& confidences,
+                                                              std::vector<int> layers = {}) {
+  if (layers.empty()) {
+    layers.resize(probabilities.size());
+    std::iota(layers.begin(), layers.end(), 1);
+  }
+  check(!layers.empty() && !labels.empty(), "adaptive exits: there are no layers or no images");
+  check(layers.size() == probabilities.size(), "adaptive exits: ", layers.size(), " numbers of layers for ",
+        probabilities.size(), " layers' probabilities");
   for (const std::vector<double>& rows : probabilities)
     check(classes >= 1 && std::ssize(rows) == std::ssize(labels) * classes, "adaptive exits: a layer has ", rows.size(),
           " probabilities, expected ", classes, " for each of ", labels.size(), " images");
@@ -46,14 +54,14 @@ struct AdaptiveExit {
   for (const double confidence : confidences) {
     AdaptiveExit sum{confidence, 0, 0, 0};
     for (std::size_t i = 0; i < labels.size(); ++i)
-      for (int layer = 1; layer <= depth; ++layer) {
-        const auto row =
-            probabilities[static_cast<std::size_t>(layer - 1)].begin() + static_cast<std::ptrdiff_t>(i) * classes;
+      for (std::size_t at = 0; at < layers.size(); ++at) {
+        const auto row = probabilities[at].begin() + static_cast<std::ptrdiff_t>(i) * classes;
         const auto best = std::max_element(row, row + classes);
-        if (*best < confidence && layer < depth) continue;
+        const bool last = at + 1 == layers.size();
+        if (*best < confidence && !last) continue;
         sum.accuracy += best - row == labels[i];
-        sum.multiply_adds += multiply_adds(size, layer, layer < depth);
-        sum.layers += layer;
+        sum.multiply_adds += multiply_adds(size, layers[at], !last);
+        sum.layers += layers[at];
         break;
       }
     const double images = static_cast<double>(labels.size());

@@ -37,8 +37,8 @@ struct Neighbours {
 template <OffersNearestRows B = Cpu>
 [[nodiscard]] Neighbours nearest_neighbours(const Features& train, const Features& test, int k,
                                             bool leave_one_out = false) {
-  check_features(train, "k-NN: the training features");
-  check_features(test, "k-NN: the features to classify");
+  check_rows(train, "k-NN: the training features");
+  check_rows(test, "k-NN: the features to classify");
   const int rows = train.images(), queries = test.images(), width = train.width, others = rows - leave_one_out;
   check(k >= 1 && k <= others, "k-NN: k is ", k, ", but there are ", others,
         " training features; use a smaller k or more training features");
@@ -46,17 +46,24 @@ template <OffersNearestRows B = Cpu>
   check(!leave_one_out || queries == rows, "k-NN: leaving one out of ", rows,
         " features asks for all of them, not for ", queries);
   Neighbours out{k, {}, {}};
+  std::vector<float> known_copy, asked_copy;
+  const std::span<const float> known = all_rows(train, known_copy), asked = all_rows(test, asked_copy);
   if constexpr (B::on_host) {
     out.place.resize(static_cast<std::size_t>(queries) * static_cast<std::size_t>(k));
     out.similarity.resize(out.place.size());
-    B::nearest_rows(row_major(train.rows.data(), rows, width), row_major(test.rows.data(), queries, width), k,
-                    leave_one_out, out.similarity.data(), out.place.data());
+    B::nearest_rows(row_major(known.data(), rows, width), row_major(asked.data(), queries, width), k, leave_one_out,
+                    out.similarity.data(), out.place.data());
   } else {
     using Numbers = Tensor<float, Shape<dyn, dyn>, B>;
-    const auto table = Numbers::from(train.rows, {rows, width}), asked = Numbers::from(test.rows, {queries, width});
+    const auto there = [](std::span<const float> numbers, const Shape<dyn, dyn>& shape) {
+      const auto out = Numbers::uninitialized(shape);
+      B::copy_from_host(numbers.data(), out.data(), out.size());
+      return out;
+    };
+    const auto table = there(known, {rows, width}), wanted = there(asked, {queries, width});
     const auto products = Numbers::uninitialized({queries, k});
     const auto places = Tensor<int, Shape<dyn, dyn>, B>::uninitialized({queries, k});
-    B::nearest_rows(row_major(table.data(), rows, width), row_major(asked.data(), queries, width), k, leave_one_out,
+    B::nearest_rows(row_major(table.data(), rows, width), row_major(wanted.data(), queries, width), k, leave_one_out,
                     products.data(), places.data());
     out.similarity = products.to_vector();
     out.place = places.to_vector();

@@ -23,11 +23,18 @@ struct LinearClassifier {
 namespace detail {
 
 inline void check_labels(const Features& features) {
-  check_features(features, "a linear probe");
+  check_rows(features, "a linear probe");
   check(static_cast<int>(features.labels.size()) == features.images(), "a linear probe needs a label for each of the ",
         features.images(), " images, not ", features.labels.size());
   for (const int label : features.labels)
     check(label >= 0 && label < features.classes, "label ", label, " is not one of 0 to ", features.classes - 1);
+}
+
+/// The rows [images, width].
+inline std::vector<double> doubles_of(const Features& features) {
+  std::vector<float> copy;
+  const std::span<const float> rows = all_rows(features, copy);
+  return {rows.begin(), rows.end()};
 }
 
 /// Replaces a row of logits by the gradient of its cross entropy, softmax - target; returns the cross entropy.
@@ -53,7 +60,7 @@ T to_slopes(T* logits, int classes, int label) {
   detail::check_labels(train);
   check(c > 0, "logistic regression: C must be above 0, not ", c);
   const long rows = train.images(), width = train.width, classes = train.classes, weights = classes * width;
-  const std::vector<double> x(train.rows.begin(), train.rows.end());
+  const std::vector<double> x = detail::doubles_of(train);
   std::vector<double> parameters(static_cast<std::size_t>(weights + classes)),
       logits(static_cast<std::size_t>(rows * classes)), losses(static_cast<std::size_t>(rows));
   const auto objective = [&](const std::vector<double>& p, std::vector<double>& gradient) {
@@ -86,11 +93,11 @@ T to_slopes(T* logits, int classes, int label) {
 
 /// The probability of every class for each row of features: [rows, classes].
 [[nodiscard]] inline std::vector<double> class_probabilities(const LinearClassifier& classifier, const Features& test) {
-  check_features(test, "a linear classifier");
+  check_rows(test, "a linear classifier");
   const long classes = classifier.classes(), rows = test.images(), width = test.width;
   check(classes > 0 && std::ssize(classifier.weight) == classes * width, "a linear classifier of ", classes,
         " classes with ", classifier.weight.size(), " weights does not take features of width ", width);
-  const std::vector<double> x(test.rows.begin(), test.rows.end());
+  const std::vector<double> x = detail::doubles_of(test);
   std::vector<double> out(static_cast<std::size_t>(rows * classes));
   for (long i = 0; i < rows; ++i) std::copy_n(classifier.bias.data(), classes, out.data() + i * classes);
   Cpu::matmul(row_major(x.data(), rows, width), transposed(row_major(classifier.weight.data(), classes, width)),

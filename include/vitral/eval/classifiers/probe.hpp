@@ -49,16 +49,13 @@ inline std::vector<TopCount> count_right(const RateSweep& classifiers, std::size
   constexpr std::size_t block = 4096;
   std::vector<TopCount> counts(rates);
   std::vector<float> x, logits;
+  std::vector<int> labels;
   for (std::size_t begin = 0; begin < places.size(); begin += block) {
-    const auto rows = static_cast<long>(std::min(block, places.size() - begin));
-    gather_inputs(features, std::span(places).subspan(begin, static_cast<std::size_t>(rows)), x);
-    classifiers.logits(x.data(), rows, logits);
-    cpu::parallel_for(static_cast<long>(rates), [&](long r) {
-      for (long i = 0; i < rows; ++i)
-        counts[static_cast<std::size_t>(r)].add(
-            rank_of_label(logits.data() + (i * static_cast<long>(rates) + r) * features.classes, features.classes,
-                          features.labels[static_cast<std::size_t>(places[begin + static_cast<std::size_t>(i)])]));
-    });
+    const auto some = std::span(places).subspan(begin, std::min(block, places.size() - begin));
+    gather_inputs(features, some, x);
+    labels.clear();
+    for (const long place : some) labels.push_back(features.labels[static_cast<std::size_t>(place)]);
+    classifiers.count(x.data(), labels.data(), std::ssize(some), logits, counts);
   }
   return counts;
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <vitral/backend/cpu/cpu.hpp>
+#include <vitral/eval/classifiers/accuracy.hpp>
 #include <vitral/eval/features.hpp>
 #include <vitral/nn/module.hpp>
 
@@ -43,9 +44,9 @@ inline void gather_inputs(const Features& from, std::span<const long> places, st
   const float scale = std::sqrt(static_cast<float>(width));
   x.resize(places.size() * static_cast<std::size_t>(width + 1));
   cpu::parallel_for(static_cast<long>(places.size()), [&](long i) {
-    const float* const row = from.rows.data() + places[static_cast<std::size_t>(i)] * width;
     float* const to = x.data() + i * (width + 1);
-    for (long j = 0; j < width; ++j) to[j] = scale * row[j];
+    copy_rows(from, places[static_cast<std::size_t>(i)], 1, to);
+    for (long j = 0; j < width; ++j) to[j] *= scale;
     to[width] = 1;
   });
 }
@@ -81,6 +82,21 @@ struct RateSweep {
     out.resize(static_cast<std::size_t>(rows * outputs()));
     Cpu::matmul(row_major(x, rows, inputs()), transposed(row_major<const float>(all.data(), outputs(), inputs())),
                 row_major(out.data(), rows, outputs()), false);
+  }
+
+  /// Adds to `counts`, one for each rate, how the labels of x [rows, width + 1] rank; a label of -1 is passed over.
+  /// `work` is memory for the logits.
+  void count(const float* x, const int* labels, long rows, std::vector<float>& work,
+             std::vector<TopCount>& counts) const {
+    logits(x, rows, work);
+    const long rates = static_cast<long>(weights.size());
+    cpu::parallel_for(rates, [&](long r) {
+      for (long i = 0; i < rows; ++i)
+        if (labels[i] >= 0)
+          counts[static_cast<std::size_t>(r)].add(
+              rank_of_label(work.data() + (i * rates + r) * classes(), static_cast<int>(classes()), labels[i]),
+              labels[i]);
+    });
   }
 
   /// `sum`, a variable, plus the mean cross entropy of every classifier on x as above. A classifier whose loss is not
