@@ -1,6 +1,6 @@
 // A short run of SD-MoCo v3 with multi-crop on the device: everything stays finite, and comes out with the same bits
-// whether each step is one graph or, as they are where memory is not page-locked, its kernels are queued one by one; with
-// heads in lanes and without, with blocks kept or recomputed. (The golden files say whether the numbers are right.)
+// whether each step is one graph or, as where memory is not page-locked, its kernels are queued one by one; with heads
+// in lanes and without, with blocks kept or recomputed. (The golden files say whether the numbers are right.)
 #include "../train/noise.hpp"
 
 #include <vitral/backend/cuda/cuda.hpp>

@@ -1,6 +1,6 @@
-// Local views in a method's loss: multi-crop (Caron et al. 2020, SwAV; 2021, DINO). The two global views of an image make
-// the targets; its local ones, smaller views of small parts of it, are queries alone, each held against both targets. All
-// pairs of a query and a target weigh the same: with N local views the loss is (two-view loss + local terms) / (1 + N).
+// Local views in a method's loss: multi-crop (Caron et al. 2020, SwAV; 2021, DINO). The two global views make targets;
+// local ones, smaller views of small parts of the image, are queries alone, each held against both. All pairs of query
+// and target weigh the same: with N local views the loss is (two-view loss + their terms) / (1 + N).
 #pragma once
 
 #include <vitral/autodiff/layout.hpp>
