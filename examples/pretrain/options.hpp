@@ -224,7 +224,7 @@ inline void fill_defaults(PretrainOptions& o) {
   if (o.warmup_epochs < 0) o.warmup_epochs = o.epochs / 10;
   if (o.weight_decay_end < 0) o.weight_decay_end = o.weight_decay;
   if (o.ratio < 0) o.ratio = vitral::with_method(o.method, [](const auto& known) { return known.ratio; });
-  fill_views(o.views, o.image);
+  fill_views(o.views, o.image, o.patch);
 }
 
 /// The rules that tie options together; each option's own limits stand in its row.
@@ -242,8 +242,7 @@ inline void check_together(const PretrainOptions& o) {
         "; shorten the warm-up or train longer");
   check(o.max_epochs <= o.epochs, "--max-epochs ", o.max_epochs, " is more than --epochs ", o.epochs,
         ", which the schedules span; end earlier or let them span more");
-  const AugmentationPair views = augmentations(o.views, o.image);
-  check_augmentation(views.first), check_augmentation(views.second);
+  check_views(o.views, crops_of(o.views, o.image), o.patch);
   check(o.precision != "tf32" || o.device == "cuda",
         "--precision tf32 is a mode of GPUs; use --device cuda, or --precision "
         "fp32 or bf16");

@@ -81,6 +81,7 @@ inline TrainerPlan trainer_plan(const PretrainOptions& o) {
                   .distilled_layers = o.ablations.dis_token,
                   .drop_path = o.drop_path,
                   .recompute = o.recompute == "block" ? Recompute::block : Recompute::nothing},
+          .local_size = o.views.multi_crop() ? o.views.local_size : 0,
           .options = {o.hidden, o.out_dim, o.temperature, seed, o.momentum},
           .distillation = distillation,
           .optimizer = optimizer(o),
@@ -123,7 +124,7 @@ struct RunData {
 };
 inline RunData open_run_data(const PretrainOptions& o) {
   const DataPlace place{o.dataset, o.data, o.tar_image};
-  const auto split = [&](Split which) { return place.open(which, least_side(augmentations(o.views, o.image))); };
+  const auto split = [&](Split which) { return place.open(which, least_side(crops_of(o.views, o.image))); };
   const Dataset known = split(Split::train),
                 all = known_dataset(o.dataset).unlabeled_split ? split(Split::unlabeled) : known;
   const Dataset train = o.limit > 0 ? subset(all, o.limit, Seed{static_cast<std::uint64_t>(o.seed)}) : all;
@@ -267,7 +268,7 @@ int run(const PretrainOptions& o, const RunData& data, TrainerMaker<B> make, Sou
 template <class B, class SmallLoader = Loader, class LargeLoader = Loader>
 int run(const PretrainOptions& o, TrainerMaker<B> make) {
   const RunData data = open_run_data(o);
-  const ImageViews views = two_views(augmentations(o.views, o.image));
+  const ImageViews views = multi_crop(crops_of(o.views, o.image));
   const LoaderOptions options{.batch = o.batch,
                               .seed = static_cast<std::uint64_t>(o.seed),
                               .workers = o.loader_workers(),

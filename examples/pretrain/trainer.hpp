@@ -23,6 +23,7 @@ struct TrainerPlan {
   std::string method;
   ViTSize size;
   ViTOptions vit;
+  int local_size = 0;  // side of local views; 0: there are none
   MethodOptions options;
   std::optional<SelfDistillation> distillation;
   OptimizerSettings optimizer;
@@ -93,8 +94,9 @@ AnyTrainer<B> make_trainer(const TrainerPlan& plan) {
   const Encoder encoder(plan.size, plan.seed, plan.vit);
   return with_method(plan.method, [&]<template <class> class Method>(const KnownMethod<Method>&) {
     using Task = Method<Encoder>;
-    const auto trainer = std::make_shared<Trainer<Task>>(Task(encoder, plan.options, plan.distillation), plan.optimizer,
-                                                         plan.schedule, plan.seed);
+    Task task(encoder, plan.options, plan.distillation);
+    if (plan.local_size > 0) task.local_encoder = at_resolution(encoder, plan.local_size);
+    const auto trainer = std::make_shared<Trainer<Task>>(task, plan.optimizer, plan.schedule, plan.seed);
     std::optional<AnyEncoder<B>> teacher;
     if constexpr (requires { trainer->task().teacher.encoder; }) teacher = any_encoder(trainer->task().teacher.encoder);
     return AnyTrainer<B>{any_encoder(encoder),

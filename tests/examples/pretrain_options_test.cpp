@@ -153,6 +153,9 @@ TEST_CASE("every option is taken from the command line") {
                  {"hidden", 34},
                  {"out-dim", 16},
                  {"momentum", 0.75},
+                 {"views", "multi-crop"},
+                 {"local-views", 3},
+                 {"local-size", 8},
                  {"augmentation", "dino"},
                  {"interpolation", "bilinear"},
                  {"crop-min", 0.5},
@@ -172,6 +175,10 @@ TEST_CASE("every option is taken from the command line") {
                  {"blur-sigma-max", 1.0},
                  {"solarize-first", 0.5},
                  {"solarize-second", 0.5},
+                 {"crop-min-local", 0.125},
+                 {"crop-max-local", 0.5},
+                 {"blur-local", 0.25},
+                 {"solarize-local", 0.25},
                  {"seed", 9},
                  {"device", "cuda"},
                  {"precision", "tf32"},
@@ -226,6 +233,42 @@ TEST_CASE("the views are MoCo v3's for every method, unless another recipe or an
   CHECK(has(failure({"--augmentation", "moco"}), "use one of moco-v3, byol, simclr, dino"));
   CHECK(has(failure({"--hue", "0.6"}), "--hue must be at least 0 and at most 0.5"));
   CHECK(has(failure({"--crop-min", "0.5", "--crop-max", "0.4"}), "crops of 0.5 to 0.4 of the image's area"));
+}
+
+/// DINO's published ViT runs: --global_crops_scale 0.25 1 --local_crops_scale 0.05 0.25 --local_crops_number 10, local
+/// views of 96 pixels beside global ones of 224, each blurred with probability 0.5 (main_dino.py).
+TEST_CASE("multi-crop has DINO's numbers for ViTs, unless others are asked for") {
+  const auto crops_of_options = [](const PretrainOptions& o) { return crops_of(o.views, o.image); };
+  const auto usual = crops_of_options(parse({"--views", "multi-crop", "--image", "224", "--patch", "16"}));
+  CHECK(std::vector<double>{usual.first.crop_min, usual.second.crop_min, usual.first.crop_max} ==
+        std::vector<double>{0.25, 0.25, 1});
+  CHECK(std::vector<double>{usual.local.crop_min, usual.local.crop_max, usual.local.blur, usual.local.solarize} ==
+        std::vector<double>{0.05, 0.25, 0.5, 0});
+  CHECK(std::vector<int>{usual.locals, usual.local.size, usual.first.size} == std::vector<int>{10, 96, 224});
+  CHECK(least_side(usual) == 518);  // the global views' own
+  CHECK(least_side(crops_of_options(parse({"--views", "multi-crop", "--image", "224", "--patch", "16",
+                                           "--crop-min-local", "0.01"}))) == 1109);  // the local views'
+  CHECK(crops_of_options(parse({})).locals == 0);
+  CHECK(parse({}).views.local_size == -1);
+  const PretrainOptions small = parse({"--views", "multi-crop", "--dataset", "cifar10"});
+  CHECK(small.views.local_size == 12);
+  const auto own = crops_of_options(parse({"--views", "multi-crop", "--local-views", "2", "--local-size", "14", "--hue",
+                                           "0.3", "--crop-min-local", "0.1", "--crop-min", "0.5"}));
+  CHECK(std::vector<double>{own.local.hue, own.local.crop_min, own.first.crop_min} ==
+        std::vector<double>{0.3, 0.1, 0.5});
+  CHECK(std::vector<int>{own.locals, own.local.size} == std::vector<int>{2, 14});
+  const auto fails = [](std::vector<std::string> arguments, const std::string& what, const std::string& views) {
+    arguments.insert(arguments.end(), {"--views", views});
+    CHECK_MESSAGE(has(failure(arguments), what), failure(arguments));
+  };
+  fails({"--local-size", "8"}, "--local-size 8 is no multiple of --patch 7", "multi-crop");
+  fails({"--local-size", "35"}, "--local-size 35 is more than --image 28", "multi-crop");
+  fails({"--local-views", "0"}, "--local-views must be at least 1 and at most 11, not 0", "multi-crop");
+  fails({"--local-views", "12"}, "--local-views must be at least 1 and at most 11, not 12", "multi-crop");
+  fails({"--crop-min-local", "0.5"}, "--crop-min-local 0.5 is more than --crop-max-local 0.25", "multi-crop");
+  fails({"--local-views", "4"}, "--local-views 4 is for --views multi-crop; with --views two", "two");
+  fails({"--blur-local", "0"}, "--blur-local 0 is for --views multi-crop", "two");
+  fails({}, "use one of two, multi-crop", "three");
 }
 
 TEST_CASE("a run of a version without --augmentation had its method's own recipe") {

@@ -20,6 +20,9 @@ expect "widht.*--width" --widht 24
 expect "--method cannot be \"dino\".*simclr" --method dino
 expect "$work/none.*train-images-idx3-ubyte.*dataset-fashion-mnist" --data "$work/none"
 expect "$work/none.*fetch_cifar10" --dataset cifar10 --data "$work/none" --image 32 --patch 8
+expect "--local-size 9 is no multiple of --patch 7" --views multi-crop --local-size 9
+expect "--local-views must be at least 1 .* not 0" --views multi-crop --local-views 0
+expect "--local-size 14 is for --views multi-crop" --local-size 14
 expect "--limit 160 .*--batch 200" --batch 200
 expect "70000.*60000.*--batch" --limit 0 --batch 70000
 

@@ -46,4 +46,19 @@ grep -q -- '--shared-heads: checkpoint has "both", command line has "none"' "$wo
 try --threads 1 --max-epochs 2 --out "$work/part" --resume
 cmp "$work/whole/metrics.jsonl" "$work/part/metrics.jsonl" || die "losses of ablations after --resume differ"
 grep -aq '"vitral.lower_token":"distillation"' "$work/part/checkpoint.safetensors" || die "the token is not described"
+
+# Multi-crop: every method learns, in both precisions, and goes on after a stop with the bits of a whole run.
+crops="--views multi-crop --local-views 3 --local-size 14 --drop-path 0.1"
+for method in simclr byol sd-moco-v3 sd-simclr; do
+  run $crops --method $method --precision bf16 --max-epochs 1 --out "$work/crops"
+  test "$(cut -d, -f3 "$work/crops/metrics.jsonl" | sort -u | wc -l)" -eq 10 || die "$method: multi-crop"
+done
+run $crops --accumulate 2 --threads 2 --workers 2 --out "$work/whole"
+run $crops --accumulate 2 --threads 1 --workers 1 --recompute block --max-epochs 1 --out "$work/part"
+"$bin/pretrain" --out "$work/part" --resume --local-views 4 >"$work/log" 2>&1 && die "resumed with other views"
+grep -q -- '--local-views: checkpoint has 3, command line has 4' "$work/log" || { cat "$work/log"; die "views"; }
+try --threads 1 --max-epochs 2 --out "$work/part" --resume
+cmp "$work/whole/metrics.jsonl" "$work/part/metrics.jsonl" || die "losses of multi-crop after --resume differ"
+run --accumulate 2 --threads 2 --out "$work/two"
+cmp -s "$work/whole/metrics.jsonl" "$work/two/metrics.jsonl" && die "the local views change nothing"
 echo "bit-identical: threads 1 and 2, workers 1 and 2, resumed after step $before"

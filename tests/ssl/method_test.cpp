@@ -110,7 +110,7 @@ double assembled(const auto& method, double ratio, bool detached_term = true) {
   double out = c({q2.back()}, {q1.back()});
   if (detached_term) out += static_cast<double>(q1.size()) * c(q2, q1);
   q1.pop_back(), q2.pop_back();
-  return out + ratio * c(q2, q1);
+  return q1.empty() ? out : out + ratio * c(q2, q1);
 }
 
 /// The gradient of each parameter below `module`, all zero where none reached it.
@@ -375,6 +375,118 @@ TEST_CASE("layers may learn from the student's own final layer, which learns not
     return gradients_of(tape, method.student.projector[2]);
   };
   CHECK(final_gradient(0) == final_gradient(3));
+}
+
+/// Three local views, and the student by another form of its encoder: all parameters are shared but one that is not
+/// trained, as a ViT's positions are for smaller images.
+const std::vector local{normal(Dyn<4>{5, 3, 2, 2}, 3), normal(Dyn<4>{5, 3, 2, 2}, 4), normal(Dyn<4>{5, 3, 2, 2}, 5)};
+Branch<Toy> local_student(auto& method) {
+  method.local_encoder = method.student.encoder;
+  method.local_encoder->shift.value = normal(Dyn<1>{6}, 51);
+  Branch<Toy> out = method.student;
+  out.encoder = *method.local_encoder;
+  return out;
+}
+template <class M>
+double loss_with_local(const M& method) {
+  Tape tape;
+  return method.loss(tape, view1, view2, mode, local).item();
+}
+
+/// What `assembled` says, with local views: the mean over all pairs of a query and a target, times those of two views.
+double assembled_with_local(const auto& method, const Branch<Toy>& small, double ratio, bool detached_term) {
+  const auto t1 = projections(method.teacher, view1)[0], t2 = projections(method.teacher, view2)[0];
+  double sum = assembled(method, ratio, detached_term);
+  for (const auto& view : local) {
+    auto q = predictions(small, view);
+    const auto c = [&](const std::vector<Block>& of_layers) {
+      return method.criterion(of_layers, t1).item() + method.criterion(of_layers, t2).item();
+    };
+    sum += c({q.back()}) + (detached_term ? static_cast<double>(q.size()) * c(q) : 0);
+    q.pop_back();
+    if (!q.empty()) sum += ratio * c(q);
+  }
+  return sum / 4;
+}
+
+/// The largest difference between the gradient of the loss with local views and finite differences of `loss`, over some
+/// elements of each parameter that is trained.
+template <class M, class F>
+double gradient_error(const M& method, F&& loss) {
+  Tape tape;
+  tape.backward(method.loss(tape, view1, view2, mode, local));
+  double worst = 0;
+  for_each_parameter(method.student, [&](const std::string&, const auto& p) {
+    if (!p.trainable) return;
+    const auto gradient = tape.grad(p).to_vector();
+    for (const std::size_t i : {std::size_t{0}, gradient.size() - 1}) {
+      double& element = p.value.data()[i];
+      const double before = element, h = 1e-5;
+      element = before + h;
+      const double above = loss();
+      element = before - h;
+      const double below = loss();
+      element = before;
+      worst = std::max(worst, std::abs(gradient[i] - (above - below) / (2 * h)));
+    }
+  });
+  return worst;
+}
+
+TEST_CASE("local views are queries: each learns from the targets of both global views, and makes none") {
+  MoCoV3 plain(Toy(), options);
+  auto moco = self_distilled(plain, {0.5});
+  auto byol = self_distilled(BYOL(Toy(3), options), {.ratio = 0.5, .detached_term = false});
+  const auto small_plain = local_student(plain), small_moco = local_student(moco), small_byol = local_student(byol);
+  disturb(plain.student), disturb(moco.student), disturb(byol.student);
+  const auto of_plain = [&] { return assembled_with_local(plain, small_plain, 0, false); };
+  CHECK(loss_with_local(plain) == doctest::Approx(of_plain()).epsilon(1e-12));
+  CHECK(loss_with_local(moco) == doctest::Approx(assembled_with_local(moco, small_moco, 0.5, true)).epsilon(1e-12));
+  CHECK(loss_with_local(byol) == doctest::Approx(assembled_with_local(byol, small_byol, 0.5, false)).epsilon(1e-12));
+  CHECK(gradient_error(plain, of_plain) < 1e-7);
+  CHECK(gradient_error(byol, [&] { return assembled_with_local(byol, small_byol, 0.5, false); }) < 1e-7);
+}
+
+TEST_CASE("SimCLR's local views are told by the global ones, through which no gradient of theirs flows") {
+  auto method = self_distilled(SimCLR(Toy(), options), {0.5});
+  const auto small = local_student(method);
+  disturb(method.student);
+  const Block anchors = projections(method.student, concat<0>(view1, view2))[1];
+  const auto assemble = [&] {
+    const auto z = projections(method.student, concat<0>(view1, view2));
+    const auto q = projections(small, concat<0>(local[0], local[1], local[2]));
+    double sum =
+        method.criterion(std::vector{z[1]}, z[1]).item() + 0.5 * method.criterion(std::vector{z[0]}, anchors).item();
+    for (const double weight : {0.5, 1.0})
+      for (int view = 0; view < 3; ++view) {
+        const auto rows = slice<0>(q[weight == 1 ? 1 : 0], 5 * view, 5);
+        sum += weight * method.criterion(std::vector{concat<0>(rows, rows)}, anchors).item();
+      }
+    return sum / 4;
+  };
+  CHECK(loss_with_local(method) == doctest::Approx(assemble()).epsilon(1e-12));
+  CHECK(gradient_error(method, assemble) < 1e-7);
+}
+
+TEST_CASE("a batch's views after the first two are local; without any the loss is that of two views") {
+  struct {
+    std::vector<Tensor<double, Dyn<4>>> views{view1, view2};
+  } batch;
+  MoCoV3 method(Toy(), options);
+  const auto loss = [&] {
+    Tape tape;
+    return method.loss(tape, batch, mode).item();
+  };
+  const double two = loss_of(method);
+  static_cast<void>(local_student(method));
+  CHECK(loss() == two);
+  CHECK(self_distilled(method).local_encoder.has_value());
+  batch.views.insert(batch.views.end(), local.begin(), local.end());
+  CHECK(loss() == loss_with_local(method));
+  batch.views.back() = normal(Dyn<4>{5, 3, 1, 1}, 6);
+  CHECK_THROWS_WITH_AS(loss(), doctest::Contains("local views of shapes [5, 3, 2, 2] and [5, 3, 1, 1]"), Error);
+  method.local_encoder.reset();
+  CHECK_THROWS_WITH_AS(loss(), doctest::Contains("5 views of each image; the method compares two"), Error);
 }
 
 TEST_CASE("self-distillation that a method or a network cannot do is refused") {

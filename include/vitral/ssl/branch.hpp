@@ -80,12 +80,17 @@ struct Branch {
   /// The tokens of each layer that has heads, [batch, width].
   template <class Mode>
   [[nodiscard]] auto features(const Operand auto& images, const Mode& mode) const {
-    std::vector<std::decay_t<decltype(encoder(images, mode))>> out;
+    return features(encoder, images, mode);
+  }
+  /// The same by another form of the encoder, such as the one for smaller images.
+  template <class Mode>
+  [[nodiscard]] auto features(const Encoder& form, const Operand auto& images, const Mode& mode) const {
+    std::vector<std::decay_t<decltype(form(images, mode))>> out;
     if (lower.empty()) {
-      out.push_back(encoder(images, mode));
+      out.push_back(form(images, mode));
       return out;
     }
-    auto all = encoder.layers(images, mode);
+    auto all = form.layers(images, mode);
     for (const int layer : lower) out.push_back(std::move(all[static_cast<std::size_t>(layer - 1)]));
     out.push_back(std::move(all.back()));
     return out;

@@ -4,10 +4,13 @@
 
 #include <vitral/ssl/branch.hpp>
 #include <vitral/ssl/criteria.hpp>
+#include <vitral/ssl/local_views.hpp>
 #include <vitral/ssl/self_distillation.hpp>
 #include <vitral/ssl/sum_over_layers.hpp>
 
 #include <optional>
+#include <span>
+#include <type_traits>
 
 namespace vitral { inline namespace VITRAL_ABI {
 
@@ -41,14 +44,6 @@ auto input_of(const Encoder& encoder, const X& first, const X& second) {
     return concat<0>(first, second);
 }
 
-/// The two views that a method compares.
-template <class Batch>
-const auto& two_views_of(const Batch& batch) {
-  check(batch.views.size() == 2, "loss: the batch holds ", batch.views.size(),
-        " views of each image; the method compares two: let the loader make two_views(...)");
-  return batch.views;
-}
-
 }  // namespace detail
 
 /// A method without a teacher: both views go through the student as one batch.
@@ -63,25 +58,41 @@ struct TeacherlessMethod {
   MethodOptions options;
   std::optional<SelfDistillation> distillation;
   double ratio = distillation ? distillation->ratio : 0;  ///< the weight of the lower layers' loss now
+  std::optional<Encoder> local_encoder = {};  ///< the student's encoder for local views, whose parameters it shares
 
-  /// The loss of two views [batch, 3, image, image] of the same images, on the tape.
+  /// The loss of two views [batch, 3, image, image] of the same images, on the tape. Local views, [batch, 3, side,
+  /// side] as local_encoder takes them, are queries alone (local_views.hpp): each is told by the two views, through
+  /// which no gradient flows then, from those of the other images. BatchNorm sees the local views as one batch, as it
+  /// does the two.
   template <class T, class S>
   [[nodiscard]] auto loss(Tape& tape, const Tensor<T, S, backend>& view1, const Tensor<T, S, backend>& view2,
-                          const Training& mode) const {
+                          const Training& mode,
+                          std::type_identity_t<std::span<const Tensor<T, S, backend>>> local = {}) const {
     const auto input = tape.constant(detail::input_of(student.encoder, view1, view2));
     const auto z = student.project(student.features(input, mode), mode);
-    const auto total = eval(criterion.against(z.back())(z.back()));
-    if (student.lower.empty()) return total;
+    auto total = eval(criterion.against(z.back())(z.back()));
+    if (student.lower.empty() && local.empty()) return total;
     const auto loss_of = criterion.against(detach(z.back()));
-    const auto lower = sum_over_layers(
-        z.size() - 1, [&](std::size_t i) { return loss_of(z[detail::raised(i, z.size(), distillation)]); });
-    return eval(total + lower * (ratio / static_cast<double>(z.size() - 1)));
+    const auto add_lower = [&](auto& sum, const auto& projected, const auto& loss_of_rows) {
+      const auto lower = sum_over_layers(projected.size() - 1, [&](std::size_t i) {
+        return loss_of_rows(projected[detail::raised(i, projected.size(), distillation)]);
+      });
+      sum = eval(sum + lower * (ratio / static_cast<double>(projected.size() - 1)));
+    };
+    if (!student.lower.empty()) add_lower(total, z, loss_of);
+    if (local.empty()) return total;
+    const auto of_local = detail::loss_of_local(loss_of, local.size());
+    const auto queries = student.project(
+        student.features(*local_encoder, tape.constant(detail::input_of_local(*local_encoder, local)), mode), mode);
+    auto sum = of_local(queries.back());
+    if (!student.lower.empty()) add_lower(sum, queries, of_local);
+    return detail::mean_with_local(total, sum, local.size());
   }
 
-  /// The same for a batch of a loader.
+  /// The same for a batch of a loader, whose views after the first two are local.
   [[nodiscard]] auto loss(Tape& tape, const auto& batch, const Training& mode) const {
-    const auto& views = detail::two_views_of(batch);
-    return loss(tape, views[0], views[1], mode);
+    const auto local = detail::local_views_of(batch.views, local_encoder.has_value());
+    return loss(tape, batch.views[0], batch.views[1], mode, local);
   }
 
   /// What changes while a run goes on: `progress` is the share of its steps that is done.
@@ -108,6 +119,7 @@ struct TeacherMethod {
   std::optional<SelfDistillation> distillation;
   double ratio = distillation ? distillation->ratio : 0;  ///< the weight of the lower layers' loss now
   double momentum = options.momentum;                     ///< of the teacher now
+  std::optional<Encoder> local_encoder = {};  ///< the student's encoder for local views, whose parameters it shares
 
   /// The loss of two views [batch, 3, image, image] of the same images, on the tape. With L layers that have heads,
   /// projections z, their predictions q and the teacher's final projection t of the other view:
@@ -115,10 +127,12 @@ struct TeacherMethod {
   /// the last two terms with self-distillation only, the last one training the predictors alone. Since C is a mean over
   /// layers this is sum (a_i + 1) C([q_i], t) with a_L = 1 and a_i = ratio / (L - 1), of which only the part a_i flows
   /// on into z: the predictors run once instead of twice. Without the last term it is sum a_i C([q_i], t). A lower
-  /// layer may have another target in t's place (LowerTarget).
+  /// layer may have another target in t's place (LowerTarget). Local views, [batch, 3, side, side] as local_encoder
+  /// takes them, have the same terms with the targets of both views, and make none (local_views.hpp).
   template <class T, class S>
   [[nodiscard]] auto loss(Tape& tape, const Tensor<T, S, backend>& view1, const Tensor<T, S, backend>& view2,
-                          const Training& mode) const {
+                          const Training& mode,
+                          std::type_identity_t<std::span<const Tensor<T, S, backend>>> local = {}) const {
     // The encoders treat images one by one, the heads' BatchNorm view by view, in the order of the published code: the
     // teacher's view 1 first, the student's view 2.
     const int batch = view1.extent(0);
@@ -128,15 +142,21 @@ struct TeacherMethod {
     const auto targets = teacher.project(tokens, mode.of_views(2));
     const auto features = student.features(tape.constant(input), mode);
     const std::size_t layers = features.size();
-    const auto projection = [&](std::size_t i) { return student.projector_of(i)(features[i], mode.of_views(2)); };
     // A layer's head and loss run in a lane of their own, unless layers share what is in them.
     const LowerTarget target = distillation ? distillation->target : LowerTarget::final_layer;
     const bool shares_projector = student.projector.size() < layers,
                shares_predictor = student.predictor.size() < layers;
     const bool projects_first = shares_projector || shares_predictor || target == LowerTarget::student_final ||
                                 (distillation && distillation->up > 0);
-    const auto projected =
-        projects_first ? student.project(features, mode.of_views(2)) : std::vector<decltype(projection(0))>{};
+    using Features = std::remove_const_t<decltype(features)>;
+    const auto projection = [&](const Features& of, std::size_t i, int views) {
+      return student.projector_of(i)(of[i], mode.of_views(views));
+    };
+    using Projections = std::vector<decltype(projection(features, 0, 2))>;
+    const auto project = [&](const Features& of, int views) {
+      return projects_first ? student.project(of, mode.of_views(views)) : Projections{};
+    };
+    const Projections projected = project(features, 2);
 
     std::vector<decltype(criterion.against(targets[0], 2))> loss_of;  // the lower layers', one or one each; the final's
     if (target == LowerTarget::student_final)
@@ -146,26 +166,38 @@ struct TeacherMethod {
 
     const bool detached_term = distillation && distillation->detached_term && target != LowerTarget::same_layer;
     const auto weight = [&](std::size_t i) { return i + 1 == layers ? 1.0 : ratio / static_cast<double>(layers - 1); };
-    const auto prediction = [&](std::size_t i) {
-      const auto z = projects_first ? projected[detail::raised(i, layers, distillation)] : projection(i);
-      const double a = weight(i);
-      const auto& predictor = student.predictor_of(i);
-      if (!detached_term) return predictor(z, mode.of_views(2));
-      return predictor(scale_gradient(z, a / (a + 1)), mode.of_views(2, 2));
+    // What all layers lose with so many views; loss_with(loss, q): what a layer's predictions lose by its targets.
+    const auto sum_of = [&](const Features& of, const Projections& first, int views, const auto& loss_with) {
+      const auto prediction = [&](std::size_t i) {
+        const auto z = projects_first ? first[detail::raised(i, layers, distillation)] : projection(of, i, views);
+        const double a = weight(i);
+        const auto& predictor = student.predictor_of(i);
+        if (!detached_term) return predictor(z, mode.of_views(views));
+        return predictor(scale_gradient(z, a / (a + 1)), mode.of_views(views, 2));
+      };
+      std::vector<decltype(prediction(0))> predicted;
+      for (std::size_t i = 0; i < layers && shares_predictor; ++i) predicted.push_back(prediction(i));
+      return sum_over_layers(layers, [&](std::size_t i) {
+        const auto q = shares_predictor ? predicted[i] : prediction(i);
+        return eval(loss_with(loss_of[detail::place_of_layer(i, layers, loss_of.size())], q) *
+                    (2 * (weight(i) + (detached_term ? 1 : 0))));
+      });
     };
-    std::vector<decltype(prediction(0))> predicted;
-    for (std::size_t i = 0; i < layers && shares_predictor; ++i) predicted.push_back(prediction(i));
-    return sum_over_layers(layers, [&](std::size_t i) {
-      const auto q = shares_predictor ? predicted[i] : prediction(i);
-      return eval(loss_of[detail::place_of_layer(i, layers, loss_of.size())](q) *
-                  (2 * (weight(i) + (detached_term ? 1 : 0))));
+    const auto total = sum_of(features, projected, 2, [](const auto& loss, const auto& q) { return loss(q); });
+    if (local.empty()) return total;
+    const auto small =
+        student.features(*local_encoder, tape.constant(detail::input_of_local(*local_encoder, local)), mode);
+    const int views = static_cast<int>(local.size());
+    const auto sum = sum_of(small, project(small, views), views, [&](const auto& loss, const auto& q) {
+      return detail::loss_of_local(loss, local.size())(q);
     });
+    return detail::mean_with_local(total, sum, local.size());
   }
 
-  /// The same for a batch of a loader.
+  /// The same for a batch of a loader, whose views after the first two are local.
   [[nodiscard]] auto loss(Tape& tape, const auto& batch, const Training& mode) const {
-    const auto& views = detail::two_views_of(batch);
-    return loss(tape, views[0], views[1], mode);
+    const auto local = detail::local_views_of(batch.views, local_encoder.has_value());
+    return loss(tape, batch.views[0], batch.views[1], mode, local);
   }
 
   /// What changes while a run goes on: `progress` is the share of its steps that is done.
@@ -225,7 +257,11 @@ TeacherMethod<Encoder, Criterion> make_with_teacher(const Encoder& encoder, cons
 }  // namespace detail
 
 /// Each method is a task to hand to a trainer. The encoder's parameters are shared with the caller's encoder, which is
-/// thus trained in place.
+/// thus trained in place. With a local_encoder a method learns from multi-crop, too:
+///
+///   MoCoV3 method(encoder);
+///   method.local_encoder = at_resolution(encoder, 16);
+///   Loader loader(train, multi_crop(dino_multi_crop(32, 16, 6)), {.batch = 64});
 template <class Encoder>
 struct SimCLR : TeacherlessMethod<Encoder, NtXent> {
   explicit SimCLR(const Encoder& encoder, const MethodOptions& o = {},
@@ -254,7 +290,9 @@ struct MoCoV3 : TeacherMethod<Encoder, InfoNce> {
 ///   const auto ablated = self_distilled(method, {.layers = {3, 6, 9}, .heads = {.shared_projector = true}});
 template <template <class> class Method, class Encoder>
 [[nodiscard]] Method<Encoder> self_distilled(const Method<Encoder>& method, const SelfDistillation& distillation = {}) {
-  return Method<Encoder>(method.student.encoder, method.options, distillation);
+  Method<Encoder> out(method.student.encoder, method.options, distillation);
+  out.local_encoder = method.local_encoder;
+  return out;
 }
 
 }}  // namespace vitral
