@@ -28,7 +28,8 @@ for table in page.iter("table"):
     for row in table.findall("tbody/tr"):
         assert [e.tag for e in row] == ["th"] + ["td"] * (len(header) - 1), "a row of another length than the header's"
 
-tiles = {e.find("dt").text: (e.find("dd/strong").text, e.find("dd/strong").tail) for e in page.iter("div") if e.find("dt") is not None}
+tiles = {e.find("dt").text: (e.find("dd/strong").text, e.find("dd/strong").tail)
+         for e in page.iter("div") if e.find("dt") is not None}
 assert tiles, "no summary"
 if len(sys.argv) > 2:
     results = json.load(open(sys.argv[2]))
