@@ -11,7 +11,7 @@
 
 #include <vitral/core/escape.hpp>
 #include <vitral/data/loader.hpp>
-#include <vitral/eval/analyses/uniformity.hpp>
+#include <vitral/eval/analyses/pairs.hpp>
 #include <vitral/eval/classifiers/knn.hpp>
 #include <vitral/io/checkpoint.hpp>
 #include <vitral/io/directory_lock.hpp>

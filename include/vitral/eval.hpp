@@ -6,6 +6,7 @@
 #include <vitral/eval/analyses/attention_maps.hpp>
 #include <vitral/eval/analyses/centred.hpp>
 #include <vitral/eval/analyses/cka.hpp>
+#include <vitral/eval/analyses/pairs.hpp>
 #include <vitral/eval/analyses/principal.hpp>
 #include <vitral/eval/analyses/quadtree.hpp>
 #include <vitral/eval/analyses/tsne.hpp>
