@@ -142,7 +142,8 @@ for (const table of all('table')) for (const head of all('thead th', table)) {
   const button = make('button', { type: 'button', textContent: head.textContent });
   head.replaceChildren(button);
   button.onclick = () => {
-    const order = head.getAttribute('aria-sort') === 'descending' ? 'ascending' : 'descending', sign = order === 'ascending' ? 1 : -1;
+    const order = head.getAttribute('aria-sort') === 'descending' ? 'ascending' : 'descending';
+    const sign = order === 'ascending' ? 1 : -1;
     const value = row => row.cells[head.cellIndex].textContent;
     const rows = all('tbody tr', table).sort((a, b) => sign *
       (parseFloat(value(a)) - parseFloat(value(b)) || value(a).localeCompare(value(b), undefined, { numeric: true })));

@@ -194,8 +194,8 @@ Section gains(const std::vector<Group>& groups, const std::vector<Measure>& all)
   return out;
 }
 
-/// What the report says first, of means over seeds: the best network, what self-distillation gains, and what it costs to
-/// end after half of the layers.
+/// What the report says first, of means over seeds: the best network, what self-distillation gains, and what it costs
+/// to end after half of the layers.
 std::vector<report::Tile> summary(const std::vector<Group>& groups, const std::vector<Measure>& all) {
   std::vector<report::Tile> out;
   for (const Measure& measure : all) {

@@ -74,7 +74,8 @@ inline std::string heat_map(const std::vector<std::vector<double>>& table, const
 }
 
 /// Images as points of the plane [images, 2], coloured by class. Twenty classes have a colour and a marker of their own
-/// and stand in the key; of more the first nine, and the others are gray. `numbers`: whether coordinates mean something.
+/// and stand in the key; of more the first nine, and the others are gray. `numbers`: whether coordinates mean
+/// something.
 inline std::string class_map(const std::vector<float>& points, const vitral::Analyses& analyses,
                              const std::string& x_axis, const std::string& y_axis, bool numbers) {
   static const char* const colours[] = {"#332288", "#88ccee", "#44aa99", "#117733", "#999933",   // Tol's muted scheme

@@ -42,7 +42,8 @@ for name in attention neighbours; do
 done
 
 # The same numbers and images with any number of threads.
-"$bin/evaluate" "$checkpoint" $options --tsne-layers 1,2 --threads 1 --out "$work/again" >"$work/log" 2>&1 || die "one thread"
+"$bin/evaluate" "$checkpoint" $options --tsne-layers 1,2 --threads 1 --out "$work/again" >"$work/log" 2>&1 ||
+  die "one thread"
 for name in attention.png neighbours.png; do
   cmp "$work/found/$name" "$work/again/$name" || die "$name depends on the number of threads"
 done
@@ -64,6 +65,7 @@ done
 
 expect() { refuses evaluate "$@" --out "$work/none"; }
 expect "points.*20" "$checkpoint" --points 3
-expect "tsne-layers 3: .*checkpoint.safetensors has 2 layers, and all of them are evaluated" "$checkpoint" --tsne-layers 1,3
+expect "tsne-layers 3: .*checkpoint.safetensors has 2 layers, and all of them are evaluated" "$checkpoint" \
+  --tsne-layers 1,3
 expect "no-analyses.*against|against.*no-analyses" "$checkpoint" --no-analyses --against "$checkpoint"
 expect "$work/nowhere.safetensors" "$checkpoint" --against "$work/nowhere.safetensors"

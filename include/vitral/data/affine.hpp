@@ -68,18 +68,20 @@ inline std::uint8_t value_at(const Image& image, double x, double y, std::size_t
   return transformed(image, {c, s, x - c * x - s * y, -s, c, y + s * x - c * y}, kind, fill);
 }
 
-/// The image whose row y is moved by `factor` * y to the left, or whose column x by `factor` * x upwards.
+/// The image whose row y is moved by `factor` * y to the left.
 [[nodiscard]] inline Image sheared_x(const Image& image, double factor, Interpolation kind, const Color& fill) {
   return transformed(image, {1, factor, 0, 0, 1, 0}, kind, fill);
 }
+/// The image whose column x is moved by `factor` * x upwards.
 [[nodiscard]] inline Image sheared_y(const Image& image, double factor, Interpolation kind, const Color& fill) {
   return transformed(image, {1, 0, 0, factor, 1, 0}, kind, fill);
 }
 
-/// The image moved to the left by a share of its width, or upwards by a share of its height.
+/// The image moved to the left by a share of its width.
 [[nodiscard]] inline Image translated_x(const Image& image, double share, Interpolation kind, const Color& fill) {
   return transformed(image, {1, 0, share * image.width, 0, 1, 0}, kind, fill);
 }
+/// The image moved upwards by a share of its height.
 [[nodiscard]] inline Image translated_y(const Image& image, double share, Interpolation kind, const Color& fill) {
   return transformed(image, {1, 0, 0, 0, 1, share * image.height}, kind, fill);
 }

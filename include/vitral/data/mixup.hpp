@@ -109,6 +109,7 @@ template <class B>
 struct MixedBatch : ImageBatch<B> {
   Tensor<float, Shape<dyn, dyn>, B> targets;  ///< [size, classes]
 };
+/// The batch on another backend.
 template <class To, class B>
 [[nodiscard]] MixedBatch<To> to_backend(const MixedBatch<B>& batch) {
   return {to_backend<To>(static_cast<const ImageBatch<B>&>(batch)), to_backend<To>(batch.targets)};
@@ -118,8 +119,9 @@ template <class To, class B>
 /// batch's number draw. Supervised takes the targets. Error where neither mixup nor CutMix is possible, or the images
 /// have no labels.
 ///
-///   MixingLoader mixed(Loader(train, {view}, {.batch = 256}), Mixup{});
-///   Trainer(Supervised(net), AdamW{}, Schedule{.epochs = 100}).fit(mixed);
+///   MixingLoader mixed(Loader(train, {crop_and_flip(32)}, {.batch = 256}), Mixup{});
+///   const Sequential classifier(encoder, Linear<192, 10>(Seed{1}));
+///   Trainer(Supervised(classifier), AdamW{}, Schedule{.epochs = 100}).fit(mixed);
 class MixingLoader {
  public:
   using batch_type = MixedBatch<Cpu>;

@@ -79,6 +79,7 @@ std::vector<long> whole_numbers(const matvar_t& variable, std::size_t count, con
 
 #else
 
+/// Without matio: throws Error, which says so.
 [[nodiscard]] inline std::vector<long> read_mat(const std::filesystem::path& path, const char*) {
   fail(path.string(), ": this program was built without matio, which reads MATLAB's files; install libmatio-dev "
                       "(Debian, Ubuntu), configure and build again");

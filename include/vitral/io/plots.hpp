@@ -180,9 +180,9 @@ inline void draw_with_gnuplot(const std::filesystem::path& path, const std::stri
 
 }  // namespace detail
 
-/// Writes one PNG of up to four panels: the loss over the epochs, the k-NN accuracy by layer, untrained and trained, and
-/// over the epochs, and the similarity of views over the epochs.
-/// Error, with the old image kept, if the file cannot be written or gnuplot is missing.
+/// Writes one PNG of up to four panels: the loss over the epochs, the k-NN accuracy by layer, untrained and trained,
+/// and over the epochs, and the similarity of views over the epochs. Error, with the old image kept, if the file cannot
+/// be written or gnuplot is missing.
 inline void write_training_plot(const std::filesystem::path& path, const TrainingCurves& curves) {
   check(curves.epochs.size() == curves.loss.size(), path.native(), ": ", curves.epochs.size(), " epochs for ",
         curves.loss.size(), " losses");

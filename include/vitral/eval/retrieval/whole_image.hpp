@@ -133,7 +133,7 @@ template <class B, class T, ViTSize Size>
 /// and has no row. `done` is called after each with the number of images so far. Throws Error where no image can be
 /// read or a feature is not finite.
 ///
-///   const auto rows = whole_image_features(encoder, originals, {.size = 320, .squash = true, .gem = true});
+///   const auto rows = whole_image_features(encoder, test, {.size = 320, .squash = true, .gem = true});
 template <class B, class T, ViTSize Size>
 [[nodiscard]] Features whole_image_features(const ViT<B, T, Size>& encoder, const Dataset& data, const WholeImage& how,
                                             const std::function<void(long)>& done = {}) {
