@@ -126,10 +126,10 @@ bool refuses_what_it_cannot() {
       refuses("shades: image 3 has 33 x 32 pixels, the first 32 x 32; CudaLoader takes images of one size", [&] {
         CudaLoader<Cuda>(Shades{4, 32, 32, 3}, views, options);
       });
-  right = refuses("random views alone, and one of 32 pixels",
+  right = refuses("the views of an Augmentation alone, and one of 32 pixels is another",
                   [&] { CudaLoader<Cuda>(images, {center_view(32)}, options); }) &&
           right;
-  right = refuses("random views alone, and one of 32 pixels",
+  right = refuses("the views of an Augmentation alone, and one of 32 pixels is another",
                   [&] { CudaStreamLoader<Cuda>(images, {center_view(32)}, options); }) &&
           right;
   LoaderOptions leaves_out = options;

@@ -59,7 +59,7 @@ TEST_CASE(
   CHECK_THROWS_WITH_AS(
       (void)open_dataset("cifar", "data", Split::train),
       "vitral: unknown data set \"cifar\" (did you mean cifar10? known: fashion-mnist, mnist, cifar10, "
-      "cifar100, stl10, folder, images, tar)",
+      "cifar100, stl10, flowers102, pets, folder, images, tar)",
       Error);
   CHECK_THROWS_WITH_AS((void)open_dataset("mnist", "data", Split::train, 0, "jpg"),
                        "vitral: mnist: TarImages' ending \"jpg\" means nothing here; leave it out", Error);
