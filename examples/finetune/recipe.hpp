@@ -70,17 +70,9 @@ inline const Recipe known_recipes[] = {
 // clang-format on
 
 /// The names in the table, in its order.
-inline std::vector<std::string> recipe_names() {
-  std::vector<std::string> names;
-  for (const Recipe& known : known_recipes) names.emplace_back(known.name);
-  return names;
-}
+inline std::vector<std::string> recipe_names() { return names_of(known_recipes); }
 
 /// The recipe of that name; Error, which lists the names, where there is none.
-inline const Recipe& known_recipe(std::string_view name) {
-  for (const Recipe& known : known_recipes)
-    if (known.name == name) return known;
-  fail_unknown("recipe", name, recipe_names());
-}
+inline const Recipe& known_recipe(std::string_view name) { return line_of(known_recipes, "recipe", name); }
 
 }}}  // namespace vitral::programs

@@ -69,17 +69,11 @@ inline constexpr KnownDataset known_datasets[] = {
 // clang-format on
 
 /// The names in the table, in its order.
-[[nodiscard]] inline std::vector<std::string> dataset_names() {
-  std::vector<std::string> names;
-  for (const KnownDataset& known : known_datasets) names.emplace_back(known.name);
-  return names;
-}
+[[nodiscard]] inline std::vector<std::string> dataset_names() { return names_of(known_datasets); }
 
 /// The line of that name; Error, which lists the names, where there is none.
 [[nodiscard]] inline const KnownDataset& known_dataset(std::string_view name) {
-  for (const KnownDataset& known : known_datasets)
-    if (known.name == name) return known;
-  fail_unknown("data set", name, dataset_names());
+  return line_of(known_datasets, "data set", name);
 }
 
 /// Opens the data set `name`, for programs that choose one at run time: open_dataset("cifar10", "data", Split::test).

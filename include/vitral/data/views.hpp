@@ -128,18 +128,12 @@ inline constexpr KnownAugmentation known_augmentations[] = {{"moco-v3", moco_v3_
                                                             {"dino", dino_augmentation}};
 
 /// The names in the table, in its order.
-[[nodiscard]] inline std::vector<std::string> augmentation_names() {
-  std::vector<std::string> names;
-  for (const KnownAugmentation& known : known_augmentations) names.emplace_back(known.name);
-  return names;
-}
+[[nodiscard]] inline std::vector<std::string> augmentation_names() { return names_of(known_augmentations); }
 
 /// The views by the recipe of that name, two_views(known_augmentation("byol", 32)); Error, which lists the names, where
 /// there is none.
 [[nodiscard]] inline AugmentationPair known_augmentation(std::string_view name, int size) {
-  for (const KnownAugmentation& known : known_augmentations)
-    if (known.name == name) return known.views(size);
-  fail_unknown("augmentation", name, augmentation_names());
+  return line_of(known_augmentations, "augmentation", name).views(size);
 }
 
 /// The views of multi-crop: two large ones, and `locals` small ones of small parts of the image.

@@ -56,4 +56,18 @@ namespace vitral { inline namespace VITRAL_ABI {
        "? known: ", list, ")");
 }
 
+/// The names of a table's lines, in its order.
+[[nodiscard]] std::vector<std::string> names_of(const auto& table) {
+  std::vector<std::string> names;
+  for (const auto& line : table) names.emplace_back(line.name);
+  return names;
+}
+
+/// A table's line of that name; Error, which lists the names, where there is none. `what`: what a line is.
+[[nodiscard]] const auto& line_of(const auto& table, std::string_view what, std::string_view name) {
+  for (const auto& line : table)
+    if (line.name == name) return line;
+  fail_unknown(what, name, names_of(table));
+}
+
 }}  // namespace vitral
