@@ -15,6 +15,17 @@ void check_rates(const Recipe& r, double lr, double min_lr, double layer_decay, 
   CHECK(r.settings.weight_decay == weight_decay);
 }
 
+/// How the network and its images are disturbed; what all three recipes have alike is in here.
+void check_disturbance(const FineTuning& s, double erasing, double rand_augment, const std::string& interpolation) {
+  CHECK(s.drop_path == 0.1);
+  CHECK(s.smoothing == 0.1);
+  CHECK(s.mixup == 0.8);
+  CHECK(s.cutmix == 1);
+  CHECK(s.erasing == erasing);
+  CHECK(s.rand_augment == rand_augment);
+  CHECK(s.interpolation == interpolation);
+}
+
 }  // namespace
 
 // DeiT's main.py: --lr 5e-4 (for 512 images), --min-lr 1e-5, --warmup-epochs 5, --weight-decay 0.05, --drop-path 0.1,
@@ -27,13 +38,7 @@ TEST_CASE("deit is DeiT's defaults for MoCo v3's 150 epochs") {
   CHECK(r.crop_min == 0.08);
   const FineTuning& s = r.settings;
   CHECK(s.warmup_epochs == 5);
-  CHECK(s.drop_path == 0.1);
-  CHECK(s.smoothing == 0.1);
-  CHECK(s.mixup == 0.8);
-  CHECK(s.cutmix == 1);
-  CHECK(s.erasing == 0.25);
-  CHECK(s.rand_augment == 9);
-  CHECK(s.interpolation == "bicubic");
+  check_disturbance(s, 0.25, 9, "bicubic");
 }
 
 // MoCo v3's transfer/README.md for CIFAR-10: --batch-size 128 on 8 GPUs, --epochs 100 --lr 3e-4 --weight-decay 0.1
@@ -47,13 +52,7 @@ TEST_CASE("moco-v3 is MoCo v3's command for CIFAR-10") {
   CHECK(r.crop_min == 0.05);
   const FineTuning& s = r.settings;
   CHECK(s.warmup_epochs == 3);
-  CHECK(s.drop_path == 0.1);
-  CHECK(s.smoothing == 0.1);
-  CHECK(s.mixup == 0.8);
-  CHECK(s.cutmix == 1);
-  CHECK(s.erasing == 0);
-  CHECK(s.rand_augment == 0);
-  CHECK(s.interpolation == "bilinear");
+  check_disturbance(s, 0, 0, "bilinear");
 }
 
 // MAE's FINETUNE.md for ViT-B: 1024 images, --epochs 100 --blr 5e-4 --layer_decay 0.65 --weight_decay 0.05 --drop_path
@@ -67,12 +66,6 @@ TEST_CASE("mae is MAE's command for ViT-B") {
   CHECK(r.crop_min == 0.08);
   const FineTuning& s = r.settings;
   CHECK(s.warmup_epochs == 5);
-  CHECK(s.drop_path == 0.1);
-  CHECK(s.smoothing == 0.1);
-  CHECK(s.mixup == 0.8);
-  CHECK(s.cutmix == 1);
-  CHECK(s.erasing == 0.25);
-  CHECK(s.rand_augment == 9);
-  CHECK(s.interpolation == "bicubic");
+  check_disturbance(s, 0.25, 9, "bicubic");
   CHECK_THROWS_WITH_AS((void)known_recipe("dei"), doctest::Contains("deit"), Error);
 }
