@@ -195,13 +195,7 @@ Json finetune(Options o) {
                   {.epochs = o.epochs, .warmup_epochs = tuning.warmup_epochs, .min_lr = o.frozen ? 0 : tuning.min_lr},
                   seed);
   Loader loader(train, {view}, {.batch = o.batch, .seed = seed.value, .workers = o.workers}),
-      tests(test, {o.preparation.view(o.image)},
-            {.batch = static_cast<int>(std::min(256l, test.size())),
-             .workers = o.workers,
-             .drop_last = false,
-             .shuffle = false,
-             .unreadable = test.size(),
-             .replace = false});
+      tests(test, {o.preparation.view(o.image)}, in_order(test, 256, o.workers));
   const long per_epoch = trainer.steps_per_epoch(loader), steps = per_epoch * o.epochs;
 
   Json results{{"checkpoint", o.checkpoint}, {"dataset", train.name()}, {"frozen", o.frozen}};

@@ -52,6 +52,17 @@ struct LoaderOptions {
   };
 };
 
+/// For evaluation: all images of a data set once, in its order, but those that cannot be read.
+[[nodiscard]] inline LoaderOptions in_order(const Dataset& data, int batch, int workers, std::uint64_t seed = 0) {
+  return {.batch = static_cast<int>(std::min<long>(batch, data.size())),
+          .seed = seed,
+          .workers = workers,
+          .drop_last = false,
+          .shuffle = false,
+          .unreadable = data.size(),
+          .replace = false};
+}
+
 namespace detail {
 
 /// Counts the images that could not be read, against LoaderOptions::unreadable.

@@ -53,14 +53,8 @@ template <FeatureEncoder Network>
   count = static_cast<long>(places.size());
   const int batch = static_cast<int>(std::min<long>(options.batch, count));
   const std::vector<int> layers = chosen_layers(options.layers, encoder.depth());
-  Loader loader(select_images(data, places), views,
-                {.batch = batch,
-                 .seed = options.seed,
-                 .workers = cpu::threads(),
-                 .drop_last = false,
-                 .shuffle = false,
-                 .unreadable = count,
-                 .replace = false});
+  const Dataset chosen = select_images(data, places);
+  Loader loader(chosen, views, in_order(chosen, batch, cpu::threads(), options.seed));
   const int width = encoder.width();
   std::vector<Features> empty(layers.size());
   std::optional<detail::FeatureWriter> file;

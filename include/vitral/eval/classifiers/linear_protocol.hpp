@@ -61,17 +61,11 @@ struct KnownLinearProtocol {
 inline constexpr KnownLinearProtocol known_linear_protocols[] = {{"moco-v3", moco_v3_linear}, {"dino", dino_linear}};
 
 /// The names in the table, in its order.
-[[nodiscard]] inline std::vector<std::string> linear_protocol_names() {
-  std::vector<std::string> names;
-  for (const KnownLinearProtocol& known : known_linear_protocols) names.emplace_back(known.name);
-  return names;
-}
+[[nodiscard]] inline std::vector<std::string> linear_protocol_names() { return names_of(known_linear_protocols); }
 
 /// The protocol of that name for a network of this size; Error, which lists the names, where there is none.
 [[nodiscard]] inline LinearProtocol known_linear_protocol(std::string_view name, const ViTSize& size) {
-  for (const KnownLinearProtocol& known : known_linear_protocols)
-    if (known.name == name) return known.of(size);
-  fail_unknown("linear protocol", name, linear_protocol_names());
+  return line_of(known_linear_protocols, "linear protocol", name).of(size);
 }
 
 /// What the classifiers of all rates reached after an epoch.
@@ -165,13 +159,7 @@ RateSweep linear_classification(const Network& encoder, const LinearProtocol& pr
   const int batch = static_cast<int>(std::min<long>(protocol.batch, train.size()));
   Loader loader(train, {crops},
                 {.batch = batch, .seed = options.seed.value, .workers = options.workers, .drop_last = false}),
-      tests(test, {view},
-            {.batch = static_cast<int>(std::min(256l, test.size())),
-             .workers = options.workers,
-             .drop_last = false,
-             .shuffle = false,
-             .unreadable = test.size(),
-             .replace = false});
+      tests(test, {view}, in_order(test, 256, options.workers));
   const int features = (protocol.last_blocks + protocol.average_pool) * encoder.width();
   detail::LinearTask<Network> task{encoder, protocol,
                                    RateSweep(protocol.rates.size(), classes, features, options.seed)};

@@ -4,14 +4,13 @@
 
 #include <vitral/backend/cpu/cpu.hpp>
 #include <vitral/data/augment.hpp>
-#include <vitral/data/dataset.hpp>
+#include <vitral/data/loader.hpp>
 #include <vitral/eval/feature_rows.hpp>
-#include <vitral/models/resolution.hpp>
+#include <vitral/models/patch_tokens.hpp>
 
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
-#include <cstdio>
 #include <functional>
 #include <vector>
 
@@ -45,17 +44,20 @@ struct Planes {
     const int first = std::min(static_cast<int>(at), extent - 1);
     return Place{first, std::min(first + 1, extent - 1), static_cast<float>(at - first)};
   };
+  std::vector<Place> columns;
+  for (int x = 0; x < to.width; ++x) columns.push_back(place(x, from.width));
   to.values.reserve(3ul * static_cast<std::size_t>(to.height) * static_cast<std::size_t>(to.width));
   for (int c = 0; c < 3; ++c)
-    for (int y = 0; y < to.height; ++y)
-      for (int x = 0; x < to.width; ++x) {
-        const Place row = place(y, from.height), column = place(x, from.width);
+    for (int y = 0; y < to.height; ++y) {
+      const Place row = place(y, from.height);
+      for (const Place& column : columns) {
         const auto line = [&](int at) {
           const float* const pixels = from.values.data() + (long{c} * from.height + at) * from.width;
           return pixels[column.first] + column.share * (pixels[column.second] - pixels[column.first]);
         };
         to.values.push_back(line(row.first) + row.share * (line(row.second) - line(row.first)));
       }
+    }
   return to;
 }
 
@@ -81,11 +83,9 @@ template <class B, class T, ViTSize Size>
   check(rows >= 1 && columns >= 1, "a view of ", planes.height, " x ", planes.width, " pixels has no patch of ", patch,
         " x ", patch, "; choose a larger size or larger scales");
   const auto all = Tensor<float, Shape<dyn, 3, dyn, dyn>, B>::from(planes.values, {1, planes.height, planes.width});
-  const auto positions = positions_for(encoder, rows, columns);
-  auto x = encoder.tokens(slice<3, dyn>(slice<2, dyn>(all, 0, rows * patch), 0, columns * patch), positions);
-  for (const auto& block : encoder.blocks) x = block(x);
-  const auto tokens = eval(cast<float>(encoder.norm(x)));
-  const std::vector<float> values = tokens.to_vector();
+  const auto whole_patches = eval(slice<3, dyn>(slice<2, dyn>(all, 0, rows * patch), 0, columns * patch));
+  const std::vector<float> values =
+      eval(cast<float>(encoder.norm(tokens_after(encoder, whole_patches, encoder.depth())))).to_vector();
   const auto width = static_cast<std::size_t>(encoder.width());
   std::vector<float> out(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(width));
   if (!gem) return out;
@@ -140,12 +140,13 @@ template <class B, class T, ViTSize Size>
   Features out;
   out.width = encoder.width() * (how.gem ? 2 : 1);
   out.classes = static_cast<int>(data.classes().size());
+  detail::Unreadable unreadable({.unreadable = data.size()});
   for (long i = 0; i < data.size(); ++i) {
     Image image;
     try {
       image = data.image(i);
     } catch (const Error& error) {
-      std::fprintf(stderr, "%s; skipped\n", error.what());
+      unreadable.note(static_cast<std::uint32_t>(i), error.what());
       if (done) done(i + 1);
       continue;
     }
