@@ -70,7 +70,7 @@ inline const Recipe known_recipes[] = {
 // clang-format on
 
 /// The names in the table, in its order.
-inline std::vector<std::string> recipe_names() { return names_of(known_recipes); }
+inline std::vector<std::string> recipe_names() { return names_in(known_recipes); }
 
 /// The recipe of that name; Error, which lists the names, where there is none.
 inline const Recipe& known_recipe(std::string_view name) { return line_of(known_recipes, "recipe", name); }

@@ -69,7 +69,7 @@ inline constexpr KnownDataset known_datasets[] = {
 // clang-format on
 
 /// The names in the table, in its order.
-[[nodiscard]] inline std::vector<std::string> dataset_names() { return names_of(known_datasets); }
+[[nodiscard]] inline std::vector<std::string> dataset_names() { return names_in(known_datasets); }
 
 /// The line of that name; Error, which lists the names, where there is none.
 [[nodiscard]] inline const KnownDataset& known_dataset(std::string_view name) {

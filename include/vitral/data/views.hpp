@@ -128,7 +128,7 @@ inline constexpr KnownAugmentation known_augmentations[] = {{"moco-v3", moco_v3_
                                                             {"dino", dino_augmentation}};
 
 /// The names in the table, in its order.
-[[nodiscard]] inline std::vector<std::string> augmentation_names() { return names_of(known_augmentations); }
+[[nodiscard]] inline std::vector<std::string> augmentation_names() { return names_in(known_augmentations); }
 
 /// The views by the recipe of that name, two_views(known_augmentation("byol", 32)); Error, which lists the names, where
 /// there is none.

@@ -57,7 +57,7 @@ namespace vitral { inline namespace VITRAL_ABI {
 }
 
 /// The names of a table's lines, in its order.
-[[nodiscard]] std::vector<std::string> names_of(const auto& table) {
+[[nodiscard]] std::vector<std::string> names_in(const auto& table) {
   std::vector<std::string> names;
   for (const auto& line : table) names.emplace_back(line.name);
   return names;
@@ -67,7 +67,7 @@ namespace vitral { inline namespace VITRAL_ABI {
 [[nodiscard]] const auto& line_of(const auto& table, std::string_view what, std::string_view name) {
   for (const auto& line : table)
     if (line.name == name) return line;
-  fail_unknown(what, name, names_of(table));
+  fail_unknown(what, name, names_in(table));
 }
 
 }}  // namespace vitral

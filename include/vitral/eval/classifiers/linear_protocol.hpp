@@ -61,7 +61,7 @@ struct KnownLinearProtocol {
 inline constexpr KnownLinearProtocol known_linear_protocols[] = {{"moco-v3", moco_v3_linear}, {"dino", dino_linear}};
 
 /// The names in the table, in its order.
-[[nodiscard]] inline std::vector<std::string> linear_protocol_names() { return names_of(known_linear_protocols); }
+[[nodiscard]] inline std::vector<std::string> linear_protocol_names() { return names_in(known_linear_protocols); }
 
 /// The protocol of that name for a network of this size; Error, which lists the names, where there is none.
 [[nodiscard]] inline LinearProtocol known_linear_protocol(std::string_view name, const ViTSize& size) {
