@@ -22,9 +22,8 @@ struct KnnOptions {
   bool leave_one_out = false;  ///< queries and training rows are the same, and no row is a neighbour of itself
 };
 
-/// The k training rows of the largest inner product with each query, exactly, as `search` finds them in the rows of
-/// both (nearest_host_rows says what it is given). Throws Error where features are not finite, or there are fewer than k
-/// rows.
+/// The k training rows of the largest inner product with each query. `search` finds them in the rows of both, as
+/// nearest_host_rows does. Throws Error where features are not finite, or there are fewer than k rows.
 template <class Search>
 [[nodiscard]] Neighbours nearest_neighbours(const Features& train, const Features& test, int k, bool leave_one_out,
                                             const Search& search) {
@@ -43,7 +42,7 @@ template <class Search>
           i / static_cast<std::size_t>(k), " are too large to be multiplied; scale them to unit length");
   return out;
 }
-/// The same, found by backend B.
+/// The same, found by backend B: exactly, and of equal products the earlier row counts as nearer.
 template <OffersNearestRows B = Cpu>
 [[nodiscard]] Neighbours nearest_neighbours(const Features& train, const Features& test, int k,
                                             bool leave_one_out = false) {
