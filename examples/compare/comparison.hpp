@@ -185,6 +185,24 @@ inline Spread accuracy(const Group& group, const Measure& measure) {
                 [&](const Run& run, std::size_t layer) { return measure.of(run.results.layers[layer]); });
 }
 
+/// Why the paper's ordering is not looked for in a network of these settings: fewer epochs than show it, or a recipe
+/// that is not the paper's; empty where it is.
+inline std::string unjudged(const Json& settings) {
+  const int epochs = settings["epochs"];
+  if (epochs < 100) return vitral::join("not judged: ", epochs, " epochs");
+  PretrainOptions published;
+  published.method = settings["method"];
+  published.dataset = settings["dataset"];
+  options_detail::fill_defaults(published);
+  std::string unlike;
+  options_detail::for_each_option(published, [&](const auto& row, const auto& member) {
+    const std::string name = row.name;
+    for (const char* key : {"ratio", "ratio-schedule", "momentum", "augmentation", "crop-min", "temperature", "target"})
+      if (name == key && settings[name] != Json(member)) unlike = name + " " + settings[name].dump();
+  });
+  return unlike.empty() ? "" : "not judged: " + unlike;
+}
+
 /// What self-distillation has gained over its base, in points of accuracy.
 struct Gain {
   int layers, not_worse;      // of which the self-distilled network is at least as good
