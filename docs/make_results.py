@@ -51,10 +51,11 @@ PUBLISHED = [
 class Run:
     """One run of pretrain and its evaluation."""
 
-    def __init__(self, name, seed, evaluation):
+    def __init__(self, seed, evaluation):
         directory = os.path.dirname(evaluation)
-        self.name, self.seed = name, seed
+        self.seed = seed
         self.options = json.loads(read(os.path.join(evaluation, "results.json")))["run"]
+        self.name = self.options["method"]
         lines = [json.loads(line) for line in read(os.path.join(directory, "metrics.jsonl")).splitlines()]
         self.steps = [line for line in lines if "loss" in line]
         self.knn = next((line for line in reversed(lines) if "knn_trained" in line), None)
@@ -65,9 +66,7 @@ def runs_of(experiment, rate):
     """The runs at a base rate, and the folder of their comparison."""
     comparison = os.path.join(experiment, rate, "comparison")
     found = json.loads(read(os.path.join(comparison, "comparison.json")))
-    runs = [Run(group["name"], run["seed"], os.path.join(experiment, rate, os.path.basename(os.path.dirname(run["path"])),
-                                                         "evaluation"))
-            for group in found["groups"] for run in group["runs"]]
+    runs = [Run(run["seed"], run["path"]) for group in found["groups"] for run in group["runs"]]
     return runs, comparison
 
 
@@ -123,7 +122,8 @@ def main(experiment, docs):
     options = {run.name: run.options for run in runs}
 
     page = ["# Results\n"]
-    page.append("Written by `docs/make_results.py` from the files of `examples/experiment_cifar10.sh`, which repeats them.")
+    page.append("Written by `docs/make_results.py` from the files of `examples/experiment_cifar10.sh`, which repeats "
+                "them.")
     page.append(f"Machine: {processor()}. Each run: {first['epochs']} epochs of all training images of "
                 f"{first['dataset']}, {len(runs[0].steps)} steps of {first['batch'] * first['accumulate']} images. The "
                 f"{len(every)} runs took {sum(minutes(run.log, 'user') for run in every) / 60:.1f} hours"
@@ -131,9 +131,9 @@ def main(experiment, docs):
     page.append("The recipe is the published one; the budget is a processor's, far from the paper's. So no order of "
                 "methods is judged here: fewer than 100 epochs do not show it.\n")
     page += table(["setting", "published", "here"], differences(options))
-    page.append("The base rates are 1.5e-4 (SimCLR 1.3e-4) as published, for hundreds of epochs, and "
-                f"{first['lr']:g}, which suits so few. What follows is at {first['lr']:g}; the published ones come "
-                "after it.\n")
+    page.append("The base rate is published as 1.5e-4 (SimCLR 1.3e-4), for hundreds of epochs; "
+                f"{first['lr']:g} suits so few better. What follows is at {first['lr']:g}, and then the published "
+                "rates.\n")
     text = read(os.path.join(comparison, "comparison.md"))
     for chart in re.findall(r"\]\((\w+\.svg)\)", text):
         shutil.copyfile(os.path.join(comparison, chart), os.path.join(docs, "results_" + chart))

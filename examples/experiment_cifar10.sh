@@ -4,9 +4,9 @@
 # suits so few epochs ("tuned") and at the published one. What is finished is not repeated and what was cut off goes on,
 # so the script can be stopped at any time and started again.
 #   bash examples/experiment_cifar10.sh [DATA] [OUT]      DATA as examples/fetch_cifar10.sh leaves it
-# Variables: METHODS, SEEDS and RATES; JOBS, runs side by side with a thread each; OPTIONS, further ones of pretrain, for
-# example OPTIONS="--epochs 100 --warmup-epochs 13"; EVALUATE, further ones of evaluate; DOCS, where the page goes; BIN,
-# where the programs are (they are built otherwise).
+# Variables: METHODS, SEEDS and RATES; JOBS, runs side by side with a thread each; OPTIONS, further ones of pretrain,
+# for example OPTIONS="--epochs 100 --warmup-epochs 13"; EVALUATE, further ones of evaluate; DOCS, where the page goes;
+# BIN, where the programs are (they are built otherwise).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . cmake/packages.sh

@@ -280,10 +280,13 @@ std::string introduction(const std::vector<Group>& groups) {
     out += " " + group.name + (group.runs.size() > 1 ? ": seeds" : ": seed");
     for (std::size_t i = 0; i < group.runs.size(); ++i) out += (i ? ", " : " ") + std::to_string(group.runs[i].seed);
     out += ".";
-    Json same = group.runs[0].settings, first = groups[0].runs[0].settings;
-    same.erase("method");
-    first.erase("method");
-    differ = differ || same != first;
+    const auto bare = [](const Group& of) {
+      Json settings = of.runs[0].settings;
+      settings.erase("method");
+      if (of.published_ratio()) settings.erase("ratio");
+      return settings;
+    };
+    differ = differ || bare(group) != bare(groups[0]);
   }
   if (differ) out += " The networks differ in more than method and seed; their names say in what.";
   return out;

@@ -94,6 +94,11 @@ struct Group {
 
   [[nodiscard]] int depth() const { return static_cast<int>(runs[0].results.layers.size()); }
   [[nodiscard]] bool self_distilled() const { return runs[0].method.starts_with("sd-"); }
+  /// Whether the lower layers' loss has the weight that is published for the method, so that its name says it all.
+  [[nodiscard]] bool published_ratio() const {
+    return runs[0].settings["ratio"] ==
+           with_method(runs[0].method, [](const auto& known) { return Json(known.ratio); });
+  }
 };
 
 /// The groups in the order of their first runs, named after the method and whatever else tells them apart.
@@ -114,6 +119,7 @@ inline std::vector<Group> grouped(const std::vector<Run>& runs) {
     const auto differs = [&](const Group& g) { return g.runs[0].settings[key] != option.value(); };
     if (key == "method" || std::none_of(groups.begin(), groups.end(), differs)) continue;
     for (Group& g : groups) {
+      if (key == "ratio" && g.published_ratio()) continue;
       const Json& value = g.runs[0].settings[key];
       const std::string text = value.is_string() ? vitral::legible(value.get<std::string>()) : value.dump();
       if (!text.empty()) g.name += ", " + key + " " + text;
