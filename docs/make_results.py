@@ -10,7 +10,7 @@ import re
 import shutil
 import sys
 
-from results_common import GPU_HEADING, command, read
+from results_common import PARTS, command, put, read
 
 
 def processor():
@@ -121,7 +121,7 @@ def main(experiment, docs):
     first = runs[0].options
     options = {run.name: run.options for run in runs}
 
-    page = ["# Results\n"]
+    page = [PARTS[0] + "\n"]
     page.append("Written by `docs/make_results.py` from the files of `examples/experiment_cifar10.sh`, which repeats "
                 "them.")
     page.append(f"Machine: {processor()}. Each run: {first['epochs']} epochs of all training images of "
@@ -158,10 +158,7 @@ def main(experiment, docs):
     page.append("```sh")
     page += [command(run.options) for part, _ in parts.values() for run in part if run.seed == runs[0].seed]
     page.append("```\n\nThe other seeds differ in `--seed` alone.\n")
-    path = os.path.join(docs, "results.md")
-    _, heading, rest = (read(path) if os.path.exists(path) else "").partition(GPU_HEADING)  # gpu_results.py wrote it
-    with open(path, "w") as f:
-        f.write("\n".join(page) + ("\n" + heading + rest if heading else ""))
+    put(docs, "\n".join(page))
 
 
 main(*sys.argv[1:])
