@@ -1,9 +1,11 @@
-// A network and its file: save_vit, load_vit, and first_layers, which such a file often holds.
+// A network and its file: save_vit, load_vit, and first_layers, which such a file often holds; and networks that compute
+// as those of others do.
 #include "../random_tensor.hpp"
 #include "../temporary.hpp"
 
 #include <vitral/models/first_layers.hpp>
 #include <vitral/models/load_vit.hpp>
+#include <vitral/models/resolution.hpp>
 
 #include <doctest/doctest.h>
 
@@ -49,7 +51,72 @@ void same(const Net& a, const Net& b) {
   CHECK(i == all.size());
 }
 
+/// A network of tests/fixtures/make_sources.py.
+struct Source {
+  const char *name, *features;  ///< which of the file's features the network gives
+  ViTOptions options = {};
+  int patch = 4, grid = 4, heads = 3;
+  std::array<int, 2> others{3, 6};  ///< grids of other resolutions
+};
+
 }  // namespace
+
+TEST_CASE("networks of other sources have the features that PyTorch finds, of every layer and at any resolution") {
+  const SafetensorsFile file(VITRAL_TESTS_DIR "/fixtures/sources.safetensors");
+  const ViTOptions timm{.positions = PositionKind::timm}, dino{.positions = PositionKind::dino},
+      dinov2{.positions = PositionKind::dino, .layer_scale = 1},
+      registers{.positions = PositionKind::timm, .register_tokens = 4, .layer_scale = 1},
+      deit{.distillation_token = true, .positions = PositionKind::deit};
+  const auto with = [](ViTOptions options, auto&& change) {
+    change(options);
+    return options;
+  };
+  const Source sources[] = {
+      {"timm", "class", timm},
+      {"timm", "average", with(timm, [](auto& o) { o.pooling = Pooling::average; })},
+      {"timm_tanh", "class", with(timm, [](auto& o) { o.gelu = GeluForm::tanh; })},
+      {"timm_quick", "class", with(timm, [](auto& o) { o.gelu = GeluForm::quick; })},
+      {"deit", "class", deit},
+      {"deit", "distillation", with(deit, [](auto& o) { o.distilled_layers = true; })},
+      {"dino", "class", dino},
+      {"dinov2", "class", dinov2, 14, 2, 3, {1, 3}},
+      {"dinov2", "both", with(dinov2, [](auto& o) { o.pooling = Pooling::both; }), 14, 2, 3, {1, 3}},
+      {"dinov2_registers", "class", registers, 14, 2, 3, {1, 3}},
+      {"dinov2_registers", "both", with(registers, [](auto& o) { o.pooling = Pooling::both; }), 14, 2, 3, {1, 3}},
+      {"mae", "class", {.positions = PositionKind::deit}},
+      {"mae",
+       "average",
+       {.positions = PositionKind::deit, .pooling = Pooling::average, .final_norm = FinalNorm::pooled}},
+      {"moco_v3", "class", {}, 4, 4, 12},
+  };
+  for (const Source& source : sources) {
+    const Net net({source.grid * source.patch, source.patch, 24, 2, source.heads}, Seed{0}, source.options);
+    for_each_tensor(net, [&](const std::string& name, auto& member) {
+      const std::string own = join(source.name, "/", name);
+      auto value = member.value;
+      load_tensor(file, file.contains(own) ? own : join(to_string(value.shape()), "/", name), value);
+    });
+    for (const int grid : {source.grid, source.others[0], source.others[1]}) {
+      const int side = grid * source.patch;
+      const std::string name = join(source.name, "/", side, "/", source.features);
+      CAPTURE(name);
+      std::vector<float> pixels(static_cast<std::size_t>(4 * 3 * side * side));
+      for (std::size_t i = 0; i < pixels.size(); ++i)
+        pixels[i] = static_cast<float>(std::sin(0.013 * static_cast<double>(i) * static_cast<double>(i)));
+      const auto images = Tensor<float, Dyn<4>>::from(pixels, {4, 3, side, side});
+      std::vector<double> features;
+      for (const auto& layer : at_resolution(net, side).layers(images))
+        for (const float x : layer.to_vector()) features.push_back(x);
+      const auto expected = file.values<double>(name);
+      // A distillation token stands for the layers below the last alone.
+      const std::size_t count = source.options.distilled_layers ? expected.size() / 2 : expected.size();
+      REQUIRE(features.size() == expected.size());
+      double largest = 0;
+      for (std::size_t i = 0; i < count; ++i) largest = std::max(largest, std::abs(features[i] - expected[i]));
+      CHECK(largest < 1e-5);
+    }
+  }
+}
 
 TEST_CASE_FIXTURE(Files, "a network that was saved is loaded bit by bit, with its size and the options of now") {
   const Net net(small, Seed{3});
@@ -74,6 +141,35 @@ TEST_CASE_FIXTURE(Files, "a network that was saved is loaded bit by bit, with it
   const Net two_tokens(small, Seed{4}, {.distillation_token = true});
   save_vit(path, two_tokens);
   same(two_tokens, load_vit<Cpu, float>(path));
+}
+
+TEST_CASE_FIXTURE(Files, "a file says what its network computes, where that is not as usual") {
+  const Net net(small, Seed{4},
+                {.positions = PositionKind::timm,
+                 .register_tokens = 3,
+                 .layer_scale = 0.5,
+                 .pooling = Pooling::both,
+                 .final_norm = FinalNorm::none,
+                 .gelu = GeluForm::quick});
+  const auto path = folder.path / "net";
+  save_vit(path, net);
+  const Net back = load_vit<Cpu, float>(path);
+  same(net, back);
+  CHECK(describe(back) == describe(net));
+  CHECK(describe(net).at("vitral.positions") == "timm");
+  CHECK(back.pos_embed.trainable);
+  CHECK(back.width() == 32);
+  const auto images = normal<float>(Dyn<4>{2, 3, 8, 8}, 1);
+  CHECK(back(images).to_vector() == net(images).to_vector());
+
+  const Net usual(small, Seed{4});
+  refused(usual, described("gelu", "quik"), "unknown vitral.gelu in the metadata of ");
+  refused(usual, described("pooling", "all"), "\"all\" (did you mean both? known: class-token, average, both)");
+  StateDict state;
+  state.add_module(usual);
+  state.add("reg_token", Tensor<float, Shape<dyn, dyn>>({2, 16}));
+  state.write(path, describe(usual));
+  CHECK_THROWS_WITH_AS((void)(load_vit<Cpu, float>(path)), doctest::Contains("reg_token has shape [2, 16]"), Error);
 }
 
 TEST_CASE_FIXTURE(Files, "tensors stand under a prefix of the library, and the student goes first") {

@@ -25,7 +25,7 @@ template <class B, class T, ViTSize Size>
   check(layer >= 1 && layer <= encoder.depth(), "patch tokens: layer ", layer, " is not one of 1 to ", encoder.depth());
   const int patches = images.extent(2) / encoder.size.patch * (images.extent(3) / encoder.size.patch);
   const auto tokens = detail::tokens_after(encoder, images, layer);
-  return encoder.norm(slice<1, dyn>(tokens, tokens.extent(1) - patches, patches));
+  return encoder.normalized(slice<1, dyn>(tokens, tokens.extent(1) - patches, patches));
 }
 
 }}  // namespace vitral
