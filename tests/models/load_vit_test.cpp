@@ -2,10 +2,11 @@
 // as those of others do.
 #include "../random_tensor.hpp"
 #include "../temporary.hpp"
+#include "sources.hpp"
 
 #include <vitral/models/first_layers.hpp>
 #include <vitral/models/load_vit.hpp>
-#include <vitral/models/resolution.hpp>
+#include <vitral/models/patch_size.hpp>
 
 #include <doctest/doctest.h>
 
@@ -51,71 +52,60 @@ void same(const Net& a, const Net& b) {
   CHECK(i == all.size());
 }
 
-/// A network of tests/fixtures/make_sources.py.
-struct Source {
-  const char *name, *features;  ///< which of the file's features the network gives
-  ViTOptions options = {};
-  int patch = 4, grid = 4, heads = 3;
-  std::array<int, 2> others{3, 6};  ///< grids of other resolutions
-};
-
 }  // namespace
 
-TEST_CASE("networks of other sources have the features that PyTorch finds, of every layer and at any resolution") {
+TEST_CASE("networks of other sources have the features and gradients that PyTorch finds, at any resolution") {
   const SafetensorsFile file(VITRAL_TESTS_DIR "/fixtures/sources.safetensors");
-  const ViTOptions timm{.positions = PositionKind::timm}, dino{.positions = PositionKind::dino},
-      dinov2{.positions = PositionKind::dino, .layer_scale = 1},
-      registers{.positions = PositionKind::timm, .register_tokens = 4, .layer_scale = 1},
+  const ViTOptions timm{.positions = PositionKind::timm},
+      dinov2{.positions = PositionKind::dino, .layer_scale = 1, .pooling = Pooling::both},
       deit{.distillation_token = true, .positions = PositionKind::deit};
   const auto with = [](ViTOptions options, auto&& change) {
     change(options);
     return options;
   };
   const Source sources[] = {
+      quick_gelu,
+      registers,
       {"timm", "class", timm},
       {"timm", "average", with(timm, [](auto& o) { o.pooling = Pooling::average; })},
       {"timm_tanh", "class", with(timm, [](auto& o) { o.gelu = GeluForm::tanh; })},
-      {"timm_quick", "class", with(timm, [](auto& o) { o.gelu = GeluForm::quick; })},
       {"deit", "class", deit},
       {"deit", "distillation", with(deit, [](auto& o) { o.distilled_layers = true; })},
-      {"dino", "class", dino},
-      {"dinov2", "class", dinov2, 14, 2, 3, {1, 3}},
-      {"dinov2", "both", with(dinov2, [](auto& o) { o.pooling = Pooling::both; }), 14, 2, 3, {1, 3}},
-      {"dinov2_registers", "class", registers, 14, 2, 3, {1, 3}},
-      {"dinov2_registers", "both", with(registers, [](auto& o) { o.pooling = Pooling::both; }), 14, 2, 3, {1, 3}},
+      {"dino", "class", {.positions = PositionKind::dino}},
+      {"dinov2", "both", dinov2, 14, 2, 3, {1, 3}},
+      {"dinov2", "class", with(dinov2, [](auto& o) { o.pooling = Pooling::class_token; }), 14, 2, 3, {1, 3}},
       {"mae", "class", {.positions = PositionKind::deit}},
       {"mae",
        "average",
        {.positions = PositionKind::deit, .pooling = Pooling::average, .final_norm = FinalNorm::pooled}},
       {"moco_v3", "class", {}, 4, 4, 12},
   };
-  for (const Source& source : sources) {
-    const Net net({source.grid * source.patch, source.patch, 24, 2, source.heads}, Seed{0}, source.options);
-    for_each_tensor(net, [&](const std::string& name, auto& member) {
-      const std::string own = join(source.name, "/", name);
-      auto value = member.value;
-      load_tensor(file, file.contains(own) ? own : join(to_string(value.shape()), "/", name), value);
-    });
+  for (const Source& source : sources)
     for (const int grid : {source.grid, source.others[0], source.others[1]}) {
-      const int side = grid * source.patch;
-      const std::string name = join(source.name, "/", side, "/", source.features);
-      CAPTURE(name);
-      std::vector<float> pixels(static_cast<std::size_t>(4 * 3 * side * side));
-      for (std::size_t i = 0; i < pixels.size(); ++i)
-        pixels[i] = static_cast<float>(std::sin(0.013 * static_cast<double>(i) * static_cast<double>(i)));
-      const auto images = Tensor<float, Dyn<4>>::from(pixels, {4, 3, side, side});
-      std::vector<double> features;
-      for (const auto& layer : at_resolution(net, side).layers(images))
-        for (const float x : layer.to_vector()) features.push_back(x);
-      const auto expected = file.values<double>(name);
-      // A distillation token stands for the layers below the last alone.
-      const std::size_t count = source.options.distilled_layers ? expected.size() / 2 : expected.size();
-      REQUIRE(features.size() == expected.size());
-      double largest = 0;
-      for (std::size_t i = 0; i < count; ++i) largest = std::max(largest, std::abs(features[i] - expected[i]));
-      CHECK(largest < 1e-5);
+      CAPTURE(source.name);
+      CAPTURE(source.features);
+      CAPTURE(grid);
+      CHECK(distance_of_features<Cpu>(source, file, grid) < 1e-5);
     }
+  CHECK(distance_of_gradients<Cpu>(quick_gelu, file) < 1e-4);
+  CHECK(distance_of_gradients<Cpu>(registers, file) < 1e-4);
+}
+
+TEST_CASE("patches of another size are resampled as timm does it, and all else is shared") {
+  const SafetensorsFile file(VITRAL_TESTS_DIR "/fixtures/sources.safetensors");
+  auto weights = file.values<double>("[24, 3, 4, 4]/patch_embed.proj.weight");
+  weights.resize(2 * 3 * 4 * 4);
+  for (const int patch : {3, 6, 8}) {
+    CAPTURE(patch);
+    CHECK(distance(resampled_patches(weights, 4, patch), file.values<double>(join("patches/", patch))) < 1e-9);
   }
+  const Net net(small, Seed{3}, {.positions = PositionKind::timm});
+  const Net coarse = at_patch_size(net, 8, 32);
+  CHECK(coarse.pos_embed.value.to_vector() == at_resolution(net, 16).pos_embed.value.to_vector());
+  CHECK(coarse.blocks[0].attn.qkv.weight.value.data() == net.blocks[0].attn.qkv.weight.value.data());
+  CHECK(to_string(coarse.tokens(normal<float>(Dyn<4>{2, 3, 32, 32}, 1)).shape()) == "[2, 17, 16]");
+  CHECK_THROWS_WITH_AS((void)(at_patch_size(net, 5, 32)), doctest::Contains("at_patch_size: an image size of 32"),
+                       Error);
 }
 
 TEST_CASE_FIXTURE(Files, "a network that was saved is loaded bit by bit, with its size and the options of now") {

@@ -48,15 +48,12 @@ inline constexpr ViTChoice<PositionKind> vit_positions[] = {{"moco-v3", Position
                                                             {"deit", PositionKind::deit},
                                                             {"dino", PositionKind::dino},
                                                             {"timm", PositionKind::timm}};
-inline constexpr ViTChoice<Pooling> vit_poolings[] = {{"class-token", Pooling::class_token},
-                                                      {"average", Pooling::average},
-                                                      {"both", Pooling::both}};
-inline constexpr ViTChoice<FinalNorm> vit_final_norms[] = {{"tokens", FinalNorm::tokens},
-                                                           {"pooled", FinalNorm::pooled},
-                                                           {"none", FinalNorm::none}};
-inline constexpr ViTChoice<GeluForm> vit_gelus[] = {{"exact", GeluForm::exact},
-                                                    {"tanh", GeluForm::tanh},
-                                                    {"quick", GeluForm::quick}};
+inline constexpr ViTChoice<Pooling> vit_poolings[] = {
+    {"class-token", Pooling::class_token}, {"average", Pooling::average}, {"both", Pooling::both}};
+inline constexpr ViTChoice<FinalNorm> vit_final_norms[] = {
+    {"tokens", FinalNorm::tokens}, {"pooled", FinalNorm::pooled}, {"none", FinalNorm::none}};
+inline constexpr ViTChoice<GeluForm> vit_gelus[] = {
+    {"exact", GeluForm::exact}, {"tanh", GeluForm::tanh}, {"quick", GeluForm::quick}};
 
 /// Calls f(key, table, option) for each choice.
 void for_each_choice(auto& options, auto&& f) {

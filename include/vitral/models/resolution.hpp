@@ -37,8 +37,7 @@ struct PositionTable {
   [[nodiscard]] std::vector<double> interpolated(int rows, int columns) const {
     const auto patches = own.begin() + long{prefix} * width;
     std::vector<double> out(own.begin(), patches);
-    const std::vector<double> resized = 
-        resized_positions({patches, own.end()}, grid, rows, columns, width, positions);
+    const std::vector<double> resized = resized_positions({patches, own.end()}, grid, rows, columns, width, positions);
     out.insert(out.end(), resized.begin(), resized.end());
     return out;
   }

@@ -46,15 +46,15 @@ enum class FinalNorm { tokens, pooled, none };
 
 /// What a ViT is told beside its size.
 struct ViTOptions {
-  bool train_patch_embed = false;            // MoCo v3 keeps the patch embedding at its random start
-  bool distillation_token = false;           // a second token beside the class token (Touvron et al. 2021)
-  bool distilled_layers = false;             // layers() gives that one below the last (dis_token in SDSSL's code)
-  double drop_path = 0;                      // of the last block; earlier ones get linearly less
-  Recompute recompute = Recompute::nothing;  // of blocks: less memory, more time
+  bool train_patch_embed = false;                  // MoCo v3 keeps the patch embedding at its random start
+  bool distillation_token = false;                 // a second token beside the class token (Touvron et al. 2021)
+  bool distilled_layers = false;                   // layers() gives that one below the last (dis_token in SDSSL's code)
+  double drop_path = 0;                            // of the last block; earlier ones get linearly less
+  Recompute recompute = Recompute::nothing;        // of blocks: less memory, more time
   PositionKind positions = PositionKind::moco_v3;  // whose they are: fixed, or learned; how they are resized
-  int register_tokens = 0;                   // behind the class token, without positions (Darcet et al. 2024)
-  double layer_scale = 0;                    // what the factors of the branches' channels start at; 0: there are none
-  Pooling pooling = Pooling::class_token;    // of the features that layers() and the network give
+  int register_tokens = 0;                         // behind the class token, without positions (Darcet et al. 2024)
+  double layer_scale = 0;                  // what the factors of the branches' channels start at; 0: there are none
+  Pooling pooling = Pooling::class_token;  // of the features that layers() and the network give
   FinalNorm final_norm = FinalNorm::tokens;
   GeluForm gelu = GeluForm::exact;
 };
@@ -213,9 +213,8 @@ struct ViT {
 
   auto with_positions(const auto& patches, const auto& table) const {
     const auto class_rows = repeated(cls_token, patches);
-    const auto all = dist_token.empty()
-                         ? concat_plus<1>(table, class_rows, patches)
-                         : concat_plus<1>(table, class_rows, repeated(dist_token[0], patches), patches);
+    const auto all = dist_token.empty() ? concat_plus<1>(table, class_rows, patches)
+                                        : concat_plus<1>(table, class_rows, repeated(dist_token[0], patches), patches);
     if (reg_token.empty()) return all;
     const int first = all.extent(1) - patches.extent(1);
     return concat<1>(slice<1, dyn>(all, 0, first), repeated(reg_token[0], patches), slice_from<1>(all, first));

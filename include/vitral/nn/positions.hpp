@@ -66,7 +66,8 @@ inline std::vector<std::vector<Share>> bicubic_shares(int from, int to, Position
 /// table [grid * grid, width] -> [rows * columns, width], resized as `how` says, moco_v3 as deit; a table that fits
 /// stays as it is. Throws Error where the table has another size.
 [[nodiscard]] inline std::vector<double> resized_positions(const std::vector<double>& table, int grid, int rows,
-                                                           int columns, int width, PositionKind how = PositionKind::deit) {
+                                                           int columns, int width,
+                                                           PositionKind how = PositionKind::deit) {
   check(table.size() == static_cast<std::size_t>(long{grid} * grid * width) && rows >= 1 && columns >= 1,
         "positions: ", table.size(), " numbers, expected ", width, " for each of ", grid, " x ", grid,
         " patches, to be resized to 1 x 1 or more, not ", rows, " x ", columns);
