@@ -65,6 +65,8 @@ TEST_CASE("at another resolution trained positions are interpolated, fixed ones 
     expected.insert(expected.begin(), table.begin(), table.begin() + prefix * 16);
     CHECK(distance(resized.pos_embed.value.to_vector(), expected) < 1e-12);
     CHECK(vit.pos_embed.value.extent(1) == prefix + 4);
+    CHECK(!resized.pos_embed.trainable);
+    CHECK(at_resolution(Exact(small, Seed{1}, {.positions = PositionKind::deit}), 12).pos_embed.trainable);
     CHECK(resized(normal(Dyn<4>{1, 3, 12, 12}, 2)).extent(1) == 16);
   }
   CHECK_THROWS_WITH_AS(static_cast<void>(at_resolution(Exact(small, Seed{1}), 10)),
