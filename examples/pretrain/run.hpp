@@ -197,7 +197,7 @@ int run(const PretrainOptions& o, const RunData& data, TrainerMaker<B> make, Sou
   if (saved) trainer.load(*saved);
   const auto save = [&] {
     Metadata metadata{{"options", json_text(to_json(o))}, {"images", std::to_string(images)}, {"fingerprint", mark}};
-    metadata.merge(describe(trainer.encoder.size, o.ablations.dis_token));
+    metadata.merge(describe(trainer.encoder.size, {.distilled_layers = o.ablations.dis_token}));
     note_steps(metadata, trainer.steps_done());
     trainer.state().write(checkpoint, metadata);
   };

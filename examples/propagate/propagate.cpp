@@ -79,8 +79,8 @@ PatchFeatures features(const Network& network, const Image& frame, int size) {
          Interpolation::bilinear, false, planes.data());
   Normalization{}(planes.data(), height * width);
   const std::vector<float> tokens = network.tokens(HostImages::from(planes, {1, height, width})).to_vector();
-  const long first = std::ssize(tokens) - long{rows} * columns * network.width();
-  PatchFeatures out{rows, columns, network.width(), {tokens.begin() + first, tokens.end()}};
+  const long first = std::ssize(tokens) - long{rows} * columns * network.size.width;
+  PatchFeatures out{rows, columns, network.size.width, {tokens.begin() + first, tokens.end()}};
   check_finite(out.values, out.width, join("layer ", network.depth()), 0, "patch");
   return out;
 }

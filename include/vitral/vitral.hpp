@@ -10,6 +10,7 @@
 #include <vitral/autodiff/reduce.hpp>
 #include <vitral/autodiff/softmax.hpp>
 #include <vitral/models/first_layers.hpp>
+#include <vitral/models/patch_size.hpp>
 #include <vitral/models/patch_tokens.hpp>
 #include <vitral/models/resolution.hpp>
 #include <vitral/models/vit.hpp>

@@ -1,9 +1,12 @@
-// A network and its file: save_vit, load_vit, and first_layers, which such a file often holds.
+// A network and its file: save_vit, load_vit, and first_layers, which such a file often holds; and networks that compute
+// as those of others do.
 #include "../random_tensor.hpp"
 #include "../temporary.hpp"
+#include "sources.hpp"
 
 #include <vitral/models/first_layers.hpp>
 #include <vitral/models/load_vit.hpp>
+#include <vitral/models/patch_size.hpp>
 
 #include <doctest/doctest.h>
 
@@ -51,6 +54,60 @@ void same(const Net& a, const Net& b) {
 
 }  // namespace
 
+TEST_CASE("networks of other sources have the features and gradients that PyTorch finds, at any resolution") {
+  const SafetensorsFile file(VITRAL_TESTS_DIR "/fixtures/sources.safetensors");
+  const ViTOptions timm{.positions = PositionKind::timm},
+      dinov2{.positions = PositionKind::dino, .layer_scale = 1, .pooling = Pooling::both},
+      deit{.distillation_token = true, .positions = PositionKind::deit};
+  const auto with = [](ViTOptions options, auto&& change) {
+    change(options);
+    return options;
+  };
+  const Source sources[] = {
+      quick_gelu,
+      registers,
+      {"timm", "class", timm},
+      {"timm", "average", with(timm, [](auto& o) { o.pooling = Pooling::average; })},
+      {"timm_tanh", "class", with(timm, [](auto& o) { o.gelu = GeluForm::tanh; })},
+      {"deit", "class", deit},
+      {"deit", "distillation", with(deit, [](auto& o) { o.distilled_layers = true; })},
+      {"dino", "class", {.positions = PositionKind::dino}},
+      {"dinov2", "both", dinov2, 14, 2, 3, {1, 3}},
+      {"dinov2", "class", with(dinov2, [](auto& o) { o.pooling = Pooling::class_token; }), 14, 2, 3, {1, 3}},
+      {"mae", "class", {.positions = PositionKind::deit}},
+      {"mae",
+       "average",
+       {.positions = PositionKind::deit, .pooling = Pooling::average, .final_norm = FinalNorm::pooled}},
+      {"moco_v3", "class", {}, 4, 4, 12},
+  };
+  for (const Source& source : sources)
+    for (const int grid : {source.grid, source.others[0], source.others[1]}) {
+      CAPTURE(source.name);
+      CAPTURE(source.features);
+      CAPTURE(grid);
+      CHECK(distance_of_features<Cpu>(source, file, grid) < 1e-5);
+    }
+  CHECK(distance_of_gradients<Cpu>(quick_gelu, file) < 1e-4);
+  CHECK(distance_of_gradients<Cpu>(registers, file) < 1e-4);
+}
+
+TEST_CASE("patches of another size are resampled as timm does it, and all else is shared") {
+  const SafetensorsFile file(VITRAL_TESTS_DIR "/fixtures/sources.safetensors");
+  auto weights = file.values<double>("[24, 3, 4, 4]/patch_embed.proj.weight");
+  weights.resize(2 * 3 * 4 * 4);
+  for (const int patch : {3, 6, 8}) {
+    CAPTURE(patch);
+    CHECK(distance(resampled_patches(weights, 4, patch), file.values<double>(join("patches/", patch))) < 1e-9);
+  }
+  const Net net(small, Seed{3}, {.positions = PositionKind::timm});
+  const Net coarse = at_patch_size(net, 8, 32);
+  CHECK(coarse.pos_embed.value.to_vector() == at_resolution(net, 16).pos_embed.value.to_vector());
+  CHECK(coarse.blocks[0].attn.qkv.weight.value.data() == net.blocks[0].attn.qkv.weight.value.data());
+  CHECK(to_string(coarse.tokens(normal<float>(Dyn<4>{2, 3, 32, 32}, 1)).shape()) == "[2, 17, 16]");
+  CHECK_THROWS_WITH_AS((void)(at_patch_size(net, 5, 32)), doctest::Contains("at_patch_size: an image size of 32"),
+                       Error);
+}
+
 TEST_CASE_FIXTURE(Files, "a network that was saved is loaded bit by bit, with its size and the options of now") {
   const Net net(small, Seed{3});
   const auto path = folder.path / "net";
@@ -74,6 +131,35 @@ TEST_CASE_FIXTURE(Files, "a network that was saved is loaded bit by bit, with it
   const Net two_tokens(small, Seed{4}, {.distillation_token = true});
   save_vit(path, two_tokens);
   same(two_tokens, load_vit<Cpu, float>(path));
+}
+
+TEST_CASE_FIXTURE(Files, "a file says what its network computes, where that is not as usual") {
+  const Net net(small, Seed{4},
+                {.positions = PositionKind::timm,
+                 .register_tokens = 3,
+                 .layer_scale = 0.5,
+                 .pooling = Pooling::both,
+                 .final_norm = FinalNorm::none,
+                 .gelu = GeluForm::quick});
+  const auto path = folder.path / "net";
+  save_vit(path, net);
+  const Net back = load_vit<Cpu, float>(path);
+  same(net, back);
+  CHECK(describe(back) == describe(net));
+  CHECK(describe(net).at("vitral.positions") == "timm");
+  CHECK(back.pos_embed.trainable);
+  CHECK(back.width() == 32);
+  const auto images = normal<float>(Dyn<4>{2, 3, 8, 8}, 1);
+  CHECK(back(images).to_vector() == net(images).to_vector());
+
+  const Net usual(small, Seed{4});
+  refused(usual, described("gelu", "quik"), "unknown vitral.gelu in the metadata of ");
+  refused(usual, described("pooling", "all"), "\"all\" (did you mean both? known: class-token, average, both)");
+  StateDict state;
+  state.add_module(usual);
+  state.add("reg_token", Tensor<float, Shape<dyn, dyn>>({2, 16}));
+  state.write(path, describe(usual));
+  CHECK_THROWS_WITH_AS((void)(load_vit<Cpu, float>(path)), doctest::Contains("reg_token has shape [2, 16]"), Error);
 }
 
 TEST_CASE_FIXTURE(Files, "tensors stand under a prefix of the library, and the student goes first") {

@@ -38,6 +38,13 @@ TEST_CASE("a larger image gives what a network of that size gives with the same 
   CHECK(distance(patch_tokens(vit, images, 2).to_vector(), patch_tokens(large, images, 2).to_vector()) < 1e-12);
 }
 
+TEST_CASE("they are not normalised where the final norm is not on tokens; register tokens are none of them") {
+  const Exact vit(small, Seed{1}, {.register_tokens = 2, .final_norm = FinalNorm::pooled});
+  const auto images = normal(Dyn<4>{2, 3, 8, 8}, 1);
+  const auto all = vit.blocks[0](vit.tokens(images));
+  CHECK(patch_tokens(vit, images, 1).to_vector() == slice<1, dyn>(all, 3, 4).to_vector());
+}
+
 // DeiT's and MAE's interpolate_pos_embed keeps the extra tokens' positions and resizes the others: bicubic, as
 // tests/nn/positions_test.cpp holds to PyTorch. MoCo v3's vits.py makes fixed positions by size.
 TEST_CASE("at another resolution trained positions are interpolated, fixed ones made anew; all else is shared") {
@@ -60,6 +67,8 @@ TEST_CASE("at another resolution trained positions are interpolated, fixed ones 
     expected.insert(expected.begin(), table.begin(), table.begin() + prefix * 16);
     CHECK(distance(resized.pos_embed.value.to_vector(), expected) < 1e-12);
     CHECK(vit.pos_embed.value.extent(1) == prefix + 4);
+    CHECK(!resized.pos_embed.trainable);
+    CHECK(at_resolution(Exact(small, Seed{1}, {.positions = PositionKind::deit}), 12).pos_embed.trainable);
     CHECK(resized(normal(Dyn<4>{1, 3, 12, 12}, 2)).extent(1) == 16);
   }
   CHECK_THROWS_WITH_AS(static_cast<void>(at_resolution(Exact(small, Seed{1}), 10)),

@@ -92,6 +92,13 @@ TEST_CASE("parameters have timm's names") {
   CHECK(names_of(Exact(tiny)) == expected);
   expected.insert(expected.begin() + 1, "dist_token");
   CHECK(names_of(Exact(tiny, Seed{0}, {.distillation_token = true})) == expected);
+  const Exact other(tiny, Seed{0}, {.register_tokens = 2, .layer_scale = 0.1, .final_norm = FinalNorm::none});
+  const Names names = names_of(other);
+  CHECK(names[1] == "reg_token");
+  CHECK(Names(names.begin() + 10, names.begin() + 13) ==
+        Names{"blocks.0.attn.proj.bias", "blocks.0.ls1.gamma", "blocks.0.norm2.weight"});
+  CHECK(names.back() == "blocks.1.ls2.gamma");
+  CHECK(other.blocks[1].ls2[0].gamma.value.to_vector() == std::vector<double>(8, 0.1));
 }
 
 TEST_CASE("sizes that do not fit each other are errors that say so") {
@@ -118,6 +125,53 @@ TEST_CASE("gradients of images, tokens, weights and biases agree with finite dif
   const auto f = [&](const auto& x, const auto&...) { return vit(x); };
   CHECK(gradcheck(f, images, vit.cls_token.value, vit.blocks[0].attn.qkv.weight.value,
                   vit.blocks[1].mlp.fc1.bias.value) < gradient_tolerance);
+}
+
+TEST_CASE("so do those of learned positions, register tokens and LayerScale, behind every pooling and norm") {
+  for (const auto& [pooling, final_norm] :
+       {std::pair(Pooling::both, FinalNorm::tokens), std::pair(Pooling::average, FinalNorm::pooled),
+        std::pair(Pooling::class_token, FinalNorm::none)}) {
+    const Exact vit = with_large_tokens({.positions = PositionKind::timm,
+                                         .register_tokens = 2,
+                                         .layer_scale = 0.7,
+                                         .pooling = pooling,
+                                         .final_norm = final_norm,
+                                         .gelu = GeluForm::quick});
+    assign(vit.reg_token[0].value, normal(vit.reg_token[0].shape(), 11));
+    const auto f = [&](const auto& x, const auto&...) { return vit(x); };
+    CHECK(gradcheck(f, normal(Dyn<4>{1, 3, 4, 4}, 1), vit.reg_token[0].value, vit.pos_embed.value,
+                    vit.blocks[0].ls1[0].gamma.value, vit.blocks[1].ls2[0].gamma.value,
+                    vit.blocks[1].mlp.fc2.weight.value) < gradient_tolerance);
+  }
+}
+
+TEST_CASE("features are pooled before the final norm, behind it, or without one") {
+  const auto features = [](Pooling pooling, FinalNorm final_norm) {
+    return with_large_tokens({.register_tokens = 3, .pooling = pooling, .final_norm = final_norm}).layers(tiny_images);
+  };
+  const Exact vit = with_large_tokens({.register_tokens = 3});
+  const auto x = vit.blocks[0](vit.tokens(tiny_images));
+  REQUIRE(to_string(x.shape()) == "[3, 8, 8]");
+  const auto patches = slice_from<1>(x, 4);
+  const auto same = [](const auto& layers, const auto& expected) {
+    CHECK(layers[0].to_vector() == expected.to_vector());
+  };
+  same(features(Pooling::average, FinalNorm::tokens), eval(mean<1>(vit.norm(patches))));
+  same(features(Pooling::average, FinalNorm::pooled), vit.norm(mean<1>(patches)));
+  same(features(Pooling::average, FinalNorm::none), eval(mean<1>(patches)));
+  same(features(Pooling::class_token, FinalNorm::none), select<1>(x, 0));
+  const auto both = features(Pooling::both, FinalNorm::tokens);
+  same(both, concat<1>(vit.norm(select<1>(x, 0)), eval(mean<1>(vit.norm(patches)))));
+  CHECK(to_string(both[1].shape()) == "[3, 16]");
+  CHECK(distance(both[1].to_vector(), both[0].to_vector()) > 1e-3);
+  const auto refused = [](const ViTOptions& options, const char* message) {
+    CHECK_THROWS_WITH_AS((Exact(tiny, Seed{1}, options)), doctest::Contains(message), Error);
+  };
+  refused({.pooling = Pooling::both, .final_norm = FinalNorm::pooled},
+          "Pooling::both gives features of twice the width");
+  refused({.distillation_token = true, .distilled_layers = true, .pooling = Pooling::average},
+          "leave ViTOptions::pooling");
+  refused({.register_tokens = -1}, "register_tokens must be 0 or more, not -1");
 }
 
 TEST_CASE("layers gives every block's class token, the last of which are the features") {
@@ -176,13 +230,14 @@ TEST_CASE("layers may give the distillation token below the last one") {
                        doctest::Contains("distilled_layers asks for ViTOptions::distillation_token"), Error);
 }
 
-TEST_CASE("the patch embedding gets a gradient only where it is trained, the positions never") {
+TEST_CASE("the patch embedding and the positions get a gradient only where they are trained") {
   const Exact frozen(tiny, Seed{1}), trained(tiny, Seed{1}, {.train_patch_embed = true});
   const auto gradients = [](const Exact& vit) {
     return have_gradients(vit, vit.patch_embed.proj.weight, vit.pos_embed);
   };
   CHECK(gradients(frozen) == std::pair(false, false));
   CHECK(gradients(trained) == std::pair(true, false));
+  CHECK(gradients(Exact(tiny, Seed{1}, {.positions = PositionKind::dino})) == std::pair(false, true));
   CHECK(have_gradients(frozen, frozen.cls_token, frozen.blocks[0].norm1.weight) == std::pair(true, true));
 }
 

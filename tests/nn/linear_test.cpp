@@ -99,6 +99,22 @@ TEST_CASE("Mlp takes any element-wise operation or function as its activation") 
   CHECK(gradcheck(f, x, mlp.fc1.weight.value, mlp.fc2.bias.value) < gradient_tolerance);
 }
 
+TEST_CASE("an Mlp's GELU may have the form with tanh, or the quick one") {
+  Mlp<dyn, dyn, double> mlp(4, 6, Seed{1});
+  const auto x = normal(tokens, 1);
+  const auto f = [&](const auto& v, const auto&...) { return mlp(v); };
+  const auto check_form = [&](GeluForm form, auto&& value) {
+    mlp.gelu = form;
+    CHECK(distance(doubles(mlp(x)), doubles(mlp.fc2(value(mlp.fc1(x))))) < 1e-14);
+    CHECK(gradcheck(f, x, mlp.fc1.weight.value, mlp.fc1.bias.value, mlp.fc2.weight.value) < gradient_tolerance);
+  };
+  check_form(GeluForm::tanh, [](const auto& h) {
+    return 0.5 * h * (1 + tanh(std::sqrt(2 / 3.14159265358979323846) * (h + 0.044715 * h * h * h)));
+  });
+  check_form(GeluForm::quick, [](const auto& h) { return h * sigmoid(1.702 * h); });
+  CHECK_THROWS_WITH_AS(static_cast<void>(approximate_gelu(x, GeluForm::exact)), doctest::Contains("is gelu(x)"), Error);
+}
+
 TEST_CASE("Attention's gradients agree with finite differences") {
   const Attention<dyn, double> attention(4, 2, Seed{1});
   shake(attention);

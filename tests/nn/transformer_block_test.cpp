@@ -13,8 +13,9 @@ namespace {
 constexpr int images = 24, tokens = 65, width = 32;  // several lanes of gradients, several pieces in each
 
 template <class P>
-TransformerBlock<dyn, P> random_block(double drop_path = 0) {
+TransformerBlock<dyn, P> random_block(double drop_path = 0, bool scaled = false) {
   TransformerBlock<dyn, P> block(width, 2, Seed{3}, drop_path);
+  if (scaled) block.scale_branches(0.5);
   std::uint64_t stream = 100;
   for_each_parameter(block, [&](const std::string&, const auto& p) {
     assign(p.value, p.value + P(0.1) * normal<P>(p.shape(), ++stream));
@@ -46,9 +47,12 @@ void check_close(const std::vector<std::vector<double>>& a, const std::vector<st
 
 template <class T>
 void check_against_composition(double tolerance) {
-  for (const double drop : {0.0, 0.4}) {
+  for (const auto& choice : {std::pair(0.0, false), std::pair(0.4, false), std::pair(0.4, true)}) {
+    const double drop = choice.first;
+    const bool scaled = choice.second;
     CAPTURE(drop);
-    const auto block = random_block<compute_t<T>>(drop);
+    CAPTURE(scaled);
+    const auto block = random_block<compute_t<T>>(drop, scaled);
     const Training mode(Random{8, 0, 0}), same_mode(Random{8, 0, 0});
     const auto fused = outcome<T>(block, [&](const auto& x) { return block(x, mode); });
     const auto composed = outcome<T>(block, [&](const auto& x) { return block.composed(x, same_mode); });
@@ -70,7 +74,7 @@ TEST_CASE("a block as one node is the composition of its operations, in bf16") {
 }
 
 TEST_CASE("a block that is computed again in the backward pass gives the same bits") {
-  auto block = random_block<float>(0.4);
+  auto block = random_block<float>(0.4, true);
   const auto run = [&] {
     const Training mode(Random{8, 0, 0});
     return outcome<float>(block, [&](const auto& x) { return block(x, mode); });
@@ -81,7 +85,8 @@ TEST_CASE("a block that is computed again in the backward pass gives the same bi
 }
 
 TEST_CASE("a block of single operations that is computed again gives the same bits, and so do blocks after it") {
-  auto block = random_block<float>(0.4);
+  auto block = random_block<float>(0.4, true);
+  block.mlp.gelu = GeluForm::quick;
   const auto next = random_block<float>(0.4);
   const auto run = [&] {
     const Training mode(Random{8, 0, 0});
@@ -149,6 +154,17 @@ TEST_CASE("the first token alone is what the whole block makes of it") {
   const Training mode(Random{8, 0, 0}), same_mode(Random{8, 0, 0});
   check_close(gradients([&](const auto& v) { return block.first_token(v, mode); }),
               gradients([&](const auto& v) { return select<1>(block(v, same_mode), 0); }), 1e-12);
+}
+
+TEST_CASE("LayerScale multiplies what each branch adds, channel by channel") {
+  auto scaled = random_block<double>(0, true);
+  auto plain = scaled;
+  plain.ls1.clear(), plain.ls2.clear();
+  const auto x = normal(Dyn<3>{2, 5, width}, 1);
+  const auto middle = eval(x + scaled.ls1[0].gamma * plain.attn(plain.norm1(x)));
+  const auto expected = eval(middle + scaled.ls2[0].gamma * plain.mlp(plain.norm2(middle)));
+  CHECK(distance(scaled(x).to_vector(), expected.to_vector()) < 1e-13);
+  CHECK(distance(plain(x).to_vector(), expected.to_vector()) > 0.1);
 }
 
 TEST_CASE("a frozen parameter of a block gets no gradient, the others the same as before") {

@@ -55,9 +55,13 @@ TEST_CASE("the rate of SGD and LARS decays, too") {
 // and with a distillation token {"pos_embed", "cls_token", "dist_token"}; one-dimensional parameters decay nowhere.
 TEST_CASE("tokens and positions are exempt from weight decay, whatever stands before their names") {
   std::vector<ParameterRef<double, Cpu>> parameters;
-  const std::vector<std::pair<const char*, int>> known{{"student.encoder.cls_token", 3}, {"dist_token", 3},
-                                                       {"encoder.pos_embed", 3},         {"patch_embed.proj.weight", 4},
-                                                       {"patch_embed.proj.bias", 1},     {"head.weight", 2}};
+  const std::vector<std::pair<const char*, int>> known{{"student.encoder.cls_token", 3},
+                                                       {"dist_token", 3},
+                                                       {"reg_token", 3},
+                                                       {"encoder.pos_embed", 3},
+                                                       {"patch_embed.proj.weight", 4},
+                                                       {"patch_embed.proj.bias", 1},
+                                                       {"head.weight", 2}};
   for (const auto& [name, rank] : known) {
     parameters.push_back({name, Flat<double, Cpu>::from({1}, {1}), rank});
     CHECK(parameters.back().decays() == (rank > 1));

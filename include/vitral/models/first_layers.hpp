@@ -20,7 +20,7 @@ template <class B, class T, ViTSize Size>
     std::swap(encoder.cls_token, encoder.dist_token[0]);
     auto& positions = encoder.pos_embed.value;
     auto rows = positions.to_vector();
-    std::swap_ranges(rows.begin(), rows.begin() + encoder.width(), rows.begin() + encoder.width());
+    std::swap_ranges(rows.begin(), rows.begin() + encoder.size.width, rows.begin() + encoder.size.width);
     positions = std::remove_reference_t<decltype(positions)>::from(rows, positions.shape());
     encoder.lower_token = 0;
   }

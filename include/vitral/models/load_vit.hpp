@@ -4,6 +4,7 @@
 
 #include <vitral/io/checkpoint.hpp>
 #include <vitral/io/json.hpp>
+#include <vitral/io/nearest.hpp>
 #include <vitral/models/vit.hpp>
 
 #if !defined(__CUDACC__)
@@ -33,6 +34,34 @@ inline constexpr ViTField vit_fields[] = {{"image", &ViTSize::image},
                                           {"width", &ViTSize::width},
                                           {"depth", &ViTSize::depth},
                                           {"heads", &ViTSize::heads}};
+
+/// A choice of ViTOptions as text. A file says those that are not the first of their table.
+template <class Choice>
+struct ViTChoice {
+  std::string_view name;
+  Choice value;
+};
+/// What a file has such a text under, and what its words are.
+inline constexpr const char *positions_key = "vitral.positions", *pooling_key = "vitral.pooling",
+                            *final_norm_key = "vitral.final_norm", *gelu_key = "vitral.gelu";
+inline constexpr ViTChoice<PositionKind> vit_positions[] = {{"moco-v3", PositionKind::moco_v3},
+                                                            {"deit", PositionKind::deit},
+                                                            {"dino", PositionKind::dino},
+                                                            {"timm", PositionKind::timm}};
+inline constexpr ViTChoice<Pooling> vit_poolings[] = {
+    {"class-token", Pooling::class_token}, {"average", Pooling::average}, {"both", Pooling::both}};
+inline constexpr ViTChoice<FinalNorm> vit_final_norms[] = {
+    {"tokens", FinalNorm::tokens}, {"pooled", FinalNorm::pooled}, {"none", FinalNorm::none}};
+inline constexpr ViTChoice<GeluForm> vit_gelus[] = {
+    {"exact", GeluForm::exact}, {"tanh", GeluForm::tanh}, {"quick", GeluForm::quick}};
+
+/// Calls f(key, table, option) for each choice.
+void for_each_choice(auto& options, auto&& f) {
+  f(positions_key, vit_positions, options.positions);
+  f(pooling_key, vit_poolings, options.pooling);
+  f(final_norm_key, vit_final_norms, options.final_norm);
+  f(gelu_key, vit_gelus, options.gelu);
+}
 
 /// The number that `text` stands for; Error, beginning with `where`, unless it is whole and 1 or more.
 inline int vit_extent(const std::string& where, const std::string& text) {
@@ -85,6 +114,13 @@ inline std::string vit_prefix(const SafetensorsFile& file, NetworkBranch branch)
   fail(file.path(), " holds no ViT: it has no tensor cls_token, encoder.cls_token or student.encoder.cls_token");
 }
 
+/// How many register tokens the file's network has.
+inline long register_tokens(const SafetensorsFile& file, const std::string& prefix) {
+  if (!file.contains(prefix + "reg_token")) return 0;
+  const std::vector<long>& shape = file.tensor(prefix + "reg_token").shape;
+  return shape.size() == 3 ? shape[1] : 1;
+}
+
 /// Holds the size against the file's tensors, so that a network is made only of what the file has.
 inline void check_tensors(const SafetensorsFile& file, const ViTSize& size, const std::string& prefix) {
   std::string whose = "the network of its metadata (";
@@ -97,6 +133,7 @@ inline void check_tensors(const SafetensorsFile& file, const ViTSize& size, cons
   const long width = size.width, patch = size.patch, grid = size.image / size.patch;
   const long first = file.contains(prefix + "dist_token") ? 2 : 1;
   expect("cls_token", {1, 1, width});
+  if (const long registers = register_tokens(file, prefix); registers > 0) expect("reg_token", {1, registers, width});
   expect("pos_embed", {1, first + grid * grid, width});
   expect("patch_embed.proj.weight", {width, 3, patch, patch});
   const auto weight = [](int block) { return join("blocks.", block, ".attn.qkv.weight"); };
@@ -111,18 +148,27 @@ inline void check_tensors(const SafetensorsFile& file, const ViTSize& size, cons
 
 }  // namespace detail
 
-/// The metadata by which load_vit knows a network: {"vitral.model": "vit", "vitral.image": "32", ...}.
-/// `distilled_layers`: see ViTOptions.
-[[nodiscard]] inline Metadata describe(const ViTSize& size, bool distilled_layers = false) {
+/// The metadata by which load_vit knows a network: {"vitral.model": "vit", "vitral.image": "32", ...}. Of `options` it
+/// says what the tensors do not show: distilled_layers, positions, pooling, final_norm and gelu, where they are not as
+/// usual.
+[[nodiscard]] inline Metadata describe(const ViTSize& size, const ViTOptions& options = {}) {
   Metadata out{{"vitral.model", "vit"}};
-  if (distilled_layers) out[detail::lower_token_key] = "distillation";
+  if (options.distilled_layers) out[detail::lower_token_key] = "distillation";
   for (const auto& [name, member] : detail::vit_fields) out[join("vitral.", name)] = std::to_string(size.*member);
+  detail::for_each_choice(options, [&](const char* key, const auto& table, auto choice) {
+    for (const auto& [name, value] : table)
+      if (value == choice && choice != table[0].value) out[key] = name;
+  });
   return out;
 }
 /// The same of a network.
 template <class B, class T, ViTSize Size>
 [[nodiscard]] Metadata describe(const ViT<B, T, Size>& encoder) {
-  return describe(encoder.size, encoder.lower_token == 1);
+  return describe(encoder.size, {.distilled_layers = encoder.lower_token == 1,
+                                 .positions = encoder.positions,
+                                 .pooling = encoder.pooling,
+                                 .final_norm = encoder.final_norm,
+                                 .gelu = encoder.blocks.empty() ? GeluForm::exact : encoder.blocks[0].mlp.gelu});
 }
 
 /// The size of the network in the file. Throws Error where the file does not say it, or has other tensors than it says.
@@ -133,18 +179,10 @@ template <class B, class T, ViTSize Size>
   return size;
 }
 
-/// The encoder of a file that save_vit or Trainer::save has written; of a student and its teacher, `branch` chooses.
-/// Whether there is a distillation token, and whether layers() gives it, follows from the file, whatever `options` say.
-/// Throws Error, naming the file, for a file of another network, tensors that do not fit, and numbers that are not
-/// finite.
-///
-///   const auto encoder = load_vit<Cpu, float>("out/checkpoint.safetensors");
-///   const auto features = encoder(images);  // [batch, width]
-///   save_vit("half.safetensors", first_layers(encoder, encoder.depth() / 2));
-template <class B, class T>
-[[nodiscard]] ViT<B, T> load_vit(const SafetensorsFile& file, ViTOptions options = {},
-                                 NetworkBranch branch = NetworkBranch::student) {
-  const ViTSize size = vit_size(file, branch);
+/// What the network in the file computes: its tokens, LayerScale, positions, pooling, norm and GELU, and whether layers()
+/// gives the distillation token. The rest of `options` stays. Throws Error for a word that it does not know.
+[[nodiscard]] inline ViTOptions vit_options(const SafetensorsFile& file, NetworkBranch branch = NetworkBranch::student,
+                                            ViTOptions options = {}) {
   const std::string prefix = detail::vit_prefix(file, branch);
   options.distillation_token = file.contains(prefix + "dist_token");
   const auto token = file.metadata().find(detail::lower_token_key);
@@ -153,7 +191,32 @@ template <class B, class T>
         ": \"", detail::lower_token_key, "\" in its metadata is ",
         options.distilled_layers ? legible(token->second) : "", "; expected distillation, and a tensor ", prefix,
         "dist_token");
-  ViT<B, T> encoder(size, Seed{0}, options);
+  options.register_tokens = static_cast<int>(detail::register_tokens(file, prefix));
+  options.layer_scale = file.contains(prefix + "blocks.0.ls1.gamma") ? 1 : 0;
+  detail::for_each_choice(options, [&](const char* key, const auto& table, auto& choice) {
+    const auto named = file.metadata().find(key);
+    choice = named == file.metadata().end()
+                 ? table[0].value
+                 : line_of(table, join(key, " in the metadata of ", file.path()), named->second).value;
+  });
+  return options;
+}
+
+/// The encoder of a file that save_vit or Trainer::save has written; of a student and its teacher, `branch` chooses.
+/// What the network computes follows from the file (vit_options), whatever `options` say; of these hold
+/// train_patch_embed, drop_path and recompute.
+/// Throws Error, naming the file, for a file of another network, tensors that do not fit, and numbers that are not
+/// finite.
+///
+///   const auto encoder = load_vit<Cpu, float>("out/checkpoint.safetensors");
+///   const auto features = encoder(images);  // [batch, width]
+///   save_vit("half.safetensors", first_layers(encoder, encoder.depth() / 2));
+template <class B, class T>
+[[nodiscard]] ViT<B, T> load_vit(const SafetensorsFile& file, const ViTOptions& options = {},
+                                 NetworkBranch branch = NetworkBranch::student) {
+  const ViTSize size = vit_size(file, branch);
+  ViT<B, T> encoder(size, Seed{0}, vit_options(file, branch, options));
+  const std::string prefix = detail::vit_prefix(file, branch);
   for_each_tensor(encoder,
                   [&](const std::string& name, auto& member) { load_tensor(file, prefix + name, member.value); });
   return encoder;

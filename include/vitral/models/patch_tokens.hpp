@@ -23,7 +23,7 @@ template <class B, class T, ViTSize Size>
 /// patches is not the network's own, its positions are interpolated.
 template <class B, class T, ViTSize Size>
 [[nodiscard]] auto all_tokens(const ViT<B, T, Size>& encoder, const Operand auto& images) {
-  return encoder.norm(detail::tokens_after(encoder, images, encoder.depth()));
+  return encoder.normalized(detail::tokens_after(encoder, images, encoder.depth()));
 }
 
 /// images [batch, 3, height, width] -> their patches after block `layer` (1 to depth) and the final norm, row by row:
@@ -33,7 +33,7 @@ template <class B, class T, ViTSize Size>
   check(layer >= 1 && layer <= encoder.depth(), "patch tokens: layer ", layer, " is not one of 1 to ", encoder.depth());
   const int patches = images.extent(2) / encoder.size.patch * (images.extent(3) / encoder.size.patch);
   const auto tokens = detail::tokens_after(encoder, images, layer);
-  return encoder.norm(slice<1, dyn>(tokens, tokens.extent(1) - patches, patches));
+  return encoder.normalized(slice<1, dyn>(tokens, tokens.extent(1) - patches, patches));
 }
 
 }}  // namespace vitral

@@ -14,18 +14,21 @@ namespace detail {
 template <class Network>
 struct PositionTable {
   int grid, width, prefix;
+  PositionKind positions;
   std::vector<double> own;
 
   explicit PositionTable(const Network& encoder)
       : grid(encoder.size.image / encoder.size.patch),
-        width(encoder.width()),
-        prefix(encoder.pos_embed.value.extent(1) - grid * grid) {
+        width(encoder.size.width),
+        prefix(encoder.pos_embed.value.extent(1) - grid * grid),
+        positions(encoder.positions) {
     const auto values = encoder.pos_embed.value.to_vector();
     own.assign(values.begin(), values.end());
   }
 
   /// Whether they are the fixed ones of sincos_positions.
   [[nodiscard]] bool fixed() const {
+    if (positions != PositionKind::moco_v3) return false;
     const auto table = sincos_positions(grid, width, prefix);
     for (std::size_t i = 0; i < own.size(); ++i)
       if (std::abs(own[i] - table[i]) > 1e-6) return false;
@@ -34,7 +37,7 @@ struct PositionTable {
   [[nodiscard]] std::vector<double> interpolated(int rows, int columns) const {
     const auto patches = own.begin() + long{prefix} * width;
     std::vector<double> out(own.begin(), patches);
-    const std::vector<double> resized = resized_positions({patches, own.end()}, grid, rows, columns, width);
+    const std::vector<double> resized = resized_positions({patches, own.end()}, grid, rows, columns, width, positions);
     out.insert(out.end(), resized.begin(), resized.end());
     return out;
   }
@@ -51,7 +54,8 @@ struct PositionTable {
 
 }  // namespace detail
 
-/// The positions of a network's tokens for rows x columns patches: its own, interpolated where the grid is another.
+/// The positions of a network's tokens for rows x columns patches: its own, interpolated where the grid is another, as
+/// encoder.positions says.
 template <class B, class T, ViTSize Size>
 [[nodiscard]] auto positions_for(const ViT<B, T, Size>& encoder, int rows, int columns) {
   auto positions = encoder.pos_embed;
@@ -63,8 +67,8 @@ template <class B, class T, ViTSize Size>
 }
 
 /// The same network for images of `side` pixels a side. It shares all parameters but the positions: fixed ones are
-/// computed anew, as MoCo v3's network has them at that size; trained ones are interpolated, as in DeiT and MAE. Error
-/// where patches do not divide the side.
+/// computed anew, as MoCo v3's network has them at that size; others are interpolated as encoder.positions says, and
+/// trained on from there where they are trained. Error where patches do not divide the side.
 ///
 ///   const auto larger = at_resolution(load_vit<Cpu, float>("vit.safetensors"), 384);
 template <class B, class T, ViTSize Size>

@@ -1,7 +1,9 @@
-// ViT: the vision transformer (Dosovitskiy et al. 2021) as MoCo v3 trains it, under timm's parameter names.
+// ViT: the vision transformer (Dosovitskiy et al. 2021), under timm's parameter names. It is MoCo v3's unless it is
+// told otherwise; ViTOptions make it DeiT's, DINO's, DINOv2's, MAE's encoder or timm's.
 #pragma once
 
 #include <vitral/nn/patch_embed.hpp>
+#include <vitral/nn/positions.hpp>
 #include <vitral/nn/transformer_block.hpp>
 
 namespace vitral { inline namespace VITRAL_ABI {
@@ -34,13 +36,27 @@ inline void check_size(const ViTSize& s, std::string_view whose) {
   check(s.depth >= 1, whose, ": the depth must be 1 or more, not ", s.depth);
 }
 
+/// What the features of a layer are made of: the class token, [batch, width]; the mean of the patches, [batch, width];
+/// or both, the class token first, [batch, 2 width].
+enum class Pooling { class_token, average, both };
+
+/// Where the final norm stands: before the pooling, on every token (`norm` in timm); behind it, on what was pooled
+/// (`fc_norm`, as MAE's and timm's networks with average pooling have it); or nowhere.
+enum class FinalNorm { tokens, pooled, none };
+
 /// What a ViT is told beside its size.
 struct ViTOptions {
-  bool train_patch_embed = false;            // MoCo v3 keeps the patch embedding at its random start
-  bool distillation_token = false;           // a second token beside the class token (Touvron et al. 2021)
-  bool distilled_layers = false;             // layers() gives that one below the last (dis_token in SDSSL's code)
-  double drop_path = 0;                      // of the last block; earlier ones get linearly less
-  Recompute recompute = Recompute::nothing;  // of blocks: less memory, more time
+  bool train_patch_embed = false;                  // MoCo v3 keeps the patch embedding at its random start
+  bool distillation_token = false;                 // a second token beside the class token (Touvron et al. 2021)
+  bool distilled_layers = false;                   // layers() gives that one below the last (dis_token in SDSSL's code)
+  double drop_path = 0;                            // of the last block; earlier ones get linearly less
+  Recompute recompute = Recompute::nothing;        // of blocks: less memory, more time
+  PositionKind positions = PositionKind::moco_v3;  // whose they are: fixed, or learned; how they are resized
+  int register_tokens = 0;                         // behind the class token, without positions (Darcet et al. 2024)
+  double layer_scale = 0;                  // what the factors of the branches' channels start at; 0: there are none
+  Pooling pooling = Pooling::class_token;  // of the features that layers() and the network give
+  FinalNorm final_norm = FinalNorm::tokens;
+  GeluForm gelu = GeluForm::exact;
 };
 
 /// A vision transformer on backend B with activations of type T (bf16 keeps float parameters). Its size is known at run
@@ -56,9 +72,13 @@ struct ViT {
 
   ViTSize size;
   int lower_token = 0;  // which layers() gives below the last: 0 the class token, 1 the distillation token
+  PositionKind positions;
+  Pooling pooling;
+  FinalNorm final_norm;
   PatchEmbed<W, Size.patch, scalar, B> patch_embed;
   Parameter<scalar, Shape<1, 1, W>, B> cls_token;
-  std::vector<Parameter<scalar, Shape<1, 1, W>, B>> dist_token;  // one or none
+  std::vector<Parameter<scalar, Shape<1, 1, W>, B>> dist_token;   // one or none
+  std::vector<Parameter<scalar, Shape<1, dyn, W>, B>> reg_token;  // one [1, register tokens, width], or none
   Parameter<scalar, Shape<1, dyn, W>, B> pos_embed;
   std::vector<TransformerBlock<W, scalar, B>> blocks;
   LayerNorm<W, scalar, B> norm;
@@ -72,20 +92,19 @@ struct ViT {
   explicit ViT(const ViTSize& run_time_size, Seed seed = next_seed(), const ViTOptions& options = {})
       : ViT(checked(run_time_size), Initializer(seed), options) {}
 
-  /// images [batch, 3, image, image], or patches of them -> the class token after each block, through the final norm:
-  /// `depth` tensors [batch, width]; with ViTOptions::distilled_layers the distillation token after each block but the
-  /// last. To train the network, put the images on a tape first (`tape.constant(images)`).
+  /// images [batch, 3, image, image], or patches of them -> the features after each block: the class token through the
+  /// final norm, or what ViTOptions::pooling and final_norm say: `depth` tensors [batch, width()]. With
+  /// ViTOptions::distilled_layers the distillation token after each block but the last. To train the network, put the
+  /// images on a tape first (`tape.constant(images)`).
   template <class Mode = Evaluation>
   [[nodiscard]] auto layers(const Operand auto& images, const Mode& mode = {}) const {
     std::vector<decltype(norm(select<1>(tokens(images), 0)))> out;
-    auto last = through_blocks(images, mode, [&](const auto& x) {
-      out.push_back(norm(select<1>(x, lower_token)));  // the norm works token by token: the others need none
-    });
+    auto last = through_blocks(images, mode, [&](const auto& x) { out.push_back(pooled(x, lower_token)); });
     out.push_back(std::move(last));
     return out;
   }
 
-  /// images [batch, 3, image, image], or patches of them -> the last layer's class token [batch, width].
+  /// images [batch, 3, image, image], or patches of them -> the last layer's features [batch, width()].
   template <class Mode = Evaluation>
   [[nodiscard]] auto operator()(const Operand auto& images, const Mode& mode = {}) const {
     return through_blocks(images, mode, [](const auto&) {});
@@ -99,7 +118,7 @@ struct ViT {
     return patch_embed.template patches<T>(images...);
   }
 
-  /// Class token (, distillation token) and patches with their positions: [batch, tokens, width].
+  /// Class token (, distillation token), register tokens and patches, with positions: [batch, tokens, width].
   [[nodiscard]] auto tokens(const Operand auto& images) const {
     if constexpr (shape_of<decltype(images)>::rank == 4) check_image(images);
     return tokens(images, pos_embed);
@@ -112,27 +131,44 @@ struct ViT {
       return with_positions(patch_embed.project(images), positions);
   }
 
-  [[nodiscard]] int depth() const { return static_cast<int>(blocks.size()); }
-  [[nodiscard]] int width() const { return size.width; }
+  /// Tokens after a block, [..., width], as others are to see them: through the final norm where that is on tokens.
+  [[nodiscard]] auto normalized(const Operand auto& tokens) const {
+    return final_norm == FinalNorm::tokens ? norm(tokens) : eval(tokens);
+  }
 
-  /// As VITRAL_MEMBERS, but for the distillation token, which may be absent.
+  [[nodiscard]] int depth() const { return static_cast<int>(blocks.size()); }
+  /// Of the features; size.width is the tokens'.
+  [[nodiscard]] int width() const { return pooling == Pooling::both ? 2 * size.width : size.width; }
+
+  /// As VITRAL_MEMBERS, but for what may be absent.
   static void visit(auto& self, auto&& f) {
     f("cls_token", self.cls_token);
     if (!self.dist_token.empty()) f("dist_token", self.dist_token[0]);
+    if (!self.reg_token.empty()) f("reg_token", self.reg_token[0]);
     f("pos_embed", self.pos_embed);
     f("patch_embed", self.patch_embed);
     f("blocks", self.blocks);
-    f("norm", self.norm);
+    if (self.final_norm != FinalNorm::none) f("norm", self.norm);
   }
 
  private:
   ViT(const ViTSize& s, Initializer init, const ViTOptions& options)
       : size(s),
         lower_token(options.distilled_layers ? 1 : 0),
+        positions(options.positions),
+        pooling(options.pooling),
+        final_norm(options.final_norm),
         patch_embed(s.width, s.patch, options.train_patch_embed, init),
         norm(s.width, init) {
     check(options.distillation_token || !options.distilled_layers,
           "ViT: ViTOptions::distilled_layers asks for ViTOptions::distillation_token");
+    check(options.register_tokens >= 0, "ViT: ViTOptions::register_tokens must be 0 or more, not ",
+          options.register_tokens);
+    check(pooling == Pooling::class_token || !options.distilled_layers,
+          "ViT: ViTOptions::distilled_layers gives single tokens; leave ViTOptions::pooling at Pooling::class_token");
+    check(pooling != Pooling::both || (W == dyn && final_norm != FinalNorm::pooled),
+          "ViT: Pooling::both gives features of twice the width: leave the width out of the type, and choose a "
+          "ViTOptions::final_norm other than FinalNorm::pooled");
     using Token = Shape<1, 1, W>;
     const Token token(std::array<int, 3>{1, 1, s.width});
     cls_token.value = Tensor<scalar, Token, B>(token);
@@ -141,16 +177,24 @@ struct ViT {
       dist_token.push_back({Tensor<scalar, Token, B>(token)});
       init.fill_normal(dist_token[0], 1e-6);
     }
+    using Tokens = Shape<1, dyn, W>;
+    const auto tokens_of = [&](int count) { return Tokens(std::array<int, 3>{1, count, s.width}); };
+    if (options.register_tokens > 0) {
+      reg_token.push_back({Tensor<scalar, Tokens, B>(tokens_of(options.register_tokens))});
+      init.fill_normal(reg_token[0], 1e-6);
+    }
     const int prefix = options.distillation_token ? 2 : 1, grid = s.image / s.patch;
     const auto table = sincos_positions(grid, s.width, prefix);
-    using Positions = Shape<1, dyn, W>;
-    pos_embed = {Tensor<scalar, Positions, B>::from(HostVector<scalar>(table.begin(), table.end()),
-                                                    Positions(std::array<int, 3>{1, prefix + grid * grid, s.width})),
-                 false};
+    pos_embed = {Tensor<scalar, Tokens, B>::from(HostVector<scalar>(table.begin(), table.end()),
+                                                 tokens_of(prefix + grid * grid)),
+                 positions != PositionKind::moco_v3};
+    if (pos_embed.trainable) init.fill_normal(pos_embed, 0.02);
     for (int i = 0; i < s.depth; ++i) {
       blocks.emplace_back(s.width, s.heads, init,
                           s.depth > 1 ? options.drop_path * i / (s.depth - 1) : options.drop_path);
       blocks.back().recompute = options.recompute;
+      blocks.back().mlp.gelu = options.gelu;
+      if (options.layer_scale != 0) blocks.back().scale_branches(options.layer_scale);
     }
   }
 
@@ -159,16 +203,39 @@ struct ViT {
           " do not fit a network for ", size.image, " x ", size.image, " pixels");
   }
 
-  auto with_positions(const auto& patches, const auto& positions) const {
-    const Shape<dyn, 1, W> row(std::array<int, 3>{patches.extent(0), 1, size.width});
-    const auto rows_of_zeros = constant_beside(patches, Tensor<T, Shape<dyn, 1, W>, B>(row));
-    const auto class_rows = eval(rows_of_zeros + cls_token);
-    if (dist_token.empty()) return concat_plus<1>(positions, class_rows, patches);
-    return concat_plus<1>(positions, class_rows, eval(rows_of_zeros + dist_token[0]), patches);
+  /// A copy of `token` [1, count, width] for each image: [batch, count, width].
+  template <int Count>
+  auto repeated(const Parameter<scalar, Shape<1, Count, W>, B>& token, const auto& patches) const {
+    using Rows = Shape<dyn, Count, W>;
+    const Rows rows(std::array<int, 3>{patches.extent(0), token.shape()[1], size.width});
+    return eval(constant_beside(patches, Tensor<T, Rows, B>(rows)) + token);
   }
 
-  /// Runs all blocks: calls after(x) with the tokens after each block but the last, and returns the class token after
-  /// that one, through the final norm. Where a block is neither recomputed nor an operation of the backend, the sum at
+  auto with_positions(const auto& patches, const auto& table) const {
+    const auto class_rows = repeated(cls_token, patches);
+    const auto all = dist_token.empty() ? concat_plus<1>(table, class_rows, patches)
+                                        : concat_plus<1>(table, class_rows, repeated(dist_token[0], patches), patches);
+    if (reg_token.empty()) return all;
+    const int first = all.extent(1) - patches.extent(1);
+    return concat<1>(slice<1, dyn>(all, 0, first), repeated(reg_token[0], patches), slice_from<1>(all, first));
+  }
+
+  /// The final norm of single tokens or of their mean, unless there is none.
+  auto through_norm(const Operand auto& x) const { return final_norm == FinalNorm::none ? eval(x) : norm(x); }
+
+  /// All tokens after a block -> the features of that layer. The norm works token by token, so a token alone is enough
+  /// where one is taken: the class token, 0, or the distillation token, 1.
+  auto pooled(const auto& x, int token) const {
+    if (pooling == Pooling::class_token) return through_norm(select<1>(x, token));
+    const int grid = size.image / size.patch;
+    const auto average = eval(mean<1>(normalized(slice_from<1>(x, x.extent(1) - grid * grid))));
+    if constexpr (W == dyn)
+      if (pooling == Pooling::both) return concat<1>(through_norm(select<1>(x, 0)), average);
+    return final_norm == FinalNorm::pooled ? norm(average) : average;
+  }
+
+  /// Runs all blocks: calls after(x) with the tokens after each block but the last, and returns the features after that
+  /// one. For the class token alone the last block computes no other. Where a block is neither recomputed nor an operation of the backend, the sum at
   /// its end and the norm at the start of the next one are one pass over memory.
   template <class Mode, class F>
   auto through_blocks(const auto& images, const Mode& mode, F&& after) const {
@@ -176,7 +243,8 @@ struct ViT {
     if constexpr (OffersBlocks<B>) {
       auto x = tokens(images);
       for (std::size_t i = 0; i + 1 < blocks.size(); ++i) after(x = blocks[i](x, mode));
-      return norm(blocks.back().first_token(x, mode));
+      if (pooling != Pooling::class_token) return pooled(blocks.back()(x, mode), 0);
+      return through_norm(blocks.back().first_token(x, mode));
     } else {
       auto h = [&] {
         const auto x = tokens(images);
@@ -186,7 +254,10 @@ struct ViT {
         h = blocks[i].composed(h.value, h.normalized, mode, blocks[i + 1].norm1.beside_value());
         after(h.value);
       }
-      return norm(blocks.back().first_token(h.value, h.normalized, mode));
+      const auto& block = blocks.back();
+      if (pooling != Pooling::class_token)
+        return pooled(block.composed(h.value, h.normalized, mode, [](const auto& sum) { return eval(sum); }), 0);
+      return through_norm(block.first_token(h.value, h.normalized, mode));
     }
   }
 

@@ -27,4 +27,18 @@ template <class F, Operand X>
     return f(x);
 }
 
+/// How a GELU is computed: as x Phi(x), as the formula with tanh that Hendrycks and Gimpel give beside it, or as
+/// x sigmoid(1.702 x), which CLIP's networks call quick GELU.
+enum class GeluForm { exact, tanh, quick };
+
+/// The expression of one of the two forms that are not exact: (1 + tanh(u)) / 2 is sigmoid(2 u), so both are
+/// x sigmoid(x (a + b x^2)).
+template <Operand X>
+[[nodiscard]] auto approximate_gelu(const X& x, GeluForm form) {
+  check(form != GeluForm::exact, "approximate_gelu: GeluForm::exact is gelu(x)");
+  const double a = form == GeluForm::quick ? 1.702 : 1.5957691216057308;  // sqrt(8 / pi)
+  const double b = form == GeluForm::quick ? 0 : 0.044715 * a;
+  return x * sigmoid(x * (a + b * square(x)));
+}
+
 }}  // namespace vitral

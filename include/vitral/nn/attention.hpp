@@ -32,22 +32,28 @@ struct Attention {
   }
 
   /// x [batch, tokens, Width] -> the same shape
-  [[nodiscard]] auto operator()(const Operand auto& x) const {
+  [[nodiscard]] auto operator()(const Operand auto& x) const { return (*this)(x, proj); }
+  /// The same with another last layer: a Linear, or a ComputedLinear.
+  [[nodiscard]] auto operator()(const Operand auto& x, const auto& last) const {
     if constexpr (Mask == Causal::yes)
-      return proj(causal_attention(qkv(x), heads));
+      return last(causal_attention(qkv(x), heads));
     else
-      return proj(attention(qkv(x), heads));
+      return last(attention(qkv(x), heads));
   }
 
   /// What the first token alone receives: [batch, Width]. Its query is the only one that is asked.
   [[nodiscard]] auto first_token(const Operand auto& x) const requires(Mask == Causal::no) {
+    return first_token(x, proj);
+  }
+  /// The same with another last layer.
+  [[nodiscard]] auto first_token(const Operand auto& x, const auto& last) const requires(Mask == Causal::no) {
     const int width = x.extent(2);
     const auto weight = watched_beside(x, qkv.weight);
     const auto bias = watched_beside(x, qkv.bias);
     const auto q = linear(slice<1, 1>(x, 0), slice<0, Width>(weight, 0, width), slice<0, Width>(bias, 0, width));
     const auto kv = linear(x, slice<0, times(2, Width)>(weight, width, times(2, width)),
                            slice<0, times(2, Width)>(bias, width, times(2, width)));
-    return select<1>(proj(attention(q, kv, heads)), 0);
+    return select<1>(last(attention(q, kv, heads)), 0);
   }
 
   VITRAL_MEMBERS(qkv, proj)

@@ -59,6 +59,14 @@ inline int checked_width(const char* what, int in_type, int given) {
   return given;
 }
 
+/// A vector with all elements equal.
+template <class P, int D, class B>
+Tensor<P, Shape<D>, B> constant_vector(int width, P value) {
+  auto out = Tensor<P, Shape<D>, B>::uninitialized(Shape<D>(std::array<int, 1>{width}));
+  B::fill(out.data(), width, value);
+  return out;
+}
+
 }  // namespace detail
 
 }}  // namespace vitral

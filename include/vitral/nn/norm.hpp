@@ -8,18 +8,6 @@
 
 namespace vitral { inline namespace VITRAL_ABI {
 
-namespace detail {
-
-/// A vector with all elements equal.
-template <class P, int D, class B>
-Tensor<P, Shape<D>, B> constant_vector(int width, P value) {
-  auto out = Tensor<P, Shape<D>, B>::uninitialized(Shape<D>(std::array<int, 1>{width}));
-  B::fill(out.data(), width, value);
-  return out;
-}
-
-}  // namespace detail
-
 /// Each row of the last axis minus its mean, over its deviation; then scaled and shifted by learned vectors.
 /// `LayerNorm<64>()`, or `LayerNorm(64)` for a width known at run time.
 template <int D, class P = float, class B = Cpu>

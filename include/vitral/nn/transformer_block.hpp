@@ -6,6 +6,7 @@
 #include <vitral/autodiff/whole_block.hpp>
 #include <vitral/nn/attention.hpp>
 #include <vitral/nn/drop.hpp>
+#include <vitral/nn/layer_scale.hpp>
 #include <vitral/nn/mlp.hpp>
 #include <vitral/nn/norm.hpp>
 
@@ -13,17 +14,22 @@ namespace vitral { inline namespace VITRAL_ABI {
 
 /// m + mlp(norm2(m)) for m = x + attn(norm1(x)): `TransformerBlock<64>(4, seed)` has 4 heads; `TransformerBlock(64, 4,
 /// seed)` for a width known at run time. The MLP is four times as wide. A language model's block is
-/// `TransformerBlock<64, float, Cpu, Causal::yes>(4, seed)`.
+/// `TransformerBlock<64, float, Cpu, Causal::yes>(4, seed)`. With ls1 and ls2 (see scale_branches) both branches are
+/// scaled channel by channel. mlp.gelu is the form of the MLP's GELU.
 ///
 ///   const TransformerBlock<32> block(4, Seed{1});
 ///   const auto tokens = block(reshape(x, Shape<dyn, 16, 32>{x.extent(0) / 16, 16, 32}), mode);  // of the same shape
 template <int Width, class P = float, class B = Cpu, Causal Mask = Causal::no>
 struct TransformerBlock {
+  using scalar = P;
+  using backend = B;
+
   LayerNorm<Width, P, B> norm1;
   Attention<Width, P, B, Mask> attn;
   DropPath drop_path;
   LayerNorm<Width, P, B> norm2;
   Mlp<Width, times(4, Width), P, B> mlp;
+  std::vector<LayerScale<Width, P, B>> ls1, ls2;  // of the two branches: one each, or none
   Recompute recompute = Recompute::nothing;
 
   explicit TransformerBlock(int heads, Seed seed = next_seed(), double drop_path_rate = 0) requires(Width != dyn)
@@ -42,17 +48,27 @@ struct TransformerBlock {
         norm2(width, init),
         mlp(width, times(4, width), init) {}
 
+  /// Gives both branches a LayerScale whose factors start at `start`.
+  void scale_branches(double start) {
+    const int width = norm1.weight.shape()[0];
+    ls1.assign(1, LayerScale<Width, P, B>(width, start));
+    ls2.assign(1, LayerScale<Width, P, B>(width, start));
+  }
+
   /// x [batch, tokens, Width] -> the same shape
   template <class Mode = Evaluation>
   [[nodiscard]] auto operator()(const Operand auto& x, const Mode& mode = {}) const {
     if constexpr (OffersBlocks<B> && Mask == Causal::no) {
-      if (x.extent(0) < fewest_images) return composed(x, mode);  // threads share out the tokens instead of the images
+      // Few images: threads share out the tokens instead.
+      if (x.extent(0) < fewest_images || mlp.gelu != GeluForm::exact) return composed(x, mode);
       const auto keep1 = drop_path.template keep<P, B>(x.extent(0), mode);
       const auto keep2 = drop_path.template keep<P, B>(x.extent(0), mode);
-      return transformer_block(x, attn.heads, mlp.fc1.weight.value.extent(0), norm1.eps, norm2.eps, keep1, keep2,
-                               recompute, norm1.weight, norm1.bias, attn.qkv.weight, attn.qkv.bias, attn.proj.weight,
-                               attn.proj.bias, norm2.weight, norm2.bias, mlp.fc1.weight, mlp.fc1.bias, mlp.fc2.weight,
-                               mlp.fc2.bias);
+      return with_last_layers(x, [&](const auto& proj, const auto& fc2) {
+        return transformer_block(x, attn.heads, mlp.fc1.weight.value.extent(0), norm1.eps, norm2.eps, keep1, keep2,
+                                 recompute, norm1.weight, norm1.bias, attn.qkv.weight, attn.qkv.bias, proj.weight,
+                                 proj.bias, norm2.weight, norm2.bias, mlp.fc1.weight, mlp.fc1.bias, fc2.weight,
+                                 fc2.bias);
+      });
     } else {
       return composed(x, mode);
     }
@@ -91,20 +107,38 @@ struct TransformerBlock {
   /// The same where norm1(x) is there already.
   template <class Mode>
   [[nodiscard]] auto first_token(const Operand auto& x, const Operand auto& normalized, const Mode& mode) const {
-    const auto attended = attn.first_token(normalized);
-    const auto h = drop_path.with_sum(select<1>(x, 0), attended, mode, norm2.beside_value());
-    return drop_path.add(h.value, mlp(h.normalized), mode);
+    return with_last_layers(x, [&](const auto& proj, const auto& fc2) {
+      const auto attended = attn.first_token(normalized, proj);
+      const auto h = drop_path.with_sum(select<1>(x, 0), attended, mode, norm2.beside_value());
+      return drop_path.add(h.value, mlp(h.normalized, fc2), mode);
+    });
   }
 
   static constexpr int fewest_images = 4;
 
-  VITRAL_MEMBERS(norm1, attn, norm2, mlp)
+  /// As VITRAL_MEMBERS, but for the factors, which may be absent.
+  static void visit(auto& self, auto&& f) {
+    f("norm1", self.norm1);
+    f("attn", self.attn);
+    if (!self.ls1.empty()) f("ls1", self.ls1[0]);
+    f("norm2", self.norm2);
+    f("mlp", self.mlp);
+    if (!self.ls2.empty()) f("ls2", self.ls2[0]);
+  }
 
  private:
+  /// f(the last layer of attention, that of the MLP), scaled where the branches are.
+  template <class F>
+  auto with_last_layers(const auto& x, F&& f) const {
+    if (ls1.empty()) return f(attn.proj, mlp.fc2);
+    return f(ls1[0].scaled(attn.proj, x), ls2[0].scaled(mlp.fc2, x));
+  }
   template <class Mode, class F>
   auto with_residuals(const auto& x, const auto& normalized, const Mode& mode, F&& finish) const {
-    const auto h = drop_path.with_sum(x, attn(normalized), mode, norm2.beside_value());
-    return drop_path.with_sum(h.value, mlp(h.normalized), mode, finish);
+    return with_last_layers(x, [&](const auto& proj, const auto& fc2) {
+      const auto h = drop_path.with_sum(x, attn(normalized, proj), mode, norm2.beside_value());
+      return drop_path.with_sum(h.value, mlp(h.normalized, fc2), mode, finish);
+    });
   }
   /// Changes when x or a parameter is changed: a block that is computed again needs them as they were.
   unsigned versions_with(const auto& x) const {

@@ -14,7 +14,7 @@ namespace detail {
 
 /// Whether a parameter's name, whatever stands before it, is that of a token or of the positions.
 inline bool is_token(std::string_view name) {
-  for (const std::string_view token : {"cls_token", "dist_token", "pos_embed"})
+  for (const std::string_view token : {"cls_token", "dist_token", "reg_token", "pos_embed"})
     if (name.ends_with(token)) return true;
   return false;
 }

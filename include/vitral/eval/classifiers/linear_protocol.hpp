@@ -86,12 +86,18 @@ struct LinearOptions {
 
 namespace detail {
 
+/// Of each of the features that stand side by side: a layer's, or with average_pool single tokens.
+template <VisionTransformer Network>
+int width_of_parts(const Network& encoder, const LinearProtocol& protocol) {
+  return protocol.average_pool ? encoder.size.width : encoder.width();
+}
+
 /// The protocol's features of images [batch, 3, side, side], each row with a 1 for the bias behind it, as RateSweep
 /// takes them: raw LayerNorm outputs, [batch, parts * width + 1].
 template <VisionTransformer Network>
 void frozen_inputs(const Network& encoder, const LinearProtocol& protocol, const auto& images, std::vector<float>& x) {
   using B = typename Network::backend;
-  const long rows = images.extent(0), width = encoder.width(),
+  const long rows = images.extent(0), width = width_of_parts(encoder, protocol),
              columns = (protocol.last_blocks + protocol.average_pool) * width + 1;
   x.assign(static_cast<std::size_t>(rows * columns), 1);
   std::vector<float> part(static_cast<std::size_t>(rows * width));
@@ -111,10 +117,10 @@ void frozen_inputs(const Network& encoder, const LinearProtocol& protocol, const
   auto tokens = encoder.tokens(images);
   for (std::size_t i = 0; i < encoder.blocks.size(); ++i) {
     tokens = encoder.blocks[i](tokens);
-    if (i >= first) add(encoder.norm(select<1>(tokens, 0)));
+    if (i >= first) add(encoder.normalized(select<1>(tokens, 0)));
   }
   const int grid = encoder.size.image / encoder.size.patch, patches = grid * grid;
-  add(mean<1>(encoder.norm(slice<1, dyn>(tokens, tokens.extent(1) - patches, patches))));
+  add(mean<1>(encoder.normalized(slice<1, dyn>(tokens, tokens.extent(1) - patches, patches))));
 }
 
 /// The task of training a classifier for each rate on what a frozen encoder makes of a batch's first view.
@@ -160,7 +166,7 @@ RateSweep linear_classification(const Network& encoder, const LinearProtocol& pr
   Loader loader(train, {crops},
                 {.batch = batch, .seed = options.seed.value, .workers = options.workers, .drop_last = false}),
       tests(test, {view}, in_order(test, 256, options.workers));
-  const int features = (protocol.last_blocks + protocol.average_pool) * encoder.width();
+  const int features = (protocol.last_blocks + protocol.average_pool) * detail::width_of_parts(encoder, protocol);
   detail::LinearTask<Network> task{encoder, protocol,
                                    RateSweep(protocol.rates.size(), classes, features, options.seed)};
   auto parameters = trainable_parameters(task);

@@ -86,7 +86,7 @@ template <TokenEncoder Network>
   const auto all = ImagesOn<typename Network::backend>::from(planes.values, {1, planes.height, planes.width});
   const auto whole_patches = eval(slice<3, dyn>(slice<2, dyn>(all, 0, rows * patch), 0, columns * patch));
   const std::vector<float> values = eval(cast<float>(all_tokens(encoder, whole_patches))).to_vector();
-  const auto width = static_cast<std::size_t>(encoder.width());
+  const auto width = static_cast<std::size_t>(encoder.size.width);
   std::vector<float> out(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(width));
   if (!gem) return out;
   const std::size_t patches = static_cast<std::size_t>(rows) * static_cast<std::size_t>(columns),
@@ -138,7 +138,7 @@ template <TokenEncoder Network>
 [[nodiscard]] Features whole_image_features(const Network& encoder, const Dataset& data, const WholeImage& how,
                                             const std::function<void(long)>& done = {}) {
   Features out;
-  out.width = encoder.width() * (how.gem ? 2 : 1);
+  out.width = encoder.size.width * (how.gem ? 2 : 1);
   out.classes = static_cast<int>(data.classes().size());
   detail::Unreadable unreadable({.unreadable = data.size()});
   for (long i = 0; i < data.size(); ++i) {
