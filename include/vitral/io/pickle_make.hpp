@@ -2,22 +2,27 @@
 // As in torch/_utils.py and torch/serialization.py of PyTorch, and numpy.core.multiarray.
 #pragma once
 
-#include <vitral/core/bf16.hpp>
 #include <vitral/core/error.hpp>
+#include <vitral/io/legible.hpp>
 #include <vitral/io/pickle_globals.hpp>
 #include <vitral/io/pickle_value.hpp>
 
 #include <algorithm>
+#include <bit>
+#include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <iterator>
 #include <limits>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <variant>
 #include <vector>
 
 namespace vitral { inline namespace VITRAL_ABI { namespace detail {
 
-/// Each function below sets `out` and returns "", or returns what is wrong with the arguments.
+/// What a call is given. Each function that makes a value sets `out` and returns "", or says what is wrong with them.
 using PickleArguments = std::vector<PickleValue>;
 
 /// The whole numbers of a tuple; false where it is something else or has more axes than any tensor of a network.

@@ -21,14 +21,14 @@ struct PickleList;
 struct PickleDictionary;
 struct StoredTensor;
 
-/// Python's bytes, as text is none of them.
+/// Python's `bytes`; text is a std::string_view.
 struct PickleBytes {
   std::string_view bytes;
 };
 
 namespace detail {
 
-/// Parts that tensors and numbers are made of. No tree that unpickle returns holds one.
+/// Parts of which tensors and numbers are made while a pickle is read: the tree that unpickle returns holds none.
 struct StoredStorage;
 struct PickleGlobal;
 struct NumpyType {

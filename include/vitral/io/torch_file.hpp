@@ -13,6 +13,7 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <cstdio>
 #include <cstring>
 #include <filesystem>
 #include <new>
@@ -21,6 +22,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 namespace vitral { inline namespace VITRAL_ABI {
@@ -56,7 +58,7 @@ class TorchFile {
     size_ = std::filesystem::file_size(path);
     if (head.starts_with("PK\x03\x04"))
       read_archive(archive_.emplace(path));
-    else if (head.starts_with('\x80') && head.find(magic) != head.npos)
+    else if (head.starts_with('\x80') && head.find(magic) != std::string_view::npos)
       read_older(mapped_.emplace(path));
     else
       broken(" is no file of PyTorch: it is neither a zip archive nor begins as those before PyTorch 1.6 do");
