@@ -50,6 +50,10 @@ nlohmann::ordered_json by_protocol(Options o) {
   if (o.epochs > 0) protocol.epochs = o.epochs;
   if (o.batch > 0) protocol.batch = o.batch;
   if (o.lr > 0) protocol.rates = {o.lr};
+  if (o.last_blocks > 0) protocol.last_blocks = o.last_blocks;
+  if (!o.average_pool.empty()) protocol.average_pool = o.average_pool == "yes";
+  check(protocol.last_blocks <= encoder.depth(), "--last-blocks ", o.last_blocks, ": ", o.checkpoint, " has ",
+        encoder.depth(), " blocks; name as many or fewer");
   protocol.crop_min = o.crop_min;
   if (o.preparation.interpolation.empty())
     o.preparation.interpolation = protocol.interpolation == Interpolation::bicubic ? "bicubic" : "bilinear";

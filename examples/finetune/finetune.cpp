@@ -34,8 +34,10 @@ namespace {
 
 struct Options {
   std::string checkpoint, branch, dataset, data, tar_image, out = "finetuned";
-  std::string protocol;     // of --frozen
-  Preparation preparation;  // of the test images
+  std::string protocol;      // of --frozen
+  int last_blocks = 0;       // its features, 0: the protocol's
+  std::string average_pool;  // "yes", "no"; "": the protocol's
+  Preparation preparation;   // of the test images
   double labels = 1, holdout = 0, lr = 0, crop_min = 0.08;
   bool frozen = false;
   int epochs = 0, batch = 0, image = 0, threads = 0, workers = 2;
@@ -71,11 +73,18 @@ Options parse(int argc, char** argv) {
   app.add_option("--out", o.out, "Directory for the checkpoint, metrics.jsonl and finetune.json")
       ->capture_default_str();
   CLI::Option* const frozen = app.add_flag("--frozen", o.frozen, "Train a classifier alone, by SGD; the network stays");
-  app.add_option("--protocol", o.protocol,
-                 "With --frozen: a published protocol, whose numbers hold unless options "
-                 "change them")
-      ->check(CLI::IsMember(linear_protocol_names()))
-      ->needs(frozen);
+  CLI::Option* const protocol =
+      app.add_option("--protocol", o.protocol,
+                     "With --frozen: a published protocol, whose numbers hold unless options change them")
+          ->check(CLI::IsMember(linear_protocol_names()))
+          ->needs(frozen);
+  app.add_option("--last-blocks", o.last_blocks, "Blocks whose class tokens are its features [the protocol's]")
+      ->check(CLI::PositiveNumber)
+      ->needs(protocol);
+  app.add_option("--average-pool", o.average_pool,
+                 "Whether the mean of the last block's patch tokens is one, too [the protocol's]")
+      ->check(CLI::IsMember({"yes", "no"}))
+      ->needs(protocol);
   const auto add = [&](const char* name, auto& member, const char* help, const CLI::Validator& valid) {
     return app.add_option(std::string("--") + name, member, help)->check(valid)->capture_default_str();
   };
