@@ -5,6 +5,7 @@
 #include <vitral/eval/analyses/analyse.hpp>
 #include <vitral/eval/classifiers/early_exit.hpp>
 #include <vitral/eval/classifiers/knn.hpp>
+#include <vitral/eval/classifiers/logistic_regression.hpp>
 #include <vitral/eval/classifiers/probe.hpp>
 #include <vitral/eval/timing.hpp>
 #include <vitral/io/nearest.hpp>
