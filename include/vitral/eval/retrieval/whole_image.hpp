@@ -5,6 +5,7 @@
 #include <vitral/backend/cpu/cpu.hpp>
 #include <vitral/data/augment.hpp>
 #include <vitral/data/loader.hpp>
+#include <vitral/eval/encoder.hpp>
 #include <vitral/eval/feature_rows.hpp>
 #include <vitral/models/patch_tokens.hpp>
 
@@ -23,6 +24,15 @@ struct WholeImage {
   Interpolation interpolation = Interpolation::bicubic;
   std::vector<double> scales{1};  ///< of each a feature, of which the mean is taken and scaled to unit length
   bool gem = false;               ///< behind the class token the patches' generalised mean with exponent 4
+};
+
+/// A network whose features of images of any size can be computed, a ViT for one: `all_tokens(encoder, images)` gives
+/// [batch, tokens, width()], the class token first and the patches of size.patch pixels last.
+template <class E>
+concept TokenEncoder = requires(const E& encoder, const detail::ImagesOn<typename E::backend>& images) {
+  { encoder.width() } -> std::convertible_to<int>;
+  { encoder.size.patch } -> std::convertible_to<int>;
+  all_tokens(encoder, images).extent(2);
 };
 
 namespace detail {
@@ -77,15 +87,14 @@ struct Planes {
 }
 
 /// What the network makes of the planes: the last layer's class token, and the patches' mean where it is asked for.
-template <class B, class T, ViTSize Size>
-[[nodiscard]] std::vector<float> feature_of(const ViT<B, T, Size>& encoder, const Planes& planes, bool gem) {
+template <TokenEncoder Network>
+[[nodiscard]] std::vector<float> feature_of(const Network& encoder, const Planes& planes, bool gem) {
   const int patch = encoder.size.patch, rows = planes.height / patch, columns = planes.width / patch;
   check(rows >= 1 && columns >= 1, "a view of ", planes.height, " x ", planes.width, " pixels has no patch of ", patch,
         " x ", patch, "; choose a larger size or larger scales");
-  const auto all = Tensor<float, Shape<dyn, 3, dyn, dyn>, B>::from(planes.values, {1, planes.height, planes.width});
+  const auto all = ImagesOn<typename Network::backend>::from(planes.values, {1, planes.height, planes.width});
   const auto whole_patches = eval(slice<3, dyn>(slice<2, dyn>(all, 0, rows * patch), 0, columns * patch));
-  const std::vector<float> values =
-      eval(cast<float>(encoder.norm(tokens_after(encoder, whole_patches, encoder.depth())))).to_vector();
+  const std::vector<float> values = eval(cast<float>(all_tokens(encoder, whole_patches))).to_vector();
   const auto width = static_cast<std::size_t>(encoder.width());
   std::vector<float> out(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(width));
   if (!gem) return out;
@@ -111,8 +120,8 @@ inline void check_whole_image(const WholeImage& how) {
 /// The feature of one image: [width], or [2 * width] with the patches' mean. Of one scale it is as the network gives
 /// it; of several it has unit length. Positions are interpolated for each grid of patches. Throws Error where a scale
 /// leaves no patch.
-template <class B, class T, ViTSize Size>
-[[nodiscard]] std::vector<float> whole_image_feature(const ViT<B, T, Size>& encoder, const Image& image,
+template <TokenEncoder Network>
+[[nodiscard]] std::vector<float> whole_image_feature(const Network& encoder, const Image& image,
                                                      const WholeImage& how) {
   detail::check_whole_image(how);
   const detail::Planes planes = detail::planes_of(image, how);
@@ -134,8 +143,8 @@ template <class B, class T, ViTSize Size>
 /// read or a feature is not finite.
 ///
 ///   const auto rows = whole_image_features(encoder, test, {.size = 320, .squash = true, .gem = true});
-template <class B, class T, ViTSize Size>
-[[nodiscard]] Features whole_image_features(const ViT<B, T, Size>& encoder, const Dataset& data, const WholeImage& how,
+template <TokenEncoder Network>
+[[nodiscard]] Features whole_image_features(const Network& encoder, const Dataset& data, const WholeImage& how,
                                             const std::function<void(long)>& done = {}) {
   Features out;
   out.width = encoder.width() * (how.gem ? 2 : 1);
