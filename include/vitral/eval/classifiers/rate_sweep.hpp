@@ -2,8 +2,9 @@
 // task of training one such sweep for each layer of a network.
 #pragma once
 
+#include <vitral/autodiff/layout.hpp>
 #include <vitral/autodiff/reduce.hpp>
-#include <vitral/autodiff/softmax.hpp>
+#include <vitral/backend/backend.hpp>
 #include <vitral/backend/cpu/threads.hpp>
 #include <vitral/eval/classifiers/accuracy.hpp>
 #include <vitral/nn/mode.hpp>
@@ -90,18 +91,23 @@ struct RateSweep {
 
   /// `sum`, a variable, plus the mean cross entropy of every classifier on x [rows, width + 1] with these labels
   /// [rows]. A classifier whose loss is not finite adds nothing to the value, so that the others are trained on; its
-  /// gradient is what it is. The gradients are computed here, while x is in the cache. Throws Error where a label is no
-  /// class.
+  /// gradient is what it is. The gradients are computed here, while x is in the cache. Labels are 0 to classes - 1.
   [[nodiscard]] auto add_losses(const Variable<float, Shape<>, B>& sum, const Matrix& x,
                                 const Tensor<int, Shape<dyn>, B>& labels) const {
     const int rows = x.extent(0);
+    const long all = long{rows} * rates();
     const auto targets = Tensor<int, Shape<dyn, dyn>, B>::uninitialized({rows, rates()});
     assign(targets, reshape_tensor(labels, Shape<dyn, 1>{rows}));
-    const auto scores = reshape_tensor(logits(x), Shape<dyn, dyn>{rows * rates(), classes()});
-    const auto losses = mean<0>(reshape_tensor(cross_entropy(scores, flat(targets)), targets.shape()));
-    const auto is_target =
-        equal(cast<float>(reshape_tensor(targets, Shape<dyn, 1>{rows * rates()})), positions(Shape<dyn>{classes()}));
-    const auto slopes = eval(softmax(scores) - is_target);  // of a row's loss by its logits
+    const auto places = eval(classes() * cast<int>(positions(Shape<dyn>{all})) + flat(targets));
+    const auto slopes = reshape_tensor(logits(x), Shape<dyn, dyn>{all, classes()});
+    B::softmax_forward(static_cast<const float*>(slopes.data()), slopes.data(), all, classes());
+    const auto right = gather(reshape_tensor(slopes, Shape<dyn, 1>{all * classes()}), places);
+    const auto losses = mean<0>(reshape_tensor(eval(-log(right)), targets.shape()));
+    if constexpr (B::on_host)  // probabilities become the slopes of losses by logits: those of the targets less 1
+      for (long i = 0; i < all; ++i) slopes.data()[places.data()[i]] -= 1;
+    else
+      assign(slopes, slopes - equal(cast<float>(reshape_tensor(targets, Shape<dyn, 1>{all})),
+                                    positions(Shape<dyn>{classes()})));
     const auto gradients = Matrix::uninitialized({rates() * classes(), inputs()});
     B::matmul(transposed(row_major<const float>(slopes.data(), rows, gradients.extent(0))),
               row_major<const float>(x.data(), rows, inputs()),
