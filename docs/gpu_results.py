@@ -1,7 +1,7 @@
 """Writes the section of results.md about runs on a GPU: gpu_results.py DOCS CARD RUN...
 
 RUN is the --out directory of a finished pretrain with k-NN, with what it printed in RUN/log.txt. The section is the
-last of the page; make_results.py keeps it.
+last of the page.
 """
 import json
 import os
@@ -9,7 +9,7 @@ import re
 import struct
 import sys
 
-from results_common import GPU_HEADING, command, read
+from results_common import PARTS, command, put, read
 
 
 def options_of(checkpoint):
@@ -28,7 +28,7 @@ def main(docs, card, *directories):
         runs.append((options, last, rate, seconds))
     first = runs[0][0]
     names = [options["method"] for options, *_ in runs]
-    page = [GPU_HEADING + "\n"]
+    page = [PARTS[2] + "\n"]
     page.append("Written by `docs/gpu_results.py`.")
     page.append(f"{card}, {first['precision']}. Each run: {first['epochs']} epochs of all training images of "
                 f"{first['dataset']}, {runs[0][1]['step']} steps of {first['batch'] * first['accumulate']} images; "
@@ -54,10 +54,7 @@ def main(docs, card, *directories):
     page.append("\n```sh")
     page += [command(options) for options, *_ in runs]
     page.append("```\n")
-    path = os.path.join(docs, "results.md")
-    before = read(path).split(GPU_HEADING)[0].rstrip("\n")
-    with open(path, "w") as f:
-        f.write(before + "\n\n" + "\n".join(page))
+    put(docs, "\n".join(page))
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ fi
 command -v python3 >/dev/null || { echo "python3 is needed and not here; install it first" >&2; exit 1; }
 
 settings="--dataset cifar10 --patch 8 --width 96 --depth 6 --heads 3 --hidden 256 --out-dim 64 --batch 128
-          --limit ${LIMIT:-10000} --epochs $epochs --lr 1e-3 --momentum 0.99 --crop-min 0.2
+          --limit ${LIMIT:-10000} --epochs $epochs --lr 1e-3
           --knn-train 10000 --knn-test 5000 ${OPTIONS:-}"
 case $settings in
   *"--dataset cifar10 "*--dataset*) data=${3:-} ;;

@@ -167,7 +167,8 @@ Section adaptive_exit(const std::vector<Group>& groups) {
 }
 
 /// Whether the ordering of the paper shows: no layer of the self-distilled network worse, and more gained below.
-std::string reading(const Gain& gain) {
+std::string reading(const Gain& gain, const Group& group) {
+  if (const std::string why = unjudged(group.runs[0].settings); !why.empty()) return why;
   const bool every = gain.not_worse == gain.layers, below = gain.lower > gain.upper;
   if (every && below) return "shows";
   return every ? "at every layer, not more below" : below ? "more below, not at every layer" : "does not show";
@@ -188,7 +189,8 @@ Section gains(const std::vector<Group>& groups, const std::vector<Measure>& all)
     for (const Measure& measure : all) {
       const Gain g = gain(accuracy(base, measure).mean, accuracy(group, measure).mean);
       out.table.push_back({group.name, measure.title, std::to_string(g.not_worse) + " of " + std::to_string(g.layers),
-                           number("%+.2f", g.lower), number("%+.2f", g.upper), number("%+.2f", g.last), reading(g)});
+                           number("%+.2f", g.lower), number("%+.2f", g.upper), number("%+.2f", g.last),
+                           reading(g, group)});
     }
   }
   return out;
@@ -278,10 +280,13 @@ std::string introduction(const std::vector<Group>& groups) {
     out += " " + group.name + (group.runs.size() > 1 ? ": seeds" : ": seed");
     for (std::size_t i = 0; i < group.runs.size(); ++i) out += (i ? ", " : " ") + std::to_string(group.runs[i].seed);
     out += ".";
-    Json same = group.runs[0].settings, first = groups[0].runs[0].settings;
-    same.erase("method");
-    first.erase("method");
-    differ = differ || same != first;
+    const auto bare = [](const Group& of) {
+      Json settings = of.runs[0].settings;
+      settings.erase("method");
+      if (of.published_ratio()) settings.erase("ratio");
+      return settings;
+    };
+    differ = differ || bare(group) != bare(groups[0]);
   }
   if (differ) out += " The networks differ in more than method and seed; their names say in what.";
   return out;

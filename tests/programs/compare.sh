@@ -2,8 +2,8 @@
 # `compare` averages runs over their seeds, says what self-distillation gains, and refuses what does not compare.
 . "$(dirname "$0")/common.bash"
 
-# evaluated NAME METHOD SEED KNN1 KNN2 [DEPTH TRAIN]: what `evaluate` would write of a network of two layers, or of
-# more, all of which are like the second.
+# evaluated NAME METHOD SEED KNN1 KNN2 [DEPTH TRAIN EPOCHS]: what `evaluate` would write of a network of two layers, or
+# of more, all of which are like the second.
 evaluated() {
   mkdir -p "$work/$1"
   local layers="" layer accuracy=$4
@@ -14,9 +14,9 @@ evaluated() {
     accuracy=$5
   done
   cat >"$work/$1/results.json" <<END
-{"run": {"method": "$2", "seed": $3, "depth": ${6:-2}}, "dataset": "images", "train_images": ${7:-1000},
- "test_images": 100, "classes": 10, "temperature": 0.07, "logistic_c": 1, "sgd_epochs": 90, "speed_batch": 64,
- "threads": 2, "layers": [$layers],
+{"run": {"method": "$2", "seed": $3, "depth": ${6:-2}, "epochs": ${8:-300}, "augmentation": "moco-v3"},
+ "dataset": "images", "train_images": ${7:-1000}, "test_images": 100, "classes": 10, "temperature": 0.07,
+ "logistic_c": 1, "sgd_epochs": 90, "speed_batch": 64, "threads": 2, "layers": [$layers],
  "adaptive_exit": [{"confidence": 0.5, "accuracy": 0.5, "multiply_adds": 1e6, "layers": 1.5}]}
 END
 }
@@ -27,6 +27,7 @@ evaluated b2 sd-byol 2 0.360 0.406
 compare() { "$bin/compare" "$@" >"$work/log" 2>&1 || { cat "$work/log"; die "compare $*"; }; }
 cd "$work" || exit 1
 compare a1 b1 a2 b2 --out seeds
+! grep -q 'differ in more' seeds/comparison.md || die "a published ratio is called a difference"
 
 # Means and spreads by hand: (30.0 + 31.0) / 2, and so on.
 test "$(grep -F 'k-NN, k = 20' seeds/layers.csv | tr -d '"' | tr '\n' ' ')" = "byol,2,k-NN, k = 20,1,30.50,30.00,31.00 \
@@ -58,11 +59,19 @@ grep -Fq '| layer | byol, depth 2 | byol, depth 12 |' depths/comparison.md ||
 grep -q 'differ in more than method and seed' depths/comparison.md || die "no warning of other depths"
 ! grep -q 'What self-distillation gains' depths/comparison.md || die "a gain without a self-distilled network"
 
-# What a method without self-distillation does not have tells nothing apart from it: each ratio has its gain.
+# What a method without self-distillation does not have tells nothing apart from it: each ratio has its gain, and one
+# that is not the method's own is named.
 evaluated half sd-byol 1 0.34 0.40
 sed -i 's/"seed"/"ratio": 0.5, "seed"/' half/results.json
 compare a1 b1 half --out ratios
-test "$(grep -c '^| sd-byol, ratio .* k-NN, k = 20 |' ratios/comparison.md)" -eq 2 || die "not two gains"
+test "$(grep -c '^| sd-byol\(, ratio 0.5\)\? | k-NN, k = 20 |' ratios/comparison.md)" -eq 2 || die "not two gains"
+
+# The paper's ordering is looked for by its recipe alone, and after enough epochs.
+grep -q '^| sd-byol, ratio 0.5 | k-NN.*| not judged: ratio 0.5 |' ratios/comparison.md || die "another recipe is judged"
+evaluated few byol 1 0.3 0.4 2 1000 99
+evaluated few_sd sd-byol 1 0.4 0.4 2 1000 99
+compare few few_sd --out few_epochs
+grep -q '^| sd-byol | k-NN.*| not judged: 99 epochs |' few_epochs/comparison.md || die "few epochs are judged"
 
 # What was cut or fine-tuned since is another network.
 evaluated cut byol 1 0.3 0.4
