@@ -4,9 +4,11 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <span>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -23,6 +25,14 @@ std::pair<FunctionOfImages, FunctionOfImages> network_on_cuda(const std::string&
 /// nearest_host_rows: similarities and places.
 std::pair<std::vector<float>, std::vector<int>> nearest_rows_on_cuda(std::span<const float> known,
                                                                      std::span<const float> asked, int width, int k);
+
+/// The features of a layer: its numbers [images, width], the ScalarType they have, images, width, labels, classes.
+using PlainFeatures = std::tuple<const std::byte*, int, int, int, std::span<const int>, int>;
+
+/// train_sweeps: of each layer the weights of all rates, one after the other.
+std::vector<std::vector<float>> sweeps_on_cuda(const std::vector<PlainFeatures>& layers, const std::vector<long>& rows,
+                                               const std::vector<double>& rates, int epochs, int batch, double momentum,
+                                               std::uint64_t seed, const std::function<void(int)>& epoch_done);
 
 /// A run of finetune (finetune/cuda.cu): of its options as JSON text, what finetune.json says, as text. Fails at once
 /// where there is no GPU.

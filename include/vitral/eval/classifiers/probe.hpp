@@ -78,17 +78,36 @@ inline void check_probe(const std::vector<Features>& train, const std::vector<Fe
 
 }  // namespace detail
 
-/// Trains a classifier for each layer and rate: SGD at rate * batch / 256, which falls to zero along a cosine, step by
-/// step; no weight decay. All see the same images in the same order. They learn from what is not held out, and nothing
-/// is trained again afterwards. `epoch_done(epochs)` is called after each epoch. Backend B trains; the features are in
-/// host memory or in a file and come to it batch by batch.
-///
-///   const std::vector<LayerProbe> probes = sgd_probes(known, asked, {.epochs = 30});
-///   std::printf("%.1f %% at rate %g\n", 100 * probes.back().best.test.top1(), probes.back().best.rate);
+/// The classifiers of each layer and rate, trained on the images in `rows`: SGD at rate * batch / 256, which falls to
+/// zero along a cosine, step by step; no weight decay. All see the same images in the same order. Backend B trains; the
+/// features are in host memory or in a file and come to it batch by batch. `epoch_done(epochs)` is called after each
+/// epoch.
 template <class B = Cpu>
-[[nodiscard]] std::vector<LayerProbe> sgd_probes(
-    const std::vector<Features>& train, const std::vector<Features>& test, const ProbeOptions& options = {},
-    const std::function<void(int)>& epoch_done = [](int) {}) {
+[[nodiscard]] RateSweeps<B> train_sweeps(const std::vector<Features>& layers, const std::vector<long>& rows,
+                                         const ProbeOptions& options, const std::function<void(int)>& epoch_done) {
+  RateSweeps<B> sweeps;
+  for (const Features& layer : layers)
+    sweeps.layers.emplace_back(options.rates.size(), layer.classes, layer.width, options.seed);
+  auto parameters = trainable_parameters(sweeps);  // those of each layer, in the order of the rates
+  for (std::size_t i = 0; i < parameters.size(); ++i) parameters[i].rate = options.rates[i % options.rates.size()];
+  const int batch = static_cast<int>(std::min<long>(options.batch, std::ssize(rows)));
+  FeatureBatches source(layers, rows, {.batch = batch, .seed = options.seed.value, .drop_last = false});
+  const Sgd sgd{.lr = scaled_learning_rate(1, batch), .momentum = options.momentum};
+  Trainer trainer(sweeps, Optimizer<float, B>(sgd, parameters), {.epochs = options.epochs});
+  trainer.fit(source, [&](const StepReport& report) {
+    if (const long done = report.step + 1; done % source.batches() == 0)
+      epoch_done(static_cast<int>(done / source.batches()));
+    return true;
+  });
+  return sweeps;
+}
+
+/// Trains classifiers of each layer and rate on the training images that are not held out, and counts how often each is
+/// right; nothing is trained again afterwards. `train_by(layers, rows, options, epoch_done)` trains, as train_sweeps.
+template <class Train>
+[[nodiscard]] std::vector<LayerProbe> sgd_probes(const std::vector<Features>& train, const std::vector<Features>& test,
+                                                 const ProbeOptions& options,
+                                                 const std::function<void(int)>& epoch_done, const Train& train_by) {
   detail::check_probe(train, test, options);
   const std::vector<int>& labels = train[0].labels;
   const std::vector<long> held_out = share_of_each_class(labels, train[0].classes, options.held_out, options.seed);
@@ -99,21 +118,7 @@ template <class B = Cpu>
   check(!learnt.empty(), "linear probes: ", labels.size(), " images are too few to hold out a share of ",
         options.held_out, " of each class and learn from the others");
 
-  RateSweeps<B> sweeps;
-  for (const Features& layer : train)
-    sweeps.layers.emplace_back(options.rates.size(), layer.classes, layer.width, options.seed);
-  auto parameters = trainable_parameters(sweeps);  // those of each layer, in the order of the rates
-  for (std::size_t i = 0; i < parameters.size(); ++i) parameters[i].rate = options.rates[i % options.rates.size()];
-  const int images = static_cast<int>(learnt.size()), batch = std::min(options.batch, images);
-  FeatureBatches source(train, learnt, {.batch = batch, .seed = options.seed.value, .drop_last = false});
-  const Sgd sgd{.lr = scaled_learning_rate(1, batch), .momentum = options.momentum};
-  Trainer trainer(sweeps, Optimizer<float, B>(sgd, parameters), {.epochs = options.epochs});
-  trainer.fit(source, [&](const StepReport& report) {
-    if (const long done = report.step + 1; done % source.batches() == 0)
-      epoch_done(static_cast<int>(done / source.batches()));
-    return true;
-  });
-
+  const auto sweeps = train_by(train, learnt, options, epoch_done);
   std::vector<LayerProbe> out(train.size());
   for (std::size_t layer = 0; layer < train.size(); ++layer) {
     const auto chosen = detail::count_right(sweeps.layers[layer], train[layer], held_out),
@@ -125,6 +130,17 @@ template <class B = Cpu>
                           [](const RateScores& a, const RateScores& b) { return a.held_out.first < b.held_out.first; });
   }
   return out;
+}
+
+/// The same, trained by train_sweeps on backend B.
+///
+///   const std::vector<LayerProbe> probes = sgd_probes(known, asked, {.epochs = 30});
+///   std::printf("%.1f %% at rate %g\n", 100 * probes.back().best.test.top1(), probes.back().best.rate);
+template <class B = Cpu>
+[[nodiscard]] std::vector<LayerProbe> sgd_probes(
+    const std::vector<Features>& train, const std::vector<Features>& test, const ProbeOptions& options = {},
+    const std::function<void(int)>& epoch_done = [](int) {}) {
+  return sgd_probes(train, test, options, epoch_done, train_sweeps<B>);
 }
 
 }}  // namespace vitral
