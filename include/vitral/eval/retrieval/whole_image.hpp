@@ -26,15 +26,6 @@ struct WholeImage {
   bool gem = false;               ///< behind the class token the patches' generalised mean with exponent 4
 };
 
-/// A network whose features of images of any size can be computed, a ViT for one: `all_tokens(encoder, images)` gives
-/// [batch, tokens, width()], the class token first and the patches of size.patch pixels last.
-template <class E>
-concept TokenEncoder = requires(const E& encoder, const detail::ImagesOn<typename E::backend>& images) {
-  { encoder.width() } -> std::convertible_to<int>;
-  { encoder.size.patch } -> std::convertible_to<int>;
-  all_tokens(encoder, images).extent(2);
-};
-
 namespace detail {
 
 /// planes [3, height, width] -> [3, floor(height * scale), floor(width * scale)], bilinear between the nearest pixels
