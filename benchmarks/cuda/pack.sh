@@ -36,8 +36,8 @@ cmake -S . -B build/bundle-programs -DCMAKE_BUILD_TYPE=Release -DVITRAL_UNIT_TES
   -DVITRAL_CUDA=ON "-DVITRAL_CUDA_ARCHITECTURES=$architectures" -DVITRAL_NATIVE=OFF -DCMAKE_CXX_FLAGS=-march=x86-64-v3 \
   -DCMAKE_BUILD_WITH_INSTALL_RPATH=ON "-DCMAKE_INSTALL_RPATH=${rpath/:/;}" \
   -DCMAKE_EXE_LINKER_FLAGS=-Wl,--disable-new-dtags
-cmake --build build/bundle-programs -j "$(nproc)" --target check_golden pretrain evaluate
-cp build/bundle-programs/bin/{check_golden,pretrain,evaluate} $out/bin/
+cmake --build build/bundle-programs -j "$(nproc)" --target check_golden pretrain evaluate embed propagate
+cp build/bundle-programs/bin/{check_golden,pretrain,evaluate,embed,propagate} $out/bin/
 strip $out/bin/*
 
 # The libraries of the compiler and of the CUDA Toolkit are there.

@@ -6,6 +6,7 @@
 //   embed out/checkpoint.safetensors --layer 6 --out embedding
 //   embed out/checkpoint.safetensors --dataset images --data originals --whole --resize squash --size 320 --gem
 #include "common/command_line.hpp"
+#include "common/network.hpp"
 #include "common/output.hpp"
 #include "common/table.hpp"
 #include "common/trained_network.hpp"
@@ -14,8 +15,6 @@
 #include <vitral/eval/retrieval/whole_image.hpp>
 #include <vitral/io/npy.hpp>
 #include <vitral/io/progress.hpp>
-#include <vitral/models/first_layers.hpp>
-#include <vitral/models/load_vit.hpp>
 #include <vitral/vitral.hpp>
 
 #include <algorithm>
@@ -28,7 +27,7 @@ using namespace vitral::programs;
 namespace {
 
 struct Options {
-  std::string checkpoint, branch, dataset, data, tar_image, split = "test", out = "embedding";
+  std::string checkpoint, branch, dataset, data, tar_image, split = "test", device = "cpu", out = "embedding";
   Preparation preparation;
   int layer = 0, size = 0, threads = 0;
   long images = 0;
@@ -66,6 +65,7 @@ Options parse(int argc, char** argv) {
       ->capture_default_str();
   app.add_option("--images", o.images, "So many images alone, spread over the classes; 0 = all")
       ->check(CLI::NonNegativeNumber);
+  add_device_option(app, o.device, "Where features are computed");
   app.add_option("--out", o.out, "Directory for features.npy, features.flags.npy and images.csv")
       ->capture_default_str();
   app.add_option("--threads", o.threads, "Threads; 0 = all cores")->check(CLI::NonNegativeNumber);
@@ -88,14 +88,14 @@ report::Table rows(const Dataset& data, const std::filesystem::path& root, const
 
 void embed(const Options& o) {
   const SafetensorsFile file(o.checkpoint);
-  const auto network = load_vit<Cpu, float>(file, {}, chosen_branch(file, o.branch));
-  const int layer = chosen_layer(o.layer, network.depth(), o.checkpoint);
+  const NetworkBranch branch = chosen_branch(file, o.branch);
+  const int depth = vit_size(file, branch).depth, layer = chosen_layer(o.layer, depth, o.checkpoint);
+  const Network network = network_on(o.device, file, branch, layer);
   const DataPlace place = data_of(file, o.dataset, o.data, o.tar_image);
   const Split split = o.split == "train" ? Split::train : o.split == "test" ? Split::test : Split::unlabeled;
   const Dataset all = place.open(split, o.whole ? 0 : center_view(network.size.image).least_side());
   const std::vector<long> places = spread_places(all, o.images > 0 ? o.images : all.size(), Seed{});
   const Dataset data = select_images(all, places);
-  const auto encoder = first_layers(network, layer);
   const CenterView seen = o.preparation.view(network.size.image);
   const WholeImage whole{o.size > 0 ? o.size : network.size.image, seen.squash, seen.interpolation, o.scales, o.gem};
   const double least = whole.size * *std::min_element(o.scales.begin(), o.scales.end());
@@ -105,8 +105,8 @@ void embed(const Options& o) {
   make_folder(out);
   Progress progress(o.split, data.size(), 1);
   const auto done = [&](long images) { progress.update(images, std::nan("")); };
-  const Features features = o.whole ? whole_image_features(encoder, data, whole, done)
-                                    : extract_features(encoder, data, data.size(), {seen}, {.done = done})[0].back();
+  const Features features = o.whole ? whole_image_features(network, data, whole, done)
+                                    : extract_features(network, data, data.size(), {seen}, {.done = done})[0].back();
   progress.finish();
   const auto width = static_cast<std::size_t>(features.width);
   std::vector<float> all_rows(places.size() * width, std::numeric_limits<float>::quiet_NaN());
@@ -121,7 +121,7 @@ void embed(const Options& o) {
   write_text(out / "images.csv", report::csv(rows(all, place.path, places)));
   std::printf(
       "wrote features.npy [%ld, %d], features.flags.npy and images.csv in %s: layer %d of %d, %s images of %s\n",
-      data.size(), features.width, escape_text(o.out).c_str(), layer, network.depth(), o.split.c_str(),
+      data.size(), features.width, escape_text(o.out).c_str(), layer, depth, o.split.c_str(),
       escape_text(data.name()).c_str());
   if (const long missing = data.size() - features.images(); missing > 0)
     std::printf("%ld images could not be read: their rows are NaN, and flagged\n", missing);

@@ -77,10 +77,8 @@ Options parse(int argc, char** argv) {
       ->check(CLI::IsMember({"f32", "f16", "bf16"}))
       ->needs(file)
       ->capture_default_str();
-  app.add_option("--device", o.device,
-                 "Where features and their neighbours are computed; the rest and all times are the CPU's")
-      ->check(CLI::IsMember({"cpu", "cuda"}))
-      ->capture_default_str();
+  add_device_option(app, o.device,
+                    "Where features and their neighbours are computed; the rest and all times are the CPU's");
   app.add_option("--batch", o.batch, "Images at a time when speed is measured")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
@@ -169,10 +167,9 @@ EvaluationResults evaluate(const Options& o) {
   options.mean_per_class = known_dataset(place.dataset).mean_per_class;
   options.speed_batch = o.batch;
   check_options(options);
-  const FeatureRequest request{o.checkpoint, place,          o.choice,      most_neighbours(options),
-                               branch,       options.layers, o.preparation, storage_of(o)};
   const SplitFeatures found =
-      o.device == "cuda" ? splits_of(features_on_cuda(plain(request))) : features_on<Cpu>(request);
+      split_features(network_on(o.device, file, branch, encoder.depth()), network_name(file),
+                     {place, o.choice, most_neighbours(options), options.layers, o.preparation, storage_of(o)});
   make_folder(o.out);  // what is wrong with it is said before the longest part of the work
   check(o.no_analyses || found.test[0].images() >= 20, "the analyses need 20 test images or more, not ",
         found.test[0].images(), "; use more (--test), or --no-analyses");
@@ -182,9 +179,11 @@ EvaluationResults evaluate(const Options& o) {
   const Json subject = about(o, file, branch, run, found.holdout);
   options.progress = progress;
   if (o.device == "cuda")
-    options.neighbours = [](const Features& train, const Features& test, int k) {
-      auto [count, similarity, place] = neighbours_on_cuda(plain(train), plain(test), k);
-      return Neighbours{count, std::move(similarity), std::move(place)};
+    options.neighbours = [](const Features& train, const Features& test, int most) {
+      return nearest_neighbours(train, test, most, false, [](auto known, auto asked, int width, int k, bool) {
+        auto [similarity, place] = nearest_rows_on_cuda(known, asked, width, k);
+        return Neighbours{k, std::move(similarity), std::move(place)};
+      });
     };
   EvaluationResults out = evaluate_features(encoder, found.train, found.test, options);
   out.dataset = found.dataset;
@@ -212,15 +211,6 @@ EvaluationResults evaluate(const Options& o) {
 }
 
 }  // namespace
-
-#if !defined(VITRAL_HAS_CUDA)
-[[noreturn]] static void fail_without_cuda() {
-  fail("--device cuda: this program was built without CUDA: install the CUDA Toolkit, configure with -DVITRAL_CUDA=ON "
-       "and build again, or use --device cpu");
-}
-PlainSplits features_on_cuda(const PlainRequest&) { fail_without_cuda(); }
-PlainNeighbours neighbours_on_cuda(PlainFeatures, PlainFeatures, int) { fail_without_cuda(); }
-#endif
 
 int main(int argc, char** argv) {
   return run_program(argc, argv, parse, [](const Options& options) {

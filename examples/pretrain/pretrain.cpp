@@ -1,5 +1,6 @@
 // Pretrains a vision transformer without labels by a method of train/methods.hpp, and shows by k-NN what every layer
 // has learnt. `pretrain --help` explains the options; run.hpp does the work.
+#include "common/without_cuda.hpp"
 #include "pretrain/run.hpp"
 #include "pretrain/saved_run.hpp"
 
@@ -79,8 +80,5 @@ int main(int argc, char** argv) {
 }
 
 #if !defined(VITRAL_HAS_CUDA)
-int pretrain_cuda(const nlohmann::ordered_json&) {
-  fail("--device cuda: this program was built without CUDA: install the CUDA Toolkit, configure with -DVITRAL_CUDA=ON "
-       "and build again, or use --device cpu");
-}
+int pretrain_cuda(const nlohmann::ordered_json&) { fail_without_cuda(); }
 #endif

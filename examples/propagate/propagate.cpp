@@ -5,6 +5,7 @@
 //   propagate out/checkpoint.safetensors --data DAVIS --out propagation
 //   propagate out/checkpoint.safetensors --synthetic 4 --out propagation
 #include "common/command_line.hpp"
+#include "common/network.hpp"
 #include "common/output.hpp"
 #include "common/trained_network.hpp"
 #include "propagate/video.hpp"
@@ -15,9 +16,6 @@
 #include <vitral/eval/video/propagation.hpp>
 #include <vitral/io/json.hpp>
 #include <vitral/io/progress.hpp>
-#include <vitral/models/first_layers.hpp>
-#include <vitral/models/load_vit.hpp>
-#include <vitral/models/patch_tokens.hpp>
 
 #include <cstdio>
 
@@ -28,7 +26,7 @@ using Json = nlohmann::ordered_json;
 namespace {
 
 struct Options {
-  std::string checkpoint, branch, data, out = "propagation";
+  std::string checkpoint, branch, data, device = "cpu", out = "propagation";
   int layer = 0, size = 0, synthetic = 0, threads = 0;
   std::uint64_t seed = 0;
 };
@@ -46,6 +44,7 @@ Options parse(int argc, char** argv) {
   app.add_option("--layer", o.layer, "Layer whose patches are compared; 0 = the last")->check(CLI::NonNegativeNumber);
   app.add_option("--size", o.size, "Shorter side that frames get, in pixels; 0 = 480, of moving shapes 24 patches")
       ->check(CLI::NonNegativeNumber);
+  add_device_option(app, o.device, "Where the patches' features are computed; labels are carried on by the CPU");
   app.add_option("--out", o.out, "Directory for propagation.json, objects.csv, masks and overlays")
       ->capture_default_str();
   app.add_option("--threads", o.threads, "Threads; 0 = all cores")->check(CLI::NonNegativeNumber);
@@ -55,22 +54,17 @@ Options parse(int argc, char** argv) {
   return o;
 }
 
-/// The first `layer` blocks of a checkpoint's network, all if that is 0.
-struct Network {
-  int layer;
-  ViT<Cpu, float> encoder;
-};
-Network first_blocks(const std::string& checkpoint, const std::string& branch, int layer) {
-  const SafetensorsFile file(checkpoint);
-  const auto whole = load_vit<Cpu, float>(file, {}, chosen_branch(file, branch));
-  layer = chosen_layer(layer, whole.depth(), checkpoint);
-  return {layer, first_layers(whole, layer)};
+/// The layers that --layer asks for.
+Network first_blocks(const Options& o) {
+  const SafetensorsFile file(o.checkpoint);
+  const NetworkBranch branch = chosen_branch(file, o.branch);
+  return network_on(o.device, file, branch, chosen_layer(o.layer, vit_size(file, branch).depth, o.checkpoint));
 }
 
 /// A frame's patches. The shorter side becomes `size` pixels, less what makes no whole patch; the longer one is cut
 /// down to a multiple of four patches, DINO's 64 pixels.
 PatchFeatures features(const Network& network, const Image& frame, int size) {
-  const int patch = network.encoder.size.patch, shorter = std::min(frame.height, frame.width),
+  const int patch = network.size.patch, shorter = std::min(frame.height, frame.width),
             longer = std::max(frame.height, frame.width), few = size / patch;
   const long longest = static_cast<long>(size) * longer / shorter;
   check(longest <= max_pixels / size, "--size ", size, " makes ", size, " x ", longest, " pixels of a frame of ",
@@ -84,10 +78,10 @@ PatchFeatures features(const Network& network, const Image& frame, int size) {
   resize(frame, {0, 0, frame.height, frame.width}, {frame.height, height, 0, height}, {frame.width, width, 0, width},
          Interpolation::bilinear, false, planes.data());
   Normalization{}(planes.data(), height * width);
-  const auto pixels = Tensor<float, Shape<dyn, 3, dyn, dyn>>::from(planes, {1, height, width});
-  const auto tokens = patch_tokens(network.encoder, pixels, network.layer);
-  PatchFeatures out{rows, columns, tokens.extent(2), tokens.to_vector()};
-  check_finite(out.values, out.width, join("layer ", network.layer), 0, "patch");
+  const std::vector<float> tokens = network.tokens(HostImages::from(planes, {1, height, width})).to_vector();
+  const long first = std::ssize(tokens) - long{rows} * columns * network.size.width;
+  PatchFeatures out{rows, columns, network.size.width, {tokens.begin() + first, tokens.end()}};
+  check_finite(out.values, out.width, join("layer ", network.depth()), 0, "patch");
   return out;
 }
 
@@ -173,8 +167,8 @@ void follow(const Video& video, const Network& network, int size, const std::fil
     const Image image = video.image(t);
     shapes_fit(image.height, image.width, "an image", t);
     const PatchLabels& labels = propagation.next(features(network, image, size));
-    const LabelMap map = resize_nearest(label_map(labels, rows, columns, classes, network.encoder.size.patch),
-                                        first.height, first.width);
+    const LabelMap map =
+        resize_nearest(label_map(labels, rows, columns, classes, network.size.patch), first.height, first.width);
     write(t, map);
     const LabelMap truth = video.mask(t);
     shapes_fit(truth.height, truth.width, "a mask", t);
@@ -229,9 +223,9 @@ std::string csv(const std::vector<ObjectScores>& objects) {
 }
 
 void run(const Options& o) {
-  const Network net = first_blocks(o.checkpoint, o.branch, o.layer);
+  const Network net = first_blocks(o);
   const auto videos = o.synthetic > 0 ? drawn_videos(o.synthetic, o.seed) : davis_videos(o.data);
-  const int size = o.size > 0 ? o.size : o.synthetic > 0 ? 24 * net.encoder.size.patch : 480;
+  const int size = o.size > 0 ? o.size : o.synthetic > 0 ? 24 * net.size.patch : 480;
   const std::filesystem::path out = o.out;
   long frames = 0, done = 0;
   for (const Video& video : videos) frames += static_cast<long>(video.frames.size());
@@ -244,7 +238,7 @@ void run(const Options& o) {
   Json results{{"checkpoint", o.checkpoint},
                {"videos", videos.size()},
                {"objects", found.size()},
-               {"layer", net.layer},
+               {"layer", net.depth()},
                {"size", size},
                {"last_frames", rules.last_frames},
                {"top", rules.top},
@@ -254,7 +248,7 @@ void run(const Options& o) {
                {"first_mask_kept", means(unmoved)}};
   write_text(out / "propagation.json", json_text(results, 2) + "\n");
   write_text(out / "objects.csv", csv(found));
-  std::printf("layer %d, %zu objects of %zu videos, percent\n                     J&F      J      F\n", net.layer,
+  std::printf("layer %d, %zu objects of %zu videos, percent\n                     J&F      J      F\n", net.depth(),
               found.size(), videos.size());
   for (const auto& [label, name] : {std::pair{"found", "found"}, std::pair{"first mask kept", "first_mask_kept"}}) {
     const Json& mean = results[name];

@@ -17,6 +17,7 @@
 #include <vitral/eval/classifiers/lbfgs.hpp>
 #include <vitral/eval/classifiers/linear_protocol.hpp>
 #include <vitral/eval/classifiers/logistic_regression.hpp>
+#include <vitral/eval/classifiers/nearest_rows.hpp>
 #include <vitral/eval/classifiers/probe.hpp>
 #include <vitral/eval/classifiers/rate_sweep.hpp>
 #include <vitral/eval/encoder.hpp>

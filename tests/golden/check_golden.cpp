@@ -3,6 +3,7 @@
 //   check_golden [--device cpu|cuda] [--scalar f64|f32|bf16] FILE...
 #include "check_golden.hpp"
 #include "common/command_line.hpp"
+#include "common/without_cuda.hpp"
 
 #include <vitral/io/safetensors.hpp>
 
@@ -154,9 +155,5 @@ int main(int argc, char** argv) {
 }
 
 #if !defined(VITRAL_HAS_CUDA)
-GoldenTensors golden_step_cuda(const std::string&, const std::string&, int) {
-  throw std::runtime_error(
-      "this program was built without CUDA: install the CUDA Toolkit, configure with -DVITRAL_CUDA=ON and build again, "
-      "or use --device cpu");
-}
+GoldenTensors golden_step_cuda(const std::string&, const std::string&, int) { fail_without_cuda(); }
 #endif

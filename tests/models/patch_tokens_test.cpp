@@ -1,6 +1,7 @@
 // Patch tokens of any layer, on images of the network's own size and of others, and the network at another size.
 #include "../random_tensor.hpp"
 
+#include <vitral/models/first_layers.hpp>
 #include <vitral/models/patch_tokens.hpp>
 
 #include <doctest/doctest.h>
@@ -22,6 +23,7 @@ TEST_CASE("at the network's own size they are what follows the class token after
     const auto patches = patch_tokens(vit, images, 1);
     CHECK(patches.extent(1) == 4);
     CHECK(patches.to_vector() == slice<1, dyn>(all, second_token ? 2 : 1, 4).to_vector());
+    CHECK(all_tokens(first_layers(vit, 1), images).to_vector() == all.to_vector());
   }
 }
 

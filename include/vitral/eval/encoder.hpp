@@ -1,4 +1,5 @@
-// What eval asks of a network: the features of its layers, and how large the images are that it takes.
+// What eval asks of a network: the features of its layers or all tokens of its last one, and how large the images are
+// that it takes.
 #pragma once
 
 #include <vitral/data/augment.hpp>
@@ -32,6 +33,15 @@ concept FeatureEncoder = requires(const E& encoder, const detail::ImagesOn<typen
   { encoder.width() } -> std::convertible_to<int>;
   { encoder.depth() } -> std::convertible_to<int>;
   encoder.layers(images)[0].extent(1);
+};
+
+/// A network on any backend that gives all tokens of images of any size in whole patches of size.patch pixels, as a ViT
+/// does: `all_tokens(encoder, images)` is [batch, tokens, size.width], the class token first and the patches last.
+template <class E>
+concept TokenEncoder = requires(const E& encoder, const detail::ImagesOn<typename E::backend>& images) {
+  { encoder.size.width } -> std::convertible_to<int>;
+  { encoder.size.patch } -> std::convertible_to<int>;
+  all_tokens(encoder, images).extent(2);
 };
 
 namespace detail {

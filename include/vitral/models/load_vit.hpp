@@ -179,20 +179,10 @@ template <class B, class T, ViTSize Size>
   return size;
 }
 
-/// The encoder of a file that save_vit or Trainer::save has written; of a student and its teacher, `branch` chooses.
-/// What the network computes follows from the file, whatever `options` say: its tokens, LayerScale, positions, pooling,
-/// norm and GELU, and whether layers() gives the distillation token. Of `options` hold train_patch_embed, drop_path and
-/// recompute.
-/// Throws Error, naming the file, for a file of another network, tensors that do not fit, and numbers that are not
-/// finite.
-///
-///   const auto encoder = load_vit<Cpu, float>("out/checkpoint.safetensors");
-///   const auto features = encoder(images);  // [batch, width]
-///   save_vit("half.safetensors", first_layers(encoder, encoder.depth() / 2));
-template <class B, class T>
-[[nodiscard]] ViT<B, T> load_vit(const SafetensorsFile& file, ViTOptions options = {},
-                                 NetworkBranch branch = NetworkBranch::student) {
-  const ViTSize size = vit_size(file, branch);
+/// What the file says that its network computes, in those of `options` that follow from a file (see load_vit); the
+/// others stay as they are. Throws Error where the file contradicts itself or names a choice that there is not.
+[[nodiscard]] inline ViTOptions vit_options(const SafetensorsFile& file, NetworkBranch branch = NetworkBranch::student,
+                                            ViTOptions options = {}) {
   const std::string prefix = detail::vit_prefix(file, branch);
   options.distillation_token = file.contains(prefix + "dist_token");
   const auto token = file.metadata().find(detail::lower_token_key);
@@ -209,7 +199,25 @@ template <class B, class T>
                  ? table[0].value
                  : line_of(table, join(key, " in the metadata of ", file.path()), named->second).value;
   });
-  ViT<B, T> encoder(size, Seed{0}, options);
+  return options;
+}
+
+/// The encoder of a file that save_vit or Trainer::save has written; of a student and its teacher, `branch` chooses.
+/// What the network computes follows from the file, whatever `options` say: its tokens, LayerScale, positions, pooling,
+/// norm and GELU, and whether layers() gives the distillation token. Of `options` hold train_patch_embed, drop_path and
+/// recompute.
+/// Throws Error, naming the file, for a file of another network, tensors that do not fit, and numbers that are not
+/// finite.
+///
+///   const auto encoder = load_vit<Cpu, float>("out/checkpoint.safetensors");
+///   const auto features = encoder(images);  // [batch, width]
+///   save_vit("half.safetensors", first_layers(encoder, encoder.depth() / 2));
+template <class B, class T>
+[[nodiscard]] ViT<B, T> load_vit(const SafetensorsFile& file, const ViTOptions& options = {},
+                                 NetworkBranch branch = NetworkBranch::student) {
+  const ViTSize size = vit_size(file, branch);
+  const std::string prefix = detail::vit_prefix(file, branch);
+  ViT<B, T> encoder(size, Seed{0}, vit_options(file, branch, options));
   for_each_tensor(encoder,
                   [&](const std::string& name, auto& member) { load_tensor(file, prefix + name, member.value); });
   return encoder;

@@ -1,4 +1,4 @@
-// Patch tokens of a layer, for images of any size in whole patches: the features of dense tasks.
+// Tokens of a layer for images of any size in whole patches; those of the patches are the features of dense tasks.
 #pragma once
 
 #include <vitral/models/resolution.hpp>
@@ -17,6 +17,14 @@ template <class B, class T, ViTSize Size>
 }
 
 }  // namespace detail
+
+/// images [batch, 3, height, width] in whole patches -> all their tokens after the last block and the final norm,
+/// [batch, tokens, width]: the class token, others that are no patches, and the patches, row by row. Where the grid of
+/// patches is not the network's own, its positions are interpolated.
+template <class B, class T, ViTSize Size>
+[[nodiscard]] auto all_tokens(const ViT<B, T, Size>& encoder, const Operand auto& images) {
+  return encoder.normalized(detail::tokens_after(encoder, images, encoder.depth()));
+}
 
 /// images [batch, 3, height, width] -> their patches after block `layer` (1 to depth) and the final norm, row by row:
 /// [batch, patches, width]. Where the grid of patches is not the network's own, its positions are interpolated.

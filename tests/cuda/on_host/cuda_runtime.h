@@ -7,6 +7,7 @@
 #include "streams.hpp"
 #include "threads.hpp"
 
+#include <cstdlib>
 #include <iterator>
 #include <map>
 #include <tuple>
@@ -65,7 +66,11 @@ inline const char* cudaGetErrorName(cudaError_t e) {
   return e == cudaErrorMemoryAllocation ? "cudaErrorMemoryAllocation" : e == cudaSuccess ? "cudaSuccess" : "cudaError";
 }
 inline const char* cudaGetErrorString(cudaError_t) { return "as the device of fibres reports it"; }
-inline cudaError_t cudaGetDeviceCount(int* count) { return *count = 1, cudaSuccess; }
+/// As NVIDIA's, it sees no device where CUDA_VISIBLE_DEVICES is set to nothing.
+inline cudaError_t cudaGetDeviceCount(int* count) {
+  const char* const visible = std::getenv("CUDA_VISIBLE_DEVICES");
+  return *count = visible == nullptr || *visible != '\0', cudaSuccess;
+}
 inline cudaError_t cudaGetDevice(int* device) { return *device = 0, cudaSuccess; }
 inline cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr what, int) {
   *value = what == cudaDevAttrMultiProcessorCount ? 2 : static_cast<int>(on_host::shared_bytes);

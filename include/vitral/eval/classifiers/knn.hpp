@@ -2,7 +2,7 @@
 // al. 2018), as DINO and SDSSL use it.
 #pragma once
 
-#include <vitral/backend/backend.hpp>
+#include <vitral/eval/classifiers/nearest_rows.hpp>
 #include <vitral/eval/features.hpp>
 
 #if !defined(__CUDACC__)
@@ -22,21 +22,11 @@ struct KnnOptions {
   bool leave_one_out = false;  ///< queries and training rows are the same, and no row is a neighbour of itself
 };
 
-/// The k training rows that are nearest to each query, nearest first.
-struct Neighbours {
-  int k = 0;
-  std::vector<float> similarity;  ///< [queries, k]
-  std::vector<int> place;         ///< [queries, k], numbers of training rows
-
-  [[nodiscard]] int queries() const { return k ? static_cast<int>(place.size()) / k : 0; }
-};
-
-/// The k training rows of the largest inner product with each query, exactly, found by backend B. Of equal products the
-/// earlier row counts as nearer. However many rows there are, products are held for a block of them at a time.
-/// Throws Error where features are not finite, or there are fewer than k rows.
-template <OffersNearestRows B = Cpu>
-[[nodiscard]] Neighbours nearest_neighbours(const Features& train, const Features& test, int k,
-                                            bool leave_one_out = false) {
+/// The k training rows of the largest inner product with each query. `search` finds them in the rows of both, as
+/// nearest_host_rows does. Throws Error where features are not finite, or there are fewer than k rows.
+template <class Search>
+[[nodiscard]] Neighbours nearest_neighbours(const Features& train, const Features& test, int k, bool leave_one_out,
+                                            const Search& search) {
   check_rows(train, "k-NN: the training features");
   check_rows(test, "k-NN: the features to classify");
   const int rows = train.images(), queries = test.images(), width = train.width, others = rows - leave_one_out;
@@ -45,33 +35,18 @@ template <OffersNearestRows B = Cpu>
   check(width == test.width, "k-NN: training features have width ", width, ", test features ", test.width);
   check(!leave_one_out || queries == rows, "k-NN: leaving one out of ", rows,
         " features asks for all of them, not for ", queries);
-  Neighbours out{k, {}, {}};
   std::vector<float> known_copy, asked_copy;
-  const std::span<const float> known = all_rows(train, known_copy), asked = all_rows(test, asked_copy);
-  if constexpr (B::on_host) {
-    out.place.resize(static_cast<std::size_t>(queries) * static_cast<std::size_t>(k));
-    out.similarity.resize(out.place.size());
-    B::nearest_rows(row_major(known.data(), rows, width), row_major(asked.data(), queries, width), k, leave_one_out,
-                    out.similarity.data(), out.place.data());
-  } else {
-    using Numbers = Tensor<float, Shape<dyn, dyn>, B>;
-    const auto there = [](std::span<const float> numbers, const Shape<dyn, dyn>& shape) {
-      const auto out = Numbers::uninitialized(shape);
-      B::copy_from_host(numbers.data(), out.data(), out.size());
-      return out;
-    };
-    const auto table = there(known, {rows, width}), wanted = there(asked, {queries, width});
-    const auto products = Numbers::uninitialized({queries, k});
-    const auto places = Tensor<int, Shape<dyn, dyn>, B>::uninitialized({queries, k});
-    B::nearest_rows(row_major(table.data(), rows, width), row_major(wanted.data(), queries, width), k, leave_one_out,
-                    products.data(), places.data());
-    out.similarity = products.to_vector();
-    out.place = places.to_vector();
-  }
+  Neighbours out = search(all_rows(train, known_copy), all_rows(test, asked_copy), width, k, leave_one_out);
   for (std::size_t i = 0; i < out.place.size(); ++i)
     check(out.place[i] >= 0 && std::isfinite(out.similarity[i]), "k-NN: the features of query ",
           i / static_cast<std::size_t>(k), " are too large to be multiplied; scale them to unit length");
   return out;
+}
+/// The same, found by backend B: exactly, and of equal products the earlier row counts as nearer.
+template <OffersNearestRows B = Cpu>
+[[nodiscard]] Neighbours nearest_neighbours(const Features& train, const Features& test, int k,
+                                            bool leave_one_out = false) {
+  return nearest_neighbours(train, test, k, leave_one_out, nearest_host_rows<B>);
 }
 
 /// The `count` classes with the most votes of each query's first k neighbours, most votes first: [queries, count]. Of

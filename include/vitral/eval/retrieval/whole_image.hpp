@@ -5,6 +5,7 @@
 #include <vitral/backend/cpu/cpu.hpp>
 #include <vitral/data/augment.hpp>
 #include <vitral/data/loader.hpp>
+#include <vitral/eval/encoder.hpp>
 #include <vitral/eval/feature_rows.hpp>
 #include <vitral/models/patch_tokens.hpp>
 
@@ -77,15 +78,14 @@ struct Planes {
 }
 
 /// What the network makes of the planes: the last layer's class token, and the patches' mean where it is asked for.
-template <class B, class T, ViTSize Size>
-[[nodiscard]] std::vector<float> feature_of(const ViT<B, T, Size>& encoder, const Planes& planes, bool gem) {
+template <TokenEncoder Network>
+[[nodiscard]] std::vector<float> feature_of(const Network& encoder, const Planes& planes, bool gem) {
   const int patch = encoder.size.patch, rows = planes.height / patch, columns = planes.width / patch;
   check(rows >= 1 && columns >= 1, "a view of ", planes.height, " x ", planes.width, " pixels has no patch of ", patch,
         " x ", patch, "; choose a larger size or larger scales");
-  const auto all = Tensor<float, Shape<dyn, 3, dyn, dyn>, B>::from(planes.values, {1, planes.height, planes.width});
+  const auto all = ImagesOn<typename Network::backend>::from(planes.values, {1, planes.height, planes.width});
   const auto whole_patches = eval(slice<3, dyn>(slice<2, dyn>(all, 0, rows * patch), 0, columns * patch));
-  const std::vector<float> values =
-      eval(cast<float>(encoder.normalized(tokens_after(encoder, whole_patches, encoder.depth())))).to_vector();
+  const std::vector<float> values = eval(cast<float>(all_tokens(encoder, whole_patches))).to_vector();
   const auto width = static_cast<std::size_t>(encoder.size.width);
   std::vector<float> out(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(width));
   if (!gem) return out;
@@ -111,8 +111,8 @@ inline void check_whole_image(const WholeImage& how) {
 /// The feature of one image: [width], or [2 * width] with the patches' mean. Of one scale it is as the network gives
 /// it; of several it has unit length. Positions are interpolated for each grid of patches. Throws Error where a scale
 /// leaves no patch.
-template <class B, class T, ViTSize Size>
-[[nodiscard]] std::vector<float> whole_image_feature(const ViT<B, T, Size>& encoder, const Image& image,
+template <TokenEncoder Network>
+[[nodiscard]] std::vector<float> whole_image_feature(const Network& encoder, const Image& image,
                                                      const WholeImage& how) {
   detail::check_whole_image(how);
   const detail::Planes planes = detail::planes_of(image, how);
@@ -134,8 +134,8 @@ template <class B, class T, ViTSize Size>
 /// read or a feature is not finite.
 ///
 ///   const auto rows = whole_image_features(encoder, test, {.size = 320, .squash = true, .gem = true});
-template <class B, class T, ViTSize Size>
-[[nodiscard]] Features whole_image_features(const ViT<B, T, Size>& encoder, const Dataset& data, const WholeImage& how,
+template <TokenEncoder Network>
+[[nodiscard]] Features whole_image_features(const Network& encoder, const Dataset& data, const WholeImage& how,
                                             const std::function<void(long)>& done = {}) {
   Features out;
   out.width = encoder.size.width * (how.gem ? 2 : 1);

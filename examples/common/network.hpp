@@ -1,0 +1,78 @@
+// A checkpoint's network on the device that --device names. Images and features lie in host memory either way, so the
+// programs that look at features are the same for both.
+#pragma once
+
+#include "common/on_cuda.hpp"
+
+#include <vitral/backend/cpu/cpu.hpp>
+#include <vitral/eval/encoder.hpp>
+#include <vitral/models/first_layers.hpp>
+#include <vitral/models/load_vit.hpp>
+#include <vitral/models/patch_tokens.hpp>
+
+#include <CLI/CLI.hpp>
+
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace vitral { inline namespace VITRAL_ABI { namespace programs {
+
+/// The option that names the device of a network; `help` says what is computed there.
+inline void add_device_option(CLI::App& app, std::string& device, const std::string& help) {
+  app.add_option("--device", device, help)->check(CLI::IsMember({"cpu", "cuda"}))->capture_default_str();
+}
+
+/// Normalised images [batch, 3, height, width].
+using HostImages = detail::ImagesOn<Cpu>;
+
+/// The first layers of a ViT, as a FeatureEncoder and TokenEncoder (eval/).
+struct Network {
+  using backend = Cpu;
+  using Rows = Tensor<float, Shape<dyn, dyn>>;
+  using Tokens = Tensor<float, Shape<dyn, dyn, dyn>>;
+
+  ViTSize size;  ///< its depth: how many layers these are
+  int features;  ///< width of what layers gives
+  std::function<std::vector<Rows>(const HostImages&)> layers;
+  std::function<Tokens(const HostImages&)> tokens;
+
+  [[nodiscard]] int width() const { return features; }
+  [[nodiscard]] int depth() const { return size.depth; }
+};
+inline Network::Tokens all_tokens(const Network& network, const HostImages& images) { return network.tokens(images); }
+
+/// The first `layers` layers of the file's network, on the device "cpu" or "cuda". Throws Error where there is no such
+/// device.
+inline Network network_on(const std::string& device, const SafetensorsFile& file, NetworkBranch branch, int layers) {
+  ViTSize size = vit_size(file, branch);
+  size.depth = layers;
+  const int features = width_of_features(size, vit_options(file, branch).pooling);
+  if (device == "cpu") {
+    const auto vit = first_layers(load_vit<Cpu, float>(file, {}, branch), layers);
+    return {size, features, [vit](const HostImages& images) { return vit.layers(images); },
+            [vit](const HostImages& images) { return all_tokens(vit, images); }};
+  }
+  const auto [allocate, release] = page_locked_memory_on_cuda();
+  host_memory = {allocate, release, true};
+  const auto functions = network_on_cuda(file.path(), branch == NetworkBranch::teacher, layers);
+  const auto results = [](const FunctionOfImages& function, const HostImages& images) {
+    return function(images.data(), images.extent(0), images.extent(2), images.extent(3));
+  };
+  const auto class_tokens = [=, of = functions.first](const HostImages& images) {
+    const std::vector<float> values = results(of, images);
+    const Shape<dyn, dyn> shape{images.extent(0), features};
+    std::vector<Network::Rows> out;
+    for (auto rows = values.begin(); rows != values.end(); rows += shape.size())
+      out.push_back(Network::Rows::from(std::vector<float>(rows, rows + shape.size()), shape));
+    return out;
+  };
+  const auto tokens = [=, of = functions.second](const HostImages& images) {
+    const std::vector<float> values = results(of, images);
+    const long of_image = std::ssize(values) / images.extent(0);
+    return Network::Tokens::from(values, {images.extent(0), static_cast<int>(of_image / size.width), size.width});
+  };
+  return {size, features, class_tokens, tokens};
+}
+
+}}}  // namespace vitral::programs
