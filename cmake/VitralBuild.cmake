@@ -72,6 +72,7 @@ function(vitral_cuda_part target file)
     OUTPUT "${object}"
     COMMAND bash "${PROJECT_SOURCE_DIR}/cmake/nvcc.sh" "${CUDAToolkit_NVCC_EXECUTABLE}" "${VITRAL_CUDA_ARCHITECTURES}"
             ${VITRAL_CUDA_HOST_LEVEL} -Xcompiler -fopenmp $<$<TARGET_EXISTS:Matio::Matio>:-DVITRAL_HAS_MATIO>
+            $<$<TARGET_EXISTS:Libzip::Libzip>:-DVITRAL_HAS_LIBZIP>
             "-I${PROJECT_SOURCE_DIR}/include" "-I${PROJECT_SOURCE_DIR}/examples"
             -MD -MF "${object}.d" -MT "${object}" -c "${CMAKE_CURRENT_SOURCE_DIR}/${file}" -o "${object}"
     DEPENDS "${file}" "${PROJECT_SOURCE_DIR}/cmake/nvcc.sh" DEPFILE "${object}.d"

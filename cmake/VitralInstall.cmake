@@ -15,4 +15,5 @@ configure_package_config_file(cmake/vitralConfig.cmake.in "${PROJECT_BINARY_DIR}
 write_basic_package_version_file("${PROJECT_BINARY_DIR}/vitralConfigVersion.cmake" COMPATIBILITY SameMinorVersion
                                  ARCH_INDEPENDENT)
 install(FILES "${PROJECT_BINARY_DIR}/vitralConfig.cmake" "${PROJECT_BINARY_DIR}/vitralConfigVersion.cmake"
-              cmake/FindOneDNN.cmake cmake/FindWebP.cmake cmake/FindMatio.cmake DESTINATION "${package_dir}")
+              cmake/FindOneDNN.cmake cmake/FindWebP.cmake cmake/FindMatio.cmake cmake/FindLibzip.cmake
+        DESTINATION "${package_dir}")

@@ -2,7 +2,8 @@
 
 # To build and run the programs.
 vitral_packages="g++ cmake ninja-build pkg-config libdnnl-dev libeigen3-dev nlohmann-json3-dev libcli11-dev zlib1g-dev
-  libpng-dev libjpeg62-turbo-dev libwebp-dev libmatio-dev doctest-dev gnuplot-nox dataset-fashion-mnist"
+  libpng-dev libjpeg62-turbo-dev libwebp-dev libmatio-dev libzip-dev doctest-dev gnuplot-nox
+  dataset-fashion-mnist"
 # To run every test as well.
 vitral_test_packages="clang clang-format clang-tidy doxygen libomp-14-dev libclang-rt-14-dev
   libbenchmark-dev"

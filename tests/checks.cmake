@@ -121,6 +121,8 @@ if(VITRAL_BUILD_EXAMPLES AND VITRAL_CUDA)
     vitral_test(merged.${program} COMMAND bash "${merged}" "${PROJECT_BINARY_DIR}/examples/common/on_cuda.cu.o"
                 $<TARGET_OBJECTS:${program}>)
   endforeach()
+  vitral_test(merged.finetune COMMAND bash "${merged}" "${PROJECT_BINARY_DIR}/examples/finetune/cuda.cu.o"
+              $<TARGET_OBJECTS:finetune>)
   if(VITRAL_CUDA_GOLDEN)
     vitral_test(merged.check_golden COMMAND bash "${merged}" "${CMAKE_CURRENT_BINARY_DIR}/golden/check_golden_cuda.cu.o"
                 $<TARGET_OBJECTS:check_golden>)
@@ -207,12 +209,14 @@ if(TARGET check_golden AND golden)
 endif()
 if(TARGET pretrain)
   # Programs on the device of fibres, in bin/on_host: their own objects, beside the GPU part as the host compiles it.
-  add_library(on_cuda_on_host OBJECT)
-  vitral_sources_on_host(on_cuda_on_host "${PROJECT_SOURCE_DIR}/examples/common/on_cuda.cu")
+  add_library(on_cuda_on_host STATIC)
+  vitral_sources_on_host(on_cuda_on_host "${PROJECT_SOURCE_DIR}/examples/common/on_cuda.cu"
+                         "${PROJECT_SOURCE_DIR}/examples/finetune/cuda.cu")
   target_include_directories(on_cuda_on_host PRIVATE "${PROJECT_SOURCE_DIR}/examples")
-  foreach(program IN ITEMS evaluate embed propagate)
-    add_executable(${program}_on_host $<TARGET_OBJECTS:${program}> $<TARGET_OBJECTS:on_cuda_on_host>)
-    target_link_libraries(${program}_on_host PRIVATE vitral::tools CLI11::CLI11)
+  target_link_libraries(on_cuda_on_host PRIVATE CLI11::CLI11)
+  foreach(program IN ITEMS evaluate embed propagate finetune)
+    add_executable(${program}_on_host $<TARGET_OBJECTS:${program}>)
+    target_link_libraries(${program}_on_host PRIVATE on_cuda_on_host vitral::tools CLI11::CLI11)
     vitral_program_flags(${program}_on_host)
     set_target_properties(${program}_on_host PROPERTIES OUTPUT_NAME ${program} LINKER_LANGUAGE CXX
                           RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/bin/on_host")

@@ -12,7 +12,7 @@ PATH=$PATH:/usr/local/cuda/bin
 nvcc=$(command -v nvcc) || { echo "There is no nvcc: install the CUDA Toolkit." >&2; exit 1; }
 out=build/bundle
 rm -rf $out
-mkdir -p $out/bin $out/lib $out/benchmarks/cuda $out/tests/golden
+mkdir -p $out/bin $out/lib $out/benchmarks/cuda $out/tests/{golden,fixtures}
 
 # Programs look for libraries in lib/ beside bin/, so that nothing has to be said to PyTorch's processes.
 rpath='$ORIGIN/../lib:/usr/local/cuda/lib64'
@@ -36,8 +36,8 @@ cmake -S . -B build/bundle-programs -DCMAKE_BUILD_TYPE=Release -DVITRAL_UNIT_TES
   -DVITRAL_CUDA=ON "-DVITRAL_CUDA_ARCHITECTURES=$architectures" -DVITRAL_NATIVE=OFF -DCMAKE_CXX_FLAGS=-march=x86-64-v3 \
   -DCMAKE_BUILD_WITH_INSTALL_RPATH=ON "-DCMAKE_INSTALL_RPATH=${rpath/:/;}" \
   -DCMAKE_EXE_LINKER_FLAGS=-Wl,--disable-new-dtags
-cmake --build build/bundle-programs -j "$(nproc)" --target check_golden pretrain evaluate embed propagate
-cp build/bundle-programs/bin/{check_golden,pretrain,evaluate,embed,propagate} $out/bin/
+cmake --build build/bundle-programs -j "$(nproc)" --target check_golden pretrain evaluate embed propagate finetune
+cp build/bundle-programs/bin/{check_golden,pretrain,evaluate,embed,propagate,finetune} $out/bin/
 strip $out/bin/*
 
 # The libraries of the compiler and of the CUDA Toolkit are there.
@@ -46,5 +46,6 @@ ldd $out/bin/{pretrain,evaluate,check_golden} |
   xargs -I{} cp -L {} $out/lib/
 cp benchmarks/cuda/{pytorch.py,trace.py,table.py,run.sh,check.sh} $out/benchmarks/cuda/
 cp tests/golden/{*.safetensors,sdssl_reference.py} $out/tests/golden/
+cp tests/fixtures/{probe,sources}.safetensors $out/tests/fixtures/
 tar -C $out -c . | xz -T0 -4 >build/bundle.tar.xz
 ls -l build/bundle.tar.xz

@@ -33,7 +33,7 @@ struct Network {
   using Tokens = Tensor<float, Shape<dyn, dyn, dyn>>;
 
   ViTSize size;  ///< its depth: how many layers these are
-  int features;  ///< width of what layers gives
+  int features;  ///< their width
   std::function<std::vector<Rows>(const HostImages&)> layers;
   std::function<Tokens(const HostImages&)> tokens;
 
@@ -47,21 +47,21 @@ inline Network::Tokens all_tokens(const Network& network, const HostImages& imag
 inline Network network_on(const std::string& device, const SafetensorsFile& file, NetworkBranch branch, int layers) {
   ViTSize size = vit_size(file, branch);
   size.depth = layers;
-  const int features = width_of_features(size, vit_options(file, branch).pooling);
   if (device == "cpu") {
     const auto vit = first_layers(load_vit<Cpu, float>(file, {}, branch), layers);
-    return {size, features, [vit](const HostImages& images) { return vit.layers(images); },
+    return {size, vit.width(), [vit](const HostImages& images) { return vit.layers(images); },
             [vit](const HostImages& images) { return all_tokens(vit, images); }};
   }
   const auto [allocate, release] = page_locked_memory_on_cuda();
   host_memory = {allocate, release, true};
+  const int width = size.width * (vit_options(file, branch).pooling == Pooling::both ? 2 : 1);
   const auto functions = network_on_cuda(file.path(), branch == NetworkBranch::teacher, layers);
   const auto results = [](const FunctionOfImages& function, const HostImages& images) {
     return function(images.data(), images.extent(0), images.extent(2), images.extent(3));
   };
   const auto class_tokens = [=, of = functions.first](const HostImages& images) {
     const std::vector<float> values = results(of, images);
-    const Shape<dyn, dyn> shape{images.extent(0), features};
+    const Shape<dyn, dyn> shape{images.extent(0), width};
     std::vector<Network::Rows> out;
     for (auto rows = values.begin(); rows != values.end(); rows += shape.size())
       out.push_back(Network::Rows::from(std::vector<float>(rows, rows + shape.size()), shape));
@@ -72,7 +72,7 @@ inline Network network_on(const std::string& device, const SafetensorsFile& file
     const long of_image = std::ssize(values) / images.extent(0);
     return Network::Tokens::from(values, {images.extent(0), static_cast<int>(of_image / size.width), size.width});
   };
-  return {size, features, class_tokens, tokens};
+  return {size, width, class_tokens, tokens};
 }
 
 }}}  // namespace vitral::programs

@@ -5,6 +5,7 @@
 #include "common/on_cuda.hpp"
 
 #include <vitral/eval/classifiers/nearest_rows.hpp>
+#include <vitral/eval/classifiers/probe.hpp>
 #include <vitral/models/first_layers.hpp>
 #include <vitral/models/load_vit.hpp>
 #include <vitral/models/patch_tokens.hpp>
@@ -49,4 +50,26 @@ std::pair<std::vector<float>, std::vector<int>> nearest_rows_on_cuda(std::span<c
                                                                      std::span<const float> asked, int width, int k) {
   Neighbours found = nearest_host_rows<Cuda>(known, asked, width, k, false);
   return {std::move(found.similarity), std::move(found.place)};
+}
+
+std::vector<std::vector<float>> sweeps_on_cuda(const std::vector<PlainFeatures>& layers, const std::vector<long>& rows,
+                                               const std::vector<double>& rates, int epochs, int batch, double momentum,
+                                               std::uint64_t seed, const std::function<void(int)>& epoch_done) {
+  std::vector<Features> features;
+  for (const auto& [numbers, type, images, width, labels, classes] : layers) {
+    const std::shared_ptr<const std::byte> lent(std::shared_ptr<void>(), numbers);  // stays the caller's
+    features.push_back({{}, width, {labels.begin(), labels.end()}, classes, {}, {lent, ScalarType(type), images}});
+  }
+  const auto sweeps = train_sweeps<Cuda>(
+      features, rows, {.rates = rates, .epochs = epochs, .batch = batch, .momentum = momentum, .seed = Seed{seed}},
+      epoch_done);
+  std::vector<std::vector<float>> out;
+  for (const auto& sweep : sweeps.layers) {
+    out.emplace_back();
+    for (const auto& weight : sweep.weights) {
+      const std::vector<float> numbers = weight.value.to_vector();
+      out.back().insert(out.back().end(), numbers.begin(), numbers.end());
+    }
+  }
+  return out;
 }

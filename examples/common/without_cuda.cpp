@@ -1,4 +1,4 @@
-// What stands in the place of on_cuda.cu where CUDA is not.
+// What stands in the place of on_cuda.cu and finetune/cuda.cu where CUDA is not.
 #include "common/without_cuda.hpp"
 
 #include "common/on_cuda.hpp"
@@ -11,3 +11,9 @@ std::pair<std::vector<float>, std::vector<int>> nearest_rows_on_cuda(std::span<c
                                                                      int, int) {
   fail_without_cuda();
 }
+std::vector<std::vector<float>> sweeps_on_cuda(const std::vector<PlainFeatures>&, const std::vector<long>&,
+                                               const std::vector<double>&, int, int, double, std::uint64_t,
+                                               const std::function<void(int)>&) {
+  fail_without_cuda();
+}
+std::string finetune_on_cuda(const std::string&) { fail_without_cuda(); }

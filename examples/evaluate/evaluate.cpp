@@ -78,7 +78,8 @@ Options parse(int argc, char** argv) {
       ->needs(file)
       ->capture_default_str();
   add_device_option(app, o.device,
-                    "Where features and their neighbours are computed; the rest and all times are the CPU's");
+                    "Where features and their neighbours are computed, and classifiers trained by SGD; the rest and "
+                    "all times are the CPU's");
   app.add_option("--batch", o.batch, "Images at a time when speed is measured")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
@@ -123,6 +124,29 @@ FeatureStorage storage_of(const Options& o) {
   return {o.features_file, o.feature_type == "f16"    ? ScalarType::f16
                            : o.feature_type == "bf16" ? ScalarType::bf16
                                                       : ScalarType::f32};
+}
+
+/// train_sweeps on the GPU.
+RateSweeps<> sweeps_on_gpu(const std::vector<Features>& layers, const std::vector<long>& rows, const ProbeOptions& o,
+                           const std::function<void(int)>& epoch_done) {
+  std::vector<PlainFeatures> plain;
+  for (const Features& layer : layers) {
+    const StoredRows& file = layer.stored;
+    const auto* const numbers = file.numbers ? file.numbers.get() : std::as_bytes(std::span(layer.rows)).data();
+    plain.emplace_back(numbers, static_cast<int>(file.type), layer.images(), layer.width, layer.labels, layer.classes);
+  }
+  const auto weights = sweeps_on_cuda(plain, rows, o.rates, o.epochs, o.batch, o.momentum, o.seed.value, epoch_done);
+  RateSweeps<> out;
+  for (std::size_t i = 0; i < layers.size(); ++i) {
+    const RateSweep<> sweep(o.rates.size(), layers[i].classes, layers[i].width, o.seed);
+    auto from = weights[i].begin();
+    for (const auto& weight : sweep.weights) {
+      std::copy_n(from, weight.value.size(), weight.value.data());
+      from += weight.value.size();
+    }
+    out.layers.push_back(sweep);
+  }
+  return out;
 }
 
 /// What results.json says of the network, of the run that it is from, where that is known, and of the choice of images.
@@ -178,13 +202,15 @@ EvaluationResults evaluate(const Options& o) {
   const EvaluationProgress progress = std::ref(bars);
   const Json subject = about(o, file, branch, run, found.holdout);
   options.progress = progress;
-  if (o.device == "cuda")
+  if (o.device == "cuda") {
+    options.train_sweeps = sweeps_on_gpu;
     options.neighbours = [](const Features& train, const Features& test, int most) {
       return nearest_neighbours(train, test, most, false, [](auto known, auto asked, int width, int k, bool) {
         auto [similarity, place] = nearest_rows_on_cuda(known, asked, width, k);
         return Neighbours{k, std::move(similarity), std::move(place)};
       });
     };
+  }
   EvaluationResults out = evaluate_features(encoder, found.train, found.test, options);
   out.dataset = found.dataset;
   write_evaluation(o.out, subject, out);  // stands, whatever becomes of the rest

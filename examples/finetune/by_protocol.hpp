@@ -4,6 +4,7 @@
 
 #include "common/output.hpp"
 #include "common/trained_network.hpp"
+#include "finetune/options.hpp"
 #include "finetune/scores.hpp"
 
 #include <vitral/data/subset.hpp>
@@ -38,18 +39,22 @@ inline std::size_t best_rate(const LinearEpoch& reached) {
                                   reached.test.begin());
 }
 
-/// Trains by o.protocol, whose numbers hold where the options of `finetune` have none, and returns what finetune.json
+/// Trains by o.protocol, whose numbers hold where the options have none, on backend B, and returns what finetune.json
 /// says.
-template <class Options>
-nlohmann::ordered_json by_protocol(Options o) {
+template <class B>
+nlohmann::ordered_json by_protocol(FineTuneOptions o) {
   const SafetensorsFile file(o.checkpoint);
   const NetworkBranch branch = chosen_branch(file, o.branch);
-  auto encoder = load_vit<Cpu, float>(file, {}, branch);
+  auto encoder = load_vit<B, float>(file, {}, branch);
   if (o.image > 0) encoder = at_resolution(encoder, o.image);
   LinearProtocol protocol = known_linear_protocol(o.protocol, encoder.size);
   if (o.epochs > 0) protocol.epochs = o.epochs;
   if (o.batch > 0) protocol.batch = o.batch;
   if (o.lr > 0) protocol.rates = {o.lr};
+  if (o.last_blocks > 0) protocol.last_blocks = o.last_blocks;
+  if (!o.average_pool.empty()) protocol.average_pool = o.average_pool == "yes";
+  check(protocol.last_blocks <= encoder.depth(), "--last-blocks ", o.last_blocks, ": ", o.checkpoint, " has ",
+        encoder.depth(), " blocks; name as many or fewer");
   protocol.crop_min = o.crop_min;
   if (o.preparation.interpolation.empty())
     o.preparation.interpolation = protocol.interpolation == Interpolation::bicubic ? "bicubic" : "bilinear";
@@ -108,7 +113,7 @@ nlohmann::ordered_json by_protocol(Options o) {
     progress.note(line + mean_per_class_text(scores));
     last = reached;
   };
-  const RateSweep classifiers = linear_classification(encoder, protocol, train, images.test, options);
+  const RateSweep<B> classifiers = linear_classification(encoder, protocol, train, images.test, options);
   progress.finish();
 
   const std::size_t best = best_rate(last);

@@ -216,7 +216,7 @@ int run(const PretrainOptions& o, const RunData& data, TrainerMaker<B> make, Sou
       nlohmann::ordered_json row{{"epoch", r.epoch}, {"loss", r.loss}, {"lr", r.lr}};
       for (const NamedNumber& number : r.numbers) row[number.name] = number.value;
       if (o.knn_every > 0 && done % (per_epoch * o.knn_every) == 0 && !untrained.empty())
-        progress.aside([&] {  // on a device it may be a step later already
+        progress.aside([&] {
           const AccuracyAt now = accuracies(r.epoch);
           row["knn_student"] = now.student;
           if (!now.teacher.empty()) row["knn_teacher"] = now.teacher;

@@ -13,6 +13,7 @@
 #include <vitral/eval/analyses/uniformity.hpp>
 #include <vitral/eval/classifiers/accuracy.hpp>
 #include <vitral/eval/classifiers/early_exit.hpp>
+#include <vitral/eval/classifiers/feature_batches.hpp>
 #include <vitral/eval/classifiers/knn.hpp>
 #include <vitral/eval/classifiers/lbfgs.hpp>
 #include <vitral/eval/classifiers/linear_protocol.hpp>

@@ -1,5 +1,5 @@
-// Everything of io/: safetensors, checkpoints, images, NumPy and JSON files, metrics, progress, plots; and what relies
-// on it to read and write networks. Needs vitral::tools.
+// Everything of io/: safetensors, PyTorch's files, checkpoints, images, NumPy and JSON files, metrics, progress, plots;
+// and what relies on it to read and write networks. Needs vitral::tools.
 #pragma once
 
 #include <vitral/io/atomic_file.hpp>
@@ -19,6 +19,11 @@
 #include <vitral/io/metrics.hpp>
 #include <vitral/io/nearest.hpp>
 #include <vitral/io/npy.hpp>
+#include <vitral/io/pickle.hpp>
+#include <vitral/io/pickle_check.hpp>
+#include <vitral/io/pickle_globals.hpp>
+#include <vitral/io/pickle_make.hpp>
+#include <vitral/io/pickle_value.hpp>
 #include <vitral/io/plots.hpp>
 #include <vitral/io/png.hpp>
 #include <vitral/io/progress.hpp>
@@ -29,5 +34,7 @@
 #include <vitral/io/state_dict.hpp>
 #include <vitral/io/table.hpp>
 #include <vitral/io/tensor_file.hpp>
+#include <vitral/io/torch_file.hpp>
 #include <vitral/io/webp.hpp>
+#include <vitral/io/zip.hpp>
 #include <vitral/models/load_vit.hpp>

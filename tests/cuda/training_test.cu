@@ -1,13 +1,16 @@
 // A short run of SD-MoCo v3 with multi-crop on the device: everything stays finite, and comes out with the same bits
 // whether each step is one graph or, as where memory is not page-locked, its kernels are queued one by one; with heads
-// in lanes and without, with blocks kept or recomputed. (The golden files say whether the numbers are right.) And what
-// MoCo v3's network has not, LayerScale and others, gives PyTorch's features and gradients there, too.
+// in lanes and without, with blocks kept or recomputed. (The golden files say whether the numbers are right.) What MoCo
+// v3's network has not, LayerScale and others, gives PyTorch's features and gradients there, too; linear probes make
+// PyTorch's steps.
+#include "../eval/classifiers/probe_steps.hpp"
 #include "../models/sources.hpp"
 #include "../train/noise.hpp"
 
 #include <vitral/backend/cuda/cuda.hpp>
 #include <vitral/backend/cuda/pinned.hpp>
 #include <vitral/data/loader.hpp>
+#include <vitral/eval/classifiers/probe.hpp>
 #include <vitral/train/checkpoint.hpp>
 #include <vitral/train/trainer.hpp>
 #include <vitral/vitral.hpp>
@@ -26,11 +29,15 @@ std::vector<float> numbers(long& graphs) {
   const ViT<B, T> encoder(ViTSize{16, 4, 64, 2, 2}, Seed{1}, {.drop_path = 0.05});
   MoCoV3 method(encoder, {.hidden = 64, .out = 32, .momentum = 0.9}, SelfDistillation{.rises = true});
   method.local_encoder = at_resolution(encoder, 8);
-  Trainer trainer(method, AdamW{.lr = 1e-3}, {.epochs = 5, .accumulate = 2, .clip_grad = 1}, Seed{3});
-  Loader loader(vitral_tests::Noise{16, 16}, multi_crop(dino_multi_crop(16, 8, 2)),
+  Trainer trainer(method, AdamW{.lr = 1e-3}, {.epochs = 2, .accumulate = 2, .clip_grad = 1}, Seed{3});
+  Loader loader(vitral_tests::Noise{48, 16}, multi_crop(dino_multi_crop(16, 8, 2)),
                 {.batch = 8, .seed = 3, .workers = 1});
   std::vector<float> out;
-  trainer.fit(loader, [&](const StepReport& r) { return out.push_back(static_cast<float>(r.loss)), true; });
+  trainer.fit(loader, [&](const StepReport& r) {
+    const long done = r.step + 1, further = trainer.steps_done() - done;
+    check(further == (done % 3 == 0 ? 0 : 1), "the device was ", further, " steps after step ", done, " of 3 an epoch");
+    return out.push_back(static_cast<float>(r.loss)), true;
+  });
   graphs = trainer.runs().graphs_made();
   for_each_parameter(trainer.task(), [&](const std::string&, const auto& p) {
     for (const float x : p.value.to_vector()) out.push_back(x);
@@ -97,7 +104,7 @@ bool trains(const char* name) {
   bool finite = true;
   for (const float x : graphs) finite = finite && std::isfinite(x);
   const bool same = graphs == eager;
-  // A step has two parts and an update. Of five steps two are eager, one makes the graphs and two update them.
+  // A step has two parts and an update. Of six steps two are eager, one makes the graphs and three update them.
   const bool lasting = was_eager && was_graphs && made == 3 && made_eagerly == 0;
   const Gradients<B, T> kept(true), without_lanes(false), recomputed(true, Recompute::block);
   const SelfDistillation shares{.target = LowerTarget::student_final,
@@ -115,7 +122,7 @@ bool trains(const char* name) {
 }
 
 bool agrees_with_pytorch() {
-  const SafetensorsFile file(std::filesystem::path(__FILE__).parent_path() / "../fixtures/sources.safetensors");
+  const SafetensorsFile file("tests/fixtures/sources.safetensors");
   bool right = true;
   for (const vitral_tests::Source& source : {vitral_tests::registers, vitral_tests::quick_gelu}) {
     const double features = vitral_tests::distance_of_features<Cuda>(source, file, source.others[1]),
@@ -126,11 +133,64 @@ bool agrees_with_pytorch() {
   return right;
 }
 
+/// Features of two layers whose classes have directions of their own: the second layer's lie farther apart.
+std::vector<Features> clusters(int images, std::uint64_t stream) {
+  constexpr int width = 24, classes = 4;
+  std::vector<Features> out;
+  for (const double apart : {0.4, 1.0}) {
+    Features layer{std::vector<float>(static_cast<std::size_t>(images) * width), width, {}, classes};
+    const Random own{5, stream, 0}, common{5, 0, 0};
+    for (int i = 0; i < images; ++i) {
+      layer.labels.push_back(i % classes);
+      for (int j = 0; j < width; ++j) {
+        const auto at = static_cast<std::uint64_t>(i * width + j);
+        layer.rows[at] = static_cast<float>(
+            0.2 * (own.normal(at) + apart * common.normal(static_cast<std::uint64_t>(i % classes * width + j))));
+      }
+    }
+    out.push_back(layer);
+  }
+  return out;
+}
+
+/// How many images are classified rightly by each layer and rate.
+template <class B>
+std::vector<long> right_by_probes() {
+  std::vector<long> out;
+  const ProbeOptions options{.rates = {0.01, 0.3}, .epochs = 6, .batch = 32};
+  for (const LayerProbe& layer : sgd_probes<B>(clusters(90, 1), clusters(200, 2), options))
+    for (const RateScores& scores : layer.rates) out.insert(out.end(), {scores.held_out.first, scores.test.first});
+  return out;
+}
+
+/// Classifiers make PyTorch's steps, and whole sweeps are right as often as on the CPU but for two images, whether
+/// steps are graphs or not.
+bool probes() {
+  const HostMemory pageable = host_memory;
+  cuda::use_pinned_memory();
+  cuda::Steps::eager = false;
+  const vitral_tests::StepsFound steps =
+      vitral_tests::steps_of<Cuda>(SafetensorsFile("tests/fixtures/probe.safetensors"));
+  const std::vector<long> graphs = right_by_probes<Cuda>();
+  cuda::Steps::eager = true;
+  bool right = steps.deviation < 1e-5 && steps.same_counts && graphs == right_by_probes<Cuda>();
+  host_memory = pageable;
+  // On the CPU: rates of 0.01 and 0.3, the images held out and those of the test, of either layer.
+  const std::vector<long> expected{2, 82, 4, 154, 7, 196, 8, 200};
+  std::printf("probes: within %g of PyTorch's steps, right", steps.deviation);
+  for (std::size_t i = 0; i < graphs.size(); ++i) {
+    std::printf(" %ld (%ld)", graphs[i], expected.at(i));
+    right = right && std::abs(graphs[i] - expected[i]) <= 2;
+  }
+  std::puts(right ? "" : " WRONG");
+  return right;
+}
+
 }  // namespace
 
 int main() {
   int devices = 0;
   if (cudaGetDeviceCount(&devices) != cudaSuccess || devices == 0) return std::puts("skipped: no CUDA device"), 77;
-  const bool right[] = {trains<Cuda, float>("float"), trains<Cuda, bf16>("bf16"), agrees_with_pytorch()};
-  return right[0] && right[1] && right[2] ? 0 : 1;
+  const bool right[] = {trains<Cuda, float>("float"), trains<Cuda, bf16>("bf16"), agrees_with_pytorch(), probes()};
+  return right[0] && right[1] && right[2] && right[3] ? 0 : 1;
 }

@@ -15,6 +15,7 @@
 #include <vitral/io/label_png.hpp>
 #include <vitral/io/metrics.hpp>
 #include <vitral/io/npy.hpp>
+#include <vitral/io/torch_file.hpp>
 
 #include <zlib.h>
 
@@ -62,6 +63,23 @@ inline void repair_png(Bytes& bytes) {
     const auto sum = crc32(0, reinterpret_cast<const Bytef*>(bytes.data()) + at + 4, static_cast<uInt>(length + 4));
     for (std::size_t i = 0; i < 4; ++i) bytes[at + 8 + length + i] = static_cast<char>(sum >> (24 - 8 * i));
     at += 12 + length;
+  }
+}
+
+/// Sums of a zip archive's entries that are not compressed, and lie where its directory says.
+inline void repair_zip(Bytes& bytes) {
+  const auto number = [&](std::size_t at, std::size_t size) {
+    std::size_t out = 0;
+    for (std::size_t i = 0; i < size; ++i) out |= std::size_t{static_cast<unsigned char>(bytes[at + i])} << 8 * i;
+    return out;
+  };
+  for (std::size_t at = 0; (at = bytes.find("PK\x01\x02", at)) != Bytes::npos && at + 46 <= bytes.size(); at += 46) {
+    const std::size_t size = number(at + 24, 4), header = number(at + 42, 4);
+    if (header + 30 > bytes.size()) continue;
+    const std::size_t begin = header + 30 + number(header + 26, 2) + number(header + 28, 2);
+    if (begin > bytes.size() || size > bytes.size() - begin) continue;
+    const auto sum = crc32(0, reinterpret_cast<const Bytef*>(bytes.data()) + begin, static_cast<uInt>(size));
+    for (std::size_t i = 0; i < 4; ++i) bytes[at + 16 + i] = static_cast<char>(sum >> 8 * i);
   }
 }
 
@@ -220,6 +238,24 @@ inline void read_image(const Bytes& bytes) {
   vitral::check_image(vitral::decode_image(data, "input"));
 }
 
+/// Files of PyTorch; archives where they can be read.
+inline std::vector<Bytes> torch_files(const std::filesystem::path& folder) {
+  std::vector<Bytes> out{get(folder / "older.ckpt"), get(folder / "older_views.pth")};
+#if defined(VITRAL_HAS_LIBZIP)
+  for (const char* name : {"kinds.pth", "views.pth", "lightning.ckpt", "protocol4.ckpt"})
+    out.push_back(get(folder / name));
+#endif
+  return out;
+}
+
+/// The tensors of whatever may hold some: of the file itself, and of each dictionary in it.
+inline void read_torch(const Bytes& bytes) {
+  const vitral::TorchFile file = vitral::read_torch(put("net.pth", bytes));
+  const vitral::TorchTensors tensors(file, file.root());
+  for (const auto& [key, value] : file.root().as<vitral::PickleDictionary>()->items)
+    if (value.as<vitral::PickleDictionary>() != nullptr) const vitral::TorchTensors inner(file, value);
+}
+
 /// A list of pets; the folder holds the images that good lists name.
 inline void read_pets(const Bytes& bytes) {
   const std::filesystem::path pets = folder() / "pets";
@@ -266,6 +302,7 @@ inline std::vector<Format> formats(const std::filesystem::path& here) {
       {"mask", {mask()}, [](const Bytes& bytes) { (void)vitral::read_label_png(put("mask.png", bytes)); }, repair_png},
       {"image", files_in(here / "../fixtures/images"), read_image, repair_png},
       {"tar", seeds("tar"), read_tar, repair_tar},
+      {"torch", torch_files(here / "../fixtures/torch"), read_torch, repair_zip},
       {"idx", seeds("idx"), read_idx},
       {"idx pair", {seed("idx/images") + seed("idx/labels")}, read_idx_pair},
       {"cifar10", {seed("cifar10")}, [](const Bytes& bytes) { read_cifar<vitral::Cifar10>("test_batch.bin", bytes); }},

@@ -51,6 +51,19 @@ run evaluate "$work/dino/checkpoint.safetensors" --train 500 --test 200 --k 5 --
 cmp "$work/run.csv" <(cut -d, -f1-7 "$work/of_dino/layers.csv") || die "--protocol changed the network"
 refuses finetune "protocol.*requires.*frozen" "$checkpoint" --protocol dino --out "$work/none"
 
+# --n_last_blocks and --avgpool_patchtokens of DINO's eval_linear.py: the classifier has 24 inputs for each part.
+head_of() { # SHAPE NAME OPTION...: of the classifier that these options make
+  run finetune "$checkpoint" $few --epochs 1 --frozen --lr 0.1 --out "$work/$2" --protocol "${@:3}"
+  grep -aq "\"head.weight\":{\"dtype\":\"F32\",\"shape\":\[10,$1\]" "$work/$2/checkpoint.safetensors" ||
+    die "${*:3}: not $1 inputs"
+}
+head_of 24 one_block dino --last-blocks 1
+grep -q '"last_blocks": 1' "$work/one_block/finetune.json" || die "finetune.json has not the one block"
+head_of 72 two_and_mean moco-v3 --last-blocks 2 --average-pool yes
+refuses finetune "last-blocks 3: $checkpoint has 2 blocks" "$checkpoint" --frozen --protocol dino --last-blocks 3 \
+  --out "$work/none"
+refuses finetune "last-blocks.*requires.*protocol" "$checkpoint" --frozen --last-blocks 1 --out "$work/none"
+
 # A folder that is not split is learnt from and tested on in two parts.
 for class in 0 1; do
   mkdir -p "$work/one/class$class"

@@ -5,6 +5,7 @@
 #include <vitral/eval/analyses/analyse.hpp>
 #include <vitral/eval/classifiers/early_exit.hpp>
 #include <vitral/eval/classifiers/knn.hpp>
+#include <vitral/eval/classifiers/logistic_regression.hpp>
 #include <vitral/eval/classifiers/probe.hpp>
 #include <vitral/eval/timing.hpp>
 #include <vitral/io/nearest.hpp>
@@ -35,6 +36,10 @@ struct EvaluationOptions {
   /// What finds a test image's neighbours among the training images for k-NN; nearest_neighbours on the network's
   /// backend, unless it is to be another.
   std::function<Neighbours(const Features& train, const Features& test, int k)> neighbours{};
+  /// What trains the linear classifiers by SGD; train_sweeps on the CPU, unless it is to be another.
+  std::function<RateSweeps<Cpu>(const std::vector<Features>& layers, const std::vector<long>& rows,
+                                const ProbeOptions& sgd, const std::function<void(int)>& epoch_done)>
+      train_sweeps{};
 };
 
 namespace detail {
@@ -117,9 +122,11 @@ template <FeatureEncoder Network>
   std::vector<LayerProbe> probes;
   if (detail::asks_for(options, "sgd")) {
     detail::report(options.progress, {"SGD", 0, options.sgd.epochs, known[0].images()});
-    probes = sgd_probes(known, asked, options.sgd, [&](int done) {
-      detail::report(options.progress, {"SGD", done, options.sgd.epochs, known[0].images()});
-    });
+    const auto done = [&](int epochs) {
+      detail::report(options.progress, {"SGD", epochs, options.sgd.epochs, known[0].images()});
+    };
+    probes = options.train_sweeps ? sgd_probes(known, asked, options.sgd, done, options.train_sweeps)
+                                  : sgd_probes(known, asked, options.sgd, done);
   }
   std::vector<std::vector<double>> probabilities;
   detail::report(options.progress, {"layers", 0, count, 0});

@@ -107,4 +107,17 @@ inline void check_features(const Features& features, std::string_view whose) {
   check_rows(features, whose);
 }
 
+namespace detail {
+
+/// Throws Error where a row has no label, or one that is no class.
+inline void check_labels(const Features& features) {
+  check_rows(features, "a linear probe");
+  check(static_cast<int>(features.labels.size()) == features.images(), "a linear probe needs a label for each of the ",
+        features.images(), " images, not ", features.labels.size());
+  for (const int label : features.labels)
+    check(label >= 0 && label < features.classes, "label ", label, " is not one of 0 to ", features.classes - 1);
+}
+
+}  // namespace detail
+
 }}  // namespace vitral

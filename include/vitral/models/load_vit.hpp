@@ -179,8 +179,8 @@ template <class B, class T, ViTSize Size>
   return size;
 }
 
-/// What the file says that its network computes, in those of `options` that follow from a file (see load_vit); the
-/// others stay as they are. Throws Error where the file contradicts itself or names a choice that there is not.
+/// What the network in the file computes: its tokens, LayerScale, positions, pooling, norm and GELU, and whether layers()
+/// gives the distillation token. The rest of `options` stays. Throws Error for a word that it does not know.
 [[nodiscard]] inline ViTOptions vit_options(const SafetensorsFile& file, NetworkBranch branch = NetworkBranch::student,
                                             ViTOptions options = {}) {
   const std::string prefix = detail::vit_prefix(file, branch);
@@ -203,9 +203,8 @@ template <class B, class T, ViTSize Size>
 }
 
 /// The encoder of a file that save_vit or Trainer::save has written; of a student and its teacher, `branch` chooses.
-/// What the network computes follows from the file, whatever `options` say: its tokens, LayerScale, positions, pooling,
-/// norm and GELU, and whether layers() gives the distillation token. Of `options` hold train_patch_embed, drop_path and
-/// recompute.
+/// What the network computes follows from the file (vit_options), whatever `options` say; of these hold
+/// train_patch_embed, drop_path and recompute.
 /// Throws Error, naming the file, for a file of another network, tensors that do not fit, and numbers that are not
 /// finite.
 ///
@@ -216,8 +215,8 @@ template <class B, class T>
 [[nodiscard]] ViT<B, T> load_vit(const SafetensorsFile& file, const ViTOptions& options = {},
                                  NetworkBranch branch = NetworkBranch::student) {
   const ViTSize size = vit_size(file, branch);
-  const std::string prefix = detail::vit_prefix(file, branch);
   ViT<B, T> encoder(size, Seed{0}, vit_options(file, branch, options));
+  const std::string prefix = detail::vit_prefix(file, branch);
   for_each_tensor(encoder,
                   [&](const std::string& name, auto& member) { load_tensor(file, prefix + name, member.value); });
   return encoder;

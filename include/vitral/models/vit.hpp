@@ -40,11 +40,6 @@ inline void check_size(const ViTSize& s, std::string_view whose) {
 /// or both, the class token first, [batch, 2 width].
 enum class Pooling { class_token, average, both };
 
-/// The width of the features of a network of this size.
-[[nodiscard]] constexpr int width_of_features(const ViTSize& size, Pooling pooling) {
-  return pooling == Pooling::both ? 2 * size.width : size.width;
-}
-
 /// Where the final norm stands: before the pooling, on every token (`norm` in timm); behind it, on what was pooled
 /// (`fc_norm`, as MAE's and timm's networks with average pooling have it); or nowhere.
 enum class FinalNorm { tokens, pooled, none };
@@ -143,7 +138,7 @@ struct ViT {
 
   [[nodiscard]] int depth() const { return static_cast<int>(blocks.size()); }
   /// Of the features; size.width is the tokens'.
-  [[nodiscard]] int width() const { return width_of_features(size, pooling); }
+  [[nodiscard]] int width() const { return pooling == Pooling::both ? 2 * size.width : size.width; }
 
   /// As VITRAL_MEMBERS, but for what may be absent.
   static void visit(auto& self, auto&& f) {

@@ -106,7 +106,7 @@ class Trainer {
   /// Trains from where the run stands to its end, and returns the mean loss of each epoch that this call trained, or
   /// trained a part of. `report(StepReport)` is called after every step and returns whether to go on. On a device that
   /// works beside the host it may be a step behind: steps_done() and save() then speak of the step after the reported
-  /// one. Source: Loader, CudaLoader, Batches, or what offers the same (BatchSource).
+  /// one, but for an epoch's last step. Source: Loader, CudaLoader, Batches, or what offers the same (BatchSource).
   template <class Source, class Report>
   std::vector<double> fit(Source&& source, Report&& report) {
     static_assert(BatchSource<std::remove_cvref_t<Source>>,
@@ -138,9 +138,9 @@ class Trainer {
         queue_step(source, batches, per_epoch, steps);
         if (static_cast<long>(queued_.size()) > backend::Steps::ahead) wanted = finish();
       }
+      while (!queued_.empty()) wanted = finish() && wanted;
     }
     source.stop();
-    while (!queued_.empty()) finish();
     return losses;
   }
   template <class Source>

@@ -10,6 +10,7 @@
 #include <cstdlib>
 #include <iterator>
 #include <map>
+#include <mutex>
 #include <tuple>
 
 using std::size_t;
@@ -171,9 +172,18 @@ inline cudaError_t cudaHostAlloc(void** memory, size_t bytes, unsigned) {
   *memory = std::aligned_alloc(256, (bytes + 255) / 256 * 256);
   return cudaSuccess;
 }
+/// Waits for the device, as NVIDIA's does. Any thread may call it, such as a loader's worker, but fibres run in the
+/// device's thread alone: what others give back is freed when that one calls.
 inline cudaError_t cudaFreeHost(void* memory) {
+  static std::mutex one_at_a_time;
+  static auto& given_back = *new std::vector<void*>;
+  const std::lock_guard lock(one_at_a_time);
+  given_back.push_back(memory);
+  if (!on_host::Device::instance().is_of_this_thread()) return cudaSuccess;
   on_host::Device::instance().run_all();
-  return std::free(memory), cudaSuccess;
+  for (void* const each : given_back) std::free(each);
+  given_back.clear();
+  return cudaSuccess;
 }
 struct cudaPointerAttributes {
   cudaMemoryType type;

@@ -9,6 +9,7 @@
 #include <functional>
 #include <memory>
 #include <set>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -135,6 +136,8 @@ class Device {
     return false;
   }
   [[nodiscard]] bool has_reached(long mark) const { return reached_.contains(mark); }
+  /// Whether this is the thread that asked for the device first.
+  [[nodiscard]] bool is_of_this_thread() const { return std::this_thread::get_id() == thread_; }
   long new_mark() { return ++marks_; }
 
  private:
@@ -142,6 +145,7 @@ class Device {
   std::vector<Queue*> queues_;
   std::set<long> reached_;
   long marks_ = 0;
+  std::thread::id thread_ = std::this_thread::get_id();
 };
 
 inline void queue(Stream* stream, Operation operation) {

@@ -71,7 +71,7 @@ TEST_CASE("the rate falls between epochs alone, as main_lincls.py's adjust_learn
 }
 
 TEST_CASE("classifiers start as normal_(std=0.01) and zero_() of both codes") {
-  const RateSweep sweep(2, 40, 500, Seed{3});
+  const RateSweep<> sweep(2, 40, 500, Seed{3});
   double squares = 0;
   for (int c = 0; c < 40; ++c) {
     CHECK(sweep.weights[1].value(c, 500) == 0);  // the bias
@@ -82,8 +82,7 @@ TEST_CASE("classifiers start as normal_(std=0.01) and zero_() of both codes") {
 
 TEST_CASE("features are the final norm's raw outputs: class tokens side by side, and the mean of the patches") {
   const auto layers = encoder().layers(images());
-  std::vector<float> x;
-  detail::frozen_inputs(encoder(), moco_v3_linear(encoder().size), images(), x);
+  std::vector<float> x = detail::frozen_inputs(encoder(), moco_v3_linear(encoder().size), images()).to_vector();
   REQUIRE(x.size() == 5 * 17);
   double squares = 0;
   for (std::size_t i = 0; i < 5; ++i)
@@ -97,7 +96,7 @@ TEST_CASE("features are the final norm's raw outputs: class tokens side by side,
   LinearProtocol protocol = dino_linear(encoder().size);
   CHECK(protocol.last_blocks == 3);  // all that it has
   protocol.last_blocks = 2;
-  detail::frozen_inputs(encoder(), protocol, images(), x);
+  x = detail::frozen_inputs(encoder(), protocol, images()).to_vector();
   REQUIRE(x.size() == 5 * 33);
   for (std::size_t j = 0; j < 16; ++j) {
     CHECK(x[4 * 33 + j] == layers[1].data()[4 * 16 + j]);
@@ -106,7 +105,7 @@ TEST_CASE("features are the final norm's raw outputs: class tokens side by side,
 
   protocol.last_blocks = 1;
   protocol.average_pool = true;
-  detail::frozen_inputs(encoder(), protocol, images(), x);
+  x = detail::frozen_inputs(encoder(), protocol, images()).to_vector();
   const auto patches = mean<1>(patch_tokens(encoder(), images(), 3));
   REQUIRE(x.size() == 5 * 33);
   for (std::size_t i = 0; i < 5; ++i)
@@ -127,7 +126,7 @@ TEST_CASE("a run trains a classifier for each rate") {
   LinearOptions options{.seed = Seed{2}, .workers = 0};
   options.epoch_done = [&](const LinearEpoch& epoch) { epochs.push_back(epoch); };
   options.step_done = [&](const StepReport& report) { rates.push_back(report.lr); };
-  const RateSweep sweep = linear_classification(encoder(), protocol, Grays{}, Grays{}, options);
+  const RateSweep<> sweep = linear_classification(encoder(), protocol, Grays{}, Grays{}, options);
   REQUIRE(epochs.size() == 12);
   CHECK(epochs.back().epoch == 12);
   REQUIRE(epochs.back().test.size() == 2);
@@ -141,7 +140,7 @@ TEST_CASE("a run trains a classifier for each rate") {
   CHECK(encoder().blocks[0].norm1.weight.value.to_vector() == before);
 
   options.workers = 2;  // nothing depends on them
-  const RateSweep again = linear_classification(encoder(), protocol, Grays{}, Grays{}, options);
+  const RateSweep<> again = linear_classification(encoder(), protocol, Grays{}, Grays{}, options);
   CHECK(again.weights[1].value.to_vector() == sweep.weights[1].value.to_vector());
 }
 

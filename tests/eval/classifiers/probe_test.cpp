@@ -1,52 +1,15 @@
 // Linear probes by SGD against PyTorch's steps (tests/fixtures/make_probe.py).
 #include "evaluation.hpp"
+#include "probe_steps.hpp"
 
+#include <vitral/eval/classifiers/logistic_regression.hpp>
 #include <vitral/eval/classifiers/probe.hpp>
 
 #include <doctest/doctest.h>
 
-#include <optional>
-
 using namespace vitral_tests;
 
 namespace {
-
-const SafetensorsFile& probe_file() {
-  static const SafetensorsFile file(VITRAL_TESTS_DIR "/fixtures/probe.safetensors");
-  return file;
-}
-
-void check_close(const std::vector<float>& found, const std::vector<double>& expected) {
-  REQUIRE(found.size() == expected.size());
-  for (std::size_t i = 0; i < found.size(); ++i)
-    REQUIRE(static_cast<double>(found[i]) == doctest::Approx(expected[i]).epsilon(1e-5).scale(1));
-}
-
-/// A step of the classifiers at `factor` times each rate, as a trainer makes it.
-struct Steps {
-  explicit Steps(const RateSweep& trained, const std::vector<double>& rates) : sweep(trained) {
-    auto parameters = trainable_parameters(sweep);
-    for (std::size_t r = 0; r < rates.size(); ++r) parameters[r].rate = rates[r];
-    optimizer.emplace(Sgd{}, parameters);
-  }
-  void operator()(const float* x, const int* labels, long rows, double factor) {
-    tape.zero_grad();
-    tape.backward(sweep.add_losses(tape.constant(Tensor<float, Shape<>>()), x, labels, rows, work));
-    optimizer->set_lr(factor);
-    optimizer->step(tape);
-  }
-  RateSweep sweep;
-  std::optional<Optimizer<float, Cpu>> optimizer{};
-  Tape tape{};
-  std::vector<float> work{};
-};
-
-std::vector<float> weights_of(const RateSweep& sweep) {
-  std::vector<float> out;
-  for (const auto& weight : sweep.weights)
-    for (const float w : weight.value.to_vector()) out.push_back(w);
-  return out;
-}
 
 const ProbeOptions quick{.rates = {0.01, 1, 10}, .epochs = 30, .batch = 64};
 
@@ -57,38 +20,13 @@ std::vector<LayerProbe> probe(const Features& train, const Features& test, const
 }  // namespace
 
 TEST_CASE("classifiers of every rate make PyTorch's steps, with momentum, on a short last batch too") {
-  const auto x = probe_file().values<float>("sgd/x");
-  const auto stored = probe_file().values<std::int32_t>("sgd/labels");
-  const std::vector<int> labels(stored.begin(), stored.end());
-  const auto factors = probe_file().values<double>("sgd/factors");
-  const int images = static_cast<int>(labels.size()), width = static_cast<int>(x.size()) / images - 1, classes = 6;
-  const RateSweep classifiers(3, classes, width, Seed{0});
-  const auto start = probe_file().values<float>("sgd/weight");
-  for (std::size_t r = 0, at = 0; r < 3; at += static_cast<std::size_t>(classifiers.weights[r++].value.size()))
-    std::copy_n(start.begin() + static_cast<long>(at), classifiers.weights[r].value.size(),
-                classifiers.weights[r].value.data());
-  Steps step_with(classifiers, probe_file().values<double>("sgd/rates"));
-  for (int step = 0; step < 4; ++step) {
-    CAPTURE(step);
-    const int begin = 15 * step, rows = std::min(15, images - begin);
-    step_with(x.data() + begin * (width + 1), labels.data() + begin, rows, factors[static_cast<std::size_t>(step)]);
-    check_close(weights_of(classifiers), probe_file().values<double>("sgd/weight_after" + std::to_string(step + 1)));
-  }
-
-  std::vector<float> logits;
-  classifiers.logits(x.data(), images, logits);
-  for (int rate = 0; rate < 3; ++rate) {
-    TopCount count;
-    for (int i = 0; i < images; ++i)
-      count.add(rank_of_label(logits.data() + (3 * i + rate) * classes, classes, labels[static_cast<std::size_t>(i)]),
-                labels[static_cast<std::size_t>(i)]);
-    CHECK(count.first == probe_file().values<std::int32_t>("sgd/top1")[static_cast<std::size_t>(rate)]);
-    CHECK(count.first_five == probe_file().values<std::int32_t>("sgd/top5")[static_cast<std::size_t>(rate)]);
-  }
+  const StepsFound found = steps_of<Cpu>(SafetensorsFile(VITRAL_TESTS_DIR "/fixtures/probe.safetensors"));
+  CHECK(found.deviation < 1e-5);
+  CHECK(found.same_counts);
 }
 
 TEST_CASE("weights start from N(0, 0.01) and biases at zero, the same for every rate") {
-  const auto weight = weights_of(RateSweep(2, 40, 50, Seed{3}));
+  const auto weight = weights_of(RateSweep<>(2, 40, 50, Seed{3}));
   double squares = 0;
   for (std::size_t i = 0; i < 40 * 51; ++i) {
     if (i % 51 == 50) CHECK(weight[i] == 0);
@@ -179,8 +117,10 @@ TEST_CASE("a step's weights have the same bits with any number of threads") {
   std::vector<std::vector<float>> weights;
   for (const int n : {1, 2, 3}) {
     cpu::set_threads(n);
-    const RateSweep sweep(2, known.classes, known.width - 1, Seed{0});  // a row ends in what the bias takes
-    Steps(sweep, {0.1, 1})(known.rows.data(), known.labels.data(), known.images(), 1);
+    const RateSweep<> sweep(2, known.classes, known.width - 1, Seed{0});  // a row ends in what the bias takes
+    const int images = known.images();
+    Steps(sweep, {0.1, 1})(RateSweep<>::Matrix::from(known.rows, {images, known.width}),
+                           Tensor<int, Shape<dyn>>::from(known.labels, {images}), 1);
     weights.push_back(weights_of(sweep));
   }
   cpu::set_threads(threads);

@@ -95,32 +95,31 @@ int width_of_parts(const Network& encoder, const LinearProtocol& protocol) {
 /// The protocol's features of images [batch, 3, side, side], each row with a 1 for the bias behind it, as RateSweep
 /// takes them: raw LayerNorm outputs, [batch, parts * width + 1].
 template <VisionTransformer Network>
-void frozen_inputs(const Network& encoder, const LinearProtocol& protocol, const auto& images, std::vector<float>& x) {
+auto frozen_inputs(const Network& encoder, const LinearProtocol& protocol, const auto& images) {
+  const int width = width_of_parts(encoder, protocol);
   using B = typename Network::backend;
-  const long rows = images.extent(0), width = width_of_parts(encoder, protocol),
-             columns = (protocol.last_blocks + protocol.average_pool) * width + 1;
-  x.assign(static_cast<std::size_t>(rows * columns), 1);
-  std::vector<float> part(static_cast<std::size_t>(rows * width));
-  long column = 0;
+  const auto x = Tensor<float, Shape<dyn, dyn>, B>::uninitialized(
+      {images.extent(0), (protocol.last_blocks + protocol.average_pool) * width + 1});
+  B::fill(x.data(), x.size(), 1.0f);
+  int column = 0;
   const auto add = [&](const auto& features) {
-    const auto floats = eval(cast<float>(features));
-    B::copy_to_host(floats.data(), part.data(), floats.size());
-    for (long i = 0; i < rows; ++i) std::copy_n(part.data() + i * width, width, x.data() + i * columns + column);
+    assign_view(slice_view<1>(x, column, width), cast<float>(features));
     column += width;
   };
   const auto first = encoder.blocks.size() - static_cast<std::size_t>(protocol.last_blocks);
   if (!protocol.average_pool) {
     const auto layers = encoder.layers(images);
     std::for_each(layers.begin() + static_cast<std::ptrdiff_t>(first), layers.end(), add);
-    return;
+  } else {
+    auto tokens = encoder.tokens(images);
+    for (std::size_t i = 0; i < encoder.blocks.size(); ++i) {
+      tokens = encoder.blocks[i](tokens);
+      if (i >= first) add(encoder.normalized(select<1>(tokens, 0)));
+    }
+    const int grid = encoder.size.image / encoder.size.patch, patches = grid * grid;
+    add(mean<1>(encoder.normalized(slice<1, dyn>(tokens, tokens.extent(1) - patches, patches))));
   }
-  auto tokens = encoder.tokens(images);
-  for (std::size_t i = 0; i < encoder.blocks.size(); ++i) {
-    tokens = encoder.blocks[i](tokens);
-    if (i >= first) add(encoder.normalized(select<1>(tokens, 0)));
-  }
-  const int grid = encoder.size.image / encoder.size.patch, patches = grid * grid;
-  add(mean<1>(encoder.normalized(slice<1, dyn>(tokens, tokens.extent(1) - patches, patches))));
+  return x;
 }
 
 /// The task of training a classifier for each rate on what a frozen encoder makes of a batch's first view.
@@ -128,30 +127,28 @@ template <VisionTransformer Network>
 struct LinearTask {
   const Network& encoder;
   const LinearProtocol& protocol;
-  RateSweep sweep;
-  std::vector<float> x{}, work{};  // memory of a step
+  RateSweep<typename Network::backend> sweep;
   VITRAL_MEMBERS(sweep)
 
-  [[nodiscard]] auto loss(Tape& tape, const Batch& batch, const Training&) {
-    look_at(batch);
-    return sweep.add_losses(tape.constant(Tensor<float, Shape<>>()), x.data(), batch.labels.data(), batch.size(), work);
-  }
-  void look_at(const Batch& batch) {
-    frozen_inputs(encoder, protocol, to_backend<typename Network::backend>(batch.views[0]), x);
+  [[nodiscard]] auto loss(Tape& tape, const auto& batch, const Training&) const {
+    return sweep.add_losses(tape.constant(Tensor<float, Shape<>, typename Network::backend>()),
+                            frozen_inputs(encoder, protocol, batch.views[0]), batch.labels);
   }
 };
 
 }  // namespace detail
 
 /// Trains the protocol's classifiers on the images of `train`, tries them on those of `test` after each epoch, and
-/// returns them as they are after the last. The encoder is in evaluation mode and stays as it is. Throws Error where
-/// the protocol does not fit the network, or an image has no label.
+/// returns them as they are after the last. The encoder is in evaluation mode and stays as it is; all is computed on
+/// its backend. Throws Error where the protocol does not fit the network, or an image has no label.
 ///
 ///   const auto classifiers = linear_classification(encoder, moco_v3_linear(encoder.size), train, test, {.epoch_done =
 ///       [](const LinearEpoch& e) { std::printf("%ld: %.1f %%\n", e.epoch, 100 * e.test[0].top1()); }});
 template <VisionTransformer Network>
-RateSweep linear_classification(const Network& encoder, const LinearProtocol& protocol, const Dataset& train,
-                                const Dataset& test, const LinearOptions& options = {}) {
+RateSweep<typename Network::backend> linear_classification(const Network& encoder, const LinearProtocol& protocol,
+                                                           const Dataset& train, const Dataset& test,
+                                                           const LinearOptions& options = {}) {
+  using B = typename Network::backend;
   const auto classes = static_cast<int>(train.classes().size());
   check(classes > 0 && train.classes().size() == test.classes().size(), "linear classification: ", train.name(),
         " has ", classes, " classes to learn and ", test.name(), " ", test.classes().size(),
@@ -168,11 +165,11 @@ RateSweep linear_classification(const Network& encoder, const LinearProtocol& pr
       tests(test, {view}, in_order(test, 256, options.workers));
   const int features = (protocol.last_blocks + protocol.average_pool) * detail::width_of_parts(encoder, protocol);
   detail::LinearTask<Network> task{encoder, protocol,
-                                   RateSweep(protocol.rates.size(), classes, features, options.seed)};
+                                   RateSweep<B>(protocol.rates.size(), classes, features, options.seed)};
   auto parameters = trainable_parameters(task);
   for (std::size_t i = 0; i < parameters.size(); ++i) parameters[i].rate = protocol.rates[i];
   const Sgd sgd{.lr = scaled_learning_rate(1, batch), .momentum = protocol.momentum};
-  Trainer trainer(task, Optimizer<float, Cpu>(sgd, parameters), {.epochs = protocol.epochs, .by_epoch = true},
+  Trainer trainer(task, Optimizer<float, B>(sgd, parameters), {.epochs = protocol.epochs, .by_epoch = true},
                   options.seed);
   const long per_epoch = trainer.steps_per_epoch(loader);
   double sum = 0;  // of the epoch's losses
@@ -183,10 +180,9 @@ RateSweep linear_classification(const Network& encoder, const LinearProtocol& pr
     LinearEpoch reached{(report.step + 1) / per_epoch,
                         std::exchange(sum, 0) / static_cast<double>(per_epoch * std::ssize(protocol.rates)),
                         std::vector<TopCount>(protocol.rates.size())};
-    for (const Batch& part : tests.epoch(0)) {
-      task.look_at(part);
-      task.sweep.count(task.x.data(), part.labels.data(), part.size(), task.work, reached.test);
-    }
+    for (const Batch& part : tests.epoch(0))
+      task.sweep.count(detail::frozen_inputs(encoder, protocol, to_backend<B>(part.views[0])), part.labels.data(),
+                       reached.test);
     check(reached.test[0].images > 0, "linear classification: none of the images of ", test.name(), " can be read");
     options.epoch_done(reached);
     return true;

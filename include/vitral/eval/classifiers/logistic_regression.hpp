@@ -22,14 +22,6 @@ struct LinearClassifier {
 
 namespace detail {
 
-inline void check_labels(const Features& features) {
-  check_rows(features, "a linear probe");
-  check(static_cast<int>(features.labels.size()) == features.images(), "a linear probe needs a label for each of the ",
-        features.images(), " images, not ", features.labels.size());
-  for (const int label : features.labels)
-    check(label >= 0 && label < features.classes, "label ", label, " is not one of 0 to ", features.classes - 1);
-}
-
 /// The rows [images, width].
 inline std::vector<double> doubles_of(const Features& features) {
   std::vector<float> copy;
