@@ -19,7 +19,7 @@ template <class B, class T, ViTSize Size>
 }  // namespace detail
 
 /// images [batch, 3, height, width] in whole patches -> all their tokens after the last block and the final norm,
-/// [batch, tokens, width]: the class token (, the distillation token) and the patches, row by row. Where the grid of
+/// [batch, tokens, width]: the class token, others that are no patches, and the patches, row by row. Where the grid of
 /// patches is not the network's own, its positions are interpolated.
 template <class B, class T, ViTSize Size>
 [[nodiscard]] auto all_tokens(const ViT<B, T, Size>& encoder, const Operand auto& images) {
