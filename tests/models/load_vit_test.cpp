@@ -1,5 +1,5 @@
-// A network and its file: save_vit, load_vit, and first_layers, which such a file often holds; and networks that compute
-// as those of others do.
+// A network and its file: save_vit, load_vit, and first_layers, which such a file often holds; and networks that
+// compute as those of others do.
 #include "../random_tensor.hpp"
 #include "../temporary.hpp"
 #include "sources.hpp"

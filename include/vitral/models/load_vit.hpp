@@ -111,8 +111,8 @@ inline void check_tensors(const TensorFile& file, const ViTSize& size, const std
   return size;
 }
 
-/// What the network in the file computes: its tokens, LayerScale, positions, pooling, norm and GELU, and whether layers()
-/// gives the distillation token. The rest of `options` stays. Throws Error for a word that it does not know.
+/// What the network in the file computes: its tokens, LayerScale, positions, pooling, norm and GELU, and whether
+/// layers() gives the distillation token. The rest of `options` stays. Throws Error for a word that it does not know.
 [[nodiscard]] inline ViTOptions vit_options(const TensorFile& file, NetworkBranch branch = NetworkBranch::student,
                                             ViTOptions options = {}) {
   const std::string prefix = detail::vit_prefix(file, branch);

@@ -1,5 +1,5 @@
-// A ViT for patches of another size than it was trained on, as timm resamples its patch embedding: by the pseudo-inverse
-// of what resizing does to patches (Beyer et al. 2023, FlexiViT).
+// A ViT for patches of another size than it was trained on, as timm resamples its patch embedding: by the
+// pseudo-inverse of what resizing does to patches (Beyer et al. 2023, FlexiViT).
 #pragma once
 
 #include <vitral/models/resolution.hpp>

@@ -235,8 +235,8 @@ struct ViT {
   }
 
   /// Runs all blocks: calls after(x) with the tokens after each block but the last, and returns the features after that
-  /// one. For the class token alone the last block computes no other. Where a block is neither recomputed nor an operation of the backend, the sum at
-  /// its end and the norm at the start of the next one are one pass over memory.
+  /// one. For the class token alone the last block computes no other. Where a block is neither recomputed nor an
+  /// operation of the backend, the sum at its end and the norm at the start of the next one are one pass over memory.
   template <class Mode, class F>
   auto through_blocks(const auto& images, const Mode& mode, F&& after) const {
     check(!blocks.empty(), "ViT: a network without blocks has no last layer; give it a depth of 1 or more");
