@@ -33,8 +33,10 @@ inline std::string saved_text(const TensorFile& file, const nlohmann::ordered_js
   return options[option].get<std::string>();
 }
 
-/// The options that say which network a file of weights holds, as far as it does not.
-inline void add_network_options(CLI::App& app, std::string& branch, int& heads) {
+/// The file of a network, and the options that say what it does not.
+inline void add_network_options(CLI::App& app, std::string& checkpoint, std::string& branch, int& heads) {
+  app.add_option("CHECKPOINT", checkpoint, "The network: a checkpoint, or weights of others (docs/weights.md)")
+      ->required();
   app.add_option("--branch", branch,
                  "Network of a checkpoint with a student and a teacher [the teacher, as in the published code]")
       ->check(CLI::IsMember({"student", "teacher"}));

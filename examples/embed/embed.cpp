@@ -38,10 +38,9 @@ struct Options {
 Options parse(int argc, char** argv) {
   Options o;
   CLI::App app{"Writes the features of a data set's images for use in Python."};
-  app.add_option("CHECKPOINT", o.checkpoint, "The network: a checkpoint, such as `pretrain` writes")->required();
+  add_network_options(app, o.checkpoint, o.branch, o.heads);
   app.add_option("--layer", o.layer, "Layer whose class token is the feature; 0 = the last")
       ->check(CLI::NonNegativeNumber);
-  add_network_options(app, o.branch, o.heads);
   add_data_options(app, o.dataset, o.data, o.tar_image);
   add_preparation_options(app, o.preparation);
   CLI::Option* const whole = app.add_flag(

@@ -43,8 +43,7 @@ struct Options {
 Options parse(int argc, char** argv) {
   Options o;
   CLI::App app{"Evaluates every layer of a network."};
-  app.add_option("CHECKPOINT", o.checkpoint, "The network: a checkpoint, such as `pretrain` writes")->required();
-  add_network_options(app, o.branch, o.heads);
+  add_network_options(app, o.checkpoint, o.branch, o.heads);
   add_data_options(app, o.dataset, o.data, o.tar_image);
   add_preparation_options(app, o.preparation);
   app.add_option("--out", o.out, "Directory for results.json, tables and report.html")->capture_default_str();

@@ -34,8 +34,7 @@ struct Options {
 Options parse(int argc, char** argv) {
   Options o;
   CLI::App app{"Carries the masks of a video's first frame through the video by the similarity of a layer's patches."};
-  app.add_option("CHECKPOINT", o.checkpoint, "The network: a checkpoint, such as `pretrain` writes")->required();
-  add_network_options(app, o.branch, o.heads);
+  add_network_options(app, o.checkpoint, o.branch, o.heads);
   auto* const data = app.add_option("--data", o.data, "A folder in the layout of DAVIS 2017");
   auto* const synthetic = app.add_option("--synthetic", o.synthetic, "Videos of moving shapes to draw instead")
                               ->check(CLI::PositiveNumber)

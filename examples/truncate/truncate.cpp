@@ -23,8 +23,7 @@ struct Options {
 Options parse(int argc, char** argv) {
   Options o;
   CLI::App app{"Writes the network that ends after one of a checkpoint's layers."};
-  app.add_option("CHECKPOINT", o.checkpoint, "The network: a checkpoint, such as `pretrain` writes")->required();
-  add_network_options(app, o.branch, o.heads);
+  add_network_options(app, o.checkpoint, o.branch, o.heads);
   app.add_option("--layers", o.layers, "Blocks to keep")->required();
   app.add_option("--out", o.out, "File to write, one that does not exist")->required();
   parse_command_line(app, argc, argv, "truncate");

@@ -175,7 +175,7 @@ class NetworkFile : public TensorFile {
     size.heads = heads > 0 ? heads : detail::usual_heads(source, size.width);
     if (size.heads == 0)
       broken(" does not say how many attention heads its network has, and no network of ", source.name, " of width ",
-             size.width, " is known here; name their number (NetworkFile's `heads`)");
+             size.width, " is known here; say it (heads)");
     ViTOptions options{.positions = source.positions};
     if (clues_.pooled_norm) options.pooling = Pooling::average, options.final_norm = FinalNorm::pooled;
     metadata_ = describe(size, options);
