@@ -44,7 +44,8 @@ cp "$whole" "$work/copy"
 expect "copy exists already" "$work/copy" --layers 2 --out "$work/copy"
 cmp "$whole" "$work/copy" || die "the input was changed"
 expect "results.json is no safetensors file" "$work/two/results.json" --layers 1 --out "$work/none"
-expect "heads 3: .* says that its network has [0-9]*; leave the option out" "$whole" --heads 3 --layers 1 --out "$work/none"
+expect "heads 3: .* says that its network has [0-9]*; leave the option out" "$whole" --heads 3 --layers 1 \
+  --out "$work/none"
 
 run() { "$bin/$1" "${@:2}" >"$work/log" 2>&1 || { cat "$work/log"; die "$*"; }; }
 
