@@ -141,6 +141,9 @@ TEST_CASE("files without a ViT, and networks of another kind, are refused by nam
   CHECK(has(message(network(8), {{"patch_embed.backbone.conv.weight", {2, 2}}}), "of another kind"));
   CHECK(has(message(network(8), {{"register_tokens", {1, 4, 8}}, {"reg_token", {1, 4, 8}}}),
             "holds reg_token twice, under two names"));
+  CHECK(has(
+      message(nothing, {{"cls_token", {1, 1, 8}}, {"pos_embed", {1, 5, 4}}, {"patch_embed.proj.weight", {8, 3, 4, 4}}}),
+      "pos_embed has shape [1, 5, 4], but a network of its cls_token needs [1, 5, 8]"));
   CHECK(has(message(network(8, "", 7), {}), "pos_embed has 7 positions, expected 1 and those of a square of patches"));
   CHECK(has(message(network(8, "one."), network(8, "two.")), "holds several networks"));
   CHECK(has(message(nothing, {{"cls_token", {8}}}), "tensor cls_token has 1 axes, expected 3"));

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <vitral/io/safetensors.hpp>
+#include <vitral/io/state_dict.hpp>
 #include <vitral/io/torch_file.hpp>
 #include <vitral/models/describe.hpp>
 #include <vitral/models/sources.hpp>
@@ -154,6 +155,8 @@ class NetworkFile : public TensorFile {
     size.patch = extent(axes(prefix + "patch_embed.proj.weight", 4)[2]);
     while (contains(join(prefix, "blocks.", size.depth, ".attn.qkv.weight"))) ++size.depth;
     const int tokens = contains(prefix + "dist_token") ? 2 : 1, rows = extent(axes(prefix + "pos_embed", 3)[1]);
+    if (size.width == 0) broken(": tensor ", prefix, "cls_token is empty");
+    check_shape(*this, prefix + "pos_embed", std::vector<long>{1, rows, size.width}, "a network of its cls_token");
     const int grid = side_of(rows - tokens);
     if (const int all = side_of(rows); grid == 0 && all > 0) {  // timm's no_embed_class: patches alone have positions
       for (const std::string& one : prefixes_) add_positions_of_tokens(one + "pos_embed", tokens);
