@@ -63,6 +63,7 @@ inline Run read_run(const std::string& folder) {
   for (const char* key :
        {"dataset", "train_images", "test_images", "holdout", "seed", "temperature", "logistic_c", "sgd_epochs"})
     out.conditions[key] = json.value(key, Json());
+  if (json.contains("branch")) out.conditions["branch"] = json["branch"];
   const Preparation usual;  // of results that do not say it
   out.conditions["resize"] = json.value("resize", Json(usual.resize));
   out.conditions["interpolation"] = json.value("interpolation", Json(usual.interpolation));
@@ -71,18 +72,21 @@ inline Run read_run(const std::string& folder) {
   return out;
 }
 
-/// Fails where accuracies of `b` cannot stand beside those of `a`: other images, other classifiers or confidences.
+/// Fails where accuracies of `b` cannot stand beside those of `a`: other images, other classifiers or confidences, or
+/// of one the student and of the other the teacher. A run of one network, such as SimCLR's, compares with both.
 inline void check_comparable(const Run& a, const Run& b) {
   const auto &ours = a.results.adaptive_exit, &theirs = b.results.adaptive_exit;
   vitral::check(std::equal(ours.begin(), ours.end(), theirs.begin(), theirs.end(),
                            [](const auto& x, const auto& y) { return x.confidence == y.confidence; }),
                 a.path, " and ", b.path,
                 " have adaptive exits at other confidences; evaluate both with the same version of `evaluate`");
-  for (const auto& [key, value] : a.conditions.items())
+  for (const auto& [key, value] : a.conditions.items()) {
+    if (!b.conditions.contains(key)) continue;
     vitral::check(value == b.conditions[key], a.path, " and ", b.path,
                   " were evaluated differently, so their accuracies do not compare: ", key, " is ",
                   vitral::legible(value), " and ", vitral::legible(b.conditions[key]),
                   "; evaluate both with the same options");
+  }
 }
 
 /// Runs of the same settings. `rival`: the place of the group whose settings are those of the self-distilled method's
@@ -105,7 +109,7 @@ struct Group {
 inline std::vector<Group> grouped(const std::vector<Run>& runs) {
   std::vector<Group> groups;
   for (const Run& run : runs) {
-    check_comparable(runs[0], run);
+    for (const Run& other : runs) check_comparable(run, other);
     auto group =
         std::find_if(groups.begin(), groups.end(), [&](const Group& g) { return g.runs[0].settings == run.settings; });
     if (group == groups.end()) group = groups.insert(group, Group{run.method, {}});

@@ -82,6 +82,15 @@ grep -Fq '| layer | byol | byol, truncated from 12 |' cuts/comparison.md || die 
 evaluated fewer byol 3 0.3 0.4 2 500
 expect() { refuses compare "$@" --out "$work/none"; }
 expect "a1 and fewer were evaluated differently.*train_images is 1000 and 500" a1 fewer
+# Students are not mixed with teachers, also where the first run has one network; which of the two it is may be unsaid.
+evaluated one simclr 1 0.3 0.4
+for branch in student teacher; do
+  evaluated "${branch}_run" byol 1 0.3 0.4
+  sed -i "s/\"dataset\"/\"branch\": \"$branch\", \"dataset\"/" "${branch}_run/results.json"
+  compare one "${branch}_run" --out "with_$branch"
+done
+expect "student_run and teacher_run were evaluated differently.*branch is \"?student\"? and \"?teacher\"?;" one \
+  student_run teacher_run
 expect "a1 and a1 are the same run, byol with seed 1" a1 b1 a1
 expect "nowhere/results.json cannot be read; expected the --out directory of .evaluate" a1 nowhere
 mkdir other && echo '{"layers": []}' >other/results.json
