@@ -59,14 +59,20 @@ inline NetworkFile open_network(const std::string& path, int heads = 0) {
   return file;
 }
 
-/// The network that --branch names; without it, as in the published code, the teacher where there is one (MoCo v3, BYOL,
-/// DINO), which a line says.
-inline NetworkBranch chosen_branch(const TensorFile& file, const std::string& branch = "") {
+/// The network that --branch, or the program's other `option`, names; without it, as in the published code, the teacher
+/// where there is one (MoCo v3, BYOL, DINO), which a line says.
+inline NetworkBranch chosen_branch(const TensorFile& file, const std::string& branch, const char* option = "--branch") {
   if (branch == "student" || (branch.empty() && !has_teacher(file))) return NetworkBranch::student;
   if (branch.empty())
-    std::printf("%s: its teacher is taken, as in the published code; --branch student takes the student\n",
-                escape_text(file.path()).c_str());
+    std::printf("%s: its teacher is taken, as in the published code; %s student takes the student\n",
+                escape_text(file.path()).c_str(), option);
   return NetworkBranch::teacher;
+}
+
+/// Writes to a program's results, or to what a file's metadata will say, which of two networks they are about: "student"
+/// or "teacher" under `key`, and nothing where the file holds one network.
+inline void note_branch(auto& results, const auto& file, NetworkBranch branch, const char* key = "branch") {
+  if (has_teacher(file)) results[key] = branch == NetworkBranch::teacher ? "teacher" : "student";
 }
 
 /// What a program calls the network in a sentence: the method of its run.
@@ -78,7 +84,7 @@ inline std::string network_name(const TensorFile& file) {
 /// What the metadata says about a network's past, for a file that is made from this one.
 inline Metadata history_of(const TensorFile& file) {
   Metadata out;
-  for (const char* key : {"options", "finetuned", "truncated"})
+  for (const char* key : {"options", "branch", "finetuned", "truncated"})
     if (const auto found = file.metadata().find(key); found != file.metadata().end()) out.insert(*found);
   return out;
 }

@@ -158,6 +158,7 @@ inline std::string page(const std::filesystem::path& folder, const Json& about,
     title = about["run"]["method"].get<std::string>();
     origin = ", pretrained on " + about["run"]["dataset"].get<std::string>();
   }
+  if (about.contains("branch")) origin = ", its " + about["branch"].get<std::string>() + origin;
   return report::page(
       title + " on " + results.dataset,
       join(vitral::escape_html(about["checkpoint"].get<std::string>()), vitral::escape_html(origin), ": ",
