@@ -33,7 +33,7 @@ struct Options {
   std::vector<std::string> classifiers = EvaluationOptions{}.classifiers;
   std::vector<int> k{10, 20, 100, 200};
   double c = 1;
-  int sgd_epochs = 90, threads = 0, batch = 64;
+  int heads = 0, sgd_epochs = 90, threads = 0, batch = 64;
   bool no_analyses = false;
   long points = 2000;
   std::vector<int> tsne_layers;
@@ -43,8 +43,7 @@ struct Options {
 Options parse(int argc, char** argv) {
   Options o;
   CLI::App app{"Evaluates every layer of a network."};
-  app.add_option("CHECKPOINT", o.checkpoint, "The network: a checkpoint, such as `pretrain` writes")->required();
-  add_branch_option(app, o.branch);
+  add_network_options(app, o.checkpoint, o.branch, o.heads);
   add_data_options(app, o.dataset, o.data, o.tar_image);
   add_preparation_options(app, o.preparation, "that of the run's k-NN");
   app.add_option("--out", o.out, "Directory for results.json, tables and report.html")->capture_default_str();
@@ -150,8 +149,8 @@ RateSweeps<> sweeps_on_gpu(const std::vector<Features>& layers, const std::vecto
 }
 
 /// What results.json says of the network, of the run that it is from, where that is known, and of the choice of images.
-Json about(const Options& o, const SafetensorsFile& file, NetworkBranch branch,
-           const std::optional<PretrainOptions>& run, double holdout) {
+Json about(const Options& o, const TensorFile& file, NetworkBranch branch, const std::optional<PretrainOptions>& run,
+           double holdout) {
   Json out{{"checkpoint", o.checkpoint}};
   if (has_teacher(file)) out["branch"] = branch == NetworkBranch::teacher ? "teacher" : "student";
   if (run) out["run"] = to_json(*run);
@@ -167,7 +166,7 @@ Json about(const Options& o, const SafetensorsFile& file, NetworkBranch branch,
 }
 
 EvaluationResults evaluate(Options o) {
-  const SafetensorsFile file(o.checkpoint);
+  const NetworkFile file = open_network(o.checkpoint, o.heads);
   std::optional<PretrainOptions> run;
   if (file.metadata().contains("options")) run = run_of(file);
   o.preparation = o.preparation.over(run_preparation(file));
@@ -176,7 +175,7 @@ EvaluationResults evaluate(Options o) {
   const DataPlace place = data_of(file, o.dataset, o.data, o.tar_image);
   std::optional<ViT<Cpu, float>> other;
   if (const std::string& path = o.against; !path.empty()) {
-    const SafetensorsFile against(path);
+    const NetworkFile against = open_network(path);
     other = load_vit<Cpu, float>(against, {}, chosen_branch(against));
   }
   EvaluationOptions options;
