@@ -26,9 +26,16 @@ struct DataPlace {
   }
 };
 
-/// How images are prepared for evaluation, in the words of the programs' options.
+/// How images are prepared for evaluation, in the words of the programs' options; "" is not said.
 struct Preparation {
   std::string resize = "shorter-side", interpolation = "bilinear";
+
+  bool operator==(const Preparation&) const = default;
+
+  /// The same, as `usual` says it where nothing is said.
+  [[nodiscard]] Preparation over(const Preparation& usual) const {
+    return {resize.empty() ? usual.resize : resize, interpolation.empty() ? usual.interpolation : interpolation};
+  }
 
   /// The view of so many pixels a side.
   [[nodiscard]] CenterView view(int side) const {
@@ -39,17 +46,23 @@ struct Preparation {
   }
 };
 
-/// The options that say so; `prefix` tells them from those of training images ("test-").
-inline void add_preparation_options(CLI::App& app, Preparation& how, const std::string& prefix = "") {
-  app.add_option("--" + prefix + "resize", how.resize,
-                 "How images are resized before the centre is cut out: the shorter side to 256/224 of the network's "
-                 "(MoCo v3, DINO), or both sides (SDSSL)")
-      ->check(CLI::IsMember({"shorter-side", "squash"}))
-      ->capture_default_str();
-  app.add_option("--" + prefix + "interpolation", how.interpolation,
-                 "By which filter: MoCo v3's, or DINO's and SDSSL's")
-      ->check(CLI::IsMember({"bilinear", "bicubic"}))
-      ->capture_default_str();
+inline const std::vector<std::string> resize_ways{"shorter-side", "squash"}, resize_filters{"bilinear", "bicubic"};
+inline constexpr const char* resize_help =
+    "How images are resized before the centre is cut out: the shorter side to 256/224 of the network's "
+    "(MoCo v3, DINO), or both sides (SDSSL)";
+inline constexpr const char* filter_help = "By which filter: MoCo v3's, or DINO's and SDSSL's";
+
+/// The options that say so, where they are given; `prefix` tells them from those of training images ("test-"), and
+/// `usual` is what else holds, for the help.
+inline void add_preparation_options(CLI::App& app, Preparation& how, const std::string& usual,
+                                    const std::string& prefix = "") {
+  how = {"", ""};
+  const auto add = [&](const char* name, std::string& member, const std::string& help,
+                       const std::vector<std::string>& choices) {
+    app.add_option("--" + prefix + name, member, help + " [" + usual + "]")->check(CLI::IsMember(choices));
+  };
+  add("resize", how.resize, resize_help, resize_ways);
+  add("interpolation", how.interpolation, filter_help, resize_filters);
 }
 
 /// How many images are taken of each split; `seed` draws them.

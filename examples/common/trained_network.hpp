@@ -11,7 +11,10 @@
 
 #include <CLI/CLI.hpp>
 
+#include <algorithm>
 #include <cstdio>
+#include <string>
+#include <vector>
 
 namespace vitral { inline namespace VITRAL_ABI { namespace programs {
 
@@ -31,6 +34,20 @@ inline std::string saved_text(const TensorFile& file, const nlohmann::ordered_js
   check(options[option].is_string(), file.path(), ": its metadata \"options\": ", option, " must be a string, not ",
         legible(options[option]));
   return options[option].get<std::string>();
+}
+
+/// How the k-NN of the file's run saw images (pretrain --test-resize); the usual way where there was no such run, or one
+/// that does not say it.
+inline Preparation run_preparation(const TensorFile& file) {
+  const auto options = saved_options(file);
+  const auto said = [&](const char* option, const std::vector<std::string>& choices) {
+    const std::string value = saved_text(file, options, option);
+    check(value.empty() || std::ranges::find(choices, value) != choices.end(), file.path(),
+          ": its metadata \"options\": ", option, " cannot be \"", legible(value), "\"; expected one of ",
+          CLI::detail::join(choices, ", "));
+    return value;
+  };
+  return Preparation{said("test-resize", resize_ways), said("test-interpolation", resize_filters)}.over({});
 }
 
 /// The file of a network, and the options that say what it does not.

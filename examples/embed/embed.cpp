@@ -42,7 +42,7 @@ Options parse(int argc, char** argv) {
   app.add_option("--layer", o.layer, "Layer whose class token is the feature; 0 = the last")
       ->check(CLI::NonNegativeNumber);
   add_data_options(app, o.dataset, o.data, o.tar_image);
-  add_preparation_options(app, o.preparation);
+  add_preparation_options(app, o.preparation, "that of the run's k-NN; with --whole shorter-side, bilinear");
   CLI::Option* const whole = app.add_flag(
       "--whole", o.whole,
       "The whole image in its own shape, or with --resize squash as a square; nothing is cut off to reach the centre");
@@ -95,7 +95,8 @@ void embed(const Options& o) {
   const Dataset all = place.open(split, o.whole ? 0 : center_view(network.size.image).least_side());
   const std::vector<long> places = spread_places(all, o.images > 0 ? o.images : all.size(), Seed{});
   const Dataset data = select_images(all, places);
-  const CenterView seen = o.preparation.view(network.size.image);
+  const Preparation usual = o.whole ? Preparation{} : run_preparation(file);
+  const CenterView seen = o.preparation.over(usual).view(network.size.image);
   const WholeImage whole{o.size > 0 ? o.size : network.size.image, seen.squash, seen.interpolation, o.scales, o.gem};
   const double least = whole.size * *std::min_element(o.scales.begin(), o.scales.end());
   check(least >= network.size.patch, "--size ", whole.size, " at the smallest of --scales is ", least,

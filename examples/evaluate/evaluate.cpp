@@ -45,7 +45,7 @@ Options parse(int argc, char** argv) {
   CLI::App app{"Evaluates every layer of a network."};
   add_network_options(app, o.checkpoint, o.branch, o.heads);
   add_data_options(app, o.dataset, o.data, o.tar_image);
-  add_preparation_options(app, o.preparation);
+  add_preparation_options(app, o.preparation, "that of the run's k-NN");
   app.add_option("--out", o.out, "Directory for results.json, tables and report.html")->capture_default_str();
   app.add_option("--train", o.choice.train, "Images that classifiers learn from, spread over the classes; 0 = all")
       ->check(CLI::NonNegativeNumber);
@@ -168,10 +168,11 @@ Json about(const Options& o, const TensorFile& file, NetworkBranch branch, const
   return out;
 }
 
-EvaluationResults evaluate(const Options& o) {
+EvaluationResults evaluate(Options o) {
   const NetworkFile file = open_network(o.checkpoint, o.heads);
   std::optional<PretrainOptions> run;
   if (file.metadata().contains("options")) run = run_of(file);
+  o.preparation = o.preparation.over(run_preparation(file));
   const NetworkBranch branch = chosen_branch(file, o.branch);
   const auto encoder = load_vit<Cpu, float>(file, {}, branch);
   const DataPlace place = data_of(file, o.dataset, o.data, o.tar_image);

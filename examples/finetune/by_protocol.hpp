@@ -56,8 +56,8 @@ nlohmann::ordered_json by_protocol(FineTuneOptions o) {
   check(protocol.last_blocks <= encoder.depth(), "--last-blocks ", o.last_blocks, ": ", o.checkpoint, " has ",
         encoder.depth(), " blocks; name as many or fewer");
   protocol.crop_min = o.crop_min;
-  if (o.preparation.interpolation.empty())
-    o.preparation.interpolation = protocol.interpolation == Interpolation::bicubic ? "bicubic" : "bilinear";
+  o.preparation =
+      o.preparation.over({"shorter-side", protocol.interpolation == Interpolation::bicubic ? "bicubic" : "bilinear"});
   Augmentation crops = crop_and_flip(encoder.size.image);
   crops.crop_min = protocol.crop_min;
   const Seed seed{static_cast<std::uint64_t>(o.seed)};

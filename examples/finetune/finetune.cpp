@@ -20,7 +20,7 @@ FineTuneOptions parse(int argc, char** argv) {
   CLI::App app{"Fine-tunes a network, or trains a classifier on it."};
   add_network_options(app, o.checkpoint, o.branch, o.heads);
   add_data_options(app, o.dataset, o.data, o.tar_image);
-  add_preparation_options(app, o.preparation, "test-");
+  add_preparation_options(app, o.preparation, "as published, or that of the run's k-NN", "test-");
   app.add_option("--out", o.out, "Directory for the checkpoint, metrics.jsonl and finetune.json")
       ->capture_default_str();
   CLI::Option* const frozen = app.add_flag("--frozen", o.frozen, "Train a classifier alone, by SGD; the network stays");
@@ -50,16 +50,14 @@ FineTuneOptions parse(int argc, char** argv) {
   app.add_option("--workers", o.workers, "Threads that read and augment images")->check(CLI::PositiveNumber);
   parse_command_line(app, argc, argv, "finetune");
   check(o.labels > 0, "--labels 0 leaves no image to learn from; name a share above 0, or 1 for all");
-  if (!o.protocol.empty()) {
-    if (app.count("--test-interpolation") == 0) o.preparation.interpolation.clear();  // the protocol's
-    return o;
-  }
+  if (!o.protocol.empty()) return o;
   const Recipe& recipe = known_recipe(o.recipe);
   if (o.epochs == 0) o.epochs = o.frozen ? 90 : recipe.epochs;
   if (o.batch == 0) o.batch = o.frozen ? 1024 : recipe.batch;
   if (o.lr == 0) o.lr = o.frozen ? 0.1 : recipe.lr;
   if (app.count("--crop-min") == 0) o.crop_min = recipe.crop_min;
-  if (app.count("--test-interpolation") == 0) o.preparation.interpolation = recipe.settings.interpolation;
+  if (o.recipe != FineTuneOptions{}.recipe)
+    o.preparation = o.preparation.over({"shorter-side", recipe.settings.interpolation});
   for_each_setting([&](const char* name, auto member, auto&&...) {
     if (app.count(std::string("--") + name) == 0) o.tuning.*member = recipe.settings.*member;
   });

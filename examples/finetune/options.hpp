@@ -15,7 +15,7 @@ struct FineTuneOptions {
   std::string protocol;      // of --frozen
   int last_blocks = 0;       // its features, 0: the protocol's
   std::string average_pool;  // "yes", "no"; "": the protocol's
-  Preparation preparation;   // of the test images
+  Preparation preparation;   // of the test images, where it is said
   double labels = 1, holdout = 0, lr = 0, crop_min = 0.08;
   bool frozen = false;
   int heads = 0, epochs = 0, batch = 0, image = 0, threads = 0, workers = 2;

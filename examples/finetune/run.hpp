@@ -87,6 +87,7 @@ nlohmann::ordered_json finetune(FineTuneOptions o) {
   const NetworkFile file = open_network(o.checkpoint, o.heads);
   const NetworkBranch branch = chosen_branch(file, o.branch);
   const ViTSize size = vit_size(file, branch);
+  o.preparation = o.preparation.over(run_preparation(file));
   if (o.image == 0) o.image = size.image;
   const FineTuning& tuning = o.tuning;
   ClassifierView view{crop_and_flip(o.image)};

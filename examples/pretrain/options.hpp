@@ -3,6 +3,7 @@
 #pragma once
 
 #include "common/command_line.hpp"
+#include "common/images.hpp"
 #include "pretrain/ablations.hpp"
 #include "pretrain/published.hpp"
 #include "pretrain/view_options.hpp"
@@ -36,6 +37,7 @@ struct PretrainOptions {
   double lr = 5e-4, min_lr = 0, weight_decay = 0.1, weight_decay_end = -1, clip_grad = 0, drop_path = 0;
   double ratio = -1, temperature = 0.2, momentum = 0.996;
   ViewOptions views;
+  Preparation preparation;  // of the images of k-NN
   std::string ratio_schedule = "cosine", patch_embed = "frozen";
   AblationOptions ablations;
   int hidden = 1024, out_dim = 256;
@@ -139,6 +141,9 @@ void for_each_option(Options& o, Visit visit) {
   visit(Row{.name = "knn-every", .help = "Epochs from one k-NN of student and teacher to the next; 0 = none",
             .published = "val_interval", .free = true, .least = 0}, o.knn_every);
   visit(Row{.name = "k", .help = "Neighbours that k-NN asks", .free = true, .least = 1}, o.k);
+  visit(Row{.name = "test-resize", .help = resize_help, .choices = resize_ways, .free = true}, o.preparation.resize);
+  visit(Row{.name = "test-interpolation", .help = filter_help, .choices = resize_filters, .free = true},
+        o.preparation.interpolation);
   visit(Row{.name = "threads", .help = "Threads of the computation; 0 = all cores", .free = true, .least = 0},
         o.threads);
   visit(Row{.name = "workers", .help = "Threads that read and augment images; 0 = 2, beside a GPU one for each core",
@@ -196,6 +201,14 @@ inline std::vector<std::string> read_config(const std::string& file, Json config
     vitral::fail(where, "unknown key ", vitral::legible(key), " (did you mean ",
                  vitral::nearest_names(key, known, 1)[0], "?)");
   if (!theirs) return notes;
+  const bool resize = given.insert("test-resize").second, filter = given.insert("test-interpolation").second;
+  if (resize) options.preparation.resize = published_preparation.resize;
+  if (filter) options.preparation.interpolation = published_preparation.interpolation;
+  if (resize || filter)
+    notes.push_back(vitral::join("k-NN sees images as the published code's val_transform makes them: ",
+                                 resize ? "--test-resize " + options.preparation.resize : "",
+                                 resize && filter ? ", " : "",
+                                 filter ? "--test-interpolation " + options.preparation.interpolation : ""));
   if (const int heads = published_heads(options.arch); heads > 0 && !given.contains("width"))
     if (given.insert("heads").second) {
       options.heads = heads;

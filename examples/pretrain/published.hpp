@@ -1,6 +1,7 @@
 // The configurations of SDSSL's published code (github.com/hagiss/SDSSL): what their keys mean in this program's.
 #pragma once
 
+#include "common/images.hpp"
 #include "pretrain/rows.hpp"
 
 #include <vitral/train/methods.hpp>
@@ -20,6 +21,10 @@ inline bool is_published(const Json& config) {
 /// The attention heads of the published code's networks (vision_transformer.py) where timm's network of that name has
 /// another number; 0 elsewhere.
 inline int published_heads(const std::string& arch) { return arch == "vit_tiny" ? 6 : arch == "vit_small" ? 12 : 0; }
+
+/// How the published code prepares images for k-NN: val_transform of pl_train_moco.py, T.Resize((256, 256),
+/// interpolation=3) and T.CenterCrop(224), which hold for other sizes in proportion.
+inline const Preparation published_preparation{"squash", "bicubic"};
 
 /// The value of `key`, which is taken out; null where there is none.
 inline Json take(Json& config, const char* key) {

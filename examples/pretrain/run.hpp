@@ -100,7 +100,7 @@ template <class B>
 std::vector<double> layer_accuracy(const AnyEncoder<B>& encoder, const Dataset& known, const Dataset& test,
                                    const PretrainOptions& o) {
   if (o.knn_train == 0 || o.knn_test == 0 || known.classes().empty()) return {};
-  return knn_accuracy(encoder, known, known.size(), test, test.size(), {.k = o.k});
+  return knn_accuracy(encoder, known, known.size(), test, test.size(), {.k = o.k}, o.preparation.view(o.image));
 }
 
 /// How alike views of the training are after every layer, of up to 500 of the images that k-NN classifies.

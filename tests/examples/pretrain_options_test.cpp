@@ -188,6 +188,8 @@ TEST_CASE("every option is taken from the command line") {
                  {"knn-test", 20},
                  {"knn-every", 3},
                  {"k", 5},
+                 {"test-resize", "squash"},
+                 {"test-interpolation", "bicubic"},
                  {"threads", 1},
                  {"workers", 1},
                  {"unreadable", 5},
@@ -407,6 +409,11 @@ TEST_CASE("the six published configurations run as they are") {
     CHECK(std::vector<int>{o.epochs, o.last_epoch(), o.warmup_epochs} == std::vector<int>{300, 300, 40});
     CHECK(augmentations(o.views, o.image).second.solarize == 0.2);
     CHECK(o.knn_every == 20);
+    // val_transform of pl_train_moco.py: T.Resize((256, 256), interpolation=3), where 3 is bicubic, T.CenterCrop(224)
+    const vitral::CenterView seen = o.preparation.view(o.image);
+    CHECK(std::vector<int>{seen.squash, seen.least_side(), seen.size} == std::vector<int>{1, 256, 224});
+    CHECK(seen.interpolation == vitral::Interpolation::bicubic);
+    CHECK(has(said, "val_transform makes them: --test-resize squash, --test-interpolation bicubic\n"));
     CHECK(has(said, "without effect, here as in the published code: div, multi_node\n") == one.cluster);
     CHECK(has(said, "ignored, they change nothing that is trained: num_workers, accelerator\n"));
     CHECK(has(said, "a step is of 1 (--devices) x 1 (accumulate) x 128 = 128 images"));
@@ -421,6 +428,21 @@ TEST_CASE("the command line wins over a published configuration, and max_epochs 
   CHECK(o.ratio == 0.5);
   CHECK(has(file_failure(with(sd_byol, "max_epochs", 400), {"--data", "images"}),
             "--max-epochs 400 is more than --epochs 300"));
+}
+
+TEST_CASE("k-NN sees images as MoCo v3 does, unless a published configuration or an option says another way") {
+  CHECK(parse({}).preparation == Preparation{"shorter-side", "bilinear"});
+  PretrainOptions o;
+  const std::string said = warnings_of([&] {
+    o = parse_file(with(sd_byol, "test_resize", "shorter-side"), {"--data", "images"});
+  });
+  CHECK(o.preparation == Preparation{"shorter-side", "bicubic"});
+  CHECK(has(said, "val_transform makes them: --test-interpolation bicubic\n"));
+  nlohmann::ordered_json saved = to_json(o);
+  CHECK(pretrain_options_from_json(saved, "saved options").preparation == o.preparation);
+  saved.erase("test-resize");
+  saved.erase("test-interpolation");  // as before there were these options
+  CHECK(pretrain_options_from_json(saved, "saved options").preparation == Preparation{"shorter-side", "bilinear"});
 }
 
 /// total_batch of pl_train_moco.py: devices x accumulate x batch_size_per_gpu; the rate is lr * total_batch / 256.

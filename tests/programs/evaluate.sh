@@ -2,13 +2,17 @@
 # `evaluate` finds what `pretrain` has found, writes the same numbers to all of its files, and explains mistakes.
 . "$(dirname "$0")/common.bash"
 
-"$bin/pretrain" $tiny --knn-train 1000 --knn-test 300 --out "$work/run" >"$work/pretrain.log" 2>&1 ||
+"$bin/pretrain" $tiny --knn-train 1000 --knn-test 300 --test-resize squash --test-interpolation bicubic \
+  --out "$work/run" >"$work/pretrain.log" 2>&1 ||
   { cat "$work/pretrain.log"; die "a correct run"; }
 checkpoint=$work/run/checkpoint.safetensors
 of() { "$bin/evaluate" "$checkpoint" --train 1000 --test 300 --k 20,5 --no-analyses "$@" >"$work/log" 2>&1 ||
   { cat "$work/log"; die "a correct evaluation: $*"; }; }
 of --branch student --out "$work/found"
 grep -q "its teacher is taken" "$work/log" && die "the teacher in spite of --branch student"
+for way in '"resize": "squash"' '"interpolation": "bicubic"'; do  # unless said otherwise, as the run's own k-NN
+  grep -q "$way" "$work/found/results.json" || die "images are not prepared as for the run's k-NN: no $way"
+done
 
 # The accuracy of k-NN with 20 neighbours stands in pretrain's table (the third column from the left) and in the CSV.
 for layer in 1 2; do

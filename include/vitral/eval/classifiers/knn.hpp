@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
+#include <utility>
 
 namespace vitral { inline namespace VITRAL_ABI {
 
@@ -117,16 +118,18 @@ template <OffersNearestRows B = Cpu>
 }
 
 /// The same for every layer of an encoder, on its backend, with `train_count` and `test_count` images drawn from the
-/// two data sets.
+/// two data sets and prepared by `view` (of the encoder's own size where view.size is 0).
 ///
 ///   const double last_layer = knn_accuracy(encoder, train, 2000, test, 500).back();
 template <class Encoder>
 [[nodiscard]] std::vector<double> knn_accuracy(const Encoder& encoder, const Dataset& train, long train_count,
-                                               const Dataset& test, long test_count, const KnnOptions& options = {}) {
+                                               const Dataset& test, long test_count, const KnnOptions& options = {},
+                                               const CenterView& view = {.size = 0}) {
   for (const Dataset& data : {train, test})
     check(!data.classes().empty(), "k-NN: the images of ", data.name(), " have no labels");
-  const auto known = extract_features(encoder, train, train_count);
-  const auto asked = extract_features(encoder, test, test_count);
+  const ImageViews seen{view_for(encoder, view)};
+  const auto known = std::move(extract_features(encoder, train, train_count, seen)[0]);
+  const auto asked = std::move(extract_features(encoder, test, test_count, seen)[0]);
   std::vector<double> accuracy;
   for (std::size_t layer = 0; layer < known.size(); ++layer)
     accuracy.push_back(knn_accuracy<typename Encoder::backend>(known[layer], asked[layer], options));
