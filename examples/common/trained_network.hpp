@@ -54,8 +54,8 @@ inline NetworkBranch chosen_branch(const SafetensorsFile& file, const std::strin
   return NetworkBranch::teacher;
 }
 
-/// Writes to a program's results, or to what a file's metadata will say, which of two networks they are about: "student"
-/// or "teacher" under `key`, and nothing where the file holds one network.
+/// Writes to a program's results, or to the metadata of a file it makes, which of two networks they are about: "student"
+/// or "teacher" under `key`; nothing where `file` holds one network.
 inline void note_branch(auto& results, const auto& file, NetworkBranch branch, const char* key = "branch") {
   if (has_teacher(file)) results[key] = branch == NetworkBranch::teacher ? "teacher" : "student";
 }
