@@ -33,7 +33,7 @@ struct Options {
   std::vector<std::string> classifiers = EvaluationOptions{}.classifiers;
   std::vector<int> k{10, 20, 100, 200};
   double c = 1;
-  int sgd_epochs = 90, threads = 0, batch = 64;
+  int heads = 0, sgd_epochs = 90, threads = 0, batch = 64;
   bool no_analyses = false;
   long points = 2000;
   std::vector<int> tsne_layers;
@@ -43,8 +43,7 @@ struct Options {
 Options parse(int argc, char** argv) {
   Options o;
   CLI::App app{"Evaluates every layer of a network."};
-  app.add_option("CHECKPOINT", o.checkpoint, "The network: a checkpoint, such as `pretrain` writes")->required();
-  add_branch_option(app, o.branch);
+  add_network_options(app, o.checkpoint, o.branch, o.heads);
   add_data_options(app, o.dataset, o.data, o.tar_image);
   add_preparation_options(app, o.preparation);
   app.add_option("--out", o.out, "Directory for results.json, tables and report.html")->capture_default_str();
@@ -153,8 +152,8 @@ RateSweeps<> sweeps_on_gpu(const std::vector<Features>& layers, const std::vecto
 }
 
 /// What results.json says of the network, of the run that it is from, where that is known, and of the choice of images.
-Json about(const Options& o, const SafetensorsFile& file, NetworkBranch branch,
-           const std::optional<PretrainOptions>& run, double holdout) {
+Json about(const Options& o, const TensorFile& file, NetworkBranch branch, const std::optional<PretrainOptions>& run,
+           double holdout) {
   Json out{{"checkpoint", o.checkpoint}};
   note_branch(out, file, branch);
   if (run) out["run"] = to_json(*run);
@@ -170,7 +169,7 @@ Json about(const Options& o, const SafetensorsFile& file, NetworkBranch branch,
 }
 
 EvaluationResults evaluate(const Options& o) {
-  const SafetensorsFile file(o.checkpoint);
+  const NetworkFile file = open_network(o.checkpoint, o.heads);
   std::optional<PretrainOptions> run;
   if (file.metadata().contains("options")) run = run_of(file);
   const NetworkBranch branch = chosen_branch(file, o.branch);
@@ -179,7 +178,7 @@ EvaluationResults evaluate(const Options& o) {
   std::optional<ViT<Cpu, float>> other;
   Json other_notes = Json::object();
   if (const std::string& path = o.against; !path.empty()) {
-    const SafetensorsFile against(path);
+    const NetworkFile against = open_network(path);
     const NetworkBranch other_branch = chosen_branch(against, o.against_branch, "--against-branch");
     other = load_vit<Cpu, float>(against, {}, other_branch);
     note_branch(other_notes, against, other_branch, "against_branch");

@@ -1,12 +1,59 @@
 // Random erasing against timm's definition (timm/data/random_erasing.py: RandomErasing with mode "pixel", which draws
-// the sides of a rectangle by area and ratio up to ten times, and takes one that is smaller than the image).
+// the sides of a rectangle by area and ratio up to ten times, and takes one that is smaller than the image), and for
+// given draws (tests/fixtures/make_mixup.py made the answers).
 #include <vitral/data/erasing.hpp>
+#include <vitral/io/safetensors.hpp>
 
 #include <doctest/doctest.h>
 
 #include <vector>
 
 using namespace vitral;
+
+namespace {
+
+/// The draws of one view, as Random would make them: four for each attempt, after the one that lets it be erased.
+struct GivenDraws {
+  const double* draws;
+  double uniform(std::uint64_t index) const {
+    return index == detail::draw_erasing ? 0 : draws[index - detail::draw_erasing - 1];
+  }
+  std::uint32_t below(std::uint64_t index, std::uint32_t n) const {
+    return static_cast<std::uint32_t>(uniform(index) * n);
+  }
+};
+
+}  // namespace
+
+TEST_CASE("the same draws erase the rectangle that timm erases, the first one that fits") {
+  const SafetensorsFile file(VITRAL_TESTS_DIR "/fixtures/mixup.safetensors");
+  int none = 0;
+  for (const std::string kind : {"erasing.usual/", "erasing.large/"}) {
+    const auto area = file.values<double>(kind + "area"), draws = file.values<double>(kind + "draws");
+    const auto boxes = file.values<int>(kind + "box");
+    const RandomErasing erasing{.probability = 1,
+                                .area_min = area[0],
+                                .area_max = area[1],
+                                .ratio_min = file.values<double>(kind + "ratio")[0]};
+    for (std::size_t i = 0; 4 * i < boxes.size(); ++i) {
+      CAPTURE(kind);
+      CAPTURE(i);
+      const PixelBox box = erasing.draw(file.values<int>(kind + "side")[0], GivenDraws{&draws[40 * i]});
+      CHECK(box.top == boxes[4 * i]);
+      CHECK(box.left == boxes[4 * i + 1]);
+      CHECK(box.height == boxes[4 * i + 2]);
+      CHECK(box.width == boxes[4 * i + 3]);
+      none += box.height == 0;
+    }
+  }
+  CHECK(none > 0);  // ten attempts in vain are among them
+  const auto view = file.values<double>("erase/view"), noise = file.values<double>("erase/noise");
+  const auto box = file.values<int>("erase/box");
+  std::vector<float> planes(view.begin(), view.end());
+  erase(planes.data(), 5, {box[0], box[1], box[2], box[3]}, [&](std::uint64_t i) { return noise[i]; });
+  const auto after = file.values<double>("erase/after");
+  CHECK(std::vector<double>(planes.begin(), planes.end()) == after);
+}
 
 TEST_CASE("a quarter of the views is erased, by rectangles of timm's areas and ratios, anywhere") {
   const RandomErasing erasing{.probability = 0.25};

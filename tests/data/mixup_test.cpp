@@ -1,9 +1,10 @@
 // Mixup and CutMix against timm's definition (timm/data/mixup.py: Mixup in its mode "batch", rand_bbox and
-// cutmix_bbox_and_lam) with DeiT's numbers.
+// cutmix_bbox_and_lam) with DeiT's numbers, and for given draws (tests/fixtures/make_mixup.py made the answers).
 #include "temporary.hpp"
 
 #include <vitral/backend/cpu/cpu.hpp>
 #include <vitral/data/mixup.hpp>
+#include <vitral/io/safetensors.hpp>
 
 #include <doctest/doctest.h>
 
@@ -100,6 +101,48 @@ TEST_CASE("targets are mixed as images are, and smoothed") {
   for (std::size_t i = 0; i < expected.size(); ++i)
     CHECK(static_cast<double>(targets.data()[i]) == doctest::Approx(expected[i]));
   CHECK(testing::contains(testing::error_of([&] { (void)mixed_targets({}, labels, 2, 0); }), "label 2 is not one of"));
+}
+
+TEST_CASE("images and targets are mixed as timm does it for the same lambda and the same centre") {
+  const SafetensorsFile file(VITRAL_TESTS_DIR "/fixtures/mixup.safetensors");
+  const auto reals = [&](const std::string& name) { return file.values<double>(name); };
+  const auto integers = [&](const std::string& name) { return file.values<int>(name); };
+  const std::vector<double> before = reals("images");
+  const auto labels = Tensor<int, Shape<dyn>>::from(integers("labels"), {4});
+  const int classes = integers("classes")[0];
+  REQUIRE(integers("permutation") == std::vector<int>{3, 2, 1, 0});
+  const auto near = [](const auto& tensor, const std::vector<double>& expected) {
+    REQUIRE(static_cast<std::size_t>(tensor.size()) == expected.size());
+    for (std::size_t i = 0; i < expected.size(); ++i) {
+      CAPTURE(i);
+      REQUIRE(static_cast<double>(tensor.data()[i]) == doctest::Approx(expected[i]).epsilon(1e-6));
+    }
+  };
+  const auto as_timm = [&](const std::string& kind, const MixDraw& drawn) {
+    CAPTURE(kind);
+    const auto images = Images::from(std::vector<float>(before.begin(), before.end()), {4, 4, 5});
+    mix(drawn, images);
+    near(images, reals(kind + "/images"));
+    near(mixed_targets(drawn, labels, classes, reals("smoothing")[0]), reals(kind + "/targets"));
+  };
+  const MixDraw drawn{reals("mixup/lambda")[0], {}};
+  as_timm("mixup", drawn);
+  near(mixed_targets(drawn, labels, classes, 0), reals("mixup/plain_targets"));
+  const std::vector<int> center = integers("cutmix/center");
+  as_timm("cutmix", cutmix_around(center[0], center[1], reals("cutmix/lambda")[0], 4, 5));
+
+  const auto lambdas = reals("boxes/lambda"), corrected = reals("boxes/corrected");
+  const auto places = integers("boxes/places"), boxes = integers("boxes/box");
+  for (std::size_t i = 0; i < lambdas.size(); ++i) {
+    CAPTURE(i);
+    const int *const place = &places[4 * i], *const box = &boxes[4 * i];
+    const MixDraw made = cutmix_around(place[2], place[3], lambdas[i], place[0], place[1]);
+    CHECK(made.cut.top == box[0]);
+    CHECK(made.cut.left == box[1]);
+    CHECK(made.cut.height == box[2]);
+    CHECK(made.cut.width == box[3]);
+    CHECK(made.lambda == doctest::Approx(corrected[i]).epsilon(1e-12));
+  }
 }
 
 TEST_CASE("a mixing loader gives the same batches with any number of workers, other ones in each epoch") {

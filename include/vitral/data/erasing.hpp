@@ -19,8 +19,10 @@ struct RandomErasing {
   double area_max = 1.0 / 3.0;  ///< ... and the largest
   double ratio_min = 0.3;       ///< smallest height / width; the largest is its inverse
 
-  /// The rectangle that `random` draws in a view of `side` pixels a side; of height 0 where none is erased.
-  [[nodiscard]] PixelBox draw(int side, Random random) const;
+  /// The rectangle that `random` draws in a view of `side` pixels a side; of height 0 where none is erased. `Draws` has
+  /// uniform and below as Random has them.
+  template <class Draws = Random>
+  [[nodiscard]] PixelBox draw(int side, const Draws& random) const;
 
   /// Puts a standard normal number in the place of each value of that rectangle, in `planes` [3, side, side], which are
   /// normalised already.
@@ -35,7 +37,8 @@ inline constexpr std::uint64_t draw_erasing = 256, draw_noise = std::uint64_t{1}
 
 }  // namespace detail
 
-inline PixelBox RandomErasing::draw(int side, Random random) const {
+template <class Draws>
+PixelBox RandomErasing::draw(int side, const Draws& random) const {
   if (random.uniform(detail::draw_erasing) >= probability) return {};
   const double area = static_cast<double>(side) * side, longest = -std::log(ratio_min);
   for (std::uint64_t attempt = 0; attempt < 10; ++attempt) {
@@ -51,14 +54,19 @@ inline PixelBox RandomErasing::draw(int side, Random random) const {
   return {};
 }
 
-inline void RandomErasing::operator()(float* planes, int side, Random random) const {
-  const PixelBox box = draw(side, random);
+/// Puts noise(i) in the place of each value of the rectangle `box` of `planes` [3, side, side]; i is the value's index.
+template <class Noise>
+void erase(float* planes, int side, const PixelBox& box, const Noise& noise) {
   for (int c = 0; c < 3; ++c)
     for (int y = box.top; y < box.top + box.height; ++y)
       for (int x = box.left; x < box.left + box.width; ++x) {
         const std::ptrdiff_t at = (static_cast<std::ptrdiff_t>(c) * side + y) * side + x;
-        planes[at] = static_cast<float>(random.normal(detail::draw_noise + static_cast<std::uint64_t>(at)));
+        planes[at] = static_cast<float>(noise(static_cast<std::uint64_t>(at)));
       }
+}
+
+inline void RandomErasing::operator()(float* planes, int side, Random random) const {
+  erase(planes, side, draw(side, random), [&](std::uint64_t i) { return random.normal(detail::draw_noise + i); });
 }
 
 /// Throws Error where a probability, share or ratio is impossible.

@@ -38,22 +38,29 @@ struct Mixup {
   return 0.5 + std::copysign(0.5 * std::sqrt(square / (power + square)), c);
 }
 
+/// CutMix of images of these extents, for a lambda and the centre of the rectangle: timm's rand_bbox, whose sides are
+/// sqrt(1 - lambda) of the image's. It is cut off at the borders, and the lambda of the result is what it leaves.
+[[nodiscard]] inline MixDraw cutmix_around(int row, int column, double lambda, int height, int width) {
+  const double side = std::sqrt(1 - lambda);
+  const auto span = [&](int extent, int center) {  // first and last + 1
+    const int half = static_cast<int>(extent * side) / 2;
+    return std::pair(std::max(0, center - half), std::min(extent, center + half));
+  };
+  const auto [top, bottom] = span(height, row);
+  const auto [left, right] = span(width, column);
+  const PixelBox cut{top, left, bottom - top, right - left};
+  return {1 - static_cast<double>(cut.height) * cut.width / (static_cast<double>(height) * width), cut};
+}
+
 inline MixDraw Mixup::draw(int height, int width, Random random) const {
   enum Draw : std::uint64_t { draw_kind, draw_lambda, draw_row, draw_column };
   const bool cuts = mixup <= 0 || (cutmix > 0 && random.uniform(draw_kind) < switching);
-  MixDraw out{symmetric_beta(cuts ? cutmix : mixup, random, draw_lambda), {}};
-  if (!cuts) return out;
-  const double side = std::sqrt(1 - out.lambda);
-  const auto span = [&](int extent, Draw draw) {  // first and last + 1
-    const int half = static_cast<int>(extent * side) / 2,
-              center = static_cast<int>(random.below(draw, static_cast<std::uint32_t>(extent)));
-    return std::pair(std::max(0, center - half), std::min(extent, center + half));
+  const double lambda = symmetric_beta(cuts ? cutmix : mixup, random, draw_lambda);
+  if (!cuts) return {lambda, {}};
+  const auto place = [&](Draw draw, int extent) {
+    return static_cast<int>(random.below(draw, static_cast<std::uint32_t>(extent)));
   };
-  const auto [top, bottom] = span(height, draw_row);
-  const auto [left, right] = span(width, draw_column);
-  out.cut = {top, left, bottom - top, right - left};
-  out.lambda = 1 - static_cast<double>(out.cut.height) * out.cut.width / (static_cast<double>(height) * width);
-  return out;
+  return cutmix_around(place(draw_row, height), place(draw_column, width), lambda, height, width);
 }
 
 /// Mixes images [batch, 3, height, width] in place.
