@@ -88,7 +88,7 @@ inline NetworkBranch chosen_branch(const TensorFile& file, const std::string& br
 
 /// Writes to a program's results, or to what a file's metadata will say, which of two networks they are about:
 /// "student" or "teacher" under `key`, and nothing where the file holds one network.
-inline void note_branch(auto& results, const auto& file, NetworkBranch branch, const char* key = "branch") {
+inline void note_branch(auto& results, const TensorFile& file, NetworkBranch branch, const char* key = "branch") {
   if (has_teacher(file)) results[key] = branch == NetworkBranch::teacher ? "teacher" : "student";
 }
 

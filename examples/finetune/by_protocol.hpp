@@ -90,6 +90,7 @@ nlohmann::ordered_json by_protocol(FineTuneOptions o) {
                                  {"holdout", images.holdout},
                                  {"train_images", train.size()},
                                  {"classes", train.classes().size()}};
+  note_branch(results, file, branch);
   std::printf("%s's linear protocol on %s: %ld of %ld images, %zu learning rates, %d epochs in steps of %d images\n",
               o.protocol.c_str(), escape_text(train.name()).c_str(), train.size(), images.train.size(),
               protocol.rates.size(), protocol.epochs, batch);
@@ -123,6 +124,7 @@ nlohmann::ordered_json by_protocol(FineTuneOptions o) {
   }
   results["rate"] = protocol.rates[best];
   Metadata metadata = history_of(file);
+  note_branch(metadata, file, branch);
   metadata["finetuned"] = join("frozen, ", o.protocol, ", labels ", o.labels);
   metadata["finetune"] = json_text(results);
   metadata.merge(describe(encoder));

@@ -125,6 +125,7 @@ nlohmann::ordered_json finetune(FineTuneOptions o) {
   const long per_epoch = trainer.steps_per_epoch(loader), steps = per_epoch * o.epochs;
 
   Json results{{"checkpoint", o.checkpoint}, {"dataset", train.name()}, {"frozen", o.frozen}};
+  note_branch(results, file, branch);
   results["test-resize"] = o.preparation.resize;
   results["test-interpolation"] = o.preparation.interpolation;
   const auto note = [&](const char* name, const auto& member, auto&&...) { results[name] = member; };
@@ -164,6 +165,7 @@ nlohmann::ordered_json finetune(FineTuneOptions o) {
     StateDict state;
     state.add_module(model);
     Metadata metadata = history_of(file);
+    note_branch(metadata, file, branch);
     metadata["finetuned"] = join(o.frozen ? "frozen, " : "", "labels ", o.labels);
     metadata["finetune"] = json_text(results);
     metadata.merge(describe(model.encoder));

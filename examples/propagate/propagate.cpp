@@ -53,10 +53,11 @@ Options parse(int argc, char** argv) {
   return o;
 }
 
-/// The layers that --layer asks for.
-Network first_blocks(const Options& o) {
+/// The layers that --layer asks for. `results` says of which network they are.
+Network first_blocks(const Options& o, Json& results) {
   const NetworkFile file = open_network(o.checkpoint, o.heads);
   const NetworkBranch branch = chosen_branch(file, o.branch);
+  note_branch(results, file, branch);
   return network_on(o.device, file, branch, chosen_layer(o.layer, vit_size(file, branch).depth, o.checkpoint));
 }
 
@@ -222,7 +223,8 @@ std::string csv(const std::vector<ObjectScores>& objects) {
 }
 
 void run(const Options& o) {
-  const Network net = first_blocks(o);
+  Json results{{"checkpoint", o.checkpoint}};
+  const Network net = first_blocks(o, results);
   const auto videos = o.synthetic > 0 ? drawn_videos(o.synthetic, o.seed) : davis_videos(o.data);
   const int size = o.size > 0 ? o.size : o.synthetic > 0 ? 24 * net.size.patch : 480;
   const std::filesystem::path out = o.out;
@@ -234,17 +236,16 @@ void run(const Options& o) {
   progress.finish();
 
   const PropagationOptions rules;
-  Json results{{"checkpoint", o.checkpoint},
-               {"videos", videos.size()},
-               {"objects", found.size()},
-               {"layer", net.depth()},
-               {"size", size},
-               {"last_frames", rules.last_frames},
-               {"top", rules.top},
-               {"radius", rules.radius},
-               {"temperature", rules.temperature},
-               {"found", means(found)},
-               {"first_mask_kept", means(unmoved)}};
+  results.update({{"videos", videos.size()},
+                  {"objects", found.size()},
+                  {"layer", net.depth()},
+                  {"size", size},
+                  {"last_frames", rules.last_frames},
+                  {"top", rules.top},
+                  {"radius", rules.radius},
+                  {"temperature", rules.temperature},
+                  {"found", means(found)},
+                  {"first_mask_kept", means(unmoved)}});
   write_text(out / "propagation.json", json_text(results, 2) + "\n");
   write_text(out / "objects.csv", csv(found));
   std::printf("layer %d, %zu objects of %zu videos, percent\n                     J&F      J      F\n", net.depth(),

@@ -33,12 +33,14 @@ Options parse(int argc, char** argv) {
 /// The other branch, heads and optimiser state are left out: they belong to the whole network.
 void truncate(const Options& o) {
   const NetworkFile file = open_network(o.checkpoint, o.heads);
-  const auto whole = load_vit<Cpu, float>(file, {}, chosen_branch(file, o.branch));
+  const NetworkBranch branch = chosen_branch(file, o.branch);
+  const auto whole = load_vit<Cpu, float>(file, {}, branch);
   const int depth = whole.depth();
   check(o.layers >= 1 && o.layers <= depth, "--layers ", o.layers, ": ", o.checkpoint, " has ", depth,
         " layers; choose 1 to ", depth);
   check(!std::filesystem::exists(o.out), "--out ", o.out, " exists already; name another file, or remove it first");
   Metadata metadata = history_of(file);
+  note_branch(metadata, file, branch);
   if (auto run = saved_options(file); !run.empty()) {
     run["depth"] = o.layers;
     metadata["options"] = json_text(run);

@@ -22,8 +22,8 @@ awk "BEGIN { exit !($last > 0.25) }" || die "a top-1 accuracy of $last after fou
 # A published recipe sets what is not named beside it: DeiT's main.py has --mixup 0.8, --cutmix 1.0, --reprob 0.25,
 # --min-lr 1e-5, --warmup-epochs 5 and no decay by layer.
 run finetune "$checkpoint" $few --recipe deit --epochs 2 --warmup-epochs 1 --erase 0.5 --image 35 --out "$work/deit"
-for setting in '"recipe": "deit"' '"layer-decay": 1.0' '"weight-decay": 0.05' '"drop-path": 0.1' '"mixup": 0.8' \
-  '"cutmix": 1.0' '"label-smoothing": 0.1' '"warmup-epochs": 1' '"min-lr": 1e-05' '"erase": 0.5' \
+for setting in '"branch": "teacher"' '"recipe": "deit"' '"layer-decay": 1.0' '"weight-decay": 0.05' '"drop-path": 0.1' \
+  '"mixup": 0.8' '"cutmix": 1.0' '"label-smoothing": 0.1' '"warmup-epochs": 1' '"min-lr": 1e-05' '"erase": 0.5' \
   '"interpolation": "bicubic"' '"lr": 0.00025' '"batch": 64' '"rand-augment": 9.0' '"image": 35'; do
   grep -q -e "$setting" "$work/deit/finetune.json" || { cat "$work/deit/finetune.json"; die "no $setting"; }
 done
@@ -80,9 +80,25 @@ head_of() { # SHAPE NAME OPTION...: of the classifier that these options make
   grep -aq "\"head.weight\":{\"dtype\":\"F32\",\"shape\":\[10,$1\]" "$work/$2/checkpoint.safetensors" ||
     die "${*:3}: not $1 inputs"
 }
-head_of 24 one_block dino --last-blocks 1
+head_of 24 one_block dino --last-blocks 1 --branch student
 grep -q '"last_blocks": 1' "$work/one_block/finetune.json" || die "finetune.json has not the one block"
+grep -q '"branch": "student"' "$work/one_block/finetune.json" || die "finetune.json does not say that it is the student"
+grep -q '"branch": "teacher"' "$work/dino/finetune.json" || die "finetune.json does not say that it is the teacher"
+# The network that was kept frozen is the student where it is asked for, and otherwise the teacher, as in the published
+# code (validation_step of pl_train_byol.py).
+embed() { run embed "$work/$1/checkpoint.safetensors" --images 20 --out "$work/of_$2" "${@:3}"; }
+embed run student --branch student
+embed run teacher
+embed one_block one_block
+embed dino by_default
+cmp "$work/of_student/features.npy" "$work/of_one_block/features.npy" || die "--branch student is another network"
+cmp "$work/of_teacher/features.npy" "$work/of_by_default/features.npy" || die "the teacher is another network"
+cmp -s "$work/of_student/features.npy" "$work/of_teacher/features.npy" && die "student and teacher are the same"
 head_of 72 two_and_mean moco-v3 --last-blocks 2 --average-pool yes
+for network in student:one_block teacher:dino; do
+  grep -aq "\"branch\":\"${network%:*}\"" "$work/${network#*:}/checkpoint.safetensors" ||
+    die "the checkpoint does not say that it was the ${network%:*}"
+done
 refuses finetune "last-blocks 3: $checkpoint has 2 blocks" "$checkpoint" --frozen --protocol dino --last-blocks 3 \
   --out "$work/none"
 refuses finetune "last-blocks.*requires.*protocol" "$checkpoint" --frozen --last-blocks 1 --out "$work/none"

@@ -20,6 +20,11 @@ test "$(ls "$work/drawn/masks/shapes-0" | wc -l)" -eq 20 || die "not every frame
 grep -q "\"j_and_f\": 0.$found" "$work/drawn/propagation.json" || die "propagation.json is not what was printed"
 follow again --synthetic 1 --threads 2
 diff -r "$work/drawn" "$work/again" || die "results depend on the number of threads"
+grep -q '"branch": "teacher"' "$work/drawn/propagation.json" || die "the teacher is not in propagation.json"
+follow student --synthetic 1 --branch student
+grep -q '"branch": "student"' "$work/student/propagation.json" || die "the student is not in propagation.json"
+cmp -s <(grep -v branch "$work/drawn/propagation.json") <(grep -v branch "$work/student/propagation.json") &&
+  die "student and teacher follow the shapes alike"
 
 # The masks as a folder like DAVIS, as truth and, since a reader looks at an image's content alone, as images.
 davis=$work/davis

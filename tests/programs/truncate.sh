@@ -35,7 +35,11 @@ expect "layers 4: $whole has 3 layers; choose 1 to 3" "$whole" --layers 4 --out 
 # The student is cut where it is asked for; a cut holds one network alone.
 "$bin/truncate" "$whole" --branch student --layers 2 --out "$work/student.safetensors" >"$work/log" 2>&1 ||
   { cat "$work/log"; die "a cut of the student"; }
-cmp -s "$work/two.safetensors" "$work/student.safetensors" && die "student and teacher are the same"
+tensors() { tail -c "+$((9 + $(od -An -tu8 -N8 "$1")))" "$1"; }
+cmp -s <(tensors "$work/two.safetensors") <(tensors "$work/student.safetensors") &&
+  die "student and teacher are the same"
+grep -aq '"branch":"student"' "$work/student.safetensors" || die "the cut does not say that it was the student"
+grep -aq '"branch":"teacher"' "$work/two.safetensors" || die "the cut does not say that it was the teacher"
 expect "holds no teacher: it has no tensor teacher.encoder.cls_token" "$work/two.safetensors" --branch teacher \
   --layers 1 --out "$work/none"
 expect "branch: mean not in" "$whole" --branch mean --layers 1 --out "$work/none"
