@@ -9,7 +9,7 @@ import re
 import struct
 import sys
 
-from results_common import PARTS, command, put, read
+from results_common import PARTS, command, images_of_step, put, read
 
 
 def options_of(checkpoint):
@@ -24,14 +24,14 @@ def main(docs, card, *directories):
         options = options_of(os.path.join(directory, "checkpoint.safetensors"))
         last = json.loads(read(os.path.join(directory, "metrics.jsonl")).splitlines()[-1])
         rate = int(re.findall(r"100 %.* (\d+) images/s", read(os.path.join(directory, "log.txt")))[-1])
-        seconds = last["step"] * options["batch"] * options["accumulate"] / rate
+        seconds = last["step"] * images_of_step(options) / rate
         runs.append((options, last, rate, seconds))
     first = runs[0][0]
     names = [options["method"] for options, *_ in runs]
     page = [PARTS[2] + "\n"]
     page.append("Written by `docs/gpu_results.py`.")
     page.append(f"{card}, {first['precision']}. Each run: {first['epochs']} epochs of all training images of "
-                f"{first['dataset']}, {runs[0][1]['step']} steps of {first['batch'] * first['accumulate']} images; "
+                f"{first['dataset']}, {runs[0][1]['step']} steps of {images_of_step(first)} images; "
                 f"{first['depth']} layers, width {first['width']}, {first['heads']} heads, patches of "
                 f"{first['patch']} pixels; one seed. k-NN (k = {first['k']}) of each layer's class token, top-1 in "
                 "percent, all training images against all test images.\n")

@@ -10,7 +10,7 @@ import re
 import shutil
 import sys
 
-from results_common import PARTS, command, put, read
+from results_common import PARTS, command, images_of_step, put, read
 
 
 def processor():
@@ -36,7 +36,7 @@ PUBLISHED = [
     ("network", "ViT-B: 12 layers, width 768, 12 heads, patches of 16 pixels", lambda o:
      f"{o['depth']} layers, width {o['width']}, {o['heads']} heads, patches of {o['patch']} pixels"),
     ("epochs, of which warm-up", "300, 40", lambda o: f"{o['epochs']}, {o['warmup-epochs']}"),
-    ("images of a step", "devices x 128, keys of all devices", lambda o: f"{o['batch'] * o['accumulate']}"),
+    ("images of a step", "devices x 128, keys of all devices", lambda o: f"{images_of_step(o)}"),
     ("hidden width of the heads, of the projections", "4096, 256", lambda o: f"{o['hidden']}, {o['out-dim']}"),
     ("numbers", "fp32", lambda o: o["precision"]),
     ("optimiser, weight decay", "adamw, 0.1", lambda o: f"{o['optimizer']}, {o['weight-decay']:g}"),
@@ -125,7 +125,7 @@ def main(experiment, docs):
     page.append("Written by `docs/make_results.py` from the files of `examples/experiment_cifar10.sh`, which repeats "
                 "them.")
     page.append(f"Machine: {processor()}. Each run: {first['epochs']} epochs of all training images of "
-                f"{first['dataset']}, {len(runs[0].steps)} steps of {first['batch'] * first['accumulate']} images. The "
+                f"{first['dataset']}, {len(runs[0].steps)} steps of {images_of_step(first)} images. The "
                 f"{len(every)} runs took {sum(minutes(run.log, 'user') for run in every) / 60:.1f} hours"
                 f"{or_more(*(run.log for run in every))} of processor time together.\n")
     page.append("The recipe is the published one; the budget is a processor's, far from the paper's. So no order of "

@@ -11,12 +11,22 @@ def read(path):
         return f.read()
 
 
+def images_of_step(options):
+    return options["batch"] * options["accumulate"] * options.get("devices", 1)  # 0.1.0 had no --devices
+
+
+def without_effect(method):
+    """The options that a run of the method holds, and that pretrain refuses where they are given."""
+    names = set() if method.startswith("sd-") else {"ratio", "ratio-schedule"}
+    return names | {"byol": {"temperature"}, "simclr": {"momentum"}}.get(method.removeprefix("sd-"), set())
+
+
 def command(options):
-    """The call of pretrain with these options, less the names of folders and what is empty."""
+    """The call of pretrain with these options, less the names of folders, what is empty and what is without effect."""
+    left_out = {"arch", "out", "data"} | without_effect(options["method"])
     return "pretrain --data DIR " + " ".join(f"--{key}" if value is True else f"--{key} {value}"
                                              for key, value in options.items()
-                                             if key not in {"arch", "out", "data"} and value != ""
-                                             and value is not False)
+                                             if key not in left_out and value != "" and value is not False)
 
 
 def put(docs, text):

@@ -44,7 +44,7 @@ inline Network::Tokens all_tokens(const Network& network, const HostImages& imag
 
 /// The first `layers` layers of the file's network, on the device "cpu" or "cuda". Throws Error where there is no such
 /// device.
-inline Network network_on(const std::string& device, const SafetensorsFile& file, NetworkBranch branch, int layers) {
+inline Network network_on(const std::string& device, const TensorFile& file, NetworkBranch branch, int layers) {
   ViTSize size = vit_size(file, branch);
   size.depth = layers;
   if (device == "cpu") {
@@ -55,7 +55,7 @@ inline Network network_on(const std::string& device, const SafetensorsFile& file
   const auto [allocate, release] = page_locked_memory_on_cuda();
   host_memory = {allocate, release, true};
   const int width = size.width * (vit_options(file, branch).pooling == Pooling::both ? 2 : 1);
-  const auto functions = network_on_cuda(file.path(), branch == NetworkBranch::teacher, layers);
+  const auto functions = network_on_cuda(file.path(), branch == NetworkBranch::teacher, size.heads, layers);
   const auto results = [](const FunctionOfImages& function, const HostImages& images) {
     return function(images.data(), images.extent(0), images.extent(2), images.extent(3));
   };

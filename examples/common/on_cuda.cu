@@ -30,9 +30,10 @@ std::pair<void* (*)(std::size_t), void (*)(void*)> page_locked_memory_on_cuda() 
   return {host_memory.allocate, host_memory.release};
 }
 
-std::pair<FunctionOfImages, FunctionOfImages> network_on_cuda(const std::string& checkpoint, bool teacher, int layers) {
+std::pair<FunctionOfImages, FunctionOfImages> network_on_cuda(const std::string& checkpoint, bool teacher, int heads,
+                                                              int layers) {
   const auto branch = teacher ? NetworkBranch::teacher : NetworkBranch::student;
-  const auto network = first_layers(load_vit<Cuda, float>(checkpoint, {}, branch), layers);
+  const auto network = first_layers(load_vit<Cuda, float>(NetworkFile(checkpoint, heads), {}, branch), layers);
   return {[network](const float* images, int count, int height, int width) {
             std::vector<float> out;
             for (const auto& layer : network.layers(on_device(images, count, height, width))) {

@@ -20,7 +20,8 @@ using FunctionOfImages = std::function<std::vector<float>(const float* images, i
 
 /// The first `layers` blocks of a checkpoint's network, of its teacher or its student: the class tokens of each layer,
 /// as ViT::layers gives them, [layers, count, width]; and all_tokens of the last, [count, tokens, width].
-std::pair<FunctionOfImages, FunctionOfImages> network_on_cuda(const std::string& checkpoint, bool teacher, int layers);
+std::pair<FunctionOfImages, FunctionOfImages> network_on_cuda(const std::string& checkpoint, bool teacher, int heads,
+                                                              int layers);
 
 /// nearest_host_rows: similarities and places.
 std::pair<std::vector<float>, std::vector<int>> nearest_rows_on_cuda(std::span<const float> known,

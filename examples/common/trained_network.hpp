@@ -16,7 +16,7 @@
 namespace vitral { inline namespace VITRAL_ABI { namespace programs {
 
 /// The options of the run of `pretrain` that the network is from, as a JSON object; empty where there was no such run.
-inline nlohmann::ordered_json saved_options(const SafetensorsFile& file) {
+inline nlohmann::ordered_json saved_options(const TensorFile& file) {
   const auto found = file.metadata().find("options");
   if (found == file.metadata().end()) return nlohmann::ordered_json::object();
   const std::string where = file.path() + ": its metadata \"options\"";
@@ -26,43 +26,65 @@ inline nlohmann::ordered_json saved_options(const SafetensorsFile& file) {
 }
 
 /// One of the file's saved_options, which must be text; "" where it is not there.
-inline std::string saved_text(const SafetensorsFile& file, const nlohmann::ordered_json& options, const char* option) {
+inline std::string saved_text(const TensorFile& file, const nlohmann::ordered_json& options, const char* option) {
   if (!options.contains(option)) return "";
   check(options[option].is_string(), file.path(), ": its metadata \"options\": ", option, " must be a string, not ",
         legible(options[option]));
   return options[option].get<std::string>();
 }
 
-/// The option that says which network of a checkpoint is meant.
-inline void add_branch_option(CLI::App& app, std::string& branch) {
+/// The file of a network, and the options that say what it does not.
+inline void add_network_options(CLI::App& app, std::string& checkpoint, std::string& branch, int& heads) {
+  app.add_option("CHECKPOINT", checkpoint, "The network: a checkpoint, or weights of others (docs/weights.md)")
+      ->required();
   app.add_option("--branch", branch,
                  "Network of a checkpoint with a student and a teacher [the teacher, as in the published code]")
       ->check(CLI::IsMember({"student", "teacher"}));
+  app.add_option("--heads", heads,
+                 "Attention heads of weights that do not say it [as networks of their source and width have]")
+      ->check(CLI::PositiveNumber);
 }
 
 /// Whether the checkpoint holds a teacher beside the network that was trained.
-inline bool has_teacher(const SafetensorsFile& file) { return file.contains("teacher.encoder.cls_token"); }
+inline bool has_teacher(const TensorFile& file) { return file.contains("teacher.encoder.cls_token"); }
 
-/// The network that --branch names; without it, as in the published code, the teacher where there is one (MoCo v3 and
-/// BYOL), which a line says.
-inline NetworkBranch chosen_branch(const SafetensorsFile& file, const std::string& branch = "") {
+/// The file that a program is given, Vitral's or another's, of which a line says what was found. Error where --heads
+/// contradicts it.
+inline NetworkFile open_network(const std::string& path, int heads = 0) {
+  NetworkFile file(path, heads);
+  if (!file.found().empty()) std::printf("%s\n", escape_text(file.found()).c_str());
+  const ViTSize size = vit_size(file, has_teacher(file) ? NetworkBranch::teacher : NetworkBranch::student);
+  check(heads == 0 || heads == size.heads, "--heads ", heads, ": ", path, " says that its network has ", size.heads,
+        "; leave the option out");
+  return file;
+}
+
+/// The network that --branch, or the program's other `option`, names; without it, as in the published code, the teacher
+/// where there is one (MoCo v3, BYOL, DINO), which a line says.
+inline NetworkBranch chosen_branch(const TensorFile& file, const std::string& branch, const char* option = "--branch") {
   if (branch == "student" || (branch.empty() && !has_teacher(file))) return NetworkBranch::student;
   if (branch.empty())
-    std::printf("%s: its teacher is taken, as in the published code; --branch student takes the student\n",
-                escape_text(file.path()).c_str());
+    std::printf("%s: its teacher is taken, as in the published code; %s student takes the student\n",
+                escape_text(file.path()).c_str(), option);
   return NetworkBranch::teacher;
 }
 
+/// Writes to a program's results, or to what a file's metadata will say, which of two networks they are about:
+/// "student" or "teacher" under `key`, and nothing where the file holds one network.
+inline void note_branch(auto& results, const auto& file, NetworkBranch branch, const char* key = "branch") {
+  if (has_teacher(file)) results[key] = branch == NetworkBranch::teacher ? "teacher" : "student";
+}
+
 /// What a program calls the network in a sentence: the method of its run.
-inline std::string network_name(const SafetensorsFile& file) {
+inline std::string network_name(const TensorFile& file) {
   const std::string method = saved_text(file, saved_options(file), "method");
   return method.empty() ? "a network" : legible(method);
 }
 
 /// What the metadata says about a network's past, for a file that is made from this one.
-inline Metadata history_of(const SafetensorsFile& file) {
+inline Metadata history_of(const TensorFile& file) {
   Metadata out;
-  for (const char* key : {"options", "finetuned", "truncated"})
+  for (const char* key : {"options", "branch", "finetuned", "truncated"})
     if (const auto found = file.metadata().find(key); found != file.metadata().end()) out.insert(*found);
   return out;
 }
@@ -76,7 +98,7 @@ inline void add_data_options(CLI::App& app, std::string& dataset, std::string& d
 }
 
 /// Where the images are: what these options say, else what the checkpoint's run said.
-inline DataPlace data_of(const SafetensorsFile& file, const std::string& dataset, const std::string& data,
+inline DataPlace data_of(const TensorFile& file, const std::string& dataset, const std::string& data,
                          const std::string& tar_image) {
   const auto options = saved_options(file);
   const auto saved = [&](const char* option) { return saved_text(file, options, option); };

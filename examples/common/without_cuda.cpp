@@ -6,7 +6,9 @@
 using vitral::programs::fail_without_cuda;
 
 std::pair<void* (*)(std::size_t), void (*)(void*)> page_locked_memory_on_cuda() { fail_without_cuda(); }
-std::pair<FunctionOfImages, FunctionOfImages> network_on_cuda(const std::string&, bool, int) { fail_without_cuda(); }
+std::pair<FunctionOfImages, FunctionOfImages> network_on_cuda(const std::string&, bool, int, int) {
+  fail_without_cuda();
+}
 std::pair<std::vector<float>, std::vector<int>> nearest_rows_on_cuda(std::span<const float>, std::span<const float>,
                                                                      int, int) {
   fail_without_cuda();

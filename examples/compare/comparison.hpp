@@ -8,9 +8,11 @@
 #include <vitral/eval/results_from_json.hpp>
 
 #include <algorithm>
+#include <array>
 #include <filesystem>
 #include <functional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace vitral { inline namespace VITRAL_ABI { namespace programs::comparison {
@@ -63,6 +65,7 @@ inline Run read_run(const std::string& folder) {
   for (const char* key :
        {"dataset", "train_images", "test_images", "holdout", "seed", "temperature", "logistic_c", "sgd_epochs"})
     out.conditions[key] = json.value(key, Json());
+  if (json.contains("branch")) out.conditions["branch"] = json["branch"];
   const Preparation usual;  // of results that do not say it
   out.conditions["resize"] = json.value("resize", Json(usual.resize));
   out.conditions["interpolation"] = json.value("interpolation", Json(usual.interpolation));
@@ -71,18 +74,21 @@ inline Run read_run(const std::string& folder) {
   return out;
 }
 
-/// Fails where accuracies of `b` cannot stand beside those of `a`: other images, other classifiers or confidences.
+/// Fails where accuracies of `b` cannot stand beside those of `a`: other images, other classifiers or confidences, or
+/// of one the student and of the other the teacher. A run of one network, such as SimCLR's, compares with both.
 inline void check_comparable(const Run& a, const Run& b) {
   const auto &ours = a.results.adaptive_exit, &theirs = b.results.adaptive_exit;
   vitral::check(std::equal(ours.begin(), ours.end(), theirs.begin(), theirs.end(),
                            [](const auto& x, const auto& y) { return x.confidence == y.confidence; }),
                 a.path, " and ", b.path,
                 " have adaptive exits at other confidences; evaluate both with the same version of `evaluate`");
-  for (const auto& [key, value] : a.conditions.items())
+  for (const auto& [key, value] : a.conditions.items()) {
+    if (!b.conditions.contains(key)) continue;
     vitral::check(value == b.conditions[key], a.path, " and ", b.path,
                   " were evaluated differently, so their accuracies do not compare: ", key, " is ",
                   vitral::legible(value), " and ", vitral::legible(b.conditions[key]),
                   "; evaluate both with the same options");
+  }
 }
 
 /// Runs of the same settings. `rival`: the place of the group whose settings are those of the self-distilled method's
@@ -105,7 +111,7 @@ struct Group {
 inline std::vector<Group> grouped(const std::vector<Run>& runs) {
   std::vector<Group> groups;
   for (const Run& run : runs) {
-    check_comparable(runs[0], run);
+    for (const Run& other : runs) check_comparable(run, other);
     auto group =
         std::find_if(groups.begin(), groups.end(), [&](const Group& g) { return g.runs[0].settings == run.settings; });
     if (group == groups.end()) group = groups.insert(group, Group{run.method, {}});
@@ -125,9 +131,11 @@ inline std::vector<Group> grouped(const std::vector<Run>& runs) {
       if (!text.empty()) g.name += ", " + key + " " + text;
     }
   }
-  // What weighs the self-distillation is no difference to a method without it.
+  // What weighs or changes the self-distillation is no difference to a method without it.
   const auto bare = [](Json settings) {
     for (const char* key : {"method", "ratio", "ratio-schedule"}) settings.erase(key);
+    const AblationOptions ablations;
+    options_detail::for_each_ablation_option(ablations, [&](const auto& row, auto&) { settings.erase(row.name); });
     return settings;
   };
   for (Group& group : groups)
@@ -201,22 +209,29 @@ inline Spread accuracy(const Group& group, const Measure& measure) {
                 [&](const Run& run, std::size_t layer) { return measure.of(run.results.layers[layer]); });
 }
 
-/// Why the paper's ordering is not looked for in a network of these settings: fewer epochs than show it, or a recipe
-/// that is not the paper's; empty where it is.
+/// The options of training that say what is trained, on what, how large and how long. All others are the recipe.
+inline constexpr std::array<std::string_view, 19> scale_options{
+    "method", "dataset",    "width",     "depth",  "heads",      "patch",         "image",
+    "batch",  "accumulate", "devices",   "epochs", "max-epochs", "warmup-epochs", "lr",
+    "hidden", "out-dim",    "precision", "device", "limit"};
+
+/// Why the paper's ordering is not looked for in a network of these settings: fewer epochs than show it, or the first
+/// option of a recipe that is not the paper's; empty where it is. The paper's at any scale (scale_options) is the
+/// program's defaults.
 inline std::string unjudged(const Json& settings) {
-  const int epochs = settings["epochs"];
-  if (epochs < 100) return vitral::join("not judged: ", epochs, " epochs");
   PretrainOptions published;
-  published.method = settings["method"];
-  published.dataset = settings["dataset"];
+  options_detail::for_each_option(published, [&](const auto& row, auto& member) {
+    if (std::ranges::find(scale_options, row.name) != scale_options.end()) settings[row.name].get_to(member);
+  });
   options_detail::fill_defaults(published);
+  if (published.last_epoch() < 100) return vitral::join("not judged: ", published.last_epoch(), " epochs");
   std::string unlike;
   options_detail::for_each_option(published, [&](const auto& row, const auto& member) {
-    const std::string name = row.name;
-    for (const char* key : {"ratio", "ratio-schedule", "momentum", "augmentation", "crop-min", "temperature", "target"})
-      if (name == key && settings[name] != Json(member)) unlike = name + " " + settings[name].dump();
+    if (row.free || !settings.contains(row.name) || !unlike.empty()) return;
+    if (settings[row.name] != Json(member))
+      unlike = vitral::join("not judged: ", row.name, " ", settings[row.name].dump());
   });
-  return unlike.empty() ? "" : "not judged: " + unlike;
+  return unlike;
 }
 
 /// What self-distillation has gained over its base, in points of accuracy.

@@ -29,7 +29,7 @@ namespace {
 struct Options {
   std::string checkpoint, branch, dataset, data, tar_image, split = "test", device = "cpu", out = "embedding";
   Preparation preparation;
-  int layer = 0, size = 0, threads = 0;
+  int heads = 0, layer = 0, size = 0, threads = 0;
   long images = 0;
   bool whole = false, gem = false;
   std::vector<double> scales{1};
@@ -38,10 +38,9 @@ struct Options {
 Options parse(int argc, char** argv) {
   Options o;
   CLI::App app{"Writes the features of a data set's images for use in Python."};
-  app.add_option("CHECKPOINT", o.checkpoint, "The network: a checkpoint, such as `pretrain` writes")->required();
+  add_network_options(app, o.checkpoint, o.branch, o.heads);
   app.add_option("--layer", o.layer, "Layer whose class token is the feature; 0 = the last")
       ->check(CLI::NonNegativeNumber);
-  add_branch_option(app, o.branch);
   add_data_options(app, o.dataset, o.data, o.tar_image);
   add_preparation_options(app, o.preparation);
   CLI::Option* const whole = app.add_flag(
@@ -87,7 +86,7 @@ report::Table rows(const Dataset& data, const std::filesystem::path& root, const
 }
 
 void embed(const Options& o) {
-  const SafetensorsFile file(o.checkpoint);
+  const NetworkFile file = open_network(o.checkpoint, o.heads);
   const NetworkBranch branch = chosen_branch(file, o.branch);
   const int depth = vit_size(file, branch).depth, layer = chosen_layer(o.layer, depth, o.checkpoint);
   const Network network = network_on(o.device, file, branch, layer);

@@ -33,18 +33,17 @@ struct Options {
   std::vector<std::string> classifiers = EvaluationOptions{}.classifiers;
   std::vector<int> k{10, 20, 100, 200};
   double c = 1;
-  int sgd_epochs = 90, threads = 0, batch = 64;
+  int heads = 0, sgd_epochs = 90, threads = 0, batch = 64;
   bool no_analyses = false;
   long points = 2000;
   std::vector<int> tsne_layers;
-  std::string against;
+  std::string against, against_branch;
 };
 
 Options parse(int argc, char** argv) {
   Options o;
   CLI::App app{"Evaluates every layer of a network."};
-  app.add_option("CHECKPOINT", o.checkpoint, "The network: a checkpoint, such as `pretrain` writes")->required();
-  add_branch_option(app, o.branch);
+  add_network_options(app, o.checkpoint, o.branch, o.heads);
   add_data_options(app, o.dataset, o.data, o.tar_image);
   add_preparation_options(app, o.preparation);
   app.add_option("--out", o.out, "Directory for results.json, tables and report.html")->capture_default_str();
@@ -91,6 +90,9 @@ Options parse(int argc, char** argv) {
       ->check(CLI::PositiveNumber);
   CLI::Option* const against =
       app.add_option("--against", o.against, "Another network, whose layers are compared with the first's by CKA");
+  app.add_option("--against-branch", o.against_branch, "Network of that one's student and teacher [the teacher]")
+      ->check(CLI::IsMember({"student", "teacher"}))
+      ->needs(against);
   app.add_flag("--no-analyses", o.no_analyses, "Accuracy and speed alone: no similarities, maps and images")
       ->excludes(against);
   app.add_option("--threads", o.threads, "Threads; 0 = all cores")->check(CLI::NonNegativeNumber);
@@ -150,10 +152,10 @@ RateSweeps<> sweeps_on_gpu(const std::vector<Features>& layers, const std::vecto
 }
 
 /// What results.json says of the network, of the run that it is from, where that is known, and of the choice of images.
-Json about(const Options& o, const SafetensorsFile& file, NetworkBranch branch,
-           const std::optional<PretrainOptions>& run, double holdout) {
+Json about(const Options& o, const TensorFile& file, NetworkBranch branch, const std::optional<PretrainOptions>& run,
+           double holdout) {
   Json out{{"checkpoint", o.checkpoint}};
-  if (has_teacher(file)) out["branch"] = branch == NetworkBranch::teacher ? "teacher" : "student";
+  note_branch(out, file, branch);
   if (run) out["run"] = to_json(*run);
   for (const auto& [key, value] : history_of(file))
     if (key != "options") out[key] = value;
@@ -167,16 +169,19 @@ Json about(const Options& o, const SafetensorsFile& file, NetworkBranch branch,
 }
 
 EvaluationResults evaluate(const Options& o) {
-  const SafetensorsFile file(o.checkpoint);
+  const NetworkFile file = open_network(o.checkpoint, o.heads);
   std::optional<PretrainOptions> run;
   if (file.metadata().contains("options")) run = run_of(file);
   const NetworkBranch branch = chosen_branch(file, o.branch);
   const auto encoder = load_vit<Cpu, float>(file, {}, branch);
   const DataPlace place = data_of(file, o.dataset, o.data, o.tar_image);
   std::optional<ViT<Cpu, float>> other;
+  Json other_notes = Json::object();
   if (const std::string& path = o.against; !path.empty()) {
-    const SafetensorsFile against(path);
-    other = load_vit<Cpu, float>(against, {}, chosen_branch(against));
+    const NetworkFile against = open_network(path);
+    const NetworkBranch other_branch = chosen_branch(against, o.against_branch, "--against-branch");
+    other = load_vit<Cpu, float>(against, {}, other_branch);
+    note_branch(other_notes, against, other_branch, "against_branch");
   }
   EvaluationOptions options;
   options.layers = chosen_layers(o.layers, encoder.depth());
@@ -200,7 +205,8 @@ EvaluationResults evaluate(const Options& o) {
 
   Bars bars;
   const EvaluationProgress progress = std::ref(bars);
-  const Json subject = about(o, file, branch, run, found.holdout);
+  Json subject = about(o, file, branch, run, found.holdout);
+  subject.update(other_notes);
   options.progress = progress;
   if (o.device == "cuda") {
     options.train_sweeps = sweeps_on_gpu;

@@ -158,11 +158,13 @@ inline std::string page(const std::filesystem::path& folder, const Json& about,
     title = about["run"]["method"].get<std::string>();
     origin = ", pretrained on " + about["run"]["dataset"].get<std::string>();
   }
+  if (about.contains("branch")) origin = ", its " + about["branch"].get<std::string>() + origin;
   return report::page(
       title + " on " + results.dataset,
       join(vitral::escape_html(about["checkpoint"].get<std::string>()), vitral::escape_html(origin), ": ",
            results.train_images, " images to learn from, ", results.test_images, " to classify, ", results.classes,
-           " classes. Features are the class token after each layer, normalised to unit length and frozen."),
+           " classes. Features are the class token after each layer, unless the network says otherwise (a mean of "
+           "patches, a second token), normalised to unit length and frozen."),
       accuracy_sections(about, results) + (results.analyses ? analyses_sections(folder, *results.analyses) : ""));
 }
 

@@ -45,7 +45,7 @@ inline std::size_t best_rate(const LinearEpoch& reached, bool by_class) {
 /// says.
 template <class B>
 nlohmann::ordered_json by_protocol(FineTuneOptions o) {
-  const SafetensorsFile file(o.checkpoint);
+  const NetworkFile file = open_network(o.checkpoint, o.heads);
   const NetworkBranch branch = chosen_branch(file, o.branch);
   auto encoder = load_vit<B, float>(file, {}, branch);
   if (o.image > 0) encoder = at_resolution(encoder, o.image);

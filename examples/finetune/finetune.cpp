@@ -18,8 +18,7 @@ namespace {
 FineTuneOptions parse(int argc, char** argv) {
   FineTuneOptions o;
   CLI::App app{"Fine-tunes a network, or trains a classifier on it."};
-  app.add_option("CHECKPOINT", o.checkpoint, "The network: a checkpoint, such as `pretrain` writes")->required();
-  add_branch_option(app, o.branch);
+  add_network_options(app, o.checkpoint, o.branch, o.heads);
   add_data_options(app, o.dataset, o.data, o.tar_image);
   add_preparation_options(app, o.preparation, "test-");
   app.add_option("--out", o.out, "Directory for the checkpoint, metrics.jsonl and finetune.json")

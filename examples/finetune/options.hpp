@@ -18,7 +18,7 @@ struct FineTuneOptions {
   Preparation preparation;   // of the test images
   double labels = 1, holdout = 0, lr = 0, crop_min = 0.08;
   bool frozen = false;
-  int epochs = 0, batch = 0, image = 0, threads = 0, workers = 2;
+  int heads = 0, epochs = 0, batch = 0, image = 0, threads = 0, workers = 2;
   long seed = 0, test = 0;
   std::string recipe = "plain";
   FineTuning tuning;
@@ -46,6 +46,7 @@ template <class Visit>
 void for_each_member(FineTuneOptions& o, Visit visit) {
   visit("checkpoint", o.checkpoint);
   visit("branch", o.branch);
+  visit("heads", o.heads);
   visit("dataset", o.dataset);
   visit("data", o.data);
   visit("tar-image", o.tar_image);

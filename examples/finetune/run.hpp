@@ -53,7 +53,7 @@ struct Classifier {
 /// The checkpoint's encoder, for images of --image, with a head of N(0, 0.01). With `frozen` the head alone is trained;
 /// else everything, the patch embedding and positions too, which pretraining left as they were.
 template <class B>
-Classifier<B> load(const SafetensorsFile& file, NetworkBranch branch, int classes, const FineTuneOptions& o) {
+Classifier<B> load(const TensorFile& file, NetworkBranch branch, int classes, const FineTuneOptions& o) {
   Initializer init(Seed{static_cast<std::uint64_t>(o.seed)});
   const auto encoder =
       at_resolution(load_vit<B, float>(file, {.drop_path = o.frozen ? 0 : o.tuning.drop_path}, branch), o.image);
@@ -84,7 +84,7 @@ template <class B>
 nlohmann::ordered_json finetune(FineTuneOptions o) {
   using Json = nlohmann::ordered_json;
   if (!o.protocol.empty()) return by_protocol<B>(o);
-  const SafetensorsFile file(o.checkpoint);
+  const NetworkFile file = open_network(o.checkpoint, o.heads);
   const NetworkBranch branch = chosen_branch(file, o.branch);
   const ViTSize size = vit_size(file, branch);
   if (o.image == 0) o.image = size.image;

@@ -17,6 +17,7 @@
 #include <algorithm>
 #include <cmath>
 #include <iostream>
+#include <iterator>
 #include <limits>
 #include <set>
 #include <string>
@@ -169,8 +170,11 @@ inline std::vector<std::string> read_config(const std::string& file, Json config
   const std::string where = file + ": ";
   vitral::check(config.is_object(), where, "is no JSON object such as {\"batch\": 256}");
   const bool theirs = is_published(config);
-  std::vector<std::string> notes =
-      translate_published(where, config, given.contains("method") ? options.method : "", options.devices);
+  Json before = Json::object();
+  for_each_option(options, [&](const Row& row, const auto& member) {
+    if (given.contains(row.name)) before[row.name] = member;
+  });
+  std::vector<std::string> notes = translate_published(where, config, before);
   std::vector<std::string> known;
   for_each_option(options, [&](const Row& row, auto& member) {
     const std::string name = row.name, underscored = replaced(name, '-', '_');
@@ -255,6 +259,34 @@ inline void check_together(const PretrainOptions& o) {
         o.knn_train, "; ask fewer neighbours or give k-NN more images");
 }
 
+/// Fails where an option of `names`, which were given, is without effect beside the method or another option. What
+/// `published` files hold for every method passes. `where`: what stands before a name in messages.
+inline void check_effect(const std::string& where, const std::set<std::string>& names, const PretrainOptions& o,
+                         bool published = false) {
+  const auto useless = [&](const char* name, const std::string& why) {
+    vitral::check(!names.contains(name), where, name, why, "; leave it out");
+  };
+  const std::string with = " with method " + o.method, plain{vitral::plain_name(o.method)};
+  if (!o.self_distilled()) {
+    if (o.ratio > 0) useless("ratio", " is without effect" + with + ", where no lower layer learns");
+    useless("ratio-schedule", " is without effect" + with + ", where no lower layer learns");
+  }
+  if (published) return;
+  if (plain == "byol") useless("temperature", " is without effect" + with + ", whose loss has none");
+  if (plain == "simclr") useless("momentum", " is without effect" + with + ", which has no teacher");
+  if (o.knn_every > 0 && (o.knn_train == 0 || o.knn_test == 0))
+    useless("knn-every", vitral::join(" ", o.knn_every, " is without effect with ",
+                                      o.knn_train == 0 ? "knn-train" : "knn-test", " 0: there is no k-NN"));
+}
+
+/// Whether the file holds every option, as a saved run's does: also those that its method makes no use of.
+inline bool holds_all(const Json& config) {
+  const PretrainOptions usual;
+  bool all = true;
+  for_each_option(usual, [&](const Row& row, const auto&) { all = all && config.contains(row.name); });
+  return all;
+}
+
 inline void complete(PretrainOptions& options) {
   fill_defaults(options);
   check_together(options);
@@ -305,11 +337,16 @@ inline GivenOptions read_command_line(int argc, const char* const* argv) {
     if (name != "--help" && app.count(name) > 0) out.names.insert(name.substr(2));
   for_each_option(options,
                   [](const Row& row, const auto& member) { check_value(std::string("--") + row.name, row, member); });
+  const std::set<std::string> spoken = out.names;
   if (!config.empty()) {
-    for (const std::string& note :
-         read_config(config, vitral::read_json(config, "--config " + config), out.names, options))
+    const Json file = vitral::read_json(config, "--config " + config);
+    for (const std::string& note : read_config(config, file, out.names, options))
       std::cerr << vitral::legible(config) << ": " << note << '\n';
+    std::set<std::string> written;
+    std::ranges::set_difference(out.names, spoken, std::inserter(written, written.end()));
+    if (!holds_all(file)) check_effect(config + ": ", written, options, is_published(file));
   }
+  check_effect("--", spoken, options);
   return out;
 }
 

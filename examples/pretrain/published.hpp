@@ -46,12 +46,18 @@ inline std::string method_of_name(const std::string& name) {
 }
 
 /// Sets "method" to what "name" and "st_inter" say together. `given`: the method of the command line, or "". What
-/// contradicts another is an Error that names both.
+/// contradicts another is an Error that names both; a file of the published code without a method is one, too.
 inline void translate_method(const std::string& where, Json& config, const std::string& given) {
+  const bool told = !is_published(config) || config.contains("method") || !given.empty();
   const Json name = take(config, "name"), inter = take_bool(where, config, "st_inter");
   vitral::check(name.is_null() || name.is_string(), where, "name must be a string, not ", vitral::legible(name));
   const std::string named = name.is_null() ? "" : method_of_name(name.get<std::string>());
-  if (named.empty() && inter.is_null()) return;
+  if (named.empty() && inter.is_null()) {
+    vitral::check(told, where, "neither name", name.is_null() ? "" : " " + vitral::legible(name),
+                  " nor st_inter says which method of the published code it is; use --method, or a name such as ",
+                  "\"SD_byol/vit_base_16\"");
+    return;
+  }
   const std::string switched = inter.is_null() ? "" : inter.get<bool>() ? "st_inter true" : "st_inter false";
   const auto agree = [&](const std::string& method, const std::string& said) {
     vitral::check(named.empty() || method == named, where, "name ", vitral::legible(name), " and ", said,
@@ -76,25 +82,53 @@ inline void translate_method(const std::string& where, Json& config, const std::
   config["method"] = method;
 }
 
+/// Sets "target" to what "t_inter" says. `given`: as in translate_published.
+inline void translate_target(const std::string& where, Json& config, const Json& given) {
+  const Json inter = take_bool(where, config, "t_inter");
+  if (inter.is_null()) return;
+  vitral::check(!config.contains("target") || (config["target"] == "same") == inter.get<bool>(), where, "t_inter ",
+                vitral::legible(inter), " and target contradict each other; leave one of them out");
+  if (!inter.get<bool>() || given.contains("target")) return;
+  std::string method;
+  read_json_value(where + "method", given.contains("method") ? given["method"] : config["method"], method);
+  vitral::check(method == "sd-byol", where, "t_inter true is for sd-byol, as in the published code, not for ", method);
+  config["target"] = "same";
+}
+
+/// Sets "batch" to what "total_batch" leaves for it. `given`: as in translate_published.
+inline void translate_total_batch(const std::string& where, Json& config, const Json& given) {
+  const Json total = take(config, "total_batch");
+  if (total.is_null()) return;
+  for (const char* batch : {"batch", "batch_size_per_gpu"})
+    vitral::check(!config.contains(batch), where, "total_batch and ", batch,
+                  " both say how many images a step has; leave one of them out");
+  const auto number = [&](const char* key) {
+    int out = 1;
+    const Json& from = given.contains(key) ? given : config;
+    if (from.contains(key)) read_json_value(where + key, from[key], out);
+    return out;
+  };
+  int images = 0;
+  read_json_value(where + "total_batch", total, images);
+  const long accumulate = number("accumulate"), devices = number("devices");
+  vitral::check(accumulate > 0 && devices > 0 && images % (accumulate * devices) == 0, where, "total_batch ", images,
+                " is no multiple of accumulate ", accumulate, " x devices ", devices);
+  config["batch"] = images / (accumulate * devices);
+}
+
 /// Rewrites the published code's ways of saying things into this program's keys, and returns what is to be said of the
-/// others, a line each. `method`: that of the command line, or "". A key that would make another run is an Error.
-inline std::vector<std::string> translate_published(const std::string& where, Json& config, const std::string& method,
-                                                    int devices) {
-  if (take_bool(where, config, "t_inter") == Json(true)) {
-    vitral::check(!config.contains("target") || config["target"] == "same", where,
-                  "t_inter true and target contradict each other; leave one of them out");
-    config["target"] = "same";
-  }
-  if (take_bool(where, config, "use_fp16") == Json(true)) config["precision"] = "bf16";
-  translate_method(where, config, method);
-  if (const Json total = take(config, "total_batch"); !total.is_null()) {
-    int images = 0, accumulate = 1;
-    read_json_value(where + "total_batch", total, images);
-    if (config.contains("accumulate")) read_json_value(where + "accumulate", config["accumulate"], accumulate);
-    if (config.contains("devices")) read_json_value(where + "devices", config["devices"], devices);
-    vitral::check(accumulate > 0 && devices > 0 && images % (accumulate * devices) == 0, where, "total_batch ", images,
-                  " is no multiple of accumulate ", accumulate, " x devices ", devices);
-    config["batch"] = images / (accumulate * devices);
+/// others, a line each. `given`: the options of the command line. A key that would make another run is an Error.
+inline std::vector<std::string> translate_published(const std::string& where, Json& config, const Json& given) {
+  std::vector<std::string> notes;
+  translate_method(where, config, given.value("method", ""));
+  translate_target(where, config, given);
+  translate_total_batch(where, config, given);
+  if (take_bool(where, config, "use_fp16") == Json(true)) {
+    vitral::check(!config.contains("precision") || config["precision"] == "bf16", where,
+                  "use_fp16 true, which is precision bf16, and precision contradict each other; leave one of them out");
+    config["precision"] = "bf16";
+    if (!given.contains("precision"))
+      notes.push_back("use_fp16 true is precision bf16 here; the published code ignores the key");
   }
   // Equal, they say one thing: that of --epochs may be another.
   if (config.contains("max_epochs") && config.contains("epochs") && config["max_epochs"] == config["epochs"])
@@ -102,7 +136,6 @@ inline std::vector<std::string> translate_published(const std::string& where, Js
   if (config.contains("dataset") && config["dataset"] == "imagenet") config["dataset"] = "folder";
   if (config.contains("data") && config["data"] == "") config.erase("data");
 
-  std::vector<std::string> notes;
   const auto drop = [&](const char* why, std::initializer_list<const char*> keys) {
     std::string list;
     for (const char* key : keys)

@@ -193,6 +193,9 @@ int run(const PretrainOptions& o, const RunData& data, TrainerMaker<B> make, Sou
               escape_text(data.train.name()).c_str(), images, trainer.parameters, steps, o.images_per_step(),
               cpu::threads());
   const auto untrained = accuracy(trainer.encoder);
+  if (o.knn_every > 0 && untrained.empty())
+    std::fprintf(stderr, "--knn-every %d (val_interval) is without effect: %s\n", o.knn_every,
+                 o.knn_train == 0 || o.knn_test == 0 ? "--knn-train or --knn-test is 0" : "the images have no labels");
   if (interrupted) return end_interrupted("before the first step: nothing is written");
   if (saved) trainer.load(*saved);
   const auto save = [&] {

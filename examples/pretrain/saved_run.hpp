@@ -14,7 +14,7 @@ namespace vitral { inline namespace VITRAL_ABI { namespace programs {
 
 /// The options of the run that the checkpoint is from. Fails where there was none, and where the options name another
 /// network than the file holds.
-inline PretrainOptions run_of(const SafetensorsFile& file) {
+inline PretrainOptions run_of(const TensorFile& file) {
   check(file.metadata().contains("options"), file.path(),
         ": its metadata has no \"options\"; expected a checkpoint of `pretrain`");
   const PretrainOptions run =
@@ -35,7 +35,7 @@ inline std::size_t lower_projectors(const PretrainOptions& run) {
 }
 
 /// Fails unless the last layer's projector, which a run needs to go on, has the size that the run's options say.
-inline void check_projector(const SafetensorsFile& file, const PretrainOptions& run) {
+inline void check_projector(const TensorFile& file, const PretrainOptions& run) {
   const std::string projector = join("student.projector.", lower_projectors(run), ".");
   const std::string whose =
       join("the network of its options (width ", run.width, ", hidden ", run.hidden, ", out-dim ", run.out_dim, ")");

@@ -27,15 +27,14 @@ namespace {
 
 struct Options {
   std::string checkpoint, branch, data, device = "cpu", out = "propagation";
-  int layer = 0, size = 0, synthetic = 0, threads = 0;
+  int heads = 0, layer = 0, size = 0, synthetic = 0, threads = 0;
   std::uint64_t seed = 0;
 };
 
 Options parse(int argc, char** argv) {
   Options o;
   CLI::App app{"Carries the masks of a video's first frame through the video by the similarity of a layer's patches."};
-  app.add_option("CHECKPOINT", o.checkpoint, "The network: a checkpoint, such as `pretrain` writes")->required();
-  add_branch_option(app, o.branch);
+  add_network_options(app, o.checkpoint, o.branch, o.heads);
   auto* const data = app.add_option("--data", o.data, "A folder in the layout of DAVIS 2017");
   auto* const synthetic = app.add_option("--synthetic", o.synthetic, "Videos of moving shapes to draw instead")
                               ->check(CLI::PositiveNumber)
@@ -56,7 +55,7 @@ Options parse(int argc, char** argv) {
 
 /// The layers that --layer asks for.
 Network first_blocks(const Options& o) {
-  const SafetensorsFile file(o.checkpoint);
+  const NetworkFile file = open_network(o.checkpoint, o.heads);
   const NetworkBranch branch = chosen_branch(file, o.branch);
   return network_on(o.device, file, branch, chosen_layer(o.layer, vit_size(file, branch).depth, o.checkpoint));
 }

@@ -17,14 +17,13 @@ namespace {
 
 struct Options {
   std::string checkpoint, branch, out;
-  int layers = 0;
+  int heads = 0, layers = 0;
 };
 
 Options parse(int argc, char** argv) {
   Options o;
   CLI::App app{"Writes the network that ends after one of a checkpoint's layers."};
-  app.add_option("CHECKPOINT", o.checkpoint, "The network: a checkpoint, such as `pretrain` writes")->required();
-  add_branch_option(app, o.branch);
+  add_network_options(app, o.checkpoint, o.branch, o.heads);
   app.add_option("--layers", o.layers, "Blocks to keep")->required();
   app.add_option("--out", o.out, "File to write, one that does not exist")->required();
   parse_command_line(app, argc, argv, "truncate");
@@ -33,7 +32,7 @@ Options parse(int argc, char** argv) {
 
 /// The other branch, heads and optimiser state are left out: they belong to the whole network.
 void truncate(const Options& o) {
-  const SafetensorsFile file(o.checkpoint);
+  const NetworkFile file = open_network(o.checkpoint, o.heads);
   const auto whole = load_vit<Cpu, float>(file, {}, chosen_branch(file, o.branch));
   const int depth = whole.depth();
   check(o.layers >= 1 && o.layers <= depth, "--layers ", o.layers, ": ", o.checkpoint, " has ", depth,

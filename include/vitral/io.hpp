@@ -37,4 +37,6 @@
 #include <vitral/io/torch_file.hpp>
 #include <vitral/io/webp.hpp>
 #include <vitral/io/zip.hpp>
+#include <vitral/models/describe.hpp>
 #include <vitral/models/load_vit.hpp>
+#include <vitral/models/network_file.hpp>

@@ -92,29 +92,34 @@ inline PretrainOptions small_run() {
   return run;
 }
 
-/// A checkpoint with the tensors that are looked at before a network is made. `described`: it says by the library's
-/// keys what the network is, not in a run's options.
-inline Bytes checkpoint(bool described) {
+/// How a checkpoint says what its network is: by the library's keys, in a run's options, or not at all, as weights of
+/// others do.
+enum class Says { keys, options, nothing };
+
+/// A checkpoint with the tensors that are looked at before a network is made.
+inline Bytes checkpoint(Says says) {
   using namespace vitral;
   const std::vector<float> zeros(3 * 8 * 48);
   std::vector<NamedTensor> tensors;
   const auto add = [&](const std::string& name, const std::vector<long>& shape) {
     const auto count = static_cast<std::size_t>(*element_count(shape, 4));
-    tensors.push_back(named_tensor("student.encoder." + name, shape, std::span(zeros).first(count)));
+    const char* const prefix = says == Says::nothing ? "module.base_encoder." : "student.encoder.";
+    tensors.push_back(named_tensor(prefix + name, shape, std::span(zeros).first(count)));
   };
   add("cls_token", {1, 1, 8});
   add("pos_embed", {1, 5, 8});
   add("patch_embed.proj.weight", {8, 3, 4, 4});
   for (const char* block : {"0", "1"}) add(join("blocks.", block, ".attn.qkv.weight"), {24, 8});
-  Metadata metadata{{"options", to_json(small_run()).dump()}};
-  if (described) metadata = describe(ViTSize{8, 4, 8, 2, 2});
+  Metadata metadata;
+  if (says == Says::options) metadata = {{"options", to_json(small_run()).dump()}};
+  if (says == Says::keys) metadata = describe(ViTSize{8, 4, 8, 2, 2});
   write_safetensors(folder() / "seed", tensors, metadata);
   return get(folder() / "seed");
 }
 
 inline void read_checkpoint(const Bytes& bytes) {
   using namespace vitral;
-  const SafetensorsFile file(put("checkpoint.safetensors", bytes));
+  const NetworkFile file(put("checkpoint.safetensors", bytes), 2);
   for (const std::string& name : file.names())
     if (file.tensor(name).type == ScalarType::f32) (void)file.values<double>(name);
   (void)data_of(file, "folder", "images", "");
@@ -124,7 +129,7 @@ inline void read_checkpoint(const Bytes& bytes) {
 
 /// A checkpoint's header alone, whose length and data always fit: so its JSON, and the JSON in it, is what breaks.
 inline void read_header(const Bytes& text) {
-  static const Bytes whole = checkpoint(true);
+  static const Bytes whole = checkpoint(Says::keys);
   std::uint64_t length = 0;
   std::memcpy(&length, whole.data(), sizeof length);
   const std::uint64_t own = text.size();
@@ -132,7 +137,7 @@ inline void read_header(const Bytes& text) {
 }
 
 inline Bytes header(bool described) {
-  const Bytes whole = checkpoint(described);
+  const Bytes whole = checkpoint(described ? Says::keys : Says::options);
   std::uint64_t length = 0;
   std::memcpy(&length, whole.data(), sizeof length);
   return whole.substr(8, length);
@@ -280,7 +285,7 @@ inline std::vector<Format> formats(const std::filesystem::path& here) {
   const auto seeds = [&](const char* name) { return files_in(here / "seeds" / name); };
   const auto seed = [&](const char* name) { return get(here / "seeds" / name); };
   return {
-      {"checkpoint", {checkpoint(true), checkpoint(false)}, read_checkpoint},
+      {"checkpoint", {checkpoint(Says::keys), checkpoint(Says::options), checkpoint(Says::nothing)}, read_checkpoint},
       {"header", {header(true), header(false)}, read_header},
       {"results", {results("moco-v3"), results("sd-moco-v3")}, read_results},
       {"truth",

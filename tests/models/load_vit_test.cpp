@@ -186,7 +186,7 @@ TEST_CASE_FIXTURE(Files, "a file from before the library's keys says its size in
   same(net, load_vit<Cpu, float>(
                 saved(net, with(R"({"method":"byol","width":16,"depth":2,"heads":2,"patch":4,"image":8,"lr":0.1})"),
                       "student.encoder")));
-  refused(net, {}, "\"vitral.model\", so what network its tensors are is not known");
+  refused(net, {}, "does not say how many attention heads its network has");
   refused(net, with("{"), "\"options\" is no valid JSON");
   refused(net, with("[1]"), "\"options\" is no JSON object");
   refused(net, with(R"({"width":16,"depth":2,"heads":2,"image":8})"), "\"options\" names no patch");

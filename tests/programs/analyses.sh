@@ -54,7 +54,8 @@ test -s "$work/found.analyses" || die "results.json has no analyses"
 cmp "$work/found.analyses" "$work/again.analyses" || die "analyses depend on the number of threads"
 
 # One layer alone, by one classifier, its features in a file: the same numbers of that layer, and no others.
-"$bin/evaluate" "$checkpoint" $options --layers 2 --classifiers knn --features-file "$work" --out "$work/second" \
+"$bin/evaluate" "$checkpoint" $options --against-branch student --layers 2 --classifiers knn --features-file "$work" \
+  --out "$work/second" \
   >"$work/log" 2>&1 || { cat "$work/log"; die "an evaluation of one layer"; }
 test "$(grep -o '"layer": [0-9]*' "$work/second/results.json" | sort | uniq -c | xargs)" = "2 layer: 2" ||
   die "other layers than the second: $(grep '"layer"' "$work/second/results.json")"
@@ -63,9 +64,22 @@ for key in uniformity effective_rank; do
     die "layer 2 alone has another $key"
 done
 
+# The other network was the student, the first the teacher, and so other similarities; before, both were the teacher.
+grep -q '"against_branch": "student"' "$work/second/results.json" || die "the other network's student is not noted"
+grep -q '"against_branch": "teacher"' "$work/found/results.json" || die "the other network's teacher is not noted"
+grep -q "its teacher is taken.*--against-branch student" "$work/log" && die "the teacher in spite of --against-branch"
+command -v python3 >/dev/null && ! python3 - "$work/found/results.json" "$work/second/results.json" <<'END' &&
+import json, sys
+
+found, second = (json.load(open(path))["analyses"]["cka_against"] for path in sys.argv[1:])
+assert abs(found[1][1] - 1) < 1e-5 and second[0][1] < found[1][1], (found, second)
+END
+  die "--against-branch student is not another network"
+
 expect() { refuses evaluate "$@" --out "$work/none"; }
 expect "points.*20" "$checkpoint" --points 3
 expect "tsne-layers 3: .*checkpoint.safetensors has 2 layers, and all of them are evaluated" "$checkpoint" \
   --tsne-layers 1,3
 expect "no-analyses.*against|against.*no-analyses" "$checkpoint" --no-analyses --against "$checkpoint"
+expect "against-branch requires.*against" "$checkpoint" --against-branch student
 expect "$work/nowhere.safetensors" "$checkpoint" --against "$work/nowhere.safetensors"

@@ -81,6 +81,27 @@ evaluated few byol 1 0.3 0.4 2 1000 99
 evaluated few_sd sd-byol 1 0.4 0.4 2 1000 99
 compare few few_sd --out few_epochs
 grep -q '^| sd-byol | k-NN.*| not judged: 99 epochs |' few_epochs/comparison.md || die "few epochs are judged"
+# with JUDGEMENT OPTIONS [MORE]: what is said of byol with these options, in JSON, and sd-byol with MORE beside them.
+with() {
+  evaluated plain byol 1 0.3 0.4
+  evaluated distilled sd-byol 1 0.4 0.4
+  sed -i "s/\"seed\"/$2 \"seed\"/" plain/results.json
+  sed -i "s/\"seed\"/$2 ${3:-} \"seed\"/" distilled/results.json
+  compare plain distilled --out judged
+  grep -q "^| sd-byol.* | k-NN.*| $1 |" judged/comparison.md ||
+    { cat judged/comparison.md; die "not '$1' of $2 ${3:-}"; }
+}
+with "not judged: 5 epochs" '"max-epochs": 5,'
+with "shows" '"max-epochs": 100, "warmup-epochs": 40, "lr": 0.001, "batch": 64, "limit": 999, "width": 48,'
+with "shows" '"image": 32, "patch": 4, "dataset": "cifar10", "data": "x",'
+with 'not judged: optimizer "lars"' '"optimizer": "lars",'
+with 'not judged: weight-decay 0.05' '"weight-decay": 0.05,'
+with 'not judged: patch-embed "trained"' '"patch-embed": "trained",'
+with 'not judged: hue 0.2' '"hue": 0.2,'
+with 'not judged: views "multi-crop"' '"views": "multi-crop",'
+with 'not judged: up 1' "" '"up": 1,'
+with 'not judged: lower-depth 2' "" '"lower-depth": 2,'
+with 'not judged: dis-token true' "" '"dis-token": true,'
 
 # What was cut or fine-tuned since is another network.
 evaluated cut byol 1 0.3 0.4
@@ -91,6 +112,15 @@ grep -Fq '| layer | byol | byol, truncated from 12 |' cuts/comparison.md || die 
 evaluated fewer byol 3 0.3 0.4 2 500
 expect() { refuses compare "$@" --out "$work/none"; }
 expect "a1 and fewer were evaluated differently.*train_images is 1000 and 500" a1 fewer
+# Students do not stand beside teachers, though a method of one network stands beside both.
+evaluated one simclr 1 0.3 0.4
+for branch in student teacher; do
+  evaluated "${branch}_run" byol 1 0.3 0.4
+  sed -i "s/\"dataset\"/\"branch\": \"$branch\", \"dataset\"/" "${branch}_run/results.json"
+  compare one "${branch}_run" --out "with_$branch"
+done
+expect "student_run and teacher_run were evaluated differently.*branch is \"?student\"? and \"?teacher\"?;" one \
+  student_run teacher_run
 expect "a1 and a1 are the same run, byol with seed 1" a1 b1 a1
 expect "nowhere/results.json cannot be read; expected the --out directory of .evaluate" a1 nowhere
 mkdir other && echo '{"layers": []}' >other/results.json

@@ -21,8 +21,22 @@ of --sgd-epochs 1 --out "$work/teacher"
 grep -q "checkpoint.safetensors: its teacher is taken, .*--branch student" "$work/log" || die "the teacher is not said"
 grep -q '"branch": "teacher"' "$work/teacher/results.json" || die "the teacher is not in results.json"
 grep -q '"branch": "student"' "$work/found/results.json" || die "the student is not in results.json"
+grep -q "checkpoint.safetensors, its teacher, pretrained on" "$work/teacher/report.html" ||
+  die "the teacher is not in the report's header"
 cmp -s <(cut -d, -f1-7 "$work/found/layers.csv") <(cut -d, -f1-7 "$work/teacher/layers.csv") &&
   die "student and teacher have the same accuracies"
+# validation_step of the published code takes the teacher of BYOL (pl_train_byol.py), and of SimCLR the one network that
+# there is (pl_train_simclr.py).
+for method in byol simclr; do
+  "$bin/pretrain" $tiny --method $method --limit 32 --epochs 1 --out "$work/$method" >"$work/log" 2>&1 ||
+    { cat "$work/log"; die "a run of $method"; }
+  "$bin/evaluate" "$work/$method/checkpoint.safetensors" --train 100 --test 20 --k 1 --classifiers knn --no-analyses \
+    --out "$work/of_$method" >"$work/log" 2>&1 || { cat "$work/log"; die "an evaluation of $method"; }
+  grep "its teacher is taken\|\"branch\"" "$work/log" "$work/of_$method/results.json" >"$work/said_of_$method"
+done
+grep -q '"branch": "teacher"' "$work/said_of_byol" || die "of BYOL the teacher is not taken"
+test ! -s "$work/said_of_simclr" || { cat "$work/said_of_simclr"; die "SimCLR has no teacher"; }
+refuses evaluate "holds no teacher" "$work/simclr/checkpoint.safetensors" --branch teacher --out "$work/none"
 for number in $(sed 1d "$work/found/layers.csv" | tr ',' ' '); do
   grep -q "[>( ]$number[<) ]" "$work/found/report.html" || die "$number is not in the report"
 done

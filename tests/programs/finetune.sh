@@ -29,8 +29,8 @@ for setting in '"recipe": "deit"' '"layer-decay": 1.0' '"weight-decay": 0.05' '"
 done
 grep -aq '"vitral.image":"35"' "$work/deit/checkpoint.safetensors" || die "the network is not one for 35 pixels"
 
-# The class token and the positions are not decayed, as with DeiT and MAE. At this rate weight decay alone changes numbers,
-# but for zeros, which become as small as the rate.
+# The class token and the positions are not decayed, as with DeiT and MAE. At this rate weight decay alone changes
+# numbers, but for zeros, which become as small as the rate.
 run finetune "$checkpoint" $few --epochs 1 --warmup-epochs 0 --lr 1e-20 --min-lr 0 --weight-decay 1e20 --layer-decay 1 \
   --out "$work/decay"
 numbers_of() { # CHECKPOINT TENSOR: a number a line

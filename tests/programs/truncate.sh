@@ -44,10 +44,23 @@ cp "$whole" "$work/copy"
 expect "copy exists already" "$work/copy" --layers 2 --out "$work/copy"
 cmp "$whole" "$work/copy" || die "the input was changed"
 expect "results.json is no safetensors file" "$work/two/results.json" --layers 1 --out "$work/none"
-expect "evaluation.safetensors: its metadata has no \"vitral.model\".*save_vit" \
-  "$(dirname "$0")/../fixtures/evaluation.safetensors" --layers 1 --out "$work/none"
+expect "heads 3: .* says that its network has [0-9]*; leave the option out" "$whole" --heads 3 --layers 1 \
+  --out "$work/none"
 
 run() { "$bin/$1" "${@:2}" >"$work/log" 2>&1 || { cat "$work/log"; die "$*"; }; }
+
+# Weights of others, of which a line says what was found: --heads says what they do not.
+dino=$(dirname "$0")/../fixtures/weights/dino_full.pth
+expect "dino_full.pth does not say how many attention heads .* say it .heads" "$dino" --layers 1 --out "$work/none"
+run truncate "$dino" --heads 3 --layers 1 --out "$work/dino.safetensors"
+grep -q "dino_full.pth: weights as DINO writes them: width 24, .*; left out: head.mlp, module.head" "$work/log" ||
+  { cat "$work/log"; die "nothing is said of DINO's weights"; }
+of_mnist=(--dataset fashion-mnist --images 50)
+run embed "$dino" --heads 3 --layer 1 "${of_mnist[@]}" --out "$work/of_dino"
+run embed "$work/dino.safetensors" "${of_mnist[@]}" --out "$work/of_cut_dino"
+cmp "$work/of_dino/features.npy" "$work/of_cut_dino/features.npy" || die "DINO's first layer has other features"
+run embed "$dino" --heads 3 --branch student --layer 1 "${of_mnist[@]}" --out "$work/of_student"
+cmp -s "$work/of_dino/features.npy" "$work/of_student/features.npy" && die "DINO's student is its teacher"
 
 # Files of earlier versions say their network's size in the options of their run.
 older=$work/older.safetensors alone=$work/alone.safetensors

@@ -44,6 +44,7 @@ concept PickleNode = std::same_as<T, PickleList> || std::same_as<T, PickleDictio
 /// None (std::monostate), a truth value, a number, text, or a node of the tree. It is valid as long as the tree and the
 /// bytes of the pickle are.
 ///
+///   const TorchFile file = read_torch("checkpoint.pth");
 ///   if (const PickleValue* epoch = file.root().find("epoch"))
 ///     if (const long* number = epoch->as<long>()) std::printf("%ld epochs\n", *number);
 struct PickleValue {

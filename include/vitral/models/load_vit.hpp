@@ -5,7 +5,7 @@
 #include <vitral/io/checkpoint.hpp>
 #include <vitral/io/json.hpp>
 #include <vitral/io/nearest.hpp>
-#include <vitral/models/vit.hpp>
+#include <vitral/models/network_file.hpp>
 
 #if !defined(__CUDACC__)
 #include <vitral/backend/cpu/cpu.hpp>
@@ -16,52 +16,7 @@
 
 namespace vitral { inline namespace VITRAL_ABI {
 
-/// Which network of a file that holds a student and its teacher.
-enum class NetworkBranch { student, teacher };
-
 namespace detail {
-
-/// The key of files whose network gives its distillation token below the last layer (ViTOptions::distilled_layers).
-inline constexpr const char* lower_token_key = "vitral.lower_token";
-
-/// What a file says about the size of its network, by name.
-struct ViTField {
-  const char* name;
-  int ViTSize::*member;
-};
-inline constexpr ViTField vit_fields[] = {{"image", &ViTSize::image},
-                                          {"patch", &ViTSize::patch},
-                                          {"width", &ViTSize::width},
-                                          {"depth", &ViTSize::depth},
-                                          {"heads", &ViTSize::heads}};
-
-/// A choice of ViTOptions as text. A file says those that are not the first of their table.
-template <class Choice>
-struct ViTChoice {
-  std::string_view name;
-  Choice value;
-};
-/// What a file has such a text under, and what its words are.
-inline constexpr const char *positions_key = "vitral.positions", *pooling_key = "vitral.pooling",
-                            *final_norm_key = "vitral.final_norm", *gelu_key = "vitral.gelu";
-inline constexpr ViTChoice<PositionKind> vit_positions[] = {{"moco-v3", PositionKind::moco_v3},
-                                                            {"deit", PositionKind::deit},
-                                                            {"dino", PositionKind::dino},
-                                                            {"timm", PositionKind::timm}};
-inline constexpr ViTChoice<Pooling> vit_poolings[] = {
-    {"class-token", Pooling::class_token}, {"average", Pooling::average}, {"both", Pooling::both}};
-inline constexpr ViTChoice<FinalNorm> vit_final_norms[] = {
-    {"tokens", FinalNorm::tokens}, {"pooled", FinalNorm::pooled}, {"none", FinalNorm::none}};
-inline constexpr ViTChoice<GeluForm> vit_gelus[] = {
-    {"exact", GeluForm::exact}, {"tanh", GeluForm::tanh}, {"quick", GeluForm::quick}};
-
-/// Calls f(key, table, option) for each choice.
-void for_each_choice(auto& options, auto&& f) {
-  f(positions_key, vit_positions, options.positions);
-  f(pooling_key, vit_poolings, options.pooling);
-  f(final_norm_key, vit_final_norms, options.final_norm);
-  f(gelu_key, vit_gelus, options.gelu);
-}
 
 /// The number that `text` stands for; Error, beginning with `where`, unless it is whole and 1 or more.
 inline int vit_extent(const std::string& where, const std::string& text) {
@@ -75,7 +30,7 @@ inline int vit_extent(const std::string& where, const std::string& text) {
 
 /// The size that the file names, under the keys of describe or, in older files of `pretrain`, in the JSON object
 /// "options".
-inline ViTSize named_size(const SafetensorsFile& file) {
+inline ViTSize named_size(const TensorFile& file) {
   const Metadata& metadata = file.metadata();
   ViTSize size;
   if (const auto model = metadata.find("vitral.model"); model != metadata.end()) {
@@ -103,7 +58,7 @@ inline ViTSize named_size(const SafetensorsFile& file) {
 
 /// What stands before the names of the encoder's tensors: methods of ssl/ keep theirs as "student.encoder", and
 /// "teacher.encoder".
-inline std::string vit_prefix(const SafetensorsFile& file, NetworkBranch branch) {
+inline std::string vit_prefix(const TensorFile& file, NetworkBranch branch) {
   if (branch == NetworkBranch::teacher) {
     check(file.contains("teacher.encoder.cls_token"), file.path(),
           " holds no teacher: it has no tensor teacher.encoder.cls_token; take the student");
@@ -115,14 +70,14 @@ inline std::string vit_prefix(const SafetensorsFile& file, NetworkBranch branch)
 }
 
 /// How many register tokens the file's network has.
-inline long register_tokens(const SafetensorsFile& file, const std::string& prefix) {
+inline long register_tokens(const TensorFile& file, const std::string& prefix) {
   if (!file.contains(prefix + "reg_token")) return 0;
   const std::vector<long>& shape = file.tensor(prefix + "reg_token").shape;
   return shape.size() == 3 ? shape[1] : 1;
 }
 
 /// Holds the size against the file's tensors, so that a network is made only of what the file has.
-inline void check_tensors(const SafetensorsFile& file, const ViTSize& size, const std::string& prefix) {
+inline void check_tensors(const TensorFile& file, const ViTSize& size, const std::string& prefix) {
   std::string whose = "the network of its metadata (";
   for (const auto& [name, member] : vit_fields)
     whose += join(member == &ViTSize::image ? "" : ", ", name, " ", size.*member);
@@ -148,31 +103,8 @@ inline void check_tensors(const SafetensorsFile& file, const ViTSize& size, cons
 
 }  // namespace detail
 
-/// The metadata by which load_vit knows a network: {"vitral.model": "vit", "vitral.image": "32", ...}. Of `options` it
-/// says what the tensors do not show: distilled_layers, positions, pooling, final_norm and gelu, where they are not as
-/// usual.
-[[nodiscard]] inline Metadata describe(const ViTSize& size, const ViTOptions& options = {}) {
-  Metadata out{{"vitral.model", "vit"}};
-  if (options.distilled_layers) out[detail::lower_token_key] = "distillation";
-  for (const auto& [name, member] : detail::vit_fields) out[join("vitral.", name)] = std::to_string(size.*member);
-  detail::for_each_choice(options, [&](const char* key, const auto& table, auto choice) {
-    for (const auto& [name, value] : table)
-      if (value == choice && choice != table[0].value) out[key] = name;
-  });
-  return out;
-}
-/// The same of a network.
-template <class B, class T, ViTSize Size>
-[[nodiscard]] Metadata describe(const ViT<B, T, Size>& encoder) {
-  return describe(encoder.size, {.distilled_layers = encoder.lower_token == 1,
-                                 .positions = encoder.positions,
-                                 .pooling = encoder.pooling,
-                                 .final_norm = encoder.final_norm,
-                                 .gelu = encoder.blocks.empty() ? GeluForm::exact : encoder.blocks[0].mlp.gelu});
-}
-
 /// The size of the network in the file. Throws Error where the file does not say it, or has other tensors than it says.
-[[nodiscard]] inline ViTSize vit_size(const SafetensorsFile& file, NetworkBranch branch = NetworkBranch::student) {
+[[nodiscard]] inline ViTSize vit_size(const TensorFile& file, NetworkBranch branch = NetworkBranch::student) {
   const ViTSize size = detail::named_size(file);
   check_size(size, file.path());
   detail::check_tensors(file, size, detail::vit_prefix(file, branch));
@@ -181,7 +113,7 @@ template <class B, class T, ViTSize Size>
 
 /// What the network in the file computes: its tokens, LayerScale, positions, pooling, norm and GELU, and whether
 /// layers() gives the distillation token. The rest of `options` stays. Throws Error for a word that it does not know.
-[[nodiscard]] inline ViTOptions vit_options(const SafetensorsFile& file, NetworkBranch branch = NetworkBranch::student,
+[[nodiscard]] inline ViTOptions vit_options(const TensorFile& file, NetworkBranch branch = NetworkBranch::student,
                                             ViTOptions options = {}) {
   const std::string prefix = detail::vit_prefix(file, branch);
   options.distillation_token = file.contains(prefix + "dist_token");
@@ -212,7 +144,7 @@ template <class B, class T, ViTSize Size>
 ///   const auto features = encoder(images);  // [batch, width]
 ///   save_vit("half.safetensors", first_layers(encoder, encoder.depth() / 2));
 template <class B, class T>
-[[nodiscard]] ViT<B, T> load_vit(const SafetensorsFile& file, const ViTOptions& options = {},
+[[nodiscard]] ViT<B, T> load_vit(const TensorFile& file, const ViTOptions& options = {},
                                  NetworkBranch branch = NetworkBranch::student) {
   const ViTSize size = vit_size(file, branch);
   ViT<B, T> encoder(size, Seed{0}, vit_options(file, branch, options));
@@ -221,11 +153,11 @@ template <class B, class T>
                   [&](const std::string& name, auto& member) { load_tensor(file, prefix + name, member.value); });
   return encoder;
 }
-/// The same of the file at `path`.
+/// The same of the file at `path`, whoever wrote it (NetworkFile).
 template <class B, class T>
 [[nodiscard]] ViT<B, T> load_vit(const std::filesystem::path& path, const ViTOptions& options = {},
                                  NetworkBranch branch = NetworkBranch::student) {
-  return load_vit<B, T>(SafetensorsFile(path), options, branch);
+  return load_vit<B, T>(NetworkFile(path), options, branch);
 }
 
 /// Writes a network alone, under timm's names, for load_vit. `metadata` is kept beside its description.

@@ -47,7 +47,7 @@ template <class To, class B>
 /// A source of batches of the images in `rows` of every layer's features, which have to outlive it; they may lie in a
 /// file. Each epoch has an order of its own; its last batch may be smaller.
 ///
-///   FeatureBatches source(features, {0, 1, 5}, {.batch = 2, .drop_last = false});
+///   FeatureBatches source(known, {0, 1, 5}, {.batch = 2, .drop_last = false});
 class FeatureBatches {
  public:
   using batch_type = FeatureBatch<Cpu>;
