@@ -106,7 +106,8 @@ Section by_layer(const std::vector<Group>& groups, const Measure& measure) {
     out.chart.curves.push_back(curve(groups, i, layer_numbers(groups[i]), accuracy(groups[i], measure)));
   out.table =
       layer_rows(groups, [&](const Group& g, std::size_t layer) { return cell(g, accuracy(g, measure), layer); });
-  out.note = std::string("Top-1 accuracy in percent. ") + spread_note;
+  out.note = vitral::join(measure.mean_per_class ? "Mean of the classes' accuracies" : "Top-1 accuracy",
+                          " in percent. ", spread_note);
   return out;
 }
 

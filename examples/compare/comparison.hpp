@@ -149,27 +149,37 @@ inline std::vector<Group> grouped(const std::vector<Run>& runs) {
 /// A kind of accuracy that every layer of every run has.
 struct Measure {
   std::string title, file;  // file: what a chart of it is called
-  std::function<double(const vitral::LayerEvaluation&)> top1;
+  std::function<vitral::Accuracy(const vitral::LayerEvaluation&)> accuracy;
+  bool mean_per_class = false;  // the benchmark of the data set, where all results have it; else it is top-1
 
-  /// The share of right first guesses in percent.
-  [[nodiscard]] double of(const vitral::LayerEvaluation& layer) const { return 100 * top1(layer); }
+  /// In percent.
+  [[nodiscard]] double of(const vitral::LayerEvaluation& layer) const {
+    const vitral::Accuracy found = accuracy(layer);
+    return 100 * (mean_per_class ? found.mean_per_class.value() : found.top1);
+  }
 };
 
 /// k-NN with 20 neighbours, or else with the fewest that all runs asked, and the linear classifiers.
 inline std::vector<Measure> measures(const std::vector<Run>& runs) {
   using Layer = vitral::LayerEvaluation;
+  const auto everywhere = [&](const auto& has) {
+    return std::all_of(runs.begin(), runs.end(), [&](const Run& run) {
+      return std::all_of(run.results.layers.begin(), run.results.layers.end(), has);
+    });
+  };
   std::vector<Measure> out;
   for (const auto& asked : runs[0].results.layers[0].knn) {
     const int k = asked.first;
-    const bool everywhere = std::all_of(runs.begin(), runs.end(), [&](const Run& run) {
-      return std::all_of(run.results.layers.begin(), run.results.layers.end(),
-                         [&](const Layer& layer) { return layer.knn.contains(k); });
-    });
-    if (everywhere && (out.empty() || k == 20))
-      out = {{vitral::join("k-NN, k = ", k), "knn", [k](const Layer& layer) { return layer.knn.at(k).top1; }}};
+    if (everywhere([&](const Layer& layer) { return layer.knn.contains(k); }) && (out.empty() || k == 20))
+      out = {{vitral::join("k-NN, k = ", k), "knn", [k](const Layer& layer) { return layer.knn.at(k); }}};
   }
-  out.push_back({"logistic regression", "logistic", [](const Layer& layer) { return layer.logistic.value().top1; }});
-  out.push_back({"linear, SGD", "sgd", [](const Layer& layer) { return layer.sgd.value().test.top1; }});
+  out.push_back({"logistic regression", "logistic", [](const Layer& layer) { return layer.logistic.value(); }});
+  out.push_back({"linear, SGD", "sgd", [](const Layer& layer) { return layer.sgd.value().test; }});
+  for (Measure& measure : out) {
+    measure.mean_per_class =
+        everywhere([&](const Layer& layer) { return measure.accuracy(layer).mean_per_class.has_value(); });
+    if (measure.mean_per_class) measure.title += ", mean per class";
+  }
   return out;
 }
 

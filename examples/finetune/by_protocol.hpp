@@ -32,10 +32,12 @@ inline void check_replaceable(const std::filesystem::path& checkpoint, const std
         out, " holds the checkpoint of a pretraining run, which would be overwritten; choose another directory");
 }
 
-/// The place of the rate that did best on the test images, as the authors choose it.
-inline std::size_t best_rate(const LinearEpoch& reached) {
-  const auto better = [](const TopCount& a, const TopCount& b) { return a.first < b.first; };
-  return static_cast<std::size_t>(std::max_element(reached.test.begin(), reached.test.end(), better) -
+/// The place of the rate that did best on the test images, as the authors choose it: by the mean over classes where that
+/// is the data set's benchmark (`by_class`), else by top-1.
+inline std::size_t best_rate(const LinearEpoch& reached, bool by_class) {
+  const auto score = [&](const TopCount& count) { return by_class ? count.mean_per_class() : count.top1(); };
+  const auto worse = [&](const TopCount& a, const TopCount& b) { return score(a) < score(b); };
+  return static_cast<std::size_t>(std::max_element(reached.test.begin(), reached.test.end(), worse) -
                                   reached.test.begin());
 }
 
@@ -102,7 +104,7 @@ nlohmann::ordered_json by_protocol(FineTuneOptions o) {
   LinearOptions options{.view = o.preparation.view(encoder.size.image), .seed = seed, .workers = o.workers};
   options.step_done = [&](const StepReport& report) { progress.update(report.step + 1, report.loss); };
   options.epoch_done = [&](const LinearEpoch& reached) {
-    const std::size_t best = best_rate(reached);
+    const std::size_t best = best_rate(reached, by_class);
     const double rate = protocol.rates[best], top1 = reached.test[best].top1(), top5 = reached.test[best].top5();
     const nlohmann::ordered_json scores = scores_of(reached.test[best], by_class);
     nlohmann::ordered_json row{{"epoch", reached.epoch}, {"loss", reached.loss}, {"rate", rate}};
@@ -117,7 +119,7 @@ nlohmann::ordered_json by_protocol(FineTuneOptions o) {
   const RateSweep<B> classifiers = linear_classification(encoder, protocol, train, images.test, options);
   progress.finish();
 
-  const std::size_t best = best_rate(last);
+  const std::size_t best = best_rate(last, by_class);
   for (std::size_t r = 0; r < protocol.rates.size(); ++r) {
     results["rates"].push_back({{"rate", protocol.rates[r]}});
     results["rates"].back().update(scores_of(last.test[r], by_class));

@@ -15,6 +15,9 @@ namespace vitral { inline namespace VITRAL_ABI {
 struct Accuracy {
   double top1 = 0, top5 = 0;
   std::optional<double> mean_per_class{};  ///< the mean of the classes' own top1, where that was asked for
+
+  /// The number by which networks are compared: the mean over classes where there is one, else top1.
+  [[nodiscard]] double benchmark() const { return mean_per_class.value_or(top1); }
 };
 
 /// What the linear classifier of one learning rate reached.
