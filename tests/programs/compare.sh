@@ -56,7 +56,8 @@ evaluated by_class byol 1 0.3 0.4
 evaluated by_class_sd sd-byol 1 0.3 0.4
 sed -i 's/"top5": 1}/"top5": 1, "mean_per_class": 0.25}/' by_class/results.json by_class_sd/results.json
 compare by_class by_class_sd --out means
-grep -Fq 'Best by k-NN, k = 20, mean per class</dt><dd><strong>25.00 %' means/report.html || die "not the mean per class"
+grep -Fq 'Best by k-NN, k = 20, mean per class</dt><dd><strong>25.00 %' means/report.html ||
+  die "not the mean per class"
 compare by_class b1 --out mixed
 grep -Fq 'Best by k-NN, k = 20</dt><dd><strong>40.20 %' mixed/report.html || die "means beside top-1"
 

@@ -132,7 +132,8 @@ grep -q '"mean_per_class"' "$work/fine/finetune.json" && die "the benchmark of F
 run evaluate "$checkpoint" --dataset pets --data "$work/pets" --k 1 --sgd-epochs 1 --no-analyses --out "$work/of_pets"
 test "$(grep -c '"mean_per_class"' "$work/of_pets/results.json")" -ge 6 || die "evaluate tells no mean over the classes"
 grep -q "k-NN 1 mean per class %" "$work/of_pets/layers.csv" || die "layers.csv has no mean over the classes"
-grep -q "Best layer by k-NN, k = 1, mean per class" "$work/of_pets/report.html" || die "the report shows another measure"
+grep -q "Best layer by k-NN, k = 1, mean per class" "$work/of_pets/report.html" ||
+  die "the report shows another measure"
 rm "$work/pets/images/breed_of_1_2.jpg"
 refuses finetune "test.txt: line 4 names the image .*breed_of_1_2.jpg, which is not there" "$checkpoint" \
   --dataset pets --data "$work/pets" --out "$work/none"
