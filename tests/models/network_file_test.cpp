@@ -128,6 +128,20 @@ TEST_CASE("names of other sources become ViT's") {
   CHECK(patches_alone.values<float>("pos_embed") == std::vector<float>(40));
 }
 
+TEST_CASE("whatever a safetensors file begins with, it is one") {
+  const testing::TemporaryFolder folder;
+  bool as_a_pickle = false;
+  for (std::size_t n = 0; n < 256; n += 8) {  // headers of all lengths, so all first bytes that a count can have
+    const std::vector<float> numbers(4);
+    const auto path = folder.path / "weights";
+    write_safetensors(path, std::vector{named_tensor("fc.weight", {2, 2}, std::span(numbers))},
+                      {{"note", std::string(n, ' ')}});
+    as_a_pickle = as_a_pickle || std::ifstream(path, std::ios::binary).get() == 0x80;
+    CHECK(has(message_of([&] { NetworkFile{path}; }), "it has no tensor cls_token"));
+  }
+  CHECK(as_a_pickle);
+}
+
 TEST_CASE("files without a ViT, and networks of another kind, are refused by name") {
   const testing::TemporaryFolder folder;
   const auto message = [&](auto tensors, const std::vector<std::pair<std::string, std::vector<long>>>& more) {

@@ -62,8 +62,10 @@ class NetworkFile : public TensorFile {
   /// Reads the parts that hold networks: student and teacher, or one.
   void open(const std::filesystem::path& path) {
     std::ifstream stream(path, std::ios::binary);
-    char head[2] = {};
-    clues_.torch_file = stream.read(head, sizeof head) && (std::string_view(head, 2) == "PK" || head[0] == '\x80');
+    char head[9] = {};
+    // A safetensors file begins with 8 bytes that count its header's, any bytes, and the header with a brace.
+    clues_.torch_file =
+        stream.read(head, sizeof head) && head[8] != '{' && (std::string_view(head, 2) == "PK" || head[0] == '\x80');
     if (!clues_.torch_file) return parts_.push_back({"", std::make_unique<SafetensorsFile>(path)});
 
     const TorchFile file = read_torch(path);
@@ -123,7 +125,6 @@ class NetworkFile : public TensorFile {
       if (in != encoders.end() && detail::is_vit_name(here)) {
         put(in->ours + here, part.file->tensor(name));
         clues_.pooled_norm = clues_.pooled_norm || own == "fc_norm.weight";
-        clues_.mask_token = clues_.mask_token || own == "mask_token";
         continue;
       }
       for (const char* needed : {"blocks.", "patch_embed.", "norm_pre.", "dis_token"})

@@ -43,7 +43,7 @@ inline std::vector<double> inverse_of_resizing(int from, int to) {
   for (int i = 0; i < to; ++i)
     for (const Share& share : shares[static_cast<std::size_t>(i)])
       matrix[static_cast<std::size_t>(to <= from ? i * from + share.place : share.place * to + i)] = share.weight;
-  const std::vector<double> solved = pseudo_inverse(matrix, n, m);
+  std::vector<double> solved = pseudo_inverse(matrix, n, m);
   if (to > from) return solved;
   std::vector<double> out(solved.size());
   for (int i = 0; i < to; ++i)

@@ -50,7 +50,7 @@ inline std::optional<std::string> vit_prefix(std::string_view name) {
 /// Whose encoder has this prefix, of a student and its teacher: DINO, DINOv2 and SDSSL call them so, MoCo v3 the base
 /// and the momentum encoder.
 inline std::optional<NetworkBranch> branch_of(std::string_view prefix) {
-  const auto has = [&](const char* word) { return prefix.find(word) != prefix.npos; };
+  const auto has = [&](const char* word) { return prefix.find(word) != std::string_view::npos; };
   if (has("teacher.") || has("momentum_encoder.")) return NetworkBranch::teacher;
   if (has("student.") || has("base_encoder.")) return NetworkBranch::student;
   return {};
@@ -64,11 +64,12 @@ inline std::string vit_name(std::string name) {
   constexpr std::string_view blocks = "blocks.";
   if (name.starts_with(blocks)) {
     const auto number_ends = [&](std::size_t at) { return name.find_first_not_of("0123456789", at); };
-    const std::size_t first = number_ends(blocks.size()), second = first == name.npos ? first : number_ends(first + 1);
-    if (second != name.npos && second > first + 1 && name[second] == '.')
+    const std::size_t first = number_ends(blocks.size()),
+                      second = first == std::string::npos ? first : number_ends(first + 1);
+    if (second != std::string::npos && second > first + 1 && name[second] == '.')
       name.erase(blocks.size(), first + 1 - blocks.size());
     for (const auto& [theirs, ours] : {std::pair{".gamma_1", ".ls1.gamma"}, std::pair{".gamma_2", ".ls2.gamma"}})
-      if (name.ends_with(theirs)) name.replace(name.size() - std::string_view(theirs).size(), name.npos, ours);
+      if (name.ends_with(theirs)) name.replace(name.size() - std::string_view(theirs).size(), std::string::npos, ours);
   }
   return name;
 }
@@ -80,7 +81,7 @@ inline bool is_vit_name(const std::string& name) {
     if (name == own) return true;
   if (!name.starts_with("blocks.")) return false;
   const std::size_t dot = name.find('.', 7);
-  if (dot == name.npos || name.find_first_not_of("0123456789", 7) != dot) return false;
+  if (dot == std::string::npos || name.find_first_not_of("0123456789", 7) != dot) return false;
   const std::string_view part = std::string_view(name).substr(dot + 1);
   for (const char* layer : {"norm1", "norm2", "attn.qkv", "attn.proj", "mlp.fc1", "mlp.fc2"})
     if (part == join(layer, ".weight") || part == join(layer, ".bias")) return true;
@@ -107,7 +108,7 @@ struct SourceClues {
 };
 
 inline const WeightSource& source_of(const SourceClues& c) {
-  const auto in_prefix = [&](const char* word) { return c.prefix.find(word) != c.prefix.npos; };
+  const auto in_prefix = [&](const char* word) { return c.prefix.find(word) != std::string::npos; };
   if (in_prefix("base_encoder.") || in_prefix("momentum_encoder.")) return moco_v3;
   if (in_prefix("student.net.") || in_prefix("teacher.net.")) return sdssl;
   if (c.decoder) return mae;

@@ -49,8 +49,8 @@ inline std::vector<std::vector<Share>> bicubic_shares(int from, int to, Position
       continue;
     }
     const double width = std::max(1.0, static_cast<double>(from) / to);  // of the filter: wider where places get fewer
-    const int first = std::max(0, static_cast<int>(centre - 2 * width + 0.5)),
-              last = std::min(from, static_cast<int>(centre + 2 * width + 0.5));
+    const int first = std::max(0, static_cast<int>(std::floor(centre - 2 * width + 0.5))),
+              last = std::min(from, static_cast<int>(std::floor(centre + 2 * width + 0.5)));
     double sum = 0;
     for (int place = first; place < last; ++place) {
       shares.push_back({place, cubic((place + 0.5 - centre) / width, -0.5)});
