@@ -36,8 +36,8 @@ inline std::string saved_text(const TensorFile& file, const nlohmann::ordered_js
   return options[option].get<std::string>();
 }
 
-/// How the k-NN of the file's run saw images (pretrain --test-resize); the usual way where there was no such run, or one
-/// that does not say it.
+/// How the k-NN of the file's run saw images (pretrain --test-resize); the usual way where there was no such run, or
+/// one that does not say it.
 inline Preparation run_preparation(const TensorFile& file) {
   const auto options = saved_options(file);
   const auto said = [&](const char* option, const std::vector<std::string>& choices) {

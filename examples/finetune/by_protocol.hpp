@@ -32,8 +32,8 @@ inline void check_replaceable(const std::filesystem::path& checkpoint, const std
         out, " holds the checkpoint of a pretraining run, which would be overwritten; choose another directory");
 }
 
-/// The place of the rate that did best on the test images, as the authors choose it: by the mean over classes where that
-/// is the data set's benchmark (`by_class`), else by top-1.
+/// The place of the rate that did best on the test images, as the authors choose it: by the mean over classes where
+/// that is the data set's benchmark (`by_class`), else by top-1.
 inline std::size_t best_rate(const LinearEpoch& reached, bool by_class) {
   const auto score = [&](const TopCount& count) { return by_class ? count.mean_per_class() : count.top1(); };
   const auto worse = [&](const TopCount& a, const TopCount& b) { return score(a) < score(b); };
