@@ -17,8 +17,9 @@ done
 comm -12 "$folder/one" "$folder/others" | grep -v '^DW\.ref\.' >"$folder/common" || true
 
 # Names that stand in no namespace, or begin with their outermost one, but for libraries, words of the language and what
-# is the compiler's own (__). Neither a tag, [abi:cxx11], nor a member that a return type calls, `.(f<int>)`, is one.
-c++filt <"$folder/common" | sed 's/\[abi:\w*\]//g' >"$folder/names"
+# is the compiler's own (__). Neither a tag, [abi:cxx11], nor a member that a return type calls, `.(f<int>)`, nor what
+# decltype of a return type asks for is one.
+c++filt <"$folder/common" | sed 's/\[abi:\w*\]//g; s/decltype ([^<>]*)//g' >"$folder/names"
 ours=$(grep -P '(?<![\w:~.{])(?<!\.\()(?!__)(?!(std|nlohmann|CLI|for|vtable|typeinfo|name|guard|variable|lambda|auto'\
 '|char|char8_t|char16_t|char32_t|wchar_t|unsigned|signed|long|short|int|bool|float|double|void|const|volatile'\
 '|true|false|nullptr|decltype|operator|new|delete|enable_if)\b)[A-Za-z_]\w*' "$folder/names" || true)
