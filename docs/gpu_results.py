@@ -9,7 +9,7 @@ import re
 import struct
 import sys
 
-from results_common import PARTS, command, images_of_step, put, read
+from results_common import PARTS, command, images_of_step, put, read, table
 
 
 def options_of(checkpoint):
@@ -35,12 +35,9 @@ def main(docs, card, *directories):
                 f"{first['depth']} layers, width {first['width']}, {first['heads']} heads, patches of "
                 f"{first['patch']} pixels; one seed. k-NN (k = {first['k']}) of each layer's class token, top-1 in "
                 "percent, all training images against all test images.\n")
-    page.append("| layer | untrained | " + " | ".join(names) + " |")
-    page.append("| --- |" + " ---: |" * (1 + len(names)))
-    for layer, untrained in enumerate(runs[0][1]["knn_untrained"]):
-        trained = " | ".join(f"{100 * last['knn_trained'][layer]:.2f}" for _, last, *_ in runs)
-        page.append(f"| {layer + 1} | {100 * untrained:.2f} | {trained} |")
-    page.append("")
+    knn_of_layers = zip(runs[0][1]["knn_untrained"], *(last["knn_trained"] for _, last, *_ in runs))
+    page += table(["layer", "untrained", *names],
+                  [[str(layer + 1), *(f"{100 * x:.2f}" for x in row)] for layer, row in enumerate(knn_of_layers)])
     knn = {name: last["knn_trained"] for name, (_, last, *_) in zip(names, runs)}
     for name in names:
         if "sd-" + name not in knn:

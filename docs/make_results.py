@@ -10,7 +10,7 @@ import re
 import shutil
 import sys
 
-from results_common import PARTS, command, images_of_step, put, read
+from results_common import PARTS, command, images_of_step, put, read, table
 
 
 def processor():
@@ -68,11 +68,6 @@ def runs_of(experiment, rate):
     found = json.loads(read(os.path.join(comparison, "comparison.json")))
     runs = [Run(run["seed"], run["path"]) for group in found["groups"] for run in group["runs"]]
     return runs, comparison
-
-
-def table(head, rows):
-    return ["| " + " | ".join(head) + " |", "| --- |" + " ---: |" * (len(head) - 1),
-            *("| " + " | ".join(row) + " |" for row in rows), ""]
 
 
 def means(runs, key):

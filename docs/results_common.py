@@ -29,6 +29,12 @@ def command(options):
                                              if key not in left_out and value != "" and value is not False)
 
 
+def table(head, rows):
+    """The lines of a table in Markdown."""
+    return ["| " + " | ".join(head) + " |", "| --- |" + " ---: |" * (len(head) - 1),
+            *("| " + " | ".join(row) + " |" for row in rows), ""]
+
+
 def put(docs, text):
     """Puts a part, which starts with one of PARTS, into DOCS/results.md, in the place of the one that was there."""
     path = os.path.join(docs, "results.md")

@@ -1,3 +1,4 @@
+#include "../message_of.hpp"
 #include "../temporary.hpp"
 
 #include <pretrain/options.hpp>
@@ -14,6 +15,7 @@
 
 using namespace vitral::programs;
 namespace fs = std::filesystem;
+using testing::has, testing::message_of;
 
 namespace {
 
@@ -32,24 +34,12 @@ PretrainOptions parse_file(const std::string& text, std::vector<std::string> arg
   return parse(arguments);
 }
 
-template <class Call>
-std::string message_of(Call call) {
-  try {
-    call();
-    return "";
-  } catch (const vitral::Error& error) {
-    return error.what();
-  }
-}
-
 std::string failure(const std::vector<std::string>& arguments) {
   return message_of([&] { parse(arguments); });
 }
 std::string file_failure(const std::string& text, const std::vector<std::string>& arguments = {}) {
   return message_of([&] { parse_file(text, arguments); });
 }
-
-bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
 /// What std::cerr received while `call` ran.
 template <class Call>

@@ -1,3 +1,5 @@
+#include "../message_of.hpp"
+
 #include <vitral/io/file_name.hpp>
 #include <vitral/io/json.hpp>
 
@@ -10,19 +12,13 @@
 
 using namespace vitral;
 using Json = nlohmann::ordered_json;
+using testing::has, testing::message_of;
 
 namespace {
 
 std::string failure(const std::string& text) {
-  try {
-    (void)parse_json(text, "FILE");
-    return "";
-  } catch (const Error& error) {
-    return error.what();
-  }
+  return message_of([&] { (void)parse_json(text, "FILE"); });
 }
-
-bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
 std::string repeated(const std::string& text, std::size_t times) {
   std::string out;

@@ -1,3 +1,5 @@
+#include "../message_of.hpp"
+
 #include <vitral/io/pickle.hpp>
 
 #include <doctest/doctest.h>
@@ -10,6 +12,7 @@
 
 using namespace vitral;
 using namespace std::string_literals;
+using testing::has, testing::message_of;
 
 namespace {
 
@@ -34,14 +37,8 @@ std::string tensor(const std::string& offset, const std::string& shape, const st
 /// The message with which reading fails, or "".
 std::string failure(const std::string& opcodes) {
   const std::string whole = pickle(opcodes);
-  try {
-    (void)unpickle(bytes_of(whole), 0, "net.pth");
-    return "";
-  } catch (const Error& error) {
-    return error.what();
-  }
+  return message_of([&] { (void)unpickle(bytes_of(whole), 0, "net.pth"); });
 }
-bool has(const std::string& message, std::string_view part) { return message.find(part) != std::string::npos; }
 
 /// What a pickle of one value holds.
 template <class T>

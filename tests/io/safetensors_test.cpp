@@ -1,3 +1,4 @@
+#include "../message_of.hpp"
 #include "../temporary.hpp"
 
 #include <vitral/io/safetensors.hpp>
@@ -15,6 +16,7 @@
 
 namespace fs = std::filesystem;
 using namespace vitral;
+using testing::has, testing::message_of;
 
 namespace {
 
@@ -29,25 +31,8 @@ std::string file_of(const std::string& header, const std::string& data) {
 /// The message with which reading `bytes` fails, or "" if it does not.
 std::string failure(const fs::path& path, const std::string& bytes) {
   put(path, bytes);
-  try {
-    const SafetensorsFile file(path);
-    return "";
-  } catch (const Error& error) {
-    return error.what();
-  }
+  return message_of([&] { SafetensorsFile{path}; });
 }
-
-template <class Call>
-std::string message_of(Call call) {
-  try {
-    call();
-    return "";
-  } catch (const Error& error) {
-    return error.what();
-  }
-}
-
-bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
 std::string sample(const fs::path& path) {
   const std::vector<float> a{1, 2, 3, 4, 5, 6};

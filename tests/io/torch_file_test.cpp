@@ -1,3 +1,4 @@
+#include "../message_of.hpp"
 #include "../temporary.hpp"
 
 #include <vitral/io/safetensors.hpp>
@@ -17,21 +18,11 @@
 namespace fs = std::filesystem;
 using namespace vitral;
 using namespace std::string_literals;
+using testing::has, testing::message_of;
 
 namespace {
 
 const fs::path files = fs::path(VITRAL_TESTS_DIR) / "fixtures" / "torch";
-
-template <class Call>
-std::string message_of(Call call) {
-  try {
-    call();
-    return "";
-  } catch (const Error& error) {
-    return error.what();
-  }
-}
-bool has(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
 
 template <class T>
 std::vector<double> widened(const TensorFile& file, const std::string& name) {

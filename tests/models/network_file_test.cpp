@@ -1,5 +1,6 @@
 // Files of weights as their sources write them (tests/fixtures/make_weights.py): whose they are, under which names and
 // with which metadata they come in, and that the networks have the features that PyTorch finds.
+#include "../message_of.hpp"
 #include "../temporary.hpp"
 #include "sources.hpp"
 
@@ -9,20 +10,11 @@
 #include <doctest/doctest.h>
 
 using namespace vitral;
+using testing::has, testing::message_of;
 
 namespace {
 
 const std::filesystem::path weights = VITRAL_TESTS_DIR "/fixtures/weights";
-
-std::string message_of(auto&& call) {
-  try {
-    call();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
-}
-bool has(const std::string& text, const char* part) { return text.find(part) != text.npos; }
 
 /// A file whose tensors have these names and shapes, all zeros.
 std::filesystem::path zeros(const std::filesystem::path& path,

@@ -36,8 +36,7 @@ concept FeatureEncoder = requires(const E& encoder, const detail::ImagesOn<typen
 };
 
 /// A network on any backend that gives all tokens of images of any size in whole patches of size.patch pixels, as a ViT
-/// does: `all_tokens(encoder, images)` is [batch, tokens, size.width], the class token first and the patches
-/// last.
+/// does: `all_tokens(encoder, images)` is [batch, tokens, size.width], the class token first, the patches last.
 template <class E>
 concept TokenEncoder = requires(const E& encoder, const detail::ImagesOn<typename E::backend>& images) {
   { encoder.size.width } -> std::convertible_to<int>;

@@ -55,7 +55,8 @@ class NetworkFile : public TensorFile {
     const auto* items = value.as<PickleDictionary>();
     return items != nullptr && std::ranges::any_of(items->items, [](const auto& item) {
              const auto* name = item.first.template as<std::string_view>();
-             return name != nullptr && detail::vit_prefix(*name) && item.second.template as<StoredTensor>() != nullptr;
+             return name != nullptr && detail::prefix_of_token(*name) &&
+                    item.second.template as<StoredTensor>() != nullptr;
            });
   }
 
@@ -101,7 +102,7 @@ class NetworkFile : public TensorFile {
     std::vector<Encoder> encoders;
     bool student = part.key == "student", teacher = part.key == "teacher";
     for (const std::string& name : part.file->names())
-      if (const auto prefix = detail::vit_prefix(name)) {
+      if (const auto prefix = detail::prefix_of_token(name)) {
         encoders.push_back({*prefix, ""});
         const auto branch = detail::branch_of(*prefix);
         student = student || branch == NetworkBranch::student;

@@ -39,7 +39,7 @@ inline int usual_heads(const WeightSource& source, int width) {
 }
 
 /// What stands before "cls_token" at the end of a tensor's name; nothing where the name does not end so.
-inline std::optional<std::string> vit_prefix(std::string_view name) {
+inline std::optional<std::string> prefix_of_token(std::string_view name) {
   constexpr std::string_view token = "cls_token";
   if (!name.ends_with(token)) return {};
   name.remove_suffix(token.size());
