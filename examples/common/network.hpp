@@ -42,16 +42,18 @@ struct Network {
 };
 inline Network::Tokens all_tokens(const Network& network, const HostImages& images) { return network.tokens(images); }
 
+/// A network on the CPU, which shares the parameters of `vit`.
+inline Network network_of(const ViT<Cpu, float>& vit) {
+  return {vit.size, vit.width(), [vit](const HostImages& images) { return vit.layers(images); },
+          [vit](const HostImages& images) { return all_tokens(vit, images); }};
+}
+
 /// The first `layers` layers of the file's network, on the device "cpu" or "cuda". Throws Error where there is no such
 /// device.
 inline Network network_on(const std::string& device, const TensorFile& file, NetworkBranch branch, int layers) {
+  if (device == "cpu") return network_of(first_layers(load_vit<Cpu, float>(file, {}, branch), layers));
   ViTSize size = vit_size(file, branch);
   size.depth = layers;
-  if (device == "cpu") {
-    const auto vit = first_layers(load_vit<Cpu, float>(file, {}, branch), layers);
-    return {size, vit.width(), [vit](const HostImages& images) { return vit.layers(images); },
-            [vit](const HostImages& images) { return all_tokens(vit, images); }};
-  }
   const auto [allocate, release] = page_locked_memory_on_cuda();
   host_memory = {allocate, release, true};
   const int width = size.width * (vit_options(file, branch).pooling == Pooling::both ? 2 : 1);

@@ -197,9 +197,9 @@ EvaluationResults evaluate(Options o) {
   options.mean_per_class = known_dataset(place.dataset).mean_per_class;
   options.speed_batch = o.batch;
   check_options(options);
-  const SplitFeatures found =
-      split_features(network_on(o.device, file, branch, encoder.depth()), network_name(file),
-                     {place, o.choice, most_neighbours(options), options.layers, o.preparation, storage_of(o)});
+  const SplitFeatures found = split_features(
+      o.device == "cpu" ? network_of(encoder) : network_on(o.device, file, branch, encoder.depth()), network_name(file),
+      {place, o.choice, most_neighbours(options), options.layers, o.preparation, storage_of(o)});
   make_folder(o.out);  // what is wrong with it is said before the longest part of the work
   check(o.no_analyses || found.test[0].images() >= 20, "the analyses need 20 test images or more, not ",
         found.test[0].images(), "; use more (--test), or --no-analyses");
